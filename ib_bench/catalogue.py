@@ -1,0 +1,96 @@
+"""What the suite ships, found by reading its folders: nobody keeps a list.
+
+A file of ``tasks/``, ``supervision/``, ``data/length_distributions/`` or ``models/`` holds one class of the same name
+(``dense_ssm.py`` holds ``DenseSSM``), and that class is shipped. The files are parsed, not imported, so that
+``ib-bench ls`` answers without loading torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ib_bench.errors import UnknownNameError
+
+TASKS = "ib_bench.tasks"
+SUPERVISION = "ib_bench.supervision"
+LENGTH_DISTRIBUTIONS = "ib_bench.data.length_distributions"
+MODELS = "ib_bench.models"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One shipped class.
+
+    Attributes:
+        name: the file's name without its ending, such as ``chain_of_thought``.
+        class_name: such as ``ChainOfThought``.
+        module: dotted path of the module that defines it.
+        summary: first line of the class docstring.
+    """
+
+    name: str
+    class_name: str
+    module: str
+    summary: str
+
+    def load(self) -> Any:
+        """Import and return the class."""
+        return getattr(importlib.import_module(self.module), self.class_name)
+
+
+@cache
+def entries(package: str) -> tuple[Entry, ...]:
+    """The classes that ``package`` ships, in alphabetical order of their files."""
+    folder = Path(__file__).parent.joinpath(*package.split(".")[1:])
+    found = []
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and node.name.lower() == path.stem.replace("_", ""):
+                if not _is_abstract(node):
+                    summary = (ast.get_docstring(node) or "").partition("\n")[0]
+                    found.append(Entry(path.stem, node.name, f"{package}.{path.stem}", summary))
+    return tuple(found)
+
+
+def load_class(package: str, class_name: str) -> Any:
+    """The shipped class called ``class_name``; for a package's ``__getattr__``.
+
+    Raises:
+        AttributeError: the package ships no such class.
+    """
+    for entry in entries(package):
+        if entry.class_name == class_name:
+            return entry.load()
+    raise AttributeError(f"module {package!r} has no attribute {class_name!r}")
+
+
+def find_class(package: str, name: str, option: str) -> Any:
+    """A shipped class by its file's name, or anybody's class by its dotted path.
+
+    Args:
+        package: where shipped classes of this kind live.
+        name: such as ``chain_of_thought`` or ``my_package.MyRegime``.
+        option: what is being named, for the error message.
+
+    Raises:
+        UnknownNameError: neither is found.
+    """
+    for entry in entries(package):
+        if entry.name == name:
+            return entry.load()
+    module, _, class_name = name.rpartition(".")
+    if module:
+        try:
+            return getattr(importlib.import_module(module), class_name)
+        except (ImportError, AttributeError):
+            pass
+    raise UnknownNameError(option, name, [entry.name for entry in entries(package)])
+
+
+def _is_abstract(node: ast.ClassDef) -> bool:
+    return any(isinstance(base, ast.Name) and base.id == "ABC" for base in node.bases)

@@ -1,0 +1,89 @@
+"""Whole batches, sliced from tensors.
+
+Collating samples one by one would cost more than a small model's training step. Here a few dozen batches' worth of
+sequences is gathered and encoded at once and then cut into batches, which are views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from ib_bench.data.sequence_pool import Sequences, stream_generator
+from ib_bench.supervision.supervision import Batch
+
+_BATCHES_PER_CHUNK = 64
+_SHUFFLE_STREAM = 2**30
+
+
+class EpochShuffle:
+    """A new order of the training set in every epoch, a function of seed and epoch alone.
+
+    Lightning calls :meth:`set_epoch`, as it does for any sampler, so that a resumed run goes on in the right order.
+
+    Args:
+        num: number of sequences.
+        seed: determines the orders.
+    """
+
+    def __init__(self, num: int, seed: int) -> None:
+        self.num = num
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, counted from 0, whose order :meth:`order` returns."""
+        self.epoch = epoch
+
+    def order(self) -> Tensor:
+        """A permutation of ``0..num-1``, int64."""
+        return torch.randperm(self.num, generator=stream_generator(self.seed, _SHUFFLE_STREAM + self.epoch))
+
+
+class TrainBatches:
+    """The training set in batches, reshuffled every epoch; the last one may be smaller.
+
+    Args:
+        sequences: the training set.
+        encode: how sequences become a batch.
+        batch_size: sequences per batch, at least 1.
+        sampler: the order of each epoch.
+    """
+
+    def __init__(
+        self, sequences: Sequences, encode: Callable[[Sequences], Batch], batch_size: int, sampler: EpochShuffle
+    ) -> None:
+        self.sequences = sequences
+        self.encode = encode
+        self.batch_size = batch_size
+        self.sampler = sampler
+
+    def __len__(self) -> int:
+        return -(-len(self.sequences.lengths) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for rows in self.sampler.order().split(self.batch_size * _BATCHES_PER_CHUNK):
+            tokens, targets = self.encode(self.sequences.select(rows))
+            yield from map(Batch, tokens.split(self.batch_size), targets.split(self.batch_size))
+
+
+class EvalBatches:
+    """A held-out set in batches that are encoded once and read many times; sorted by length, to pad little.
+
+    Args:
+        sequences: the held-out set.
+        encode: how sequences become a batch.
+        batch_size: sequences per batch, at least 1.
+    """
+
+    def __init__(self, sequences: Sequences, encode: Callable[[Sequences], Batch], batch_size: int) -> None:
+        by_length = sequences.lengths.argsort(stable=True)
+        self._batches = [encode(sequences.select(rows)) for rows in by_length.split(batch_size)]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._batches)

@@ -1,0 +1,114 @@
+"""Which sequences are for validation, which for training, and in which order.
+
+For every length there is one shuffled deck of all sequences. Its first cards are the validation set's, the following ones
+the training pool's, so the two are disjoint, and together they are everything there is. A training set of size N takes
+the first N sequences of one fixed order: it is a prefix of every larger one.
+
+Reference: arXiv 2602.18333, sections 3 and 4.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ib_bench.data.length_distributions.length_distribution import LengthDistribution, draw_uniform
+from ib_bench.data.shuffled_sequences import ShuffledSequences
+from ib_bench.errors import PoolExhaustedError
+from ib_bench.tasks.finite_state_machine import smallest_int_dtype
+
+MAX_VAL_SEQUENCES = 2_000
+"""Size of the validation set, where enough sequences exist."""
+
+VAL_SHARE = 5
+"""At most one in so many of the available sequences, of all and of any one length, is for validation."""
+
+
+class Sequences(NamedTuple):
+    """Sequences of symbols, padded on the right with 0.
+
+    Attributes:
+        symbols: smallest fitting integer type ``(num, max_length)``, values in ``[0, num_symbols)``.
+        lengths: int16 ``(num,)``.
+    """
+
+    symbols: Tensor
+    lengths: Tensor
+
+    def select(self, rows: Tensor) -> Sequences:
+        """The given rows, no wider than the longest of them needs."""
+        lengths = self.lengths[rows]
+        return Sequences(self.symbols[rows, : int(lengths.max())], lengths)
+
+
+class SequencePool:
+    """The training and validation sequences of one task, length distribution, maximal length and seed.
+
+    Args:
+        num_symbols: size of the task's alphabet.
+        length_distribution: of the training set; validation is uniform over the same support.
+        max_length: the longest sequences' number of symbols, at least 2.
+        seed: determines everything drawn.
+
+    Attributes:
+        num_val: size of the validation set.
+        num_train: size of the training pool, the largest training set there can be.
+    """
+
+    def __init__(self, num_symbols: int, length_distribution: LengthDistribution, max_length: int, seed: int) -> None:
+        self.num_symbols = num_symbols
+        self.length_distribution = length_distribution
+        self.seed = seed
+        support = length_distribution.support(max_length)
+        total = {length: num_symbols**length for length in support}
+        val_limit = {length: count // VAL_SHARE for length, count in total.items()}
+        self.num_val = min(MAX_VAL_SEQUENCES, sum(total.values()) // VAL_SHARE, sum(val_limit.values()))
+        self._val_lengths = draw_uniform(self.num_val, val_limit, self._generator(0))
+        held_out = self._val_lengths.bincount(minlength=max_length + 1).tolist()
+        self._num_held_out = {length: held_out[length] for length in support}
+        self._num_left = {length: total[length] - held_out[length] for length in support}
+        self.num_train = sum(self._num_left.values())
+
+    def validation_set(self) -> Sequences:
+        """The ``num_val`` held-out sequences; they do not depend on the training set's size."""
+        return self._deal(self._val_lengths, first={length: 0 for length in self._num_held_out})
+
+    def training_set(self, num: int) -> Sequences:
+        """The first ``num`` training sequences.
+
+        Args:
+            num: in ``1..num_train``.
+
+        Raises:
+            PoolExhaustedError: there are not that many.
+        """
+        if num > self.num_train:
+            raise PoolExhaustedError(requested=num, available=self.num_train)
+        lengths = self.length_distribution.draw(num, self._num_left, self._generator(1))
+        return self._deal(lengths, first=self._num_held_out)
+
+    def _deal(self, lengths: Tensor, first: dict[int, int]) -> Sequences:
+        """Fill in sequences of the given lengths, from each length's deck, starting with card ``first``."""
+        symbols = torch.zeros(len(lengths), int(lengths.max()), dtype=smallest_int_dtype(self.num_symbols))
+        for length, start in first.items():
+            rows = (lengths == length).nonzero().squeeze(1)
+            if len(rows):
+                deck = ShuffledSequences(self.num_symbols, length, self._generator(1 + length))
+                symbols[rows, :length] = deck.take(start, start + len(rows))
+        return Sequences(symbols, lengths)
+
+    def _generator(self, stream: int) -> torch.Generator:
+        """Independent randomness for each purpose: 0 and 1 for lengths, 1 + n for the deck of length n."""
+        return stream_generator(self.seed, stream)
+
+
+def stream_generator(seed: int, stream: int) -> torch.Generator:
+    """One of many independent generators that belong to a seed.
+
+    Args:
+        seed: any integer in ``[0, 2**32)``.
+        stream: any integer in ``[0, 2**31)``.
+    """
+    return torch.Generator().manual_seed((seed << 31) + stream)

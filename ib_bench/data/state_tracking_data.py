@@ -1,0 +1,134 @@
+"""The LightningDataModule of every task."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import lightning.pytorch as pl
+
+from ib_bench import catalogue
+from ib_bench.data.batches import EpochShuffle, EvalBatches, TrainBatches
+from ib_bench.data.length_distributions.length_distribution import MIN_LENGTH
+from ib_bench.data.sequence_pool import SequencePool, Sequences
+from ib_bench.errors import PoolExhaustedError, require
+from ib_bench.supervision.supervision import Batch
+from ib_bench.tasks.finite_state_machine import FiniteStateMachine
+
+EVAL_BATCH_SIZE = 500
+
+MAX_LENGTH_MULTIPLE = 16
+"""The longest evaluation, in multiples of ``max_length``: learned positions must reach that far."""
+
+
+class StateTrackingData(pl.LightningDataModule):
+    """Runs of a finite-state machine, drawn without replacement and written down for a sequence model.
+
+    Args:
+        task: the machine whose state is to be tracked.
+        supervision: what is written down: ``outcome``, ``chain_of_thought``, ``aligned_chain_of_thought``, or the dotted
+            path of another :class:`~ib_bench.supervision.supervision.Supervision`.
+        length_distribution: ``fixed``, ``uniform``, ``short_to_long``, or the dotted path of another
+            :class:`~ib_bench.data.length_distributions.length_distribution.LengthDistribution`.
+        max_length: number of symbols in the longest sequences (L), at least 2.
+        num_train_sequences: size of the training set (N), at least 1; null takes the whole pool.
+        batch_size: sequences per optimizer step, at least 1.
+        seed: determines the validation set, the order of the training pool and the order of each epoch; in 0..2^32-1.
+        separator: whether a ``=`` token follows the input; null does what the regime does.
+
+    Attributes:
+        vocab_size: number of different tokens.
+        num_classes: number of different answers.
+        max_train_sequences: size of the training pool, the largest training set there can be.
+        num_positions: tokens in the longest sequence of any evaluation, ``MAX_LENGTH_MULTIPLE`` times ``max_length``.
+
+    Raises:
+        InvalidOptionError: a value outside its range.
+        UnknownNameError: no such supervision or length distribution.
+        PoolExhaustedError: fewer than ``num_train_sequences`` distinct sequences exist.
+
+    Reference: arXiv 2602.18333, sections 3 and 4.
+    """
+
+    def __init__(
+        self,
+        task: FiniteStateMachine,
+        supervision: str = "aligned_chain_of_thought",
+        length_distribution: str = "uniform",
+        max_length: int = 10,
+        num_train_sequences: int | None = None,
+        batch_size: int = 64,
+        seed: int = 10,
+        separator: bool | None = None,
+    ) -> None:
+        super().__init__()
+        require(max_length >= MIN_LENGTH, "max_length", max_length, f"an integer of at least {MIN_LENGTH}")
+        require(batch_size >= 1, "batch_size", batch_size, "an integer of at least 1")
+        require(0 <= seed < 2**32, "seed", seed, "an integer in 0..2^32-1")
+        num = num_train_sequences
+        require(num is None or num >= 1, "num_train_sequences", num, "null or an integer of at least 1")
+        distribution = catalogue.find_class(catalogue.LENGTH_DISTRIBUTIONS, length_distribution, "length_distribution")
+        regime = catalogue.find_class(catalogue.SUPERVISION, supervision, "supervision")
+        self.task = task
+        self.supervision = regime(task, separator)
+        self.pool = SequencePool(task.num_symbols, distribution(), max_length, seed)
+        self.max_train_sequences: int = self.pool.num_train
+        self.num_train_sequences: int = self.max_train_sequences if num is None else num
+        if self.num_train_sequences > self.max_train_sequences:
+            raise PoolExhaustedError(self.num_train_sequences, self.max_train_sequences)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.vocab_size: int = self.supervision.vocab_size
+        self.num_classes: int = self.supervision.num_classes
+        self.num_positions: int = self.supervision.num_tokens(MAX_LENGTH_MULTIPLE * max_length)
+
+    def encode(self, sequences: Sequences) -> Batch:
+        """Run the machine over ``sequences`` and write the runs down."""
+        states = self.task.trajectory(sequences.symbols)
+        return self.supervision.encode(sequences.symbols, states, sequences.lengths.long())
+
+    def train_dataloader(self) -> TrainBatches:
+        """The first ``num_train_sequences`` of the pool, reshuffled every epoch."""
+        sequences = self.pool.training_set(self.num_train_sequences)
+        return TrainBatches(
+            sequences, self.encode, self.batch_size, EpochShuffle(self.num_train_sequences, self.seed)
+        )
+
+    def val_dataloader(self) -> EvalBatches:
+        """The held-out sequences; the same for every training set of this seed."""
+        return EvalBatches(self.pool.validation_set(), self.encode, EVAL_BATCH_SIZE)
+
+    def test_dataloader(self) -> EvalBatches:
+        """The held-out sequences again: the protocol knows only one held-out set."""
+        return self.val_dataloader()
+
+
+def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:
+    """The DataModule of one task: takes the task's own parameters, then those of :class:`StateTrackingData`.
+
+    It is made from the two signatures, so that a new task needs no DataModule of its own, and so that the command line
+    and a config name the task where they name the data: ``--data ModularAddition --data.modulus 5``.
+    """
+    own = list(inspect.signature(task, eval_str=True).parameters.values())
+    shared = list(inspect.signature(StateTrackingData, eval_str=True).parameters.values())[1:]
+
+    def __init__(self: StateTrackingData, *args: Any, **kwargs: Any) -> None:
+        arguments = signature.bind(self, *args, **kwargs)
+        arguments.apply_defaults()
+        of_task = {parameter.name: arguments.arguments[parameter.name] for parameter in own}
+        of_data = {parameter.name: arguments.arguments[parameter.name] for parameter in shared}
+        StateTrackingData.__init__(self, task(**of_task), **of_data)
+
+    self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = inspect.Signature([self_parameter, *own, *shared])
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    __init__.__annotations__ = {parameter.name: parameter.annotation for parameter in own + shared}
+    namespace = {"__init__": __init__, "__doc__": _joined_docstring(task), "__module__": "ib_bench.data"}
+    return type(task.__name__, (StateTrackingData,), namespace)
+
+
+def _joined_docstring(task: type[FiniteStateMachine]) -> str:
+    """The task's docstring, with the arguments of the data after its own."""
+    shared = inspect.cleandoc(StateTrackingData.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
+    shared = shared[shared.index("    supervision:") :]
+    return inspect.cleandoc(task.__doc__ or "").replace("\n\nRaises:", f"\n{shared}\n\nRaises:", 1)

@@ -1,0 +1,79 @@
+"""The exceptions a user can meet.
+
+Each one is a single sentence that names the option, its value and what is allowed. The command line prints the sentence
+and exits with code 2; a caller in Python catches :class:`BenchError`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """Base of all errors that are the input's fault, not the program's."""
+
+
+class InvalidOptionError(BenchError, ValueError):
+    """An option has a value outside its range.
+
+    Args:
+        option: the option's name, as it is written in a config.
+        value: what was given.
+        allowed: what may be given, to be read after "must be".
+    """
+
+    def __init__(self, option: str, value: object, allowed: str) -> None:
+        super().__init__(f"{option} must be {allowed}, got {value!r}")
+        self.option = option
+
+
+class UnknownNameError(BenchError, LookupError):
+    """A name stands for nothing we know.
+
+    Args:
+        option: what was being named, such as ``model``.
+        name: the name that was given.
+        known: the names that would have been right.
+    """
+
+    def __init__(self, option: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        super().__init__(f"unknown {option} {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+
+
+class SymbolRangeError(BenchError, ValueError):
+    """A symbol lies outside the alphabet of its task."""
+
+
+class PoolExhaustedError(BenchError, ValueError):
+    """More distinct sequences were asked for than there are.
+
+    Args:
+        requested: number of sequences asked for.
+        available: number of sequences the pool holds.
+    """
+
+    def __init__(self, requested: int, available: int) -> None:
+        super().__init__(
+            f"num_train_sequences must be at most {available:,}, the number of distinct training sequences "
+            f"that exist for this task, length distribution and max_length, got {requested:,}"
+        )
+        self.available = available
+
+
+class StoreError(BenchError):
+    """The store cannot be used: not a database, another version's, or not writable."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question that names the closest match, such as ``, did you mean 'LSTM'?``, or nothing."""
+    folded = {candidate.lower(): candidate for candidate in known}
+    matches = difflib.get_close_matches(name.lower(), folded, n=1)
+    return f", did you mean {folded[matches[0]]!r}?" if matches else ""
+
+
+def require(condition: bool, option: str, value: object, allowed: str) -> None:
+    """Raise :class:`InvalidOptionError` unless ``condition`` holds."""
+    if not condition:
+        raise InvalidOptionError(option, value, allowed)

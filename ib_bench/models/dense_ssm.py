@@ -1,0 +1,99 @@
+r"""Dense state-space model, or bilinear RNN: each token is a linear map of the state.
+
+.. math:: h_t = \nu\big(A(x_t)\, h_{t-1}\big), \qquad A(x) = \sum_d e_d(x)\, W_d,
+
+where :math:`e(x)` is the token's embedding, :math:`W` a three-way tensor, :math:`\nu` a normalisation, and the first state
+:math:`h_0` is learned. There is no additive term: a group acts on the state, which is what state tracking over a group
+asks for.
+
+A depends on the symbol, not on where it stands, so all symbols' maps are computed once per step and then looked up:
+vocab_size products with W instead of batch x length ones.
+
+Reference: arXiv 2602.18333, section 4; arXiv 2505.21749 (*Revisiting Bi-Linear State Transitions in RNNs*).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ib_bench.errors import require
+from ib_bench.models.sequence_model import SequenceModel
+
+NORMALIZATIONS = ("rms", "unit", "none")
+
+_FEW_SYMBOLS = 32  # up to here, applying every map to every state beats fetching a map for each (measured on CPU)
+
+
+class DenseSSM(SequenceModel):
+    """Bilinear recurrence with a learned initial state and a linear head.
+
+    Args:
+        vocab_size: number of different tokens.
+        num_classes: number of different answers.
+        hidden_size: width of the state (the paper: 256).
+        embedding_size: width of the embedding; null takes ``hidden_size``.
+        normalization: of the state after every step: ``rms`` divides by the root mean square, ``unit`` by the norm,
+            ``none`` leaves it. With ``unit`` the logits are too small for a loss of 1e-4 at most widths.
+        learning_rate: of Adam.
+
+    Raises:
+        InvalidOptionError: an unknown ``normalization``.
+
+    Reference: arXiv 2602.18333, section 4.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        num_classes: int,
+        hidden_size: int = 256,
+        embedding_size: int | None = None,
+        normalization: str = "rms",
+        learning_rate: float = 1e-3,
+    ) -> None:
+        super().__init__(num_classes, learning_rate)
+        self.save_hyperparameters()
+        require(normalization in NORMALIZATIONS, "normalization", normalization, f"one of {', '.join(NORMALIZATIONS)}")
+        self.normalization = normalization
+        embedding_size = embedding_size or hidden_size
+        self.embedding = nn.Embedding(vocab_size, embedding_size)
+        # Entries of A(x) then have variance 1 / hidden_size: A(x) keeps the length of a random state.
+        scale = 1 / math.sqrt(embedding_size * hidden_size)
+        self.weight = nn.Parameter(scale * torch.randn(embedding_size, hidden_size, hidden_size))
+        self.initial_state = nn.Parameter(torch.randn(hidden_size))
+        self.head = nn.Linear(hidden_size, num_classes)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """See :meth:`SequenceModel.forward`."""
+        transitions = self.transitions()
+        state = self._normalize(self.initial_state).expand(len(tokens), -1)
+        states = []
+        for symbols in tokens.unbind(dim=1):
+            state = self._normalize(_apply(transitions, symbols, state))
+            states.append(state)
+        return self.head(torch.stack(states, dim=1))
+
+    def transitions(self) -> Tensor:
+        """The map of every symbol, ``(vocab_size, hidden_size, hidden_size)``, indexed [symbol, from, to]."""
+        return torch.einsum("vd,dij->vij", self.embedding.weight, self.weight)
+
+    def _normalize(self, state: Tensor) -> Tensor:
+        if self.normalization == "rms":
+            return functional.rms_norm(state, state.shape[-1:])
+        if self.normalization == "unit":
+            return functional.normalize(state, dim=-1)
+        return state
+
+
+def _apply(transitions: Tensor, symbols: Tensor, state: Tensor) -> Tensor:
+    """Each row's state through its symbol's map; ``(batch, hidden_size)`` to the same."""
+    num_symbols, hidden_size, _ = transitions.shape
+    if num_symbols > _FEW_SYMBOLS:
+        return torch.bmm(state[:, None], transitions.index_select(0, symbols)).squeeze(1)
+    through_all = state @ transitions.transpose(0, 1).reshape(hidden_size, num_symbols * hidden_size)
+    own = symbols[:, None, None].expand(-1, 1, hidden_size)
+    return through_all.view(-1, num_symbols, hidden_size).gather(1, own).squeeze(1)

@@ -1,0 +1,83 @@
+"""What every architecture shares: how it is trained, validated and judged."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from ib_bench.errors import require
+from ib_bench.models.metrics import LOSS, StateTrackingMetrics, cross_entropy, metric_key
+from ib_bench.supervision.supervision import Batch
+
+
+class SequenceModel(pl.LightningModule, ABC):
+    """A causal model that reads tokens and names a state at every position.
+
+    A subclass takes ``vocab_size`` and ``num_classes`` (the command line fills them in from the data), its own sizes
+    and ``learning_rate``, and defines :meth:`forward`.
+
+    Args:
+        num_classes: number of different answers, at least 2.
+        learning_rate: of Adam (betas 0.9 and 0.999; no decay, schedule or clipping), above 0.
+
+    Reference: arXiv 2602.18333, section 4.
+    """
+
+    def __init__(self, num_classes: int, learning_rate: float = 1e-3) -> None:
+        super().__init__()
+        require(learning_rate > 0, "learning_rate", learning_rate, "a number above 0")
+        self.learning_rate = learning_rate
+        self.metrics = torch.nn.ModuleDict({split: StateTrackingMetrics(num_classes) for split in ("val", "test")})
+
+    @abstractmethod
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Score the states at every position, from the tokens up to there.
+
+        Args:
+            tokens: int64 ``(batch, length)``, values in ``[0, vocab_size)``.
+
+        Returns:
+            Logits ``(batch, length, num_classes)``.
+        """
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam, in its fused form: one kernel for all parameters, on CPUs and GPUs alike."""
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Mean cross-entropy over the supervised positions of a training batch, a scalar."""
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Take a validation batch into the metrics."""
+        self._step(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Take a test batch into the metrics."""
+        self._step(batch, "test")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation metrics."""
+        self._log_metrics("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test metrics."""
+        self._log_metrics("test")
+
+    def _step(self, batch: Batch, split: str) -> Tensor:
+        logits = self(batch.tokens)
+        if split in self.metrics:
+            self.metrics[split].update(logits, batch.targets)
+            return logits
+        loss = cross_entropy(logits, batch.targets)
+        if self.trainer.loggers:  # logging costs as much as a small model's step: none without a logger
+            self.log(metric_key(split, LOSS), loss, prog_bar=True)
+        return loss
+
+    def _log_metrics(self, split: str) -> None:
+        metric = self.metrics[split]
+        self.log_dict({metric_key(split, name): value for name, value in metric.compute().items()})
+        metric.reset()

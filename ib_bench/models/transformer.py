@@ -1,0 +1,125 @@
+r"""The decoder of GPT-2 (Radford et al., 2019).
+
+Learned embeddings of tokens and positions, then blocks of
+
+.. math:: x \leftarrow x + \mathrm{attention}(\mathrm{norm}(x)), \qquad x \leftarrow x + \mathrm{mlp}(\mathrm{norm}(x)),
+
+a last norm and a linear head. Attention is causal. With the same weights the logits are those of Hugging Face's GPT-2.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ib_bench.errors import require
+from ib_bench.models.sequence_model import SequenceModel
+
+_INIT_STD = 0.02
+
+
+class Transformer(SequenceModel):
+    """GPT-2 with a head of its own in place of the tied one.
+
+    Args:
+        vocab_size: number of different tokens.
+        num_classes: number of different answers.
+        num_positions: longest sequence that can be read, in tokens (GPT-2: 1024); the command line fills in what the
+            data's longest evaluation needs.
+        num_layers: number of blocks (the paper: 6, also 2).
+        hidden_size: width (the paper: 256); the MLP is four times as wide.
+        num_heads: attention heads, a divisor of ``hidden_size`` (4 keep GPT-2's head size of 64 at width 256).
+        dropout: probability, in [0, 1), in the three places where GPT-2 has it.
+        learning_rate: of Adam.
+
+    Raises:
+        InvalidOptionError: ``num_heads`` does not divide ``hidden_size``, or ``dropout`` lies outside [0, 1).
+
+    Reference: arXiv 2602.18333, section 4.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        num_classes: int,
+        num_positions: int = 1024,
+        num_layers: int = 6,
+        hidden_size: int = 256,
+        num_heads: int = 4,
+        dropout: float = 0.1,
+        learning_rate: float = 1e-3,
+    ) -> None:
+        super().__init__(num_classes, learning_rate)
+        self.save_hyperparameters()
+        divides = num_heads >= 1 and hidden_size % num_heads == 0
+        require(divides, "num_heads", num_heads, f"a divisor of hidden_size, which is {hidden_size}")
+        require(0 <= dropout < 1, "dropout", dropout, "in [0, 1)")
+        self.token_embedding = nn.Embedding(vocab_size, hidden_size)
+        self.position_embedding = nn.Embedding(num_positions, hidden_size)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(_Block(hidden_size, num_heads, dropout) for _ in range(num_layers))
+        self.norm = nn.LayerNorm(hidden_size)
+        self.head = nn.Linear(hidden_size, num_classes, bias=False)
+        self._initialize(num_layers)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """See :meth:`SequenceModel.forward`; ``length`` is at most ``num_positions``."""
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        hidden = self.dropout(self.token_embedding(tokens) + self.position_embedding(positions))
+        for block in self.blocks:
+            hidden = block(hidden)
+        return self.head(self.norm(hidden))
+
+    def _initialize(self, num_layers: int) -> None:
+        """GPT-2's: normal weights, zero biases, and less for what is added to the residual stream by every layer."""
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif name.endswith("out.weight"):
+                nn.init.normal_(parameter, std=_INIT_STD / math.sqrt(2 * num_layers))
+            elif "norm" not in name:
+                nn.init.normal_(parameter, std=_INIT_STD)
+
+
+class _Block(nn.Module):
+    def __init__(self, hidden_size: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(hidden_size)
+        self.attention = _CausalAttention(hidden_size, num_heads, dropout)
+        self.mlp_norm = nn.LayerNorm(hidden_size)
+        self.mlp = _MLP(hidden_size, dropout)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        hidden = hidden + self.attention(self.attention_norm(hidden))
+        return hidden + self.mlp(self.mlp_norm(hidden))
+
+
+class _CausalAttention(nn.Module):
+    def __init__(self, hidden_size: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.query_key_value = nn.Linear(hidden_size, 3 * hidden_size)
+        self.out = nn.Linear(hidden_size, hidden_size)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        heads = self.query_key_value(hidden).unflatten(-1, (3, self.num_heads, -1))
+        query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (batch, heads, length, head size)
+        attended = functional.scaled_dot_product_attention(
+            query, key, value, is_causal=True, dropout_p=self.dropout.p if self.training else 0.0
+        )
+        return self.dropout(self.out(attended.transpose(1, 2).flatten(2)))
+
+
+class _MLP(nn.Module):
+    def __init__(self, hidden_size: int, dropout: float) -> None:
+        super().__init__()
+        self.expand = nn.Linear(hidden_size, 4 * hidden_size)
+        self.out = nn.Linear(4 * hidden_size, hidden_size)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.dropout(self.out(functional.gelu(self.expand(hidden), approximate="tanh")))

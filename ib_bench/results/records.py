@@ -1,0 +1,246 @@
+"""Frozen records of trials and searches, and the configs that determine them.
+
+A config is plain data (what JSON can hold). Its *key* is a hash of all of it: two configs with the same key are the same
+experiment, and whatever may change a result is part of some config. Where an experiment runs (which device, how many of
+them, under which versions) is not: it is written into the record instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+PROTOCOL_VERSION = 1
+"""Raised by whoever changes what a trial computes; results of another protocol are never reused."""
+
+Json = dict[str, Any]
+
+
+class _Keyed:
+    """Content-addressed: the key is a hash of everything in the dataclass."""
+
+    def to_json(self) -> Json:
+        """The config as plain data."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the canonical JSON, 32 hexadecimal digits of it."""
+        data = {"kind": type(self).__name__, "protocol": PROTOCOL_VERSION, **self.to_json()}
+        canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a trial and a search have in common.
+
+    Attributes:
+        model: ``class_path`` and ``init_args`` of the architecture, without learning rate and vocabulary.
+        data: ``class_path`` and ``init_args`` of the DataModule, without size and seed.
+        trainer: arguments of Lightning's Trainer that change results, such as ``precision``.
+        source_digests: for classes from outside this package, a hash of the module that defines each.
+    """
+
+    model: Json
+    data: Json
+    trainer: Json = field(default_factory=dict)
+    source_digests: dict[str, str] = field(default_factory=dict)
+
+    def labels(self) -> Json:
+        """The short names by which people tell experiments apart."""
+        data = self.data["init_args"]
+        return {
+            "model": class_name(self.model),
+            "task": class_name(self.data),
+            "supervision": data.get("supervision"),
+            "length_distribution": data.get("length_distribution"),
+            "max_length": data.get("max_length"),
+        }
+
+
+@dataclass(frozen=True)
+class TrialConfig(_Keyed):
+    """One training of one configuration at one size.
+
+    Attributes:
+        experiment: model, data and trainer.
+        num_train_sequences: size of the training set, N.
+        learning_rate: of the optimizer.
+        seed: of initialisation, dropout, data and order.
+        threshold: validation loss below which the trial succeeds, epsilon, in nats.
+        max_steps: step budget.
+        val_check_interval: optimizer steps between validations, or None for the rule of the training code.
+        num_threads: CPU threads of each training; they change the order of sums, and so the last bits.
+    """
+
+    experiment: Experiment
+    num_train_sequences: int
+    learning_rate: float
+    seed: int
+    threshold: float
+    max_steps: int
+    val_check_interval: int | None
+    num_threads: int
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """What came of a trial.
+
+    Attributes:
+        key: of the config.
+        config: the config, as JSON.
+        status: ``succeeded`` (below the threshold), ``failed`` (budget spent) or ``diverged`` (loss not finite).
+        num_steps: optimizer steps taken.
+        best_val_loss: lowest validation loss, in nats, or None if it never was finite.
+        best_step: optimizer steps after which that was seen.
+        val_check_interval: optimizer steps between validations.
+        val_curve: pairs of optimizer steps and validation loss; None where the loss was not finite.
+        metrics: all validation metrics at the end of training, by name; None where not finite.
+        metric_definition: version of the metrics' definitions.
+        wall_time_s: time from the start of set-up to the end.
+        process_time_s: CPU time of this process, all threads, over the same span.
+        versions: of Python and the packages that compute.
+        environment: device and platform.
+        finished_at: UTC, ISO 8601.
+    """
+
+    key: str
+    config: Json
+    status: str
+    num_steps: int
+    best_val_loss: float | None
+    best_step: int | None
+    val_check_interval: int
+    val_curve: list[tuple[int, float | None]]
+    metrics: dict[str, float | None]
+    metric_definition: str
+    wall_time_s: float
+    process_time_s: float
+    versions: dict[str, str]
+    environment: dict[str, str]
+    finished_at: str
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the validation loss went below the threshold."""
+        return self.status == "succeeded"
+
+
+@dataclass(frozen=True)
+class SearchConfig(_Keyed):
+    """One search for the minimal training set size.
+
+    Attributes:
+        experiment: model, data and trainer.
+        settings: all of the search's settings (:class:`ib_bench.studies.search.SearchSettings`), as JSON.
+    """
+
+    experiment: Experiment
+    settings: Json
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A size that was tried.
+
+    Attributes:
+        size: number of training sequences.
+        succeeded: whether a trial succeeded there.
+        best_val_loss: lowest validation loss of its trials, in nats; None if never finite.
+        bracket: (largest failing size or 0, smallest succeeding size or None) after this evaluation.
+        trials: keys of its trials, in the order in which they were asked for.
+    """
+
+    size: int
+    succeeded: bool
+    best_val_loss: float | None
+    bracket: tuple[int, int | None]
+    trials: list[str]
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """What came of a search.
+
+    Attributes:
+        key: of the config.
+        config: the config, as JSON.
+        labels: model, task, supervision, length distribution and maximal length.
+        status: ``running`` (or interrupted) or ``finished``.
+        max_size: the largest size, N_max: the setting or the training pool, whichever is smaller.
+        evaluations: the sizes tried so far, in order.
+        wall_time_s: time spent on the trials of this search, wherever they ran.
+        updated_at: UTC, ISO 8601.
+    """
+
+    key: str
+    config: Json
+    labels: Json
+    status: str
+    max_size: int
+    evaluations: list[Evaluation]
+    wall_time_s: float
+    updated_at: str
+
+    @property
+    def bracket(self) -> tuple[int, int | None]:
+        """(largest failing size or 0, smallest succeeding size or None); N* lies in this half-open interval."""
+        return self.evaluations[-1].bracket if self.evaluations else (0, None)
+
+    @property
+    def censored(self) -> bool:
+        """Whether even the largest size failed: then N* is only known to be larger."""
+        return self.status == "finished" and self.bracket[1] is None
+
+    @property
+    def min_train_size(self) -> int | None:
+        """N*, the smallest size found to succeed; None while unknown and where censored."""
+        return self.bracket[1] if self.status == "finished" else None
+
+    @property
+    def num_trials(self) -> int:
+        """Number of trials that the verdict rests on."""
+        return sum(len(evaluation.trials) for evaluation in self.evaluations)
+
+    @property
+    def verdict(self) -> str:
+        """N* for people: a number, ``> N_max``, or ``unfinished``."""
+        if self.status != "finished":
+            return "unfinished"
+        return f"> {self.max_size:,}" if self.censored else f"{self.min_train_size:,}"
+
+    def summary(self) -> Json:
+        """The fields that lists of searches show, flat."""
+        return {
+            "key": self.key,
+            **self.labels,
+            "status": self.status,
+            "min_train_size": self.min_train_size,
+            "bracket": list(self.bracket),
+            "censored": self.censored,
+            "max_size": self.max_size,
+            "num_evaluations": len(self.evaluations),
+            "num_trials": self.num_trials,
+            "wall_time_s": self.wall_time_s,
+            "updated_at": self.updated_at,
+        }
+
+
+def class_name(spec: Json) -> str:
+    """The class's own name in ``{"class_path": "package.module.Name"}``."""
+    return str(spec["class_path"]).rpartition(".")[2]
+
+
+def trial_record(data: Json) -> TrialRecord:
+    """The inverse of ``dataclasses.asdict`` for a trial, after a trip through JSON."""
+    return TrialRecord(**{**data, "val_curve": [(step, loss) for step, loss in data["val_curve"]]})
+
+
+def search_record(data: Json) -> SearchRecord:
+    """The inverse of ``dataclasses.asdict`` for a search, after a trip through JSON."""
+    evaluations = [Evaluation(**{**item, "bracket": tuple(item["bracket"])}) for item in data["evaluations"]]
+    return SearchRecord(**{**data, "evaluations": evaluations})

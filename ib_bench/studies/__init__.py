@@ -1,0 +1,1 @@
+"""Studies ask for trials and read records: the search for N*, and suites of searches."""

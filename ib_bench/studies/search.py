@@ -1,0 +1,222 @@
+"""The minimal training set size N* of one experiment.
+
+A size succeeds if at least one configuration of the grid, learning rates x seeds, reaches a validation loss below the
+threshold within the step budget. The search stops looking at a size at its first success, and tries first what succeeded
+last: neither can change a verdict.
+
+Reference: arXiv 2602.18333, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from itertools import product
+
+from ib_bench.errors import require
+from ib_bench.results.records import Evaluation, Experiment, SearchConfig, SearchRecord, TrialConfig, TrialRecord
+from ib_bench.results.store import Store
+from ib_bench.studies.bisection import Bisection, Midpoint
+
+TrialFunction = Callable[[TrialConfig], TrialRecord]
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How N* is searched for; the defaults are the paper's protocol.
+
+    Args:
+        learning_rates: of the grid, each above 0.
+        seeds: of the grid, each in 0..2^32-1.
+        threshold: validation loss below which a trial succeeds (epsilon), in nats, above 0.
+        max_steps: optimizer steps of a trial at most, at least 1.
+        max_size: largest training set (N_max), at least 1; the training pool, if that is smaller.
+        multiplier: the size is divided by it while nothing has failed (M), at least 2.
+        max_evaluations: sizes that are tried at most (S), at least 1.
+        midpoint: where a bracket is cut: at the arithmetic or the geometric mean of its ends.
+        relative_tolerance: stop once the bracket is no wider than this share of its upper end, in [0, 1).
+        exhaustive: train the whole grid at every size, also after a success.
+        val_check_interval: optimizer steps between validations; null chooses by the sizes of the data so that
+            validation costs at most a tenth of the training.
+        num_threads: CPU threads of each training, at least 1.
+
+    Raises:
+        InvalidOptionError: a value outside its range.
+
+    Reference: arXiv 2602.18333, section 4.
+    """
+
+    learning_rates: list[float] = field(default_factory=lambda: [1e-3, 1e-4, 1e-5])
+    seeds: list[int] = field(default_factory=lambda: [10, 20, 30, 40, 50])
+    threshold: float = 1e-4
+    max_steps: int = 250_000
+    max_size: int = 16_000_000
+    multiplier: int = 1000
+    max_evaluations: int = 20
+    midpoint: Midpoint = "arithmetic"
+    relative_tolerance: float = 0.0
+    exhaustive: bool = False
+    val_check_interval: int | None = None
+    num_threads: int = 1
+
+    def __post_init__(self) -> None:
+        rates, seeds, interval = self.learning_rates, self.seeds, self.val_check_interval
+        distinct = "a list of at least one number, none twice, each "
+        positive = all(rate > 0 for rate in rates)
+        require(_is_grid(rates) and positive, "search.learning_rates", rates, distinct + "above 0")
+        in_range = all(0 <= seed < 2**32 for seed in seeds)
+        require(_is_grid(seeds) and in_range, "search.seeds", seeds, distinct + "in 0..2^32-1")
+        require(self.threshold > 0, "search.threshold", self.threshold, "a number above 0")
+        for name in ("max_steps", "max_size", "max_evaluations", "num_threads"):
+            require(getattr(self, name) >= 1, f"search.{name}", getattr(self, name), "an integer of at least 1")
+        require(self.multiplier >= 2, "search.multiplier", self.multiplier, "an integer of at least 2")
+        tolerance = self.relative_tolerance
+        require(0 <= tolerance < 1, "search.relative_tolerance", tolerance, "a number in [0, 1)")
+        require(interval is None or interval >= 1, "search.val_check_interval", interval, "null or at least 1")
+
+    def grid(self) -> list[tuple[float, int]]:
+        """The configurations (learning rate, seed), in the order in which they are tried."""
+        return list(product(self.learning_rates, self.seeds))
+
+    def bisection(self, max_size: int) -> Bisection:
+        """The rule by which sizes are chosen, from ``max_size`` downwards."""
+        return Bisection(max_size, self.multiplier, self.max_evaluations, self.midpoint, self.relative_tolerance)
+
+
+class SearchListener:
+    """Is told what happens during a search; this one does nothing about it."""
+
+    def on_start(self, record: SearchRecord) -> None:
+        """The search begins, or goes on."""
+
+    def on_trial_start(self, config: TrialConfig) -> None:
+        """A trial is about to be trained."""
+
+    def on_trial_end(self, trial: TrialRecord, from_store: bool) -> None:
+        """A trial has ended, or was found in the store."""
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        """A size has been judged."""
+
+    def on_end(self, record: SearchRecord) -> None:
+        """The search has finished."""
+
+
+class Search:
+    """A search for N*, whose trials are kept in a store.
+
+    Args:
+        experiment: what is trained on what.
+        settings: how N* is searched for.
+        pool_size: number of training sequences that exist.
+        store: trials found there are not trained again.
+        run_trial: trains.
+        listeners: are told what happens.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        settings: SearchSettings,
+        pool_size: int,
+        store: Store,
+        run_trial: TrialFunction,
+        listeners: list[SearchListener] | None = None,
+    ) -> None:
+        self.experiment = experiment
+        self.settings = settings
+        self.config = search_config(experiment, settings)
+        self.max_size = min(settings.max_size, pool_size)
+        self._store = store
+        self._run_trial = run_trial
+        self._listeners = listeners or []
+        self._preferred: tuple[float, int] | None = None
+        self._trials: list[TrialRecord] = []
+
+    def run(self) -> SearchRecord:
+        """Search, or return what the store says; every finished trial is kept, whatever happens."""
+        done = self._store.search(self.config.key)
+        if done is not None and done.status == "finished":
+            return done
+        record = self._record("running", [], 0.0)
+        self._store.put_search(record)
+        self._tell("on_start", record)
+        evaluations: list[Evaluation] = []
+        for size, succeeded, bracket in self.settings.bisection(self.max_size).run(self._succeeds):
+            losses = [trial.best_val_loss for trial in self._trials if trial.best_val_loss is not None]
+            keys = [trial.key for trial in self._trials]
+            evaluation = Evaluation(size, succeeded, min(losses, default=None), bracket.as_tuple(), keys)
+            evaluations.append(evaluation)
+            wall_time_s = record.wall_time_s + sum(trial.wall_time_s for trial in self._trials)
+            record = self._record("running", list(evaluations), wall_time_s)
+            self._store.put_search(record)
+            self._tell("on_evaluation", evaluation)
+        record = replace(record, status="finished")
+        self._store.put_search(record)
+        self._tell("on_end", record)
+        return record
+
+    def _succeeds(self, size: int) -> bool:
+        """Train the grid at one size, up to the first success unless all are wanted."""
+        self._trials = []
+        grid = self.settings.grid()
+        for learning_rate, seed in sorted(grid, key=lambda configuration: configuration != self._preferred):
+            trial = self._trial(size, learning_rate, seed)
+            self._trials.append(trial)
+            if trial.succeeded and not self.settings.exhaustive:
+                self._preferred = (learning_rate, seed)
+                return True
+        return any(trial.succeeded for trial in self._trials)
+
+    def _trial(self, size: int, learning_rate: float, seed: int) -> TrialRecord:
+        config = trial_config(self.experiment, self.settings, size, learning_rate, seed)
+        trial = self._store.trial(config.key)
+        from_store = trial is not None
+        if trial is None:
+            self._tell("on_trial_start", config)
+            trial = self._run_trial(config)
+            self._store.add_trial(trial)
+        self._tell("on_trial_end", trial, from_store)
+        return trial
+
+    def _record(self, status: str, evaluations: list[Evaluation], wall_time_s: float) -> SearchRecord:
+        return SearchRecord(
+            key=self.config.key,
+            config=self.config.to_json(),
+            labels=self.experiment.labels(),
+            status=status,
+            max_size=self.max_size,
+            evaluations=evaluations,
+            wall_time_s=wall_time_s,
+            updated_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        )
+
+    def _tell(self, event: str, *arguments: object) -> None:
+        for listener in self._listeners:
+            getattr(listener, event)(*arguments)
+
+
+def search_config(experiment: Experiment, settings: SearchSettings) -> SearchConfig:
+    """The config by whose key a search is stored."""
+    return SearchConfig(experiment, asdict(settings))
+
+
+def trial_config(
+    experiment: Experiment, settings: SearchSettings, size: int, learning_rate: float, seed: int
+) -> TrialConfig:
+    """The config of one of a search's trials."""
+    return TrialConfig(
+        experiment=experiment,
+        num_train_sequences=size,
+        learning_rate=learning_rate,
+        seed=seed,
+        threshold=settings.threshold,
+        max_steps=settings.max_steps,
+        val_check_interval=settings.val_check_interval,
+        num_threads=settings.num_threads,
+    )
+
+
+def _is_grid(values: list[float] | list[int]) -> bool:
+    return len(values) > 0 and len(set(values)) == len(values)

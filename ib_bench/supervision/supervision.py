@@ -1,0 +1,86 @@
+"""What every supervision regime shares: the vocabulary, and the form of a batch.
+
+Tokens ``0..num_symbols-1`` are the symbols. A regime that writes states down gives them tokens too: the symbols' own
+where the task says that a state *is* a symbol (as in a group), further ones otherwise. The separator, where there is
+one, is the last token. Sequences are padded on the right with token 0; the models are causal, so padding reaches no
+supervised position.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor
+
+from ib_bench.tasks.finite_state_machine import FiniteStateMachine
+
+IGNORE_INDEX = -100
+"""The target of a position that is not supervised (the default of ``torch.nn.functional.cross_entropy``)."""
+
+
+class Batch(NamedTuple):
+    """Token sequences and what is to be predicted in them.
+
+    Attributes:
+        tokens: int64 ``(batch, width)``, values in ``[0, vocab_size)``.
+        targets: int64 ``(batch, width)``, a state in ``[0, num_classes)``, or ``IGNORE_INDEX`` where nothing is asked.
+    """
+
+    tokens: Tensor
+    targets: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """Supervised positions, bool ``(batch, width)``."""
+        return self.targets != IGNORE_INDEX
+
+
+class Supervision(ABC):
+    """Turns a run of a machine into tokens and targets.
+
+    Args:
+        task: the machine; only its alphabet sizes are used.
+        separator: whether one ``=`` token follows the input; None takes the regime's own default.
+
+    Attributes:
+        vocab_size: number of different tokens a model reads.
+        num_classes: number of different answers, the task's states.
+        separator_token: the ``=`` token's number, or None.
+    """
+
+    default_separator: bool
+    writes_states: bool = False
+
+    def __init__(self, task: FiniteStateMachine, separator: bool | None = None) -> None:
+        self.num_classes = task.num_states
+        self.vocab_size = self.first_state_token = task.num_symbols
+        if self.writes_states:
+            self.first_state_token = 0 if task.states_are_symbols else task.num_symbols
+            self.vocab_size = max(task.num_symbols, self.first_state_token + task.num_states)
+        self.separator_token: int | None = None
+        if self.default_separator if separator is None else separator:
+            self.separator_token = self.vocab_size
+            self.vocab_size += 1
+
+    @property
+    def num_separators(self) -> int:
+        """1 with a separator, 0 without."""
+        return int(self.separator_token is not None)
+
+    @abstractmethod
+    def num_tokens(self, length: int) -> int:
+        """Number of tokens a model reads for an input of ``length`` symbols."""
+
+    @abstractmethod
+    def encode(self, symbols: Tensor, states: Tensor, lengths: Tensor) -> Batch:
+        """Write runs down.
+
+        Args:
+            symbols: integers ``(batch, length)``; what lies beyond a row's own length is ignored.
+            states: int64 ``(batch, length)``, the states visited.
+            lengths: int64 ``(batch,)``, each row's number of symbols, in ``[1, length]``.
+
+        Returns:
+            A batch of width ``num_tokens(length)``.
+        """

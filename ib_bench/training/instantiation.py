@@ -1,0 +1,101 @@
+"""From a config's ``class_path`` and ``init_args`` to objects, and what the suite asks of a user's own classes."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Protocol, cast
+
+import lightning.pytorch as pl
+from jsonargparse import ArgumentParser
+
+from ib_bench.errors import BenchError
+from ib_bench.results.records import Json
+
+VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
+"""What every model takes from the data."""
+
+DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions")
+"""What a model may take from the data."""
+
+
+class SearchableData(Protocol):
+    """What a search needs of a DataModule, besides the parameters ``num_train_sequences`` and ``seed``."""
+
+    vocab_size: int
+    num_classes: int
+    num_positions: int
+    max_train_sequences: int
+
+
+def instantiate_data(spec: Json, **overrides: Any) -> SearchableData:
+    """Build a DataModule.
+
+    Args:
+        spec: ``class_path`` and ``init_args``.
+        overrides: init arguments that replace the spec's.
+    """
+    return cast(SearchableData, _instantiate("data", spec, overrides))
+
+
+def instantiate_model(spec: Json, data: SearchableData, **overrides: Any) -> pl.LightningModule:
+    """Build a model, with what it takes from the data.
+
+    Args:
+        spec: ``class_path`` and ``init_args``.
+        data: gives the :data:`DATA_PARAMETERS`.
+        overrides: init arguments that replace the spec's.
+    """
+    accepted = inspect.signature(import_class(spec["class_path"])).parameters
+    from_data = {name: getattr(data, name) for name in DATA_PARAMETERS if name in accepted}
+    return cast(pl.LightningModule, _instantiate("model", spec, {**from_data, **overrides}))
+
+
+def check_parameters(spec: Json, option: str, required: tuple[str, ...]) -> None:
+    """Make sure that a class takes what the suite must be able to set.
+
+    Raises:
+        BenchError: one of the ``required`` parameters is missing.
+    """
+    parameters = inspect.signature(import_class(spec["class_path"])).parameters
+    if missing := [name for name in required if name not in parameters]:
+        raise BenchError(f"{option} {spec['class_path']} must take the parameters {', '.join(missing)} in its __init__")
+
+
+def import_class(path: str) -> type:
+    """The class at a dotted path."""
+    module, _, name = path.rpartition(".")
+    return cast(type, getattr(importlib.import_module(module), name))
+
+
+def source_digests(*specs: Json) -> dict[str, str]:
+    """For each class from outside this package, a hash of the source of the module that defines it.
+
+    Whoever edits a model and measures it again wants the new model's result, not the stored one.
+    """
+    digests = {}
+    for spec in specs:
+        cls = import_class(spec["class_path"])
+        if cls.__module__.partition(".")[0] != "ib_bench":
+            source = inspect.getsource(inspect.getmodule(cls) or cls)
+            digests[spec["class_path"]] = hashlib.sha256(source.encode()).hexdigest()[:32]
+    return digests
+
+
+def _instantiate(option: str, spec: Json, overrides: Mapping[str, Any]) -> object:
+    parser = _parser(option)
+    init_args = {**spec.get("init_args", {}), **overrides}
+    config = parser.parse_object({option: {"class_path": spec["class_path"], "init_args": init_args}})
+    return parser.instantiate_classes(config)[option]
+
+
+@cache
+def _parser(option: str) -> ArgumentParser:
+    """A parser that knows how to build nested and typed arguments, as the command line does."""
+    parser = ArgumentParser(exit_on_error=False)
+    base = {"data": pl.LightningDataModule, "model": pl.LightningModule}[option]
+    parser.add_subclass_arguments(base, option, required=True)
+    return parser

@@ -1,0 +1,156 @@
+"""A trial: one training of one configuration at one size, through Lightning's Trainer.
+
+It ends when the validation loss goes below the threshold or the step budget is spent.
+
+Reference: arXiv 2602.18333, section 4.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from importlib.metadata import version
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.utilities.seed import seed_everything
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from ib_bench.models.metrics import METRIC_DEFINITION
+from ib_bench.results.records import TrialConfig, TrialRecord
+from ib_bench.training.instantiation import instantiate_data, instantiate_model
+from ib_bench.training.threshold_stopping import ThresholdStopping
+from ib_bench.training.validation_cadence import validation_interval
+
+_PACKAGES = ("ib_bench", "torch", "lightning", "torchmetrics", "numpy")
+
+TRIAL_OWNED = {
+    "max_steps": "search.max_steps",
+    "max_epochs": "search.max_steps",
+    "min_steps": None,
+    "min_epochs": None,
+    "max_time": None,
+    "val_check_interval": "search.val_check_interval",
+    "check_val_every_n_epoch": "search.val_check_interval",
+    "logger": "wandb.mode",
+    "enable_checkpointing": None,
+    "enable_progress_bar": None,
+    "enable_model_summary": None,
+    "num_sanity_val_steps": None,
+    "limit_train_batches": None,
+    "limit_val_batches": None,
+    "overfit_batches": None,
+    "fast_dev_run": None,
+    "log_every_n_steps": None,
+    "reload_dataloaders_every_n_epochs": None,
+    "barebones": None,
+}
+"""Arguments of the Trainer that a trial sets itself, and the option that takes their place, if there is one."""
+
+PLACEMENT = ("accelerator", "strategy", "devices", "num_nodes")
+"""Arguments of the Trainer that say where a trial runs, not what it computes: they are no part of its key."""
+
+
+def run_trial(config: TrialConfig, placement: dict[str, Any] | None = None) -> TrialRecord:
+    """Train once.
+
+    Args:
+        config: everything that determines the result.
+        placement: arguments of the Trainer that say where, see :data:`PLACEMENT`.
+
+    Returns:
+        The record; a loss that is not finite ends the trial with status ``diverged``.
+    """
+    start_wall, start_process = time.perf_counter(), time.process_time()
+    with _isolated(config.seed, config.num_threads):
+        experiment = config.experiment
+        data = instantiate_data(experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed)
+        model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
+        stopping = ThresholdStopping(config.threshold)
+        interval = config.val_check_interval or _default_interval(data, config.max_steps)
+        trainer = trial_trainer(
+            config.max_steps, interval, [stopping], **experiment.trainer, **(placement or {})
+        )
+        trainer.fit(model, datamodule=data)
+        num_steps = trainer.global_step
+        if not stopping.curve or stopping.curve[-1][0] < num_steps:
+            trainer.validate(model, datamodule=data, verbose=False)
+            stopping.curve[-1] = (num_steps, stopping.curve[-1][1])
+    finite = [(loss, step) for step, loss in stopping.curve if math.isfinite(loss)]
+    best_loss, best_step = min(finite, default=(None, None))
+    metrics = {key.partition("/")[2]: float(value) for key, value in trainer.callback_metrics.items() if "val/" in key}
+    return TrialRecord(
+        key=config.key,
+        config=config.to_json(),
+        status="succeeded" if stopping.succeeded else "diverged" if stopping.diverged else "failed",
+        num_steps=num_steps,
+        best_val_loss=best_loss,
+        best_step=best_step,
+        val_check_interval=interval,
+        val_curve=[(step, _finite(loss)) for step, loss in stopping.curve],
+        metrics={name: _finite(value) for name, value in metrics.items()},
+        metric_definition=METRIC_DEFINITION,
+        wall_time_s=time.perf_counter() - start_wall,
+        process_time_s=time.process_time() - start_process,
+        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        environment={"device": str(trainer.strategy.root_device), "platform": platform.platform()},
+        finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def trial_trainer(max_steps: int, interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:
+    """Lightning's Trainer without what a trial has no use for: it writes no file and prints nothing.
+
+    Args:
+        max_steps: step budget.
+        interval: optimizer steps between validations.
+        callbacks: to be called.
+        arguments: further arguments of the Trainer.
+    """
+    return pl.Trainer(
+        max_steps=max_steps,
+        max_epochs=-1,
+        val_check_interval=interval,
+        check_val_every_n_epoch=None,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **arguments,
+    )
+
+
+def _default_interval(data: Any, max_steps: int) -> int:
+    num_val_tokens = sum(batch[0].numel() for batch in data.val_dataloader())
+    first_batch = next(iter(data.train_dataloader()))
+    return validation_interval(num_val_tokens, first_batch[0].numel(), max_steps)
+
+
+@contextmanager
+def _isolated(seed: int, num_threads: int) -> Iterator[None]:
+    """The trial's own randomness, threads and silence; the caller's are given back afterwards."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels, threads = [logger.level for logger in loggers], torch.get_num_threads()
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    torch.set_num_threads(num_threads)
+    try:
+        with isolate_rng():
+            seed_everything(seed, workers=False, verbose=False)
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
