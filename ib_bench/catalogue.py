@@ -50,10 +50,9 @@ def entries(package: str) -> tuple[Entry, ...]:
     found = []
     for path in sorted(folder.glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and node.name.lower() == path.stem.replace("_", ""):
-                if not _is_abstract(node):
-                    summary = (ast.get_docstring(node) or "").partition("\n")[0]
-                    found.append(Entry(path.stem, node.name, f"{package}.{path.stem}", summary))
+            if isinstance(node, ast.ClassDef) and _is_shipped(node, path.stem):
+                summary = (ast.get_docstring(node) or "").partition("\n")[0].replace("`", "")
+                found.append(Entry(path.stem, node.name, f"{package}.{path.stem}", summary))
     return tuple(found)
 
 
@@ -92,5 +91,6 @@ def find_class(package: str, name: str, option: str) -> Any:
     raise UnknownNameError(option, name, [entry.name for entry in entries(package)])
 
 
-def _is_abstract(node: ast.ClassDef) -> bool:
-    return any(isinstance(base, ast.Name) and base.id == "ABC" for base in node.bases)
+def _is_shipped(node: ast.ClassDef, stem: str) -> bool:
+    abstract = any(isinstance(base, ast.Name) and base.id == "ABC" for base in node.bases)
+    return node.name.lower() == stem.replace("_", "") and not abstract

@@ -1,1 +1,82 @@
-"""The command line."""
+"""The command line: ``ib-bench COMMAND ...``.
+
+Each command is a module with a ``main``; it is imported when it is called, so that the ones that need no torch answer
+at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
+from ib_bench import __version__
+from ib_bench.errors import BenchError, UnknownNameError
+
+COMMANDS = {
+    "fit": ("fit", "train a model once (LightningCLI)"),
+    "validate": ("fit", "evaluate a model on the held-out sequences (LightningCLI)"),
+    "test": ("fit", "evaluate a model on the test sequences, here the held-out ones (LightningCLI)"),
+    "search": ("search", "find N*, the smallest training set with which a model learns a task"),
+    "run": ("run", "run a suite: many searches, side by side"),
+    "results": ("results", "list searches and their verdicts"),
+    "trials": ("trials", "list the trials of searches"),
+    "ls": ("ls", "list tasks, supervision regimes, length distributions, models and suites"),
+    "bench": ("bench", "time a training step side by side with simpler loops"),
+}
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: the arguments, without the program's name; None takes the process's own.
+
+    Returns:
+        The exit code: 0, 1 if some searches of a suite failed, 2 for bad input, 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = arguments[0] if arguments else "--help"
+    prog = "ib-bench"
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # of Lightning's calls, not of ours
+    try:
+        if command.startswith("-"):
+            _parser().parse_args(arguments or ["--help"])
+        if command not in COMMANDS:
+            raise UnknownNameError("command", command, COMMANDS)
+        prog = f"ib-bench {command}"
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # a user's own model in the working folder is found by its dotted path
+        module = importlib.import_module(f"ib_bench.cli.{COMMANDS[command][0]}")
+        return int(module.main(command, arguments[1:]))
+    except BenchError as error:
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print(f"\n{prog}: interrupted; finished trials are kept", file=sys.stderr)
+        if command in ("search", "run"):
+            print(f"go on with: {shlex.join(['ib-bench', *arguments])}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    listing = "\n".join(f"  {name:{width}}  {summary}" for name, (_, summary) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="ib-bench",
+        usage="ib-bench [-h] [--version] COMMAND ...",
+        description="How many training sequences does a sequence model need to learn state tracking?",
+        epilog=f"commands:\n{listing}\n\n'ib-bench COMMAND --help' explains a command.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ib-bench {__version__}")
+    return parser

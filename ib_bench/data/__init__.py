@@ -12,6 +12,6 @@ from ib_bench import catalogue
 @cache
 def __getattr__(name: str) -> Any:
     task = catalogue.load_class(catalogue.TASKS, name)
-    from ib_bench.data.state_tracking_data import data_module_of
+    from ib_bench.data.state_tracking_data import data_module_of  # noqa: PLC0415 (loads torch)
 
     return data_module_of(task)

@@ -64,9 +64,9 @@ class TrainBatches:
         return -(-len(self.sequences.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        for rows in self.sampler.order().split(self.batch_size * _BATCHES_PER_CHUNK):
+        for rows in torch.split(self.sampler.order(), self.batch_size * _BATCHES_PER_CHUNK):
             tokens, targets = self.encode(self.sequences.select(rows))
-            yield from map(Batch, tokens.split(self.batch_size), targets.split(self.batch_size))
+            yield from map(Batch, torch.split(tokens, self.batch_size), torch.split(targets, self.batch_size))
 
 
 class EvalBatches:
@@ -80,7 +80,7 @@ class EvalBatches:
 
     def __init__(self, sequences: Sequences, encode: Callable[[Sequences], Batch], batch_size: int) -> None:
         by_length = sequences.lengths.argsort(stable=True)
-        self._batches = [encode(sequences.select(rows)) for rows in by_length.split(batch_size)]
+        self._batches = [encode(sequences.select(rows)) for rows in torch.split(by_length, batch_size)]
 
     def __len__(self) -> int:
         return len(self._batches)

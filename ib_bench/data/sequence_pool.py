@@ -1,8 +1,8 @@
 """Which sequences are for validation, which for training, and in which order.
 
-For every length there is one shuffled deck of all sequences. Its first cards are the validation set's, the following ones
-the training pool's, so the two are disjoint, and together they are everything there is. A training set of size N takes
-the first N sequences of one fixed order: it is a prefix of every larger one.
+For every length there is one shuffled deck of all sequences. Its first cards are the validation set's, the following
+ones the training pool's, so the two are disjoint, and together they are everything there is. A training set of size N
+takes the first N sequences of one fixed order: it is a prefix of every larger one.
 
 Reference: arXiv 2602.18333, sections 3 and 4.
 """

@@ -1,14 +1,14 @@
 r"""All sequences of one length, in an order that looks random: drawing without replacement from any number of them.
 
-There are :math:`m^n` sequences of n symbols, from 4 to more than :math:`2^{199}`. Card k of the shuffled deck is computed
-from k alone, so the first N cards cost O(N), never repeat, and are a prefix of the first N' > N.
+There are :math:`m^n` sequences of n symbols, from 4 to more than :math:`2^{199}`. Card k of the shuffled deck is
+computed from k alone, so the first N cards cost O(N), never repeat, and are a prefix of the first N' > N.
 
-A small deck is shuffled by ``torch.randperm``. A large one is the image of 0, 1, 2, ... under a keyed permutation of the
-sequences themselves: a Feistel network on numeral strings in the manner of FF1 (NIST SP 800-38G), with a mixing function
-that is fast instead of cryptographic. A sequence is cut into a left and a right half, and in turn each half has a
-pseudo-random function of the other added to it (modulo the number of values it can take), which can be undone, and hence
-is a permutation whatever the function. A half longer than a machine integer is held as several *limbs*, added to
-separately.
+A small deck is shuffled by ``torch.randperm``. A large one is the image of 0, 1, 2, ... under a keyed permutation of
+the sequences themselves: a Feistel network on numeral strings in the manner of FF1 (NIST SP 800-38G), with a mixing
+function that is fast instead of cryptographic. A sequence is cut into a left and a right half, and in turn each half
+has a pseudo-random function of the other added to it (modulo the number of values it can take), which can be undone,
+and hence is a permutation whatever the function. A half longer than a machine integer is held as several *limbs*,
+added to separately.
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ class ShuffledSequences:
         middle = len(limbs) // 2
         left, right = range(middle), range(middle, len(limbs))
         for round_keys in self._keys:
-            digest = np.zeros_like(limbs[0])
+            digest = np.zeros(len(index), dtype=np.uint64)
             for j in left:
-                digest = _mix(digest ^ limbs[j])
+                digest = _mix(np.bitwise_xor(digest, limbs[j]))
             for j in right:
                 limbs[j] = (limbs[j] + _mix(digest + round_keys[j]) % bases[j]) % bases[j]
             left, right = right, left
@@ -120,4 +120,4 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return np.bitwise_xor(x, x >> np.uint64(31))

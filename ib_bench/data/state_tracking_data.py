@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import lightning.pytorch as pl
-
 from ib_bench import catalogue
 from ib_bench.data.batches import EpochShuffle, EvalBatches, TrainBatches
 from ib_bench.data.length_distributions.length_distribution import MIN_LENGTH
+from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.sequence_pool import SequencePool, Sequences
 from ib_bench.errors import PoolExhaustedError, require
-from ib_bench.supervision.supervision import Batch
+from ib_bench.supervision.supervision import Batch, Supervision
 from ib_bench.tasks.finite_state_machine import FiniteStateMachine
 
 EVAL_BATCH_SIZE = 500
@@ -21,13 +20,13 @@ MAX_LENGTH_MULTIPLE = 16
 """The longest evaluation, in multiples of ``max_length``: learned positions must reach that far."""
 
 
-class StateTrackingData(pl.LightningDataModule):
+class StateTrackingData(SearchableData):
     """Runs of a finite-state machine, drawn without replacement and written down for a sequence model.
 
     Args:
         task: the machine whose state is to be tracked.
-        supervision: what is written down: ``outcome``, ``chain_of_thought``, ``aligned_chain_of_thought``, or the dotted
-            path of another :class:`~ib_bench.supervision.supervision.Supervision`.
+        supervision: what is written down: ``outcome``, ``chain_of_thought``, ``aligned_chain_of_thought``, or the
+            dotted path of another :class:`~ib_bench.supervision.supervision.Supervision`.
         length_distribution: ``fixed``, ``uniform``, ``short_to_long``, or the dotted path of another
             :class:`~ib_bench.data.length_distributions.length_distribution.LengthDistribution`.
         max_length: number of symbols in the longest sequences (L), at least 2.
@@ -70,17 +69,17 @@ class StateTrackingData(pl.LightningDataModule):
         distribution = catalogue.find_class(catalogue.LENGTH_DISTRIBUTIONS, length_distribution, "length_distribution")
         regime = catalogue.find_class(catalogue.SUPERVISION, supervision, "supervision")
         self.task = task
-        self.supervision = regime(task, separator)
+        self.supervision: Supervision = regime(task, separator)
         self.pool = SequencePool(task.num_symbols, distribution(), max_length, seed)
-        self.max_train_sequences: int = self.pool.num_train
-        self.num_train_sequences: int = self.max_train_sequences if num is None else num
+        self.max_train_sequences = self.pool.num_train
+        self.num_train_sequences = self.max_train_sequences if num is None else num
         if self.num_train_sequences > self.max_train_sequences:
             raise PoolExhaustedError(self.num_train_sequences, self.max_train_sequences)
         self.batch_size = batch_size
         self.seed = seed
-        self.vocab_size: int = self.supervision.vocab_size
-        self.num_classes: int = self.supervision.num_classes
-        self.num_positions: int = self.supervision.num_tokens(MAX_LENGTH_MULTIPLE * max_length)
+        self.vocab_size = self.supervision.vocab_size
+        self.num_classes = self.supervision.num_classes
+        self.num_positions = self.supervision.num_tokens(MAX_LENGTH_MULTIPLE * max_length)
 
     def encode(self, sequences: Sequences) -> Batch:
         """Run the machine over ``sequences`` and write the runs down."""
@@ -90,9 +89,7 @@ class StateTrackingData(pl.LightningDataModule):
     def train_dataloader(self) -> TrainBatches:
         """The first ``num_train_sequences`` of the pool, reshuffled every epoch."""
         sequences = self.pool.training_set(self.num_train_sequences)
-        return TrainBatches(
-            sequences, self.encode, self.batch_size, EpochShuffle(self.num_train_sequences, self.seed)
-        )
+        return TrainBatches(sequences, self.encode, self.batch_size, EpochShuffle(self.num_train_sequences, self.seed))
 
     def val_dataloader(self) -> EvalBatches:
         """The held-out sequences; the same for every training set of this seed."""

@@ -7,9 +7,9 @@ Over a set of sequences, and only at supervised positions:
 - ``token_accuracy``: share of supervised positions that are right;
 - ``sequence_accuracy``: share of sequences all of whose supervised positions are right.
 
-``normalized_loss`` is the loss divided by that of a uniform guess, :math:`\ln(\text{num\_classes})`. A normalised accuracy is
-(accuracy - chance) / (1 - chance): 1 is perfect, 0 is guessing. Chance is 1 / num_classes, for a whole sequence of n
-positions to the n-th power.
+``normalized_loss`` is the loss divided by that of a uniform guess, :math:`\ln(\text{num\_classes})`. A normalised
+accuracy is (accuracy - chance) / (1 - chance): 1 is perfect, 0 is guessing. Chance is 1 / num_classes, for a whole
+sequence of n positions to the n-th power.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class StateTrackingMetrics(torchmetrics.Metric):
 
         Args:
             logits: float ``(batch, width, num_classes)``.
-            targets: int64 ``(batch, width)``, ``IGNORE_INDEX`` where not supervised; every row has a supervised position.
+            targets: int64 ``(batch, width)``, ``IGNORE_INDEX`` where not supervised, which is not a whole row.
         """
         supervised = targets != IGNORE_INDEX
         right = logits.argmax(dim=-1) == targets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import cast
 
 import lightning.pytorch as pl
 import torch
@@ -70,7 +71,7 @@ class SequenceModel(pl.LightningModule, ABC):
     def _step(self, batch: Batch, split: str) -> Tensor:
         logits = self(batch.tokens)
         if split in self.metrics:
-            self.metrics[split].update(logits, batch.targets)
+            self._metric(split).update(logits, batch.targets)
             return logits
         loss = cross_entropy(logits, batch.targets)
         if self.trainer.loggers:  # logging costs as much as a small model's step: none without a logger
@@ -78,6 +79,9 @@ class SequenceModel(pl.LightningModule, ABC):
         return loss
 
     def _log_metrics(self, split: str) -> None:
-        metric = self.metrics[split]
+        metric = self._metric(split)
         self.log_dict({metric_key(split, name): value for name, value in metric.compute().items()})
         metric.reset()
+
+    def _metric(self, split: str) -> StateTrackingMetrics:
+        return cast(StateTrackingMetrics, self.metrics[split])

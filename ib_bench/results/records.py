@@ -1,8 +1,8 @@
 """Frozen records of trials and searches, and the configs that determine them.
 
-A config is plain data (what JSON can hold). Its *key* is a hash of all of it: two configs with the same key are the same
-experiment, and whatever may change a result is part of some config. Where an experiment runs (which device, how many of
-them, under which versions) is not: it is written into the record instead.
+A config is plain data (what JSON can hold). Its *key* is a hash of all of it: two configs with the same key are the
+same experiment, and whatever may change a result is part of some config. Where an experiment runs (which device, how
+many of them, under which versions) is not: it is written into the record instead.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ PROTOCOL_VERSION = 1
 
 Json = dict[str, Any]
 
+_DATA_ARGUMENTS = {"supervision", "length_distribution", "max_length", "batch_size", "separator"}
+
 
 class _Keyed:
     """Content-addressed: the key is a hash of everything in the dataclass."""
 
     def to_json(self) -> Json:
         """The config as plain data."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
+        return asdict(self)  # type: ignore[call-overload]
 
     @property
     def key(self) -> str:
@@ -55,6 +57,7 @@ class Experiment:
         return {
             "model": class_name(self.model),
             "task": class_name(self.data),
+            "task_args": {name: value for name, value in data.items() if name not in _DATA_ARGUMENTS},
             "supervision": data.get("supervision"),
             "length_distribution": data.get("length_distribution"),
             "max_length": data.get("max_length"),
@@ -169,7 +172,7 @@ class SearchRecord:
     Attributes:
         key: of the config.
         config: the config, as JSON.
-        labels: model, task, supervision, length distribution and maximal length.
+        labels: model, task and its arguments, supervision, length distribution and maximal length.
         status: ``running`` (or interrupted) or ``finished``.
         max_size: the largest size, N_max: the setting or the training pool, whichever is smaller.
         evaluations: the sizes tried so far, in order.
@@ -228,6 +231,16 @@ class SearchRecord:
             "wall_time_s": self.wall_time_s,
             "updated_at": self.updated_at,
         }
+
+
+def task_text(labels: Json) -> str:
+    """A task with its arguments, such as ``ModularAddition(modulus=5)``."""
+    return f"{labels['task']}({arguments_text(labels['task_args'])})"
+
+
+def arguments_text(arguments: Json) -> str:
+    """Arguments in one line, such as ``modulus=5``."""
+    return ", ".join(f"{name}={value}" for name, value in arguments.items())
 
 
 def class_name(spec: Json) -> str:

@@ -1,8 +1,8 @@
 """One SQLite file that holds every trial and search.
 
 A trial is written, in one transaction, as soon as it has ended: whatever kills the program, only trials in flight are
-lost. Write-ahead logging lets several processes of one machine share the file. A record's key is the hash of its config,
-and the first writer wins, so nothing is stored twice.
+lost. Write-ahead logging lets several processes of one machine share the file. A record's key is the hash of its
+config, and the first writer wins, so nothing is stored twice.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Store:
     def __init__(self, path: Path | str, create: bool = True) -> None:
         self.path = Path(path)
         if not create and not self.path.exists():
-            raise StoreError(f"store {str(self.path)!r} does not exist; a search creates it, or name another with --store")
+            raise StoreError(
+                f"store {str(self.path)!r} does not exist; a search creates it, or name another with --store"
+            )
         try:
             self._connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
             self._open_schema()

@@ -1,8 +1,8 @@
 """The minimal training set size N* of one experiment.
 
 A size succeeds if at least one configuration of the grid, learning rates x seeds, reaches a validation loss below the
-threshold within the step budget. The search stops looking at a size at its first success, and tries first what succeeded
-last: neither can change a verdict.
+threshold within the step budget. The search stops looking at a size at its first success, and tries first what
+succeeded last: neither can change a verdict.
 
 Reference: arXiv 2602.18333, section 4.
 """

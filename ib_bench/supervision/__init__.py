@@ -1,4 +1,4 @@
-"""Trajectory -> tokens and targets: what a model reads and what it is trained to emit. Every file here is one regime."""
+"""Trajectory to tokens and targets: what a model reads and is trained to emit. Every file here is one regime."""
 
 from typing import Any
 

@@ -2,6 +2,8 @@
 
     reads    x_1  x_2  x_3
     emits    s_1  s_2  s_3
+
+This is what a recurrent model does by itself, one state after the other.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
     reads    x_1  x_2  x_3  =
     emits     .    .    .   s_3
+
+The separator ``=`` says that the input has ended.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Composition in the symmetric group :math:`S_n`, the newest permutation applied last.
 
-Each of the n! permutations is one symbol, numbered in lexicographic order of its one-line notation, so that the identity
-is 0. The state after k symbols is
+Each of the n! permutations is one symbol, numbered in lexicographic order of its one-line notation, so that the
+identity is 0. The state after k symbols is
 
 .. math:: s_k = x_k \circ s_{k-1} = x_k \circ \dots \circ x_1, \qquad (p \circ q)(i) = p(q(i)).
 

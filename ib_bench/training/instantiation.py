@@ -7,11 +7,12 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import lightning.pytorch as pl
 from jsonargparse import ArgumentParser
 
+from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError
 from ib_bench.results.records import Json
 
@@ -20,15 +21,6 @@ VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
 
 DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions")
 """What a model may take from the data."""
-
-
-class SearchableData(Protocol):
-    """What a search needs of a DataModule, besides the parameters ``num_train_sequences`` and ``seed``."""
-
-    vocab_size: int
-    num_classes: int
-    num_positions: int
-    max_train_sequences: int
 
 
 def instantiate_data(spec: Json, **overrides: Any) -> SearchableData:
@@ -89,13 +81,12 @@ def _instantiate(option: str, spec: Json, overrides: Mapping[str, Any]) -> objec
     parser = _parser(option)
     init_args = {**spec.get("init_args", {}), **overrides}
     config = parser.parse_object({option: {"class_path": spec["class_path"], "init_args": init_args}})
-    return parser.instantiate_classes(config)[option]
+    return parser.instantiate(config)[option]
 
 
 @cache
 def _parser(option: str) -> ArgumentParser:
     """A parser that knows how to build nested and typed arguments, as the command line does."""
     parser = ArgumentParser(exit_on_error=False)
-    base = {"data": pl.LightningDataModule, "model": pl.LightningModule}[option]
-    parser.add_subclass_arguments(base, option, required=True)
+    parser.add_argument(f"--{option}", type={"data": pl.LightningDataModule, "model": pl.LightningModule}[option])
     return parser

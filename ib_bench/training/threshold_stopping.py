@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import lightning.pytorch as pl
 
@@ -14,13 +15,15 @@ class ThresholdStopping(pl.Callback):
 
     Args:
         threshold: epsilon, in nats.
+        on_validation: is told the optimizer steps and the loss of every validation.
 
     Attributes:
         curve: pairs of optimizer steps and validation loss.
     """
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, on_validation: Callable[[int, float], None] | None = None) -> None:
         self.threshold = threshold
+        self.on_validation = on_validation
         self.curve: list[tuple[int, float]] = []
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -29,6 +32,8 @@ class ThresholdStopping(pl.Callback):
         self.curve.append((trainer.global_step, loss))
         if self.succeeded or not math.isfinite(loss):
             trainer.should_stop = True
+        if self.on_validation is not None:
+            self.on_validation(trainer.global_step, loss)
 
     @property
     def succeeded(self) -> bool:

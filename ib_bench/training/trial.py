@@ -11,7 +11,8 @@ import logging
 import math
 import platform
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -57,12 +58,17 @@ PLACEMENT = ("accelerator", "strategy", "devices", "num_nodes")
 """Arguments of the Trainer that say where a trial runs, not what it computes: they are no part of its key."""
 
 
-def run_trial(config: TrialConfig, placement: dict[str, Any] | None = None) -> TrialRecord:
+def run_trial(
+    config: TrialConfig,
+    placement: dict[str, Any] | None = None,
+    on_validation: Callable[[int, float], None] | None = None,
+) -> TrialRecord:
     """Train once.
 
     Args:
         config: everything that determines the result.
         placement: arguments of the Trainer that say where, see :data:`PLACEMENT`.
+        on_validation: is told the optimizer steps and the loss of every validation.
 
     Returns:
         The record; a loss that is not finite ends the trial with status ``diverged``.
@@ -72,11 +78,9 @@ def run_trial(config: TrialConfig, placement: dict[str, Any] | None = None) -> T
         experiment = config.experiment
         data = instantiate_data(experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed)
         model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
-        stopping = ThresholdStopping(config.threshold)
+        stopping = ThresholdStopping(config.threshold, on_validation)
         interval = config.val_check_interval or _default_interval(data, config.max_steps)
-        trainer = trial_trainer(
-            config.max_steps, interval, [stopping], **experiment.trainer, **(placement or {})
-        )
+        trainer = trial_trainer(config.max_steps, interval, [stopping], **experiment.trainer, **(placement or {}))
         trainer.fit(model, datamodule=data)
         num_steps = trainer.global_step
         if not stopping.curve or stopping.curve[-1][0] < num_steps:
@@ -143,7 +147,8 @@ def _isolated(seed: int, num_threads: int) -> Iterator[None]:
         logger.setLevel(logging.ERROR)
     torch.set_num_threads(num_threads)
     try:
-        with isolate_rng():
+        with isolate_rng(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's, of torch
             seed_everything(seed, workers=False, verbose=False)
             yield
     finally:

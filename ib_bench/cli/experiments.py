@@ -1,0 +1,145 @@
+"""The arguments that describe an experiment: model, data and trainer, as in LightningCLI."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import yaml
+from jsonargparse import ActionConfigFile, Namespace
+from lightning.pytorch.cli import LightningArgumentParser
+
+from ib_bench import catalogue, data
+from ib_bench.cli.parsing import DEFAULT_STORE
+from ib_bench.errors import BenchError
+from ib_bench.results.records import Experiment, Json
+from ib_bench.runner import SearchJob
+from ib_bench.studies.search import SearchSettings
+from ib_bench.tracking.settings import WandbSettings
+from ib_bench.training.instantiation import (
+    DATA_PARAMETERS,
+    VOCABULARY_PARAMETERS,
+    check_parameters,
+    import_class,
+    instantiate_data,
+    instantiate_model,
+    source_digests,
+)
+from ib_bench.training.trial import PLACEMENT, TRIAL_OWNED
+
+_INSTEAD = {
+    "model": {
+        **dict.fromkeys(DATA_PARAMETERS, "it is taken from the data"),
+        "learning_rate": "use search.learning_rates",
+    },
+    "data": {"num_train_sequences": "the search varies it, up to search.max_size", "seed": "use search.seeds"},
+}
+"""Init arguments that a search sets itself, and what a user does instead of setting them."""
+
+
+def load_shipped_classes() -> None:
+    """Import all shipped models and DataModules, so that their short names are known."""
+    for entry in catalogue.entries(catalogue.MODELS):
+        entry.load()
+    for entry in catalogue.entries(catalogue.TASKS):
+        getattr(data, entry.class_name)
+
+
+def link_vocabulary(parser: LightningArgumentParser) -> None:
+    """Let the model take from the data what it needs to know of it."""
+    for name in DATA_PARAMETERS:
+        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+
+
+def search_parser(prog: str, description: str) -> LightningArgumentParser:
+    """The parser of everything that one search needs."""
+    load_shipped_classes()
+    parser = LightningArgumentParser(prog=prog, description=description, exit_on_error=False)
+    parser.add_argument("-c", "--config", action=ActionConfigFile, help="Path of a config file in YAML or JSON.")
+    parser.add_lightning_class_args(pl.Trainer, "trainer")
+    parser.add_lightning_class_args(pl.LightningModule, "model", subclass_mode=True, required=True)
+    parser.add_lightning_class_args(pl.LightningDataModule, "data", subclass_mode=True, required=True)
+    link_vocabulary(parser)
+    parser.add_class_arguments(SearchSettings, "search")
+    add_output_arguments(parser)
+    return parser
+
+
+def resolved_config(parser: LightningArgumentParser, options: Namespace) -> Json:
+    """What was parsed, with all defaults, as plain data."""
+    return cast(Json, yaml.safe_load(parser.dump(options, skip_none=False, skip_link_targets=False)))
+
+
+def add_output_arguments(parser: Any) -> None:
+    """Where results go."""
+    parser.add_class_arguments(WandbSettings, "wandb")
+    parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store, made if there is none.")
+
+
+def search_job(config: Json, settings: SearchSettings, output: Namespace, group: str | None = None) -> SearchJob:
+    """A search, from a resolved config; builds data and model once, to find what is wrong before anything runs.
+
+    Args:
+        config: ``model``, ``data`` and ``trainer`` with all defaults filled in.
+        settings: how N* is searched for.
+        output: holds ``store`` and ``wandb``.
+        group: name of the suite.
+
+    Raises:
+        BenchError: something cannot be built, or is set that the search itself sets.
+    """
+    model, data_spec = config["model"], config["data"]
+    check_parameters(model, "model", (*VOCABULARY_PARAMETERS, "learning_rate"))
+    check_parameters(data_spec, "data", tuple(_INSTEAD["data"]))
+    trainer = _changed_trainer_arguments(config.get("trainer") or {})
+    built = instantiate_data(data_spec)
+    instantiate_model(model, built)
+    experiment = Experiment(
+        model=_without_set_by_search(model, "model"),
+        data=_without_set_by_search(data_spec, "data"),
+        trainer={name: value for name, value in trainer.items() if name not in PLACEMENT},
+        source_digests=source_digests(model, data_spec),
+    )
+    return SearchJob(
+        experiment=experiment,
+        settings=settings,
+        pool_size=built.max_train_sequences,
+        store=Path(output.store).absolute(),
+        wandb=WandbSettings(**output.wandb),
+        group=group,
+        placement={name: trainer[name] for name in PLACEMENT if name in trainer},
+    )
+
+
+def _without_set_by_search(spec: Json, option: str) -> Json:
+    """A spec without what the search sets.
+
+    Raises:
+        BenchError: the user has set it.
+    """
+    parameters = inspect.signature(import_class(spec["class_path"])).parameters
+    init_args = dict(spec.get("init_args", {}))
+    for name, instead in _INSTEAD[option].items():
+        value = init_args.pop(name, None)
+        if name in parameters and value not in (None, parameters[name].default):
+            raise BenchError(f"{option}.{name} is set by the search itself, got {value!r}; {instead}")
+    return {"class_path": spec["class_path"], "init_args": init_args}
+
+
+def _changed_trainer_arguments(trainer: Json) -> Json:
+    """The Trainer's arguments that differ from its defaults.
+
+    Raises:
+        BenchError: one is the trial's to set.
+    """
+    defaults = LightningArgumentParser()
+    defaults.add_lightning_class_args(pl.Trainer, "trainer")
+    default = defaults.get_defaults().trainer
+    changed = {name: value for name, value in trainer.items() if value != default[name]}
+    for name in changed:
+        if name in TRIAL_OWNED:
+            instead = f"use {TRIAL_OWNED[name]}" if TRIAL_OWNED[name] else "it has no place in a search"
+            raise BenchError(f"trainer.{name} is set by the search itself, got {changed[name]!r}; {instead}")
+    return changed

@@ -1,0 +1,38 @@
+"""``ib-bench ls``: what the suite ships."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+from rich.table import Table
+
+from ib_bench import catalogue
+from ib_bench.cli.parsing import parse
+from ib_bench.cli.suites import shipped_suites
+
+_KINDS = (
+    ("tasks (--data)", catalogue.TASKS, "class_name"),
+    ("supervision (--data.supervision)", catalogue.SUPERVISION, "name"),
+    ("length distributions (--data.length_distribution)", catalogue.LENGTH_DISTRIBUTIONS, "name"),
+    ("models (--model)", catalogue.MODELS, "class_name"),
+)
+
+
+def main(command: str, arguments: Sequence[str]) -> int:
+    """Print one line for each class and suite."""
+    parse(ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False), arguments)
+    console = Console()
+    for title, package, shown in _KINDS:
+        _print(console, title, [(getattr(entry, shown), entry.summary) for entry in catalogue.entries(package)])
+    _print(console, "suites (ib-bench run)", shipped_suites())
+    return 0
+
+
+def _print(console: Console, title: str, rows: list[tuple[str, str]]) -> None:
+    console.print(f"[bold]{title}[/bold]")
+    table = Table.grid(padding=(0, 2))
+    for name, summary in rows:
+        table.add_row("", name, summary)
+    console.print(table)

@@ -1,0 +1,102 @@
+"""Parsing shared by all commands: bad input becomes one sentence."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from ib_bench import catalogue
+from ib_bench.errors import BenchError, UnknownNameError, nearest
+from ib_bench.report.tables import Format
+
+DEFAULT_STORE = "ib_bench.sqlite"
+
+_SHORT_NAMES = {"model": catalogue.MODELS, "data": catalogue.TASKS}
+
+
+def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
+    """Parse.
+
+    Raises:
+        BenchError: the arguments are wrong; says which and what is allowed.
+    """
+    try:
+        return parser.parse_args(list(arguments))
+    except ArgumentError as error:
+        raise explained(error, option_names(parser)) from error
+
+
+def listing_parser(command: str, description: str) -> ArgumentParser:
+    """The parser of a command that lists what a store holds."""
+    parser = ArgumentParser(prog=f"ib-bench {command}", description=description, exit_on_error=False)
+    parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store.")
+    parser.add_argument("--format", type=Format, default="table", help="How to print.")
+    return parser
+
+
+def option_names(parser: ArgumentParser) -> list[str]:
+    """All options of a parser, such as ``--search.seeds``."""
+    return [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+
+
+def explained(error: ArgumentError, options: Sequence[str] = ()) -> BenchError:
+    """Jsonargparse's message, which can be a dozen lines about type unions, as one sentence.
+
+    Args:
+        error: as jsonargparse raised it.
+        options: the options there are, to name the nearest one to an unknown one.
+    """
+    message = str(error)
+    if found := re.search(r"unrecognized arguments: (\S+)", message):
+        name = found[1].partition("=")[0]
+        return BenchError(f"unknown option {name}{nearest(name, options)}")
+    path = ".".join(re.findall(r'Parser key "([^"]+)"', message))
+    if found := re.search(r"Expected a dot import path string: (\S+)", message):
+        return _unknown_class(path, found[1])
+    if found := re.search(r"Problem with given class_path '([^']+)':\s+Option '([^']+)' is not accepted", message):
+        return _unknown_parameter(path, *found.groups())
+    if found := re.search(r"Problem with given class_path '([^']+)':\s+(No module.*|module .* has no.*)", message):
+        return BenchError(f"{path} {found[1]!r} cannot be imported: {found[2]}")
+    if "does not correspond to a subclass of" in message:
+        value = re.search(r"Given value: (\S+)", message)
+        return BenchError(
+            f"{path} must be the dotted path of a {_lightning_base(path)}, got {value[1] if value else '?'}"
+        )
+    # An optional class adds "or None" to the errors of everything inside it: only what the innermost key says counts.
+    innermost = message.rpartition('Parser key "')[2].partition("Given value type")[0]
+    innermost = innermost.partition("Got value")[0]
+    expected = dict.fromkeys(re.findall(r"Expected an? ((?:<class|typing\.).*?[>\]])", innermost))
+    value = re.search(r"(?:Got value|Given value): (.*)", message)
+    if path and expected and value:
+        return BenchError(f"{path} must be {' or '.join(map(_readable, expected))}, got {value[1]!r}")
+    return BenchError(" ".join(message.split()))
+
+
+def _unknown_class(option: str, name: str) -> BenchError:
+    if option not in _SHORT_NAMES:
+        return BenchError(f"{option} must be the dotted path of a class, got {name!r}")
+    return UnknownNameError(option, name, [entry.class_name for entry in catalogue.entries(_SHORT_NAMES[option])])
+
+
+def _unknown_parameter(option: str, class_path: str, name: str) -> BenchError:
+    module, _, class_name = class_path.rpartition(".")
+    known = list(inspect.signature(getattr(importlib.import_module(module), class_name)).parameters)
+    if class_name == _lightning_base(option):
+        return BenchError(f"--{option}.{name} needs --{option} before it, which says what {option} to take")
+    return UnknownNameError(f"option {option}.{name}: {class_name} has no", name, known)
+
+
+def _lightning_base(option: str) -> str:
+    return "LightningDataModule" if option == "data" else "LightningModule"
+
+
+def _readable(kind: str) -> str:
+    if kind.startswith("typing.Literal"):
+        return "one of " + ", ".join(re.findall(r"'([^']+)'", kind))
+    name = re.sub(r"<class '([^']+)'>", r"\1", kind)
+    articles = {"int": "an integer", "float": "a number", "bool": "true or false", "NoneType": "null", "list": "a list"}
+    return articles.get(name, name)

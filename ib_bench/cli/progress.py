@@ -1,0 +1,95 @@
+"""Live progress of searches, on a terminal only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ib_bench.execution.executor import Executor, Outcome
+from ib_bench.results.records import SearchRecord
+from ib_bench.results.store import Store
+from ib_bench.runner import SearchJob, SearchProgress, run_search_job
+
+
+def run_jobs(jobs: Sequence[SearchJob], executor: Executor) -> list[Outcome[SearchRecord]]:
+    """Run searches and show how far they are; those that the store holds already are answered from it.
+
+    Args:
+        jobs: the searches, all with the same store.
+        executor: where they run.
+
+    Returns:
+        How each search ended.
+    """
+    with Store(jobs[0].store) as store:
+        stored = [store.search(job.config.key) for job in jobs]
+    outcomes = [Outcome(result=record) if record and record.status == "finished" else None for record in stored]
+    todo = [index for index, outcome in enumerate(outcomes) if outcome is None]
+    if todo:
+        with _Display([jobs[index] for index in todo], num_stored=len(jobs) - len(todo)) as display:
+            fresh = executor.run(run_search_job, [jobs[index] for index in todo], display.show)
+        for index, outcome in zip(todo, fresh, strict=True):
+            outcomes[index] = outcome
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+class _Display:
+    """One bar for everything, in evaluations of sizes at most, and one line for each running search."""
+
+    def __init__(self, jobs: Sequence[SearchJob], num_stored: int) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._jobs = jobs
+        self._newest = [SearchProgress() for _ in jobs]
+        self._num_stored = num_stored
+        self._lines: dict[int, TaskID] = {}
+        total = sum(job.settings.max_evaluations for job in jobs)
+        self._all = self._progress.add_task("[bold]all searches[/bold]", total=total, state=self._counts())
+
+    def __enter__(self) -> _Display:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, index: int, newest: SearchProgress) -> None:
+        """Show news of the search with this index."""
+        job = self._jobs[index]
+        self._newest[index] = newest
+        self._progress.update(self._all, completed=self._num_evaluations(), state=self._counts())
+        if index not in self._lines:
+            self._lines[index] = self._progress.add_task(job.label, total=job.settings.max_steps, state="")
+        if newest.verdict is not None:
+            if not self._progress.disable:
+                self._progress.print(f"{job.label}: N* = [bold]{newest.verdict}[/bold]")
+            self._progress.remove_task(self._lines.pop(index))
+            return
+        self._progress.update(self._lines[index], completed=newest.num_steps, state=_state(job, newest))
+
+    def _num_evaluations(self) -> int:
+        """Evaluations done; those that a finished search did not need count as done."""
+        pairs = zip(self._jobs, self._newest, strict=True)
+        return sum(job.settings.max_evaluations if new.verdict else new.num_evaluations for job, new in pairs)
+
+    def _counts(self) -> str:
+        done = self._num_stored + sum(newest.verdict is not None for newest in self._newest)
+        return f"{done} of {self._num_stored + len(self._jobs)} searches"
+
+
+def _state(job: SearchJob, newest: SearchProgress) -> str:
+    size = "" if newest.size is None else f"N={newest.size:,} "
+    loss = "" if newest.val_loss is None else f" loss {newest.val_loss:.1e}"
+    evaluation = f"size {newest.num_evaluations + 1}/{job.settings.max_evaluations}"
+    trial = f"trial {newest.num_trials}/{len(job.settings.grid())}"
+    return f"{size}{evaluation} {trial} step {newest.num_steps:,}/{job.settings.max_steps:,}{loss}"

@@ -1,0 +1,24 @@
+"""What a search asks of a DataModule, ours or a user's own."""
+
+from __future__ import annotations
+
+import lightning.pytorch as pl
+
+
+class SearchableData(pl.LightningDataModule):
+    """A DataModule whose training set can be as large as a search wants it.
+
+    Its ``__init__`` takes, among others, ``num_train_sequences`` (null: all there are) and ``seed``, and its batches
+    are :class:`~ib_bench.supervision.supervision.Batch`.
+
+    Attributes:
+        vocab_size: number of different tokens.
+        num_classes: number of different answers.
+        num_positions: tokens in the longest sequence of any evaluation.
+        max_train_sequences: the largest training set there can be.
+    """
+
+    vocab_size: int
+    num_classes: int
+    num_positions: int
+    max_train_sequences: int

@@ -1,0 +1,52 @@
+"""What every executor does: call a function on each item, pass its events on, and say how each call ended."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Emit = Callable[[Any], None]
+"""Sends an event (anything that can be pickled) to whoever watches the work."""
+
+Work = Callable[[Item, Emit], Result]
+"""The function: takes an item and a way to send events; importable by name, so that other processes find it."""
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Result]):
+    """How a call ended.
+
+    Attributes:
+        result: what the function returned; None after an error.
+        error: what it raised, or None.
+    """
+
+    result: Result | None = None
+    error: Exception | None = None
+
+
+class Executor(ABC):
+    """Runs independent calls."""
+
+    @abstractmethod
+    def run(
+        self, work: Work[Item, Result], items: Sequence[Item], on_event: Callable[[int, Any], None]
+    ) -> list[Outcome[Result]]:
+        """Call ``work`` on every item; an error in one call does not stop the others.
+
+        Args:
+            work: the function.
+            items: its arguments.
+            on_event: is called here, in this process, with an item's index and each event that its call emits.
+
+        Returns:
+            The outcomes, in the order of the items.
+
+        Raises:
+            KeyboardInterrupt: the user interrupts; no worker is left running.
+        """

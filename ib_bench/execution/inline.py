@@ -1,0 +1,25 @@
+"""One call after the other, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from ib_bench.execution.executor import Executor, Item, Outcome, Result, Work
+
+
+class Inline(Executor):
+    """Runs calls here, one by one; what the other executors are compared with."""
+
+    def run(
+        self, work: Work[Item, Result], items: Sequence[Item], on_event: Callable[[int, Any], None]
+    ) -> list[Outcome[Result]]:
+        """See :meth:`Executor.run`."""
+        outcomes: list[Outcome[Result]] = []
+        for index, item in enumerate(items):
+            try:
+                outcomes.append(Outcome(result=work(item, partial(on_event, index))))
+            except Exception as error:
+                outcomes.append(Outcome(error=error))
+        return outcomes

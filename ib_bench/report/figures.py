@@ -1,0 +1,98 @@
+"""Figures of N*: one colour and one marker per architecture, everywhere; censored values as open markers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from ib_bench import catalogue
+from ib_bench.results.records import SearchRecord
+
+# Okabe & Ito (2008): told apart by colour-blind readers too
+_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("s", "o", "^", "D", "v", "P", "X")
+_REGIME_ORDER = ("outcome", "chain_of_thought", "aligned_chain_of_thought")
+
+
+def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Path) -> list[Path]:
+    """N* per supervision regime and architecture, on a log axis, a panel for each length distribution.
+
+    The bar below a marker is the bracket; a censored value, "> N_max", is an open marker at N_max with an arrow up.
+
+    Args:
+        records: of finished searches.
+        title: of the figure.
+        path: of the files, without ending.
+
+    Returns:
+        The files written: SVG and PNG.
+    """
+    matplotlib.use("agg")
+    from matplotlib import pyplot  # noqa: PLC0415 (costs a second, and only after the backend is chosen)
+    from matplotlib.lines import Line2D  # noqa: PLC0415
+
+    models = _in_order((record.labels["model"] for record in records), _shipped_models())
+    regimes = _in_order((record.labels["supervision"] for record in records), _REGIME_ORDER)
+    panels = _in_order((record.labels["length_distribution"] for record in records), ())
+    figure, axes = pyplot.subplots(
+        1, len(panels), figsize=(1.5 + 4.5 * len(panels), 4), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, panel in zip(axes[0], panels, strict=True):
+        for record in records:
+            if record.labels["length_distribution"] == panel:
+                offset = (models.index(record.labels["model"]) - (len(models) - 1) / 2) * 0.6 / len(models)
+                _draw(axis, regimes.index(record.labels["supervision"]) + offset, record)
+        axis.set_yscale("log")
+        axis.set_xticks(
+            range(len(regimes)), [str(regime).replace("_", "\n", 1).replace("_", " ") for regime in regimes]
+        )
+        axis.set_xlim(-0.5, len(regimes) - 0.5)
+        axis.set_title(f"lengths: {panel}", fontsize="medium")
+        axis.grid(axis="y", which="major", alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0][0].set_ylabel("N*, training sequences")
+    handles = [
+        Line2D([], [], linestyle="", label=model, **_style(model), markeredgecolor=_style(model)["color"])
+        for model in models
+    ]
+    handles.append(Line2D([], [], linestyle="", marker="o", color="grey", mfc="white", label="> N_max"))
+    axes[0][-1].legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.suptitle(title)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = [path.with_suffix(ending) for ending in (".svg", ".png")]
+    for file in files:
+        figure.savefig(file, dpi=150)
+    pyplot.close(figure)
+    return files
+
+
+def _draw(axis: Any, x: float, record: SearchRecord) -> None:
+    style = _style(record.labels["model"])
+    colour = style["color"]
+    if record.censored:
+        arrow = {"arrowstyle": "->", "color": colour}
+        axis.annotate("", (x, record.max_size * 1.6), (x, record.max_size), arrowprops=arrow)
+        axis.plot(x, record.max_size, mfc="white", mec=colour, markersize=8, **style)
+        return
+    failing, succeeding = record.bracket
+    axis.plot([x, x], [max(failing, 0.8), succeeding], color=colour, linewidth=2, alpha=0.5)
+    axis.plot(x, succeeding, markersize=8, **style)
+
+
+def _style(model: str) -> dict[str, Any]:
+    known = _shipped_models()
+    index = known.index(model) if model in known else len(known) + sum(map(ord, model))
+    return {"color": _COLOURS[index % len(_COLOURS)], "marker": _MARKERS[index % len(_MARKERS)]}
+
+
+def _shipped_models() -> list[str]:
+    return [entry.class_name for entry in catalogue.entries(catalogue.MODELS)]
+
+
+def _in_order(values: Any, order: Sequence[str]) -> list[str]:
+    """The different values, those of ``order`` first, the others as they come."""
+    different = list(dict.fromkeys(values))
+    return [value for value in order if value in different] + [value for value in different if value not in order]

@@ -1,0 +1,135 @@
+"""Searches and trials as tables: for people, as CSV and as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+
+from rich.table import Table
+
+from ib_bench.results.records import Experiment, Json, SearchRecord, TrialRecord, arguments_text, task_text
+
+Format = Literal["table", "csv", "json"]
+
+_LABELS = ("model", "task", "supervision", "lengths", "L")
+
+_TRIAL_COLUMNS = (
+    "key",
+    "model",
+    "task",
+    "task_args",
+    "supervision",
+    "length_distribution",
+    "max_length",
+    "num_train_sequences",
+    "learning_rate",
+    "seed",
+    "status",
+    "num_steps",
+    "best_val_loss",
+    "best_step",
+    "wall_time_s",
+    "process_time_s",
+    "finished_at",
+)
+
+
+def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
+    """N* of each search: architecture x regime, with what the verdict rests on.
+
+    What all searches share is said once, above the table.
+
+    Args:
+        records: in the order of the rows.
+        title: of the table.
+    """
+    labels = [_label_texts(record.labels) for record in records]
+    varying = [name for name in _LABELS if name == "model" or len({label[name] for label in labels}) != 1]
+    shared = [text for name, text in labels[0].items() if name not in varying] if labels else []
+    table = Table(
+        title="\n".join([title, *([" · ".join(shared)] if shared else [])]),
+        caption="N* lies in (largest size that failed, smallest that succeeded]",
+    )
+    for column in varying:
+        table.add_column(column)
+    for column in ("N*", "bracket", "sizes", "trials", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for index, (record, label) in enumerate(zip(records, labels, strict=True)):
+        if index and label["model"] != labels[index - 1]["model"]:
+            table.add_section()
+        counts = [str(len(record.evaluations)), str(record.num_trials), _duration(record.wall_time_s)]
+        table.add_row(*(label[name] for name in varying), f"[bold]{record.verdict}[/bold]", _bracket(record), *counts)
+    return table
+
+
+def _label_texts(labels: Json) -> dict[str, str]:
+    texts = {
+        "model": labels["model"],
+        "task": task_text(labels),
+        "supervision": labels["supervision"],
+        "lengths": labels["length_distribution"],
+        "L": f"L={labels['max_length']}",
+    }
+    return {name: str(text) for name, text in texts.items()}
+
+
+def trial_table(rows: Sequence[Json]) -> Table:
+    """Trials for people.
+
+    Args:
+        rows: as :func:`trial_rows` gives them.
+    """
+    shown = [name for name in _TRIAL_COLUMNS if name not in ("process_time_s", "finished_at")]
+    table = Table()
+    for column in shown:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(_text(row[name]) for name in shown))
+    return table
+
+
+def trial_rows(records: Iterable[TrialRecord]) -> list[Json]:
+    """The columns of trials, flat."""
+    rows = []
+    for record in records:
+        values = {**record.config, **asdict(record), **Experiment(**record.config["experiment"]).labels()}
+        rows.append({name: values[name] for name in _TRIAL_COLUMNS})
+    return rows
+
+
+def to_csv(rows: Sequence[Json]) -> str:
+    """Rows of equal keys as CSV with a header."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            texts = {name: arguments_text(value) for name, value in row.items() if isinstance(value, dict)}
+            writer.writerow({**row, **texts})
+    return text.getvalue()
+
+
+def to_json(rows: Sequence[Any]) -> str:
+    """Rows as a JSON list."""
+    return json.dumps(rows, indent=2, allow_nan=False) + "\n"
+
+
+def _bracket(record: SearchRecord) -> str:
+    failing, succeeding = record.bracket
+    return f"({failing:,}, {'∞' if succeeding is None else f'{succeeding:,}'}]"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s" if minutes else f"{rest}s"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return arguments_text(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

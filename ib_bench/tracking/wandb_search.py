@@ -1,0 +1,91 @@
+"""A search as one W&B run: a step per evaluated size, a table of trials, N* in the summary."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, cast
+
+import wandb
+
+from ib_bench.results.records import Evaluation, SearchRecord, TrialRecord
+from ib_bench.studies.search import SearchListener
+from ib_bench.tracking.settings import WandbMode, WandbSettings
+
+_TRIAL_COLUMNS: list[str | int] = [
+    "size",
+    "learning_rate",
+    "seed",
+    "status",
+    "num_steps",
+    "best_val_loss",
+    "best_step",
+    "wall_time_s",
+]
+
+
+class WandbSearch(SearchListener):
+    """Logs one search to W&B.
+
+    Args:
+        settings: where to.
+        group: name of the suite that the search belongs to, or None.
+    """
+
+    def __init__(self, settings: WandbSettings, group: str | None = None) -> None:
+        self._settings = settings
+        self._group = group
+        self._run: Any = None
+        self._trials: list[list[Any]] = []
+
+    def on_start(self, record: SearchRecord) -> None:
+        """Open the run; its id is the search's key, so that a resumed search goes on in it."""
+        labels = record.labels
+        self._run = wandb.init(
+            mode=resolved_mode(self._settings),
+            project=self._settings.project,
+            entity=self._settings.entity,
+            tags=self._settings.tags,
+            group=self._group,
+            job_type="search",
+            name=f"{labels['model']} {labels['task']} {labels['supervision']} L={labels['max_length']}",
+            id=record.key,
+            resume="allow",
+            config={**labels, **record.config},
+            settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
+        )
+        self._run.define_metric("evaluation", hidden=True)
+        self._run.define_metric("search/*", step_metric="evaluation")
+        self._run.summary["status"] = record.status
+
+    def on_trial_end(self, trial: TrialRecord, from_store: bool) -> None:
+        """Note a row of the table of trials."""
+        values = {**trial.config, **vars(trial), "size": trial.config["num_train_sequences"]}
+        self._trials.append([values[str(column)] for column in _TRIAL_COLUMNS])
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        """Log a step."""
+        failing, succeeding = evaluation.bracket
+        self._run.log(
+            {
+                "evaluation": self._run.step + 1,
+                "search/size": evaluation.size,
+                "search/succeeded": int(evaluation.succeeded),
+                "search/best_val_loss": evaluation.best_val_loss,
+                "search/largest_failing_size": failing,
+                "search/smallest_succeeding_size": succeeding,
+            }
+        )
+
+    def on_end(self, record: SearchRecord) -> None:
+        """Log the table and the summary, and close the run."""
+        self._run.log({"trials": wandb.Table(columns=_TRIAL_COLUMNS, data=self._trials)})
+        summary = record.summary()
+        shown = ("status", "min_train_size", "bracket", "censored", "max_size", "num_trials", "wall_time_s")
+        self._run.summary.update({name: summary[name] for name in shown})
+        self._run.finish()
+
+
+def resolved_mode(settings: WandbSettings) -> WandbMode:
+    """The mode, with null decided as :class:`WandbSettings` says."""
+    mode = settings.mode or os.environ.get("WANDB_MODE")
+    return cast(WandbMode, mode or ("online" if wandb.login(prompt=False, verify=False) else "offline"))
