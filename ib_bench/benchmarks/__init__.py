@@ -1,1 +1,1 @@
-"""Benchmarks."""
+"""What the suite costs, always as a ratio of two things timed alternately in one run."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, cast
 
 import wandb
@@ -23,20 +26,44 @@ _TRIAL_COLUMNS: list[str | int] = [
 ]
 
 
+Method = Callable[..., None]
+
+
+def _store_comes_first(method: Method) -> Method:
+    """Trouble with W&B is reported once and ends the logging, never the search."""
+
+    @wraps(method)
+    def guarded(self: WandbSearch, *arguments: Any) -> None:
+        if self.gave_up:
+            return
+        try:
+            method(self, *arguments)
+        except Exception as error:
+            self.gave_up = True
+            warnings.warn(f"W&B failed, this search is no longer logged there: {error!r}", stacklevel=2)
+
+    return guarded
+
+
 class WandbSearch(SearchListener):
     """Logs one search to W&B.
 
     Args:
         settings: where to.
         group: name of the suite that the search belongs to, or None.
+
+    Attributes:
+        gave_up: whether W&B has failed.
     """
 
     def __init__(self, settings: WandbSettings, group: str | None = None) -> None:
         self._settings = settings
         self._group = group
+        self.gave_up = False
         self._run: Any = None
         self._trials: list[list[Any]] = []
 
+    @_store_comes_first
     def on_start(self, record: SearchRecord) -> None:
         """Open the run; its id is the search's key, so that a resumed search goes on in it."""
         labels = record.labels
@@ -57,11 +84,13 @@ class WandbSearch(SearchListener):
         self._run.define_metric("search/*", step_metric="evaluation")
         self._run.summary["status"] = record.status
 
+    @_store_comes_first
     def on_trial_end(self, trial: TrialRecord, from_store: bool) -> None:
         """Note a row of the table of trials."""
         values = {**trial.config, **vars(trial), "size": trial.config["num_train_sequences"]}
         self._trials.append([values[str(column)] for column in _TRIAL_COLUMNS])
 
+    @_store_comes_first
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """Log a step."""
         failing, succeeding = evaluation.bracket
@@ -76,6 +105,7 @@ class WandbSearch(SearchListener):
             }
         )
 
+    @_store_comes_first
     def on_end(self, record: SearchRecord) -> None:
         """Log the table and the summary, and close the run."""
         self._run.log({"trials": wandb.Table(columns=_TRIAL_COLUMNS, data=self._trials)})

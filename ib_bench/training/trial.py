@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import platform
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -81,11 +82,11 @@ def run_trial(
         stopping = ThresholdStopping(config.threshold, on_validation)
         interval = config.val_check_interval or _default_interval(data, config.max_steps)
         trainer = trial_trainer(config.max_steps, interval, [stopping], **experiment.trainer, **(placement or {}))
-        trainer.fit(model, datamodule=data)
-        num_steps = trainer.global_step
-        if not stopping.curve or stopping.curve[-1][0] < num_steps:
-            trainer.validate(model, datamodule=data, verbose=False)
-            stopping.curve[-1] = (num_steps, stopping.curve[-1][1])
+        with _interrupts_reach_the_caller(trainer):
+            trainer.fit(model, datamodule=data)
+            num_steps = trainer.global_step
+            if not stopping.curve or stopping.curve[-1][0] < num_steps:
+                trainer.validate(model, datamodule=data, verbose=False)
     finite = [(loss, step) for step, loss in stopping.curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
     metrics = {key.partition("/")[2]: float(value) for key, value in trainer.callback_metrics.items() if "val/" in key}
@@ -155,6 +156,19 @@ def _isolated(seed: int, num_threads: int) -> Iterator[None]:
         torch.set_num_threads(threads)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def _interrupts_reach_the_caller(trainer: pl.Trainer) -> Iterator[None]:
+    """Lightning answers Ctrl-C by ending the program and disabling Ctrl-C; a search has something to say first."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as exit:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from exit
 
 
 def _finite(value: float) -> float | None:

@@ -1,0 +1,36 @@
+"""What tests of several folders share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ib_bench.results.records import Experiment
+from ib_bench.results.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "store.sqlite") as store:
+        yield store
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    """A DenseSSM on sums modulo 3: small enough to learn within a second."""
+    return Experiment(
+        model={"class_path": "ib_bench.models.DenseSSM", "init_args": {"hidden_size": 16}},
+        data={
+            "class_path": "ib_bench.data.ModularAddition",
+            "init_args": {
+                "modulus": 3,
+                "supervision": "aligned_chain_of_thought",
+                "length_distribution": "uniform",
+                "max_length": 4,
+                "batch_size": 16,
+                "separator": None,
+            },
+        },
+    )

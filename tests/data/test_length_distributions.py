@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from ib_bench import catalogue
+from ib_bench.data.length_distributions import Fixed, ShortToLong, Uniform
+from ib_bench.data.length_distributions.length_distribution import LengthDistribution
+
+DISTRIBUTIONS = [entry.load()() for entry in catalogue.entries(catalogue.LENGTH_DISTRIBUTIONS)]
+
+
+def draw(distribution: LengthDistribution, num: int, available: dict[int, int], seed: int = 0) -> list[int]:
+    return distribution.draw(num, available, torch.Generator().manual_seed(seed)).tolist()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=lambda distribution: type(distribution).__name__)
+class TestContract:
+    def test_a_smaller_draw_is_a_prefix(self, distribution: LengthDistribution) -> None:
+        available = dict.fromkeys(distribution.support(6), 40_000)
+        largest = draw(distribution, 40_000, available)
+        for num in (1, 2, 100, 39_999):
+            assert draw(distribution, num, available) == largest[:num]
+
+    def test_no_length_occurs_more_often_than_it_is_available(self, distribution: LengthDistribution) -> None:
+        available = {length: 2**length for length in distribution.support(10)}
+        total = sum(available.values())
+        lengths = draw(distribution, total, available)
+        assert {length: lengths.count(length) for length in available} == available
+
+    def test_lengths_without_sequences_are_left_out(self, distribution: LengthDistribution) -> None:
+        support = distribution.support(4)
+        available = {length: 5 if length == support[-1] else 0 for length in support}
+        assert draw(distribution, 5, available) == [4] * 5
+
+    def test_more_sequences_than_a_machine_integer_counts(self, distribution: LengthDistribution) -> None:
+        available = {length: 100**length for length in distribution.support(30)}
+        assert set(draw(distribution, 50, available)) <= set(available)
+
+
+def test_fixed() -> None:
+    assert draw(Fixed(), 3, {7: 100}) == [7, 7, 7]
+
+
+def test_short_to_long() -> None:
+    assert draw(ShortToLong(), 7, {2: 3, 3: 2, 4: 9}) == [2, 2, 2, 3, 3, 4, 4]
+
+
+def test_uniform() -> None:
+    lengths = torch.tensor(draw(Uniform(), 100_000, dict.fromkeys(range(2, 11), 10**9)))
+    assert chisquare(lengths.bincount()[2:]).pvalue > 1e-4
+
+
+def test_uniform_redraws_among_the_lengths_that_are_left() -> None:
+    lengths = draw(Uniform(), 90_000, {2: 100, 3: 10**9, 4: 10**9, 5: 10**9})
+    last_short = max(index for index, length in enumerate(lengths) if length == 2)
+    assert lengths.count(2) == 100
+    assert last_short < 1000
+    assert chisquare(torch.tensor(lengths[last_short + 1 :]).bincount()[3:]).pvalue > 1e-4

@@ -1,0 +1,82 @@
+"""Every sequence of small spaces accounted for; the rules of validation everywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+
+import pytest
+import torch
+
+from ib_bench import catalogue
+from ib_bench.data.length_distributions import Fixed, ShortToLong, Uniform
+from ib_bench.data.length_distributions.length_distribution import LengthDistribution
+from ib_bench.data.sequence_pool import SequencePool, Sequences
+from ib_bench.errors import PoolExhaustedError
+
+DISTRIBUTIONS = [entry.load()() for entry in catalogue.entries(catalogue.LENGTH_DISTRIBUTIONS)]
+
+
+def as_tuples(sequences: Sequences) -> list[tuple[int, ...]]:
+    pairs = zip(sequences.symbols.tolist(), sequences.lengths.tolist(), strict=True)
+    return [tuple(row[:length]) for row, length in pairs]
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=lambda distribution: type(distribution).__name__)
+class TestEveryDistribution:
+    @pytest.mark.parametrize(("num_symbols", "max_length"), [(2, 5), (2, 2), (3, 4), (5, 3)])
+    def test_enumeration(self, distribution: LengthDistribution, num_symbols: int, max_length: int) -> None:
+        pool = SequencePool(num_symbols, distribution, max_length, seed=3)
+        everything = [
+            sequence
+            for length in distribution.support(max_length)
+            for sequence in product(range(num_symbols), repeat=length)
+        ]
+        validation = as_tuples(pool.validation_set()) if pool.num_val else []
+        training = as_tuples(pool.training_set(pool.num_train))
+        assert sorted(validation + training) == sorted(everything)
+        assert len(validation) <= len(everything) / 5
+        for length, count in Counter(map(len, validation)).items():
+            assert count <= num_symbols**length / 5
+
+    @pytest.mark.parametrize(("num_symbols", "max_length", "seed"), [(2, 8, 0), (5, 6, 1), (100, 30, 2)])
+    def test_prefixes_and_disjointness(
+        self, distribution: LengthDistribution, num_symbols: int, max_length: int, seed: int
+    ) -> None:
+        pool = SequencePool(num_symbols, distribution, max_length, seed)
+        largest = as_tuples(pool.training_set(min(pool.num_train, 5000)))
+        validation = as_tuples(pool.validation_set())
+        for size in (1, 2, 60, len(largest) - 1):
+            assert as_tuples(pool.training_set(size)) == largest[:size]
+        assert len(set(largest)) == len(largest)
+        assert len(set(validation)) == len(validation) == pool.num_val
+        assert not set(largest) & set(validation)
+
+    def test_asking_for_too_many_says_how_many_there_are(self, distribution: LengthDistribution) -> None:
+        pool = SequencePool(5, distribution, 6, seed=0)
+        with pytest.raises(PoolExhaustedError, match=f"at most {pool.num_train:,}"):
+            pool.training_set(pool.num_train + 1)
+
+    def test_the_seed_decides(self, distribution: LengthDistribution) -> None:
+        one, same, other = (SequencePool(10, distribution, 8, seed).training_set(500) for seed in (1, 1, 2))
+        assert torch.equal(one.symbols, same.symbols)
+        assert as_tuples(one) != as_tuples(other)
+
+
+def test_validation_holds_two_thousand_uniform_over_the_lengths() -> None:
+    lengths = SequencePool(100, Uniform(), 30, seed=0).validation_set().lengths
+    assert len(lengths) == 2000
+    assert set(lengths.tolist()) == set(range(2, 31))
+
+
+def test_uniform_and_short_to_long_validate_on_the_same_sequences() -> None:
+    uniform, short = (SequencePool(5, distribution, 8, seed=4) for distribution in (Uniform(), ShortToLong()))
+    assert torch.equal(uniform.validation_set().symbols, short.validation_set().symbols)
+
+
+def test_fixed_validates_at_the_maximal_length() -> None:
+    assert SequencePool(5, Fixed(), 8, seed=4).validation_set().lengths.unique().tolist() == [8]
+
+
+def test_exact_sizes_beyond_machine_integers() -> None:
+    assert SequencePool(100, Fixed(), 30, seed=0).num_train == 100**30 - 2000

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+
+from ib_bench import catalogue
+from ib_bench.data import ModularAddition, PermutationComposition
+from ib_bench.data.batches import TrainBatches
+from ib_bench.errors import InvalidOptionError, PoolExhaustedError, UnknownNameError
+from ib_bench.supervision.supervision import Batch
+
+
+def rows(batches: TrainBatches) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    return [
+        (tuple(tokens), tuple(targets))
+        for batch in batches
+        for tokens, targets in zip(batch.tokens.tolist(), batch.targets.tolist(), strict=True)
+    ]
+
+
+def test_every_task_has_a_data_module() -> None:
+    for entry in catalogue.entries(catalogue.TASKS):
+        module = getattr(__import__("ib_bench.data", fromlist=["data"]), entry.class_name)
+        assert module.__name__ == entry.class_name
+        assert isinstance(next(iter(module(max_length=3).train_dataloader())), Batch)
+
+
+def test_states_are_named_at_their_symbols() -> None:
+    data = ModularAddition(modulus=7, max_length=9, length_distribution="fixed", num_train_sequences=200)
+    for batch in data.train_dataloader():
+        assert torch.equal(batch.tokens.cumsum(dim=1) % 7, batch.targets)
+
+
+def test_permutations() -> None:
+    data = PermutationComposition(num_elements=5, max_length=4, supervision="chain_of_thought", num_train_sequences=9)
+    assert (data.vocab_size, data.num_classes) == (121, 120)
+    (batch,) = data.train_dataloader()
+    assert batch.tokens.shape == (9, 8)
+
+
+@pytest.mark.parametrize(
+    ("num", "batch_size", "sizes"), [(130, 64, [64, 64, 2]), (128, 64, [64, 64]), (5, 64, [5]), (3, 1, [1, 1, 1])]
+)
+def test_batches_keep_the_last_partial_one(num: int, batch_size: int, sizes: list[int]) -> None:
+    data = ModularAddition(max_length=6, num_train_sequences=num, batch_size=batch_size)
+    batches = data.train_dataloader()
+    assert [len(batch.tokens) for batch in batches] == sizes
+    assert len(batches) == len(sizes)
+
+
+def test_epochs_are_reshuffled_by_seed_and_epoch_alone() -> None:
+    data = ModularAddition(max_length=6, num_train_sequences=300, batch_size=7)
+    batches, again = data.train_dataloader(), data.train_dataloader()
+    first, second = rows(batches), None
+    batches.sampler.set_epoch(1)
+    second = rows(batches)
+    assert first != second
+    assert Counter(first) == Counter(second)
+    again.sampler.set_epoch(1)
+    assert rows(again) == second
+
+
+def test_more_than_a_chunk_of_batches() -> None:
+    data = ModularAddition(modulus=10, max_length=6, num_train_sequences=3000, batch_size=8)
+    assert len(set(rows(data.train_dataloader()))) == 3000
+
+
+def test_validation_covers_the_held_out_sequences_once() -> None:
+    data = ModularAddition(modulus=10, max_length=8)
+    batches = list(data.val_dataloader())
+    assert sum(len(batch.tokens) for batch in batches) == data.pool.num_val == 2000
+    assert batches[0].tokens.shape[1] < batches[-1].tokens.shape[1] == 8
+
+
+def test_short_training_sets_are_not_padded_to_the_maximal_length() -> None:
+    data = ModularAddition(max_length=30, length_distribution="short_to_long", num_train_sequences=10)
+    assert next(iter(data.train_dataloader())).tokens.shape == (10, 2)
+
+
+def test_the_whole_pool_is_the_default_size() -> None:
+    data = ModularAddition(modulus=2, max_length=5)
+    assert data.num_train_sequences == data.max_train_sequences == data.pool.num_train == 60 - data.pool.num_val
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"modulus": 1}, "modulus must be"),
+        ({"max_length": 1}, "max_length must be an integer of at least 2, got 1"),
+        ({"num_train_sequences": 0}, "num_train_sequences must be"),
+        ({"batch_size": -1}, "batch_size must be"),
+        ({"seed": -1}, "seed must be"),
+    ],
+)
+def test_values_out_of_range(arguments: dict[str, int], message: str) -> None:
+    with pytest.raises(InvalidOptionError, match=message):
+        ModularAddition(**arguments)
+
+
+def test_unknown_names_suggest_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'outcome'"):
+        ModularAddition(supervision="outcom")
+    with pytest.raises(UnknownNameError, match="did you mean 'uniform'"):
+        ModularAddition(length_distribution="unifrom")
+
+
+def test_a_regime_from_outside_is_named_by_its_dotted_path() -> None:
+    data = ModularAddition(supervision="ib_bench.supervision.outcome.Outcome")
+    assert type(data.supervision).__name__ == "Outcome"
+
+
+def test_more_than_the_pool_is_refused_at_once() -> None:
+    with pytest.raises(PoolExhaustedError, match="at most 50"):
+        ModularAddition(modulus=2, max_length=5, length_distribution="uniform", num_train_sequences=10**9, seed=0)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ib_bench.errors import StoreError
+from ib_bench.results.records import SearchRecord, TrialRecord
+from ib_bench.results.store import SCHEMA_VERSION, Store
+
+
+def trial(key: str, status: str = "failed") -> TrialRecord:
+    return TrialRecord(
+        key, {"seed": 1}, status, 5, 0.5, 5, 5, [(5, 0.5), (6, None)], {"loss": None}, "1", 1.0, 1.0, {}, {}, "now"
+    )
+
+
+def search(key: str, status: str = "running") -> SearchRecord:
+    return SearchRecord(key, {}, {}, status, 10, [], 0.0, "now")
+
+
+def write_trials(path: Path, first: int, last: int) -> None:
+    with Store(path) as store:
+        for number in range(first, last):
+            store.add_trial(trial(str(number)))
+
+
+def test_records_come_back_as_they_were(store: Store) -> None:
+    store.add_trial(trial("a"))
+    store.put_search(search("s"))
+    assert store.trial("a") == trial("a")
+    assert list(store.trials()) == [trial("a")]
+    assert store.search("s") == search("s")
+    assert store.searches() == [search("s")]
+    assert store.trial("b") is None
+    assert store.search("b") is None
+
+
+def test_they_survive_closing(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        store.add_trial(trial("a"))
+    with Store(tmp_path / "s", create=False) as store:
+        assert store.trial("a") == trial("a")
+
+
+def test_the_first_trial_stays(store: Store) -> None:
+    store.add_trial(trial("a"))
+    store.add_trial(trial("a", status="succeeded"))
+    assert [record.status for record in store.trials()] == ["failed"]
+
+
+def test_a_search_is_updated_until_it_is_finished(store: Store) -> None:
+    store.put_search(search("s"))
+    store.put_search(replace(search("s"), max_size=20))
+    assert store.search("s") == replace(search("s"), max_size=20)
+    store.put_search(search("s", status="finished"))
+    store.put_search(search("s"))
+    assert store.searches() == [search("s", status="finished")]
+
+
+@pytest.mark.system
+def test_two_processes_neither_lock_up_nor_write_twice(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    path = tmp_path / "store.sqlite"
+    ranges = [(0, 200), (100, 300)]
+    processes = [context.Process(target=write_trials, args=(path, *numbers)) for numbers in ranges]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=60)
+        assert process.exitcode == 0
+    with Store(path) as store:
+        assert sorted(int(record.key) for record in store.trials()) == list(range(300))
+
+
+def test_another_schema_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite"
+    Store(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(StoreError, match=f"has schema version {SCHEMA_VERSION + 1}.*--store"):
+        Store(path)
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE notes (text TEXT)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="another program"):
+        Store(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("nothing that SQLite could read, and long enough for a header " * 4)
+    with pytest.raises(StoreError, match=r"cannot be used \(file is not a database\); choose another file"):
+        Store(path)
+    assert path.read_text().startswith("nothing")
+
+
+def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be used"):
+        Store(tmp_path / "file" / "store.sqlite")
+
+
+def test_a_store_that_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="does not exist"):
+        Store(tmp_path / "nothing", create=False)
+    assert not (tmp_path / "nothing").exists()

@@ -1,0 +1,185 @@
+"""The search for N* with made-up trials: which are run, in which order, and what is concluded."""
+
+from __future__ import annotations
+
+import random as python_random  # noqa: TID251 (an explicit generator)
+from collections.abc import Callable
+
+import pytest
+
+from ib_bench.errors import InvalidOptionError
+from ib_bench.results.records import Evaluation, Experiment, SearchRecord, TrialConfig, TrialRecord
+from ib_bench.results.store import Store
+from ib_bench.studies.search import Search, SearchListener, SearchSettings
+
+Rule = Callable[[TrialConfig], bool]
+
+
+class FakeTrials:
+    """Trials that succeed by a rule; remembers which were asked for."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.asked: list[TrialConfig] = []
+
+    def __call__(self, config: TrialConfig) -> TrialRecord:
+        self.asked.append(config)
+        status = "succeeded" if self.rule(config) else "failed"
+        loss = 1 / config.num_train_sequences
+        return TrialRecord(
+            config.key, config.to_json(), status, 1, loss, 1, 1, [(1, loss)], {}, "1", 2.0, 1.0, {}, {}, "now"
+        )
+
+
+def needs(size: int) -> Rule:
+    return lambda config: config.num_train_sequences >= size
+
+
+def settings(**changes: object) -> SearchSettings:
+    defaults = {"learning_rates": [0.1, 0.01], "seeds": [1, 2, 3], "max_size": 1000, "multiplier": 10}
+    return SearchSettings(**{**defaults, **changes})  # type: ignore[arg-type]
+
+
+def test_finds_the_size_and_keeps_the_bracket(experiment: Experiment, store: Store) -> None:
+    record = Search(experiment, settings(), 10**9, store, FakeTrials(needs(37))).run()
+    assert record.min_train_size == 37
+    assert record.bracket == (36, 37)
+    assert record.status == "finished"
+    assert store.search(record.key) == record
+    assert record.evaluations[0].size == 1000
+    assert record.wall_time_s == 2.0 * record.num_trials
+
+
+def test_the_pool_caps_the_size_and_failure_there_is_censored(experiment: Experiment, store: Store) -> None:
+    trials = FakeTrials(needs(1000))
+    record = Search(experiment, settings(), 50, store, trials).run()
+    assert (record.verdict, record.censored, record.max_size) == ("> 50", True, 50)
+    assert [config.num_train_sequences for config in trials.asked] == [50] * 6
+    assert record.evaluations[0].best_val_loss == 1 / 50
+
+
+def test_a_size_stops_at_its_first_success_and_the_last_success_goes_first(
+    experiment: Experiment, store: Store
+) -> None:
+    trials = FakeTrials(lambda config: config.num_train_sequences >= 60 and config.seed == 2)
+    Search(experiment, settings(max_evaluations=3), 10**9, store, trials).run()
+    asked = [(config.num_train_sequences, config.learning_rate, config.seed) for config in trials.asked]
+    assert asked[:3] == [(1000, 0.1, 1), (1000, 0.1, 2), (100, 0.1, 2)]
+    assert asked[3:] == [(10, 0.1, 2), (10, 0.1, 1), (10, 0.1, 3), (10, 0.01, 1), (10, 0.01, 2), (10, 0.01, 3)]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_same_verdict_as_the_full_grid(experiment: Experiment, store: Store, seed: int) -> None:
+    def luck(config: TrialConfig) -> bool:
+        chance = min(1.0, config.num_train_sequences / 300)
+        return python_random.Random(f"{seed} {config.key}").random() < chance**2
+
+    economical, full = FakeTrials(luck), FakeTrials(luck)
+    quick = Search(experiment, settings(), 1000, store, economical).run()
+    thorough = Search(experiment, settings(exhaustive=True), 1000, store, full).run()
+    assert quick.bracket == thorough.bracket
+    assert [(e.size, e.succeeded) for e in quick.evaluations] == [(e.size, e.succeeded) for e in thorough.evaluations]
+    assert thorough.num_trials == 6 * len(thorough.evaluations)
+    assert quick.num_trials <= thorough.num_trials
+    stored = {config.key for config in economical.asked}
+    assert not stored & {config.key for config in full.asked}, "trials in the store were trained again"
+
+
+def test_a_finished_search_trains_nothing(experiment: Experiment, store: Store) -> None:
+    first = Search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run()
+    again = FakeTrials(needs(37))
+    assert Search(experiment, settings(), 1000, store, again).run() == first
+    assert again.asked == []
+
+
+@pytest.mark.parametrize("crash_after", range(1, 12))
+def test_an_interrupted_search_goes_on_where_it_was(experiment: Experiment, store: Store, crash_after: int) -> None:
+    class Crash(FakeTrials):
+        def __call__(self, config: TrialConfig) -> TrialRecord:
+            if len(self.asked) == crash_after:
+                raise KeyboardInterrupt
+            return super().__call__(config)
+
+    crashing, resumed, undisturbed = (cls(needs(37)) for cls in (Crash, FakeTrials, FakeTrials))
+    with pytest.raises(KeyboardInterrupt):
+        Search(experiment, settings(), 1000, store, crashing).run()
+    unfinished = store.searches()[0]
+    assert unfinished.verdict == "unfinished"
+    record = Search(experiment, settings(), 1000, store, resumed).run()
+    with Store(":memory:") as fresh:
+        expected = Search(experiment, settings(), 1000, fresh, undisturbed).run()
+    assert [vars(e) for e in record.evaluations] == [vars(e) for e in expected.evaluations]
+    assert crashing.asked + resumed.asked == undisturbed.asked
+
+
+@pytest.mark.parametrize(
+    "change", [{"threshold": 0.5}, {"seeds": [1, 2]}, {"max_steps": 7}, {"midpoint": "geometric"}, {"exhaustive": True}]
+)
+def test_other_settings_are_another_search(
+    experiment: Experiment, store: Store, change: dict[str, object]
+) -> None:
+    searches = [Search(experiment, s, 1000, store, FakeTrials(needs(1))) for s in (settings(), settings(**change))]
+    assert searches[0].config.key != searches[1].config.key
+
+
+def test_listeners_hear_everything_in_order(experiment: Experiment, store: Store) -> None:
+    heard: list[str] = []
+
+    class Listener(SearchListener):
+        def on_start(self, record: SearchRecord) -> None:
+            heard.append(f"start {record.status}")
+
+        def on_trial_start(self, config: TrialConfig) -> None:
+            heard.append(f"trial {config.num_train_sequences}")
+
+        def on_trial_end(self, trial: TrialRecord, from_store: bool) -> None:
+            heard.append(f"{trial.status} {from_store}")
+
+        def on_evaluation(self, evaluation: Evaluation) -> None:
+            heard.append(f"evaluation {evaluation.bracket}")
+
+        def on_end(self, record: SearchRecord) -> None:
+            heard.append(f"end {record.verdict}")
+
+    one = settings(learning_rates=[0.1], seeds=[1], max_evaluations=2)
+    Search(experiment, one, 20, store, FakeTrials(needs(5)), [Listener()]).run()
+    assert heard == [
+        "start running",
+        "trial 20",
+        "succeeded False",
+        "evaluation (0, 20)",
+        "trial 2",
+        "failed False",
+        "evaluation (2, 20)",
+        "end 20",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learning_rates": []}, "search.learning_rates must be a list of at least one number"),
+        ({"learning_rates": [0.0]}, "search.learning_rates"),
+        ({"learning_rates": [0.1, 0.1]}, "none twice"),
+        ({"seeds": []}, "search.seeds"),
+        ({"seeds": [-1]}, "search.seeds"),
+        ({"threshold": 0.0}, "search.threshold must be a number above 0, got 0.0"),
+        ({"max_steps": 0}, "search.max_steps must be an integer of at least 1, got 0"),
+        ({"max_size": -5}, "search.max_size"),
+        ({"multiplier": 1}, "search.multiplier must be an integer of at least 2, got 1"),
+        ({"max_evaluations": 0}, "search.max_evaluations"),
+        ({"relative_tolerance": 1.0}, "search.relative_tolerance"),
+        ({"val_check_interval": 0}, "search.val_check_interval"),
+        ({"num_threads": 0}, "search.num_threads"),
+    ],
+)
+def test_settings_out_of_range(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidOptionError, match=message):
+        settings(**change)
+
+
+def test_the_defaults_are_the_papers_protocol() -> None:
+    paper = SearchSettings()
+    assert len(paper.grid()) == 15
+    assert (paper.threshold, paper.max_steps, paper.max_size) == (1e-4, 250_000, 250_000 * 64)
+    assert (paper.multiplier, paper.max_evaluations, paper.relative_tolerance) == (1000, 20, 0.0)
