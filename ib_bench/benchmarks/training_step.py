@@ -27,7 +27,7 @@ from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import cross_entropy
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import Batch
-from ib_bench.training.trial import trial_trainer
+from ib_bench.training.trial import train
 
 MODELS = {
     "LSTM": {"hidden_size": 64},
@@ -117,7 +117,7 @@ def _endless(data: StateTrackingData) -> Iterator[Batch]:
 
 def _trial_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:
     with _silent():
-        trial_trainer(num_steps, num_steps + 1, [], accelerator="cpu").fit(model, datamodule=data)
+        train(model, data, num_steps, num_steps + 1, [], accelerator="cpu")
 
 
 def _naive_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:
@@ -130,7 +130,7 @@ def _naive_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -
 
 class _Samples(TensorDataset):
     def __getitem__(self, index: int) -> Batch:
-        return Batch(*super().__getitem__(index))
+        return Batch(*(tensor[index] for tensor in self.tensors))
 
 
 @contextlib.contextmanager

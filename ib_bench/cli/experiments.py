@@ -13,6 +13,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from ib_bench import catalogue, data
 from ib_bench.cli.parsing import DEFAULT_STORE
+from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError
 from ib_bench.results.records import Experiment, Json
 from ib_bench.runner import SearchJob
@@ -29,14 +30,12 @@ from ib_bench.training.instantiation import (
 )
 from ib_bench.training.trial import PLACEMENT, TRIAL_OWNED
 
-_INSTEAD = {
-    "model": {
-        **dict.fromkeys(DATA_PARAMETERS, "it is taken from the data"),
-        "learning_rate": "use search.learning_rates",
-    },
+_FROM_DATA = dict.fromkeys(DATA_PARAMETERS, "it is taken from the data")
+_SET_BY_SEARCH = {
+    "model": {"learning_rate": "use search.learning_rates"},
     "data": {"num_train_sequences": "the search varies it, up to search.max_size", "seed": "use search.seeds"},
 }
-"""Init arguments that a search sets itself, and what a user does instead of setting them."""
+"""Init arguments that a user must leave alone, and what to do instead of setting them."""
 
 
 def load_shipped_classes() -> None:
@@ -91,21 +90,20 @@ def search_job(config: Json, settings: SearchSettings, output: Namespace, group:
         BenchError: something cannot be built, or is set that the search itself sets.
     """
     model, data_spec = config["model"], config["data"]
-    check_parameters(model, "model", (*VOCABULARY_PARAMETERS, "learning_rate"))
-    check_parameters(data_spec, "data", tuple(_INSTEAD["data"]))
+    check_parameters(model, "model", tuple(_SET_BY_SEARCH["model"]))
+    check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
     trainer = _changed_trainer_arguments(config.get("trainer") or {})
-    built = instantiate_data(data_spec)
-    instantiate_model(model, built)
+    data = check_model_and_data(config)
     experiment = Experiment(
-        model=_without_set_by_search(model, "model"),
-        data=_without_set_by_search(data_spec, "data"),
+        model=_without(model, "model", {**_FROM_DATA, **_SET_BY_SEARCH["model"]}),
+        data=_without(data_spec, "data", _SET_BY_SEARCH["data"]),
         trainer={name: value for name, value in trainer.items() if name not in PLACEMENT},
         source_digests=source_digests(model, data_spec),
     )
     return SearchJob(
         experiment=experiment,
         settings=settings,
-        pool_size=built.max_train_sequences,
+        pool_size=data.max_train_sequences,
         store=Path(output.store).absolute(),
         wandb=WandbSettings(**output.wandb),
         group=group,
@@ -113,18 +111,39 @@ def search_job(config: Json, settings: SearchSettings, output: Namespace, group:
     )
 
 
-def _without_set_by_search(spec: Json, option: str) -> Json:
-    """A spec without what the search sets.
+def check_model_and_data(config: Json) -> SearchableData:
+    """Build data and model once, to find what is wrong with them.
+
+    Args:
+        config: ``model`` and ``data``, with all defaults filled in.
+
+    Returns:
+        The data.
 
     Raises:
-        BenchError: the user has set it.
+        BenchError: something is missing or wrong, or set that is not the user's to set.
+    """
+    if config.get("data") is None:
+        raise BenchError("the following arguments are required: data")
+    check_parameters(config["model"], "model", VOCABULARY_PARAMETERS)
+    model = _without(config["model"], "model", _FROM_DATA)
+    data = instantiate_data(config["data"])
+    instantiate_model(model, data)
+    return data
+
+
+def _without(spec: Json, option: str, instead: dict[str, str]) -> Json:
+    """A spec without the init arguments that are set elsewhere.
+
+    Raises:
+        BenchError: the user has set one of them.
     """
     parameters = inspect.signature(import_class(spec["class_path"])).parameters
     init_args = dict(spec.get("init_args", {}))
-    for name, instead in _INSTEAD[option].items():
+    for name, advice in instead.items():
         value = init_args.pop(name, None)
         if name in parameters and value not in (None, parameters[name].default):
-            raise BenchError(f"{option}.{name} is set by the search itself, got {value!r}; {instead}")
+            raise BenchError(f"{option}.{name} must be left alone, got {value!r}; {advice}")
     return {"class_path": spec["class_path"], "init_args": init_args}
 
 

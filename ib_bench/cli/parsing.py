@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
@@ -27,7 +28,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     try:
         return parser.parse_args(list(arguments))
     except ArgumentError as error:
-        raise explained(error, option_names(parser)) from error
+        raise explained(error, arguments, option_names(parser)) from error
 
 
 def listing_parser(command: str, description: str) -> ArgumentParser:
@@ -43,17 +44,21 @@ def option_names(parser: ArgumentParser) -> list[str]:
     return [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
 
 
-def explained(error: ArgumentError, options: Sequence[str] = ()) -> BenchError:
+def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequence[str] = ()) -> BenchError:
     """Jsonargparse's message, which can be a dozen lines about type unions, as one sentence.
 
     Args:
         error: as jsonargparse raised it.
+        arguments: what was parsed, to name the config file.
         options: the options there are, to name the nearest one to an unknown one.
     """
     message = str(error)
     if found := re.search(r"unrecognized arguments: (\S+)", message):
         name = found[1].partition("=")[0]
         return BenchError(f"unknown option {name}{nearest(name, options)}")
+    if found := re.search(r"Problems parsing config: (.*)", message, re.DOTALL):
+        files = [value for flag, value in pairwise(arguments) if flag in ("-c", "--config")]
+        return BenchError(f"config {', '.join(files)} is not valid YAML: {' '.join(found[1].split())}")
     path = ".".join(re.findall(r'Parser key "([^"]+)"', message))
     if found := re.search(r"Expected a dot import path string: (\S+)", message):
         return _unknown_class(path, found[1])

@@ -9,8 +9,12 @@ from typing import Any
 from ib_bench import catalogue
 
 
-@cache
 def __getattr__(name: str) -> Any:
+    return _data_module(name)
+
+
+@cache
+def _data_module(name: str) -> Any:
     task = catalogue.load_class(catalogue.TASKS, name)
     from ib_bench.data.state_tracking_data import data_module_of  # noqa: PLC0415 (loads torch)
 

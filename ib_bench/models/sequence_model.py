@@ -7,6 +7,7 @@ from typing import cast
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from ib_bench.errors import require
@@ -48,9 +49,19 @@ class SequenceModel(pl.LightningModule, ABC):
         """Adam, in its fused form: one kernel for all parameters, on CPUs and GPUs alike."""
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mean cross-entropy over the supervised positions of a training batch, a scalar."""
-        return self._step(batch, "train")
+    def training_step(self, batch: Batch | list[Batch], batch_idx: int) -> Tensor | None:
+        """Mean cross-entropy over the supervised positions of a training batch, a scalar.
+
+        With ``automatic_optimization`` off, ``batch`` is a list of batches, and one optimizer step is taken for each.
+        """
+        if isinstance(batch, Batch):
+            return self._step(batch, "train")
+        optimizer = cast(LightningOptimizer, self.optimizers())
+        for one in batch:
+            optimizer.zero_grad()
+            self.manual_backward(self._step(one, "train"))
+            optimizer.step()
+        return None
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a validation batch into the metrics."""

@@ -52,6 +52,9 @@ class Store:
             reason = str(error)
             hint = "choose another file with --store"
             raise StoreError(f"store {str(self.path)!r} cannot be used ({reason}); {hint}") from error
+        except StoreError:
+            self.close()
+            raise
 
     def __enter__(self) -> Store:
         return self

@@ -62,6 +62,7 @@ class WandbSearch(SearchListener):
         self.gave_up = False
         self._run: Any = None
         self._trials: list[list[Any]] = []
+        self._num_evaluations = 0
 
     @_store_comes_first
     def on_start(self, record: SearchRecord) -> None:
@@ -93,10 +94,11 @@ class WandbSearch(SearchListener):
     @_store_comes_first
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """Log a step."""
+        self._num_evaluations += 1
         failing, succeeding = evaluation.bracket
         self._run.log(
             {
-                "evaluation": self._run.step + 1,
+                "evaluation": self._num_evaluations,
                 "search/size": evaluation.size,
                 "search/succeeded": int(evaluation.succeeded),
                 "search/best_val_loss": evaluation.best_val_loss,

@@ -24,9 +24,12 @@ import torch
 from lightning.fabric.utilities.seed import seed_everything
 from lightning.pytorch.utilities.seed import isolate_rng
 
+from ib_bench.data.batches import TrainBatches
 from ib_bench.models.metrics import METRIC_DEFINITION
+from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.records import TrialConfig, TrialRecord
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
+from ib_bench.training.step_chunks import StepChunks
 from ib_bench.training.threshold_stopping import ThresholdStopping
 from ib_bench.training.validation_cadence import validation_interval
 
@@ -55,6 +58,26 @@ TRIAL_OWNED = {
 }
 """Arguments of the Trainer that a trial sets itself, and the option that takes their place, if there is one."""
 
+_STEP_HOOKS = (
+    "training_step",
+    "on_train_batch_start",
+    "on_train_batch_end",
+    "on_train_epoch_start",
+    "on_train_epoch_end",
+    "on_before_zero_grad",
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "backward",
+    "optimizer_step",
+    "optimizer_zero_grad",
+    "lr_scheduler_step",
+    "configure_gradient_clipping",
+    "on_before_batch_transfer",
+    "on_after_batch_transfer",
+    "transfer_batch_to_device",
+)
+
 PLACEMENT = ("accelerator", "strategy", "devices", "num_nodes")
 """Arguments of the Trainer that say where a trial runs, not what it computes: they are no part of its key."""
 
@@ -81,11 +104,10 @@ def run_trial(
         model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
         stopping = ThresholdStopping(config.threshold, on_validation)
         interval = config.val_check_interval or _default_interval(data, config.max_steps)
-        trainer = trial_trainer(config.max_steps, interval, [stopping], **experiment.trainer, **(placement or {}))
-        with _interrupts_reach_the_caller(trainer):
-            trainer.fit(model, datamodule=data)
-            num_steps = trainer.global_step
-            if not stopping.curve or stopping.curve[-1][0] < num_steps:
+        trainer = train(model, data, config.max_steps, interval, [stopping], **experiment.trainer, **(placement or {}))
+        num_steps = trainer.global_step
+        if not stopping.curve or stopping.curve[-1][0] < num_steps:
+            with _interrupts_reach_the_caller(trainer):
                 trainer.validate(model, datamodule=data, verbose=False)
     finite = [(loss, step) for step, loss in stopping.curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
@@ -109,19 +131,59 @@ def run_trial(
     )
 
 
-def trial_trainer(max_steps: int, interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:
-    """Lightning's Trainer without what a trial has no use for: it writes no file and prints nothing.
+def train(
+    model: pl.LightningModule,
+    data: pl.LightningDataModule,
+    max_steps: int,
+    interval: int,
+    callbacks: list[pl.Callback],
+    **arguments: Any,
+) -> pl.Trainer:
+    """Fit with Lightning's Trainer, without what a trial has no use for: it writes no file and prints nothing.
 
     Args:
+        model: to be trained.
+        data: to be trained on; loaders other than ours are passed to the Trainer as they are.
         max_steps: step budget.
         interval: optimizer steps between validations.
         callbacks: to be called.
         arguments: further arguments of the Trainer.
+
+    Returns:
+        The Trainer, after the fit.
     """
+    batches = data.train_dataloader()
+    if not (isinstance(batches, TrainBatches) and takes_many_steps_at_once(model, arguments)):
+        trainer = _trainer(max_steps, interval, callbacks, **arguments)
+        with _interrupts_reach_the_caller(trainer):
+            trainer.fit(model, datamodule=data)
+        return trainer
+    chunks = StepChunks(batches, interval, max_steps)
+    trainer = _trainer(max_steps, chunks.chunks_per_interval, callbacks, **arguments)
+    model.automatic_optimization = False
+    with _interrupts_reach_the_caller(trainer):
+        trainer.fit(model, chunks, data.val_dataloader())
+    return trainer
+
+
+def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[str, Any]) -> bool:
+    """Whether nothing asks for Lightning's attention at every single step.
+
+    That is, the model trains as :class:`SequenceModel` does, without hooks of its own around a step, and the Trainer
+    neither clips nor accumulates gradients.
+    """
+    return (
+        isinstance(model, SequenceModel)
+        and all(getattr(type(model), hook) is getattr(SequenceModel, hook) for hook in _STEP_HOOKS)
+        and not set(trainer_arguments) & {"gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches"}
+    )
+
+
+def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:
     return pl.Trainer(
         max_steps=max_steps,
         max_epochs=-1,
-        val_check_interval=interval,
+        val_check_interval=val_check_interval,
         check_val_every_n_epoch=None,
         callbacks=callbacks,
         logger=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random as python_random  # noqa: TID251 (an explicit generator)
+from itertools import pairwise
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_answers_without_order_end_too(midpoint: str) -> None:
             assert bracket.succeeding - bracket.failing == 1
             said = {size: succeeded for size, succeeded, _ in steps}
             assert said[bracket.succeeding] and not said.get(bracket.failing, False)
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in pairwise(steps):
             assert before[2].failing <= after[2].failing
 
 

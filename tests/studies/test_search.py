@@ -115,9 +115,7 @@ def test_an_interrupted_search_goes_on_where_it_was(experiment: Experiment, stor
 @pytest.mark.parametrize(
     "change", [{"threshold": 0.5}, {"seeds": [1, 2]}, {"max_steps": 7}, {"midpoint": "geometric"}, {"exhaustive": True}]
 )
-def test_other_settings_are_another_search(
-    experiment: Experiment, store: Store, change: dict[str, object]
-) -> None:
+def test_other_settings_are_another_search(experiment: Experiment, store: Store, change: dict[str, object]) -> None:
     searches = [Search(experiment, s, 1000, store, FakeTrials(needs(1))) for s in (settings(), settings(**change))]
     assert searches[0].config.key != searches[1].config.key
 

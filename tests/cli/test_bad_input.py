@@ -1,0 +1,120 @@
+"""Bad input: one sentence that names the option, the value and what is allowed; exit code 2; nothing written."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from ib_bench.cli import main
+from ib_bench.results.store import SCHEMA_VERSION, Store
+
+MODEL = ["--model", "LSTM", "--model.hidden_size", "4"]
+DATA = ["--data", "ModularAddition", "--data.max_length", "4"]
+QUIET = ["--wandb.mode", "disabled", "--search.max_steps", "2", "--search.max_size", "4"]
+
+CASES = {
+    "command": (["serch"], ["unknown command 'serch'", "did you mean 'search'"]),
+    "option": (
+        ["search", *MODEL, *DATA, "--search.treshold", "1"],
+        ["--search.treshold", "did you mean '--search.thr"],
+    ),
+    "option of results": (["results", "--formt", "csv"], ["--formt", "did you mean '--format'"]),
+    "format": (["results", "--format", "xml"], ["format must be one of table, csv, json, got 'xml'"]),
+    "model": (["search", "--model", "LSTN", *DATA], ["unknown model 'LSTN'", "did you mean 'LSTM'", "Transformer"]),
+    "model of fit": (["fit", "--model", "LSTN", *DATA], ["unknown model 'LSTN'", "did you mean 'LSTM'"]),
+    "model option": (
+        ["search", "--model", "LSTM", "--model.hiden_size", "4", *DATA],
+        ["model.hiden_size", "did you mean 'hidden_size'"],
+    ),
+    "model's module": (["search", "--model", "nowhere.GRU", *DATA], ["model 'nowhere.GRU' cannot be imported"]),
+    "not a model": (["search", "--model", "pathlib.Path", *DATA], ["dotted path of a LightningModule"]),
+    "no model": (["search", *DATA], ["required", "model"]),
+    "task": (["search", *MODEL, "--data", "ModularAdition"], ["unknown data 'ModularAdition'", "'ModularAddition'"]),
+    "supervision": (
+        ["search", *MODEL, *DATA, "--data.supervision", "outcom"],
+        ["unknown supervision 'outcom'", "did you mean 'outcome'"],
+    ),
+    "modulus": (["search", *MODEL, *DATA, "--data.modulus", "1"], ["modulus must be", "at least 2, got 1"]),
+    "modulus of fit": (["fit", *MODEL, *DATA, "--data.modulus", "1"], ["modulus must be", "at least 2, got 1"]),
+    "no number": (["search", *MODEL, *DATA, "--data.modulus", "x"], ["data.modulus must be an integer, got 'x'"]),
+    "max_length": (["search", *MODEL, *DATA, "--data.max_length", "1"], ["max_length must be", "got 1"]),
+    "size": (["fit", *MODEL, *DATA, "--data.num_train_sequences", "0"], ["num_train_sequences must be", "got 0"]),
+    "size beyond the pool": (
+        ["fit", *MODEL, *DATA, "--data.num_train_sequences", "1000000"],
+        ["num_train_sequences must be at most 620", "got 1,000,000"],
+    ),
+    "max_size": (["search", *MODEL, *DATA, "--search.max_size", "-1"], ["search.max_size must be", "got -1"]),
+    "threshold": (["search", *MODEL, *DATA, "--search.threshold", "0"], ["search.threshold must be", "got 0.0"]),
+    "empty grid": (["search", *MODEL, *DATA, "--search.seeds", "[]"], ["search.seeds must be a list of at least one"]),
+    "midpoint": (
+        ["search", *MODEL, *DATA, "--search.midpoint", "middle"],
+        ["search.midpoint must be one of arithmetic, geometric, got 'middle'"],
+    ),
+    "what the search sets": (
+        ["search", *MODEL, *DATA, "--trainer.max_steps", "5"],
+        ["trainer.max_steps", "use search.max_steps"],
+    ),
+    "learning rate": (
+        ["search", *MODEL, *DATA, "--model.learning_rate", "0.5"],
+        ["model.learning_rate", "use search.learning_rates"],
+    ),
+    "vocabulary": (["search", *MODEL, *DATA, "--model.vocab_size", "3"], ["model.vocab_size", "taken from the data"]),
+    "heads": (
+        ["search", "--model", "Transformer", "--model.num_heads", "7", *DATA],
+        ["num_heads must be a divisor of hidden_size"],
+    ),
+    "config that is not there": (["search", "--config", "nowhere.yaml"], ["config", "nowhere.yaml"]),
+    "config that is none": (["search", "--config", "broken.yaml"], ["broken.yaml", "YAML"]),
+    "config with an unknown key": (["search", "--config", "unknown.yaml"], ["foo"]),
+    "suite": (["run", "dmo"], ["unknown suite 'dmo'", "did you mean 'demo'"]),
+    "suite that is none": (["run", "broken.yaml"], ["broken.yaml", "is not valid YAML"]),
+    "suite without axes": (["run", "unknown.yaml"], ["unknown.yaml", "base and axes"]),
+    "suite with a bad cell": (["run", "bad_suite.yaml"], ["modulus must be", "got 1"]),
+    "suite with a bad axis": (["run", "bad_axis.yaml"], ["modulos", "did you mean 'modulus'"]),
+    "workers": (["run", "demo", "--workers", "0"], ["workers must be", "got 0"]),
+    "no store": (["results", "--store", "nowhere.sqlite"], ["nowhere.sqlite", "does not exist"]),
+    "store that is none": (["results", "--store", "broken.yaml"], ["broken.yaml", "not a database"]),
+    "search into what is no store": (["search", *MODEL, *DATA, "--store", "broken.yaml"], ["not a database"]),
+    "store of another version": (["search", *MODEL, *DATA, "--store", "old.sqlite"], ["schema version", "--store"]),
+    "folder that cannot be written": (
+        ["search", *MODEL, *DATA, "--store", "broken.yaml/store.sqlite"],
+        ["broken.yaml/store.sqlite", "cannot be used"],
+    ),
+    "search of trials": (["trials", "--store", "empty.sqlite", "--search", "abc"], ["--search", "'abc'"]),
+}
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "broken.yaml").write_text("a: [1, 2\nb: }")
+    (tmp_path / "unknown.yaml").write_text("foo: 3\n")
+    suite = "base:\n  data: {class_path: ModularAddition}\n  model: LSTM\naxes:\n  "
+    (tmp_path / "bad_suite.yaml").write_text(suite + "modulus: [5, 1]\n")
+    (tmp_path / "bad_axis.yaml").write_text(suite + "modulos: [5]\n")
+    Store(tmp_path / "empty.sqlite").close()
+    Store(tmp_path / "old.sqlite").close()
+    with sqlite3.connect(tmp_path / "old.sqlite") as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_sentence(name: str, working_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    arguments, expected = CASES[name]
+    if arguments[0] in ("search", "run") and name != "workers":
+        arguments = [*arguments, *QUIET[:2]] if arguments[0] == "run" else [arguments[0], *QUIET, *arguments[1:]]
+    before = {path.name: path.read_bytes() for path in working_folder.iterdir()}
+    assert main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert err.startswith("ib-bench")
+    for text in expected:
+        assert text in err, err
+    assert {path.name: path.read_bytes() for path in working_folder.iterdir()} == before

@@ -1,0 +1,234 @@
+"""The commands as a user calls them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ib_bench import __version__, catalogue
+from ib_bench.cli import COMMANDS, main
+
+SEARCH = [
+    *("search", "--model", "DenseSSM", "--model.hidden_size", "16"),
+    *("--data", "ModularAddition", "--data.modulus", "3", "--data.max_length", "4"),
+    *("--search.learning_rates", "[0.01]", "--search.seeds", "[10]", "--search.threshold", "0.05"),
+    *("--search.max_steps", "300", "--search.max_size", "64", "--search.max_evaluations", "3"),
+    *("--search.multiplier", "4", "--wandb.mode", "disabled"),
+]
+
+FIT = [
+    *("--model", "LSTM", "--model.hidden_size", "8", "--data", "ModularAddition", "--data.max_length", "4"),
+    *("--data.num_train_sequences", "100", "--trainer.accelerator", "cpu"),
+    *("--trainer.enable_progress_bar", "false", "--trainer.enable_checkpointing", "false"),
+    *("--trainer.log_every_n_steps", "1"),
+]
+
+OWN_MODEL = """
+from torch import nn
+
+from ib_bench.models.sequence_model import SequenceModel
+
+
+class GRU(SequenceModel):
+    def __init__(self, vocab_size: int, num_classes: int, hidden_size: int = 64, learning_rate: float = 1e-3):
+        super().__init__(num_classes, learning_rate)
+        self.embedding = nn.Embedding(vocab_size, hidden_size)
+        self.gru = nn.GRU(hidden_size, hidden_size, batch_first=True)
+        self.head = nn.Linear(hidden_size, num_classes)
+
+    def forward(self, tokens):
+        return self.head(self.gru(self.embedding(tokens))[0])
+"""
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    return tmp_path
+
+
+def ib_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Through the installed entry point, in a process of its own."""
+    command = [str(Path(sys.executable).parent / "ib-bench"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def results(capsys: pytest.CaptureFixture[str], command: str = "results") -> list[dict[str, object]]:
+    capsys.readouterr()
+    assert main([command, "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
+
+
+class TestQuickCommands:
+    @pytest.mark.parametrize("arguments", [["--version"], ["ls"], ["--help"]])
+    def test_they_do_not_import_torch(self, arguments: list[str]) -> None:
+        code = (
+            "import sys\nfrom ib_bench.cli import main\n"
+            f"try: main({arguments!r})\nexcept SystemExit: pass\n"
+            "assert not {'torch', 'lightning', 'wandb', 'matplotlib'} & set(sys.modules)\n"
+        )
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+    def test_results_and_trials_do_not_either(self) -> None:
+        code = (
+            "import sys\nfrom ib_bench.cli import main\n"
+            "from ib_bench.results.store import Store\nStore('ib_bench.sqlite').close()\n"
+            "assert main(['results']) == main(['trials']) == 0\n"
+            "assert not {'torch', 'lightning', 'wandb', 'matplotlib'} & set(sys.modules)\n"
+        )
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+
+    def test_version(self) -> None:
+        assert ib_bench("--version").stdout == f"ib-bench {__version__}\n"
+
+    def test_help_lists_every_command(self) -> None:
+        text = ib_bench("--help").stdout
+        assert all(f"  {name} " in text for name in COMMANDS)
+
+    def test_ls_lists_everything_that_is_shipped(self) -> None:
+        text = ib_bench("ls").stdout
+        for package in (catalogue.TASKS, catalogue.SUPERVISION, catalogue.LENGTH_DISTRIBUTIONS, catalogue.MODELS):
+            for entry in catalogue.entries(package):
+                assert entry.name in text or entry.class_name in text
+                assert entry.summary
+        assert "demo" in text
+
+
+@pytest.mark.system
+class TestLightningCommands:
+    def test_fit_validate_and_test(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["fit", *FIT, "--trainer.max_steps", "5"]) == 0
+        assert main(["validate", *FIT]) == 0
+        assert "val/final_state_accuracy" in capsys.readouterr().out
+        assert main(["test", *FIT]) == 0
+        assert "test/normalized_token_accuracy" in capsys.readouterr().out
+
+    def test_the_printed_config_repeats_the_command(
+        self, working_folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            main(["fit", *FIT, "--trainer.max_steps", "5", "--print_config"])
+        config = capsys.readouterr().out
+        assert "class_path: ib_bench.models.LSTM" in config
+        assert "class_path: ib_bench.data.ModularAddition" in config
+        (working_folder / "config.yaml").write_text(config)
+        assert main(["fit", "--config", "config.yaml", "--data.modulus", "7"]) == 0
+
+    def test_the_vocabulary_reaches_the_model(self, capsys: pytest.CaptureFixture[str]) -> None:
+        permutations = [*FIT[:4], "--data", "PermutationComposition", "--data.num_elements", "3"]
+        dev_run = ["--trainer.fast_dev_run", "true", "--trainer.accelerator", "cpu"]
+        assert main(["fit", *permutations, "--data.supervision", "chain_of_thought", *dev_run]) == 0
+
+
+@pytest.mark.system
+class TestSearch:
+    def test_search_then_results_then_from_the_store(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(SEARCH) == 0
+        printed = capsys.readouterr().out
+        (record,) = results(capsys)
+        assert record["model"] == "DenseSSM" and record["task"] == "ModularAddition"
+        assert record["supervision"] == "aligned_chain_of_thought" and record["length_distribution"] == "uniform"
+        assert record["max_length"] == 4 and record["status"] == "finished"
+        assert isinstance(record["bracket"], list) and record["censored"] is False
+        assert f"N* = {record['min_train_size']}" in printed
+        trials = results(capsys, "trials")
+        assert len(trials) == record["num_trials"]
+        assert {"val_curve", "versions", "config"} <= set(trials[0])
+
+        assert main(SEARCH) == 0
+        assert capsys.readouterr().out == printed
+        assert results(capsys, "trials") == trials
+
+        main(["trials", "--search", str(record["key"])[:8], "--format", "csv"])
+        rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+        assert [int(row["num_train_sequences"]) for row in rows] == [trial["num_train_sequences"] for trial in trials]
+
+    def test_another_threshold_is_another_search(self, capsys: pytest.CaptureFixture[str]) -> None:
+        main(SEARCH)
+        main([*SEARCH, "--search.threshold", "0.04"])
+        assert len(results(capsys)) == 2
+
+    def test_a_users_own_model_and_its_edits(self, working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (working_folder / "my_models.py").write_text(OWN_MODEL)
+        own = [*SEARCH, "--model", "my_models.GRU", "--search.max_steps", "3"]
+        own.remove("--model.hidden_size")
+        own.remove("16")
+        assert ib_bench(*own).returncode == 0
+        assert ib_bench(*own).returncode == 0
+        (working_folder / "my_models.py").write_text(OWN_MODEL + "\n# an edit\n")
+        assert ib_bench(*own).returncode == 0
+        records = results(capsys)
+        assert [record["model"] for record in records] == ["GRU", "GRU"]
+
+    def test_a_config_file_does_what_the_flags_do(
+        self, working_folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            main([*SEARCH, "--print_config"])
+        (working_folder / "search.yaml").write_text(capsys.readouterr().out)
+        assert main(SEARCH) == 0
+        assert main(["search", "--config", "search.yaml"]) == 0
+        assert len(results(capsys)) == 1
+
+
+@pytest.mark.system
+class TestSuites:
+    @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("configs/*.yaml")), ids=lambda p: p.stem)
+    def test_every_shipped_suite_runs(self, path: Path, working_folder: Path) -> None:
+        run = ib_bench("run", path.stem, "--fast_dev_run")
+        assert run.returncode == 0, run.stderr
+        assert "figure: " in run.stdout
+        assert run.stderr == ""
+        assert list(working_folder.iterdir()) == []
+
+    def test_workers_and_this_process_give_the_same_numbers(
+        self, working_folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (working_folder / "tiny.yaml").write_text(TINY_SUITE)
+        curves = []
+        for workers in ("1", "2"):
+            assert ib_bench("run", "tiny.yaml", "--workers", workers, "--wandb.mode", "disabled").returncode == 0
+            trials = results(capsys, "trials")
+            curves.append({str(trial["key"]): trial["val_curve"] for trial in trials})
+            (working_folder / "ib_bench.sqlite").unlink()
+        assert len(curves[0]) == 2
+        assert curves[0] == curves[1]
+        assert (working_folder / "figures" / "tiny.svg").exists()
+
+    def test_a_failing_search_does_not_stop_the_others(
+        self, working_folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (working_folder / "broken.py").write_text(BROKEN_MODEL)
+        (working_folder / "tiny.yaml").write_text(TINY_SUITE.replace("LSTM", "broken.Broken"))
+        run = ib_bench("run", "tiny.yaml", "--wandb.mode", "disabled")
+        assert run.returncode == 1
+        assert "failed Broken" in run.stdout and "no luck" in run.stdout
+        assert [record["status"] for record in results(capsys)].count("finished") == 1
+
+
+TINY_SUITE = """
+base:
+  data: {class_path: ModularAddition, init_args: {modulus: 3, max_length: 3}}
+  search: {learning_rates: [0.01], seeds: [10], max_steps: 20, max_size: 16, max_evaluations: 1}
+axes:
+  model:
+    - {class_path: LSTM, init_args: {hidden_size: 8}}
+    - {class_path: DenseSSM, init_args: {hidden_size: 8}}
+"""
+
+BROKEN_MODEL = """
+from ib_bench.models import LSTM
+
+
+class Broken(LSTM):
+    def forward(self, tokens):
+        raise RuntimeError("no luck")
+"""

@@ -1,0 +1,104 @@
+"""Offline runs, read back with wandb's own reader."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import wandb
+
+from ib_bench.results.records import Experiment, SearchRecord, TrialConfig, TrialRecord
+from ib_bench.results.store import Store
+from ib_bench.studies.search import Search, SearchListener, SearchSettings
+from ib_bench.tracking.settings import WandbSettings
+from ib_bench.tracking.wandb_search import WandbSearch, resolved_mode
+
+SETTINGS = SearchSettings(learning_rates=[0.1], seeds=[1], max_size=100, multiplier=10)
+
+
+def fake_trial(config: TrialConfig) -> TrialRecord:
+    status = "succeeded" if config.num_train_sequences >= 40 else "failed"
+    data = config.to_json()
+    return TrialRecord(config.key, data, status, 7, 0.5, 7, 7, [(7, 0.5)], {}, "1", 2.0, 1.0, {}, {}, "now")
+
+
+def search(experiment: Experiment, store: Store, listener: SearchListener) -> SearchRecord:
+    return Search(experiment, SETTINGS, 100, store, fake_trial, [listener]).run()
+
+
+def inspect(run_folder: Path, *flags: str) -> str:
+    command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", *flags, str(run_folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.system
+def test_one_run_per_search(experiment: Experiment, store: Store, in_tmp_path: Path) -> None:
+    settings = WandbSettings(mode="offline", project="sums", tags=["quick"])
+    record = search(experiment, store, WandbSearch(settings, group="demo"))
+    (run,) = (in_tmp_path / "wandb").glob("offline-run-*")
+    assert run.name.endswith(record.key)
+
+    records = [json.loads(line) for line in inspect(run, "--json").splitlines()]
+    header = next(entry["run"] for entry in records if entry["type"] == "run")
+    assert header["run_id"] == record.key
+    assert (header["project"], header["run_group"], header["job_type"]) == ("sums", "demo", "search")
+    assert header["tags"] == ["quick"]
+    config = header["config"]["update"]
+    assert config["task"] == "ModularAddition"
+    assert config["settings"] == record.config["settings"]
+    assert config["experiment"] == record.config["experiment"]
+
+    steps = [entry["history"]["item"] for entry in records if entry["type"] == "history"]
+    logged = [step for step in steps if "search/size" in step]
+    assert [step["search/size"] for step in logged] == [evaluation.size for evaluation in record.evaluations]
+    assert [step["search/succeeded"] for step in logged] == [int(e.succeeded) for e in record.evaluations]
+    assert [step["evaluation"] for step in logged] == list(range(1, len(logged) + 1))
+    assert logged[-1]["search/smallest_succeeding_size"] == 40
+    assert [step["trials.nrows"] for step in steps if "trials.nrows" in step] == [record.num_trials]
+
+    summary = json.loads(inspect(run, "--summary", "--json"))["summary"]
+    shown = {name: summary[name] for name in ("status", "min_train_size", "censored", "bracket", "num_trials")}
+    assert shown == {
+        "status": "finished",
+        "min_train_size": 40,
+        "censored": False,
+        "bracket": [39, 40],
+        "num_trials": record.num_trials,
+    }
+
+
+def test_trouble_with_wandb_ends_the_logging_not_the_search(
+    experiment: Experiment, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(**_: object) -> None:
+        raise wandb.errors.CommError("no network")
+
+    monkeypatch.setattr(wandb, "init", unreachable)
+    with pytest.warns(UserWarning, match="no longer logged"):
+        record = search(experiment, store, WandbSearch(WandbSettings(mode="online")))
+    assert record.min_train_size == 40
+
+
+def test_the_mode_is_the_options_then_the_environments_then_the_accounts(
+    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert resolved_mode(WandbSettings()) == "offline"
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert resolved_mode(WandbSettings()) == "disabled"
+    assert resolved_mode(WandbSettings(mode="online")) == "online"
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    assert resolved_mode(WandbSettings()) == "online"

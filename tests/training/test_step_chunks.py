@@ -1,0 +1,74 @@
+"""Chunks of steps change what a step costs, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from ib_bench.data import ModularAddition
+from ib_bench.models import LSTM
+from ib_bench.results.records import Experiment, TrialConfig
+from ib_bench.training import trial as trial_module
+from ib_bench.training.step_chunks import StepChunks
+from ib_bench.training.trial import run_trial, takes_many_steps_at_once
+
+
+@pytest.mark.parametrize(
+    ("interval", "num_steps", "sizes", "per_interval"),
+    [
+        (50, 120, [50, 50, 20], 1),
+        (127, 300, [63, 64, 63, 64, 46], 2),
+        (1, 3, [1, 1, 1], 1),
+        (500, 10, [10], 8),
+    ],
+)
+def test_a_chunk_ends_wherever_a_validation_is_due(
+    interval: int, num_steps: int, sizes: list[int], per_interval: int
+) -> None:
+    batches = ModularAddition(max_length=4, num_train_sequences=100, batch_size=16).train_dataloader()
+    chunks = StepChunks(batches, interval, num_steps)
+    assert [len(chunk) for chunk in chunks] == sizes
+    assert len(chunks) == len(sizes)
+    assert chunks.chunks_per_interval == per_interval
+
+
+def test_the_stream_is_one_epoch_after_the_other() -> None:
+    data = ModularAddition(max_length=4, num_train_sequences=100, batch_size=16)
+    expected = []
+    for epoch in range(3):
+        batches = data.train_dataloader()
+        batches.sampler.set_epoch(epoch)
+        expected += [batch.tokens for batch in batches]
+    stream = [batch.tokens for chunk in StepChunks(data.train_dataloader(), 5, 3 * 7) for batch in chunk]
+    assert all(torch.equal(one, other) for one, other in zip(stream, expected, strict=True))
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("name", ["LSTM", "DenseSSM", "Transformer"])
+def test_same_curve_bit_for_bit_as_step_by_step(
+    experiment: Experiment, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments: dict[str, Any] = {"hidden_size": 16} | ({"num_heads": 2} if name == "Transformer" else {})
+    model = {"class_path": f"ib_bench.models.{name}", "init_args": arguments}
+    config = TrialConfig(replace(experiment, model=model), 70, 1e-2, 10, 1e-9, 47, 10, 1)
+    chunked = run_trial(config)
+    asked: list[bool] = []
+    monkeypatch.setattr(trial_module, "takes_many_steps_at_once", lambda *_: asked.append(True))
+    step_by_step = run_trial(config)
+    assert asked == [True]
+    assert chunked.val_curve == step_by_step.val_curve
+    assert chunked.num_steps == step_by_step.num_steps == 47
+
+
+class OwnHook(LSTM):
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        pass
+
+
+def test_whoever_watches_single_steps_gets_single_steps() -> None:
+    assert takes_many_steps_at_once(LSTM(3, 2, hidden_size=4), {"precision": "bf16-mixed"})
+    assert not takes_many_steps_at_once(LSTM(3, 2, hidden_size=4), {"gradient_clip_val": 1.0})
+    assert not takes_many_steps_at_once(OwnHook(3, 2, hidden_size=4), {})
