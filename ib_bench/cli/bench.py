@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 from jsonargparse import ArgumentParser
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -47,6 +48,7 @@ def _table(costs: Sequence[StepCost], machine: dict[str, object]) -> Table:
     table = Table(
         title="One training step: batch 64, length 10, aligned chain of thought",
         caption=", ".join(f"{name} {value}" for name, value in machine.items()),
+        box=box.SIMPLE_HEAD,
     )
     table.add_column("model")
     for column in ("bare loop", "trial", "naive Lightning", "trial / bare", "naive / bare"):

@@ -76,7 +76,7 @@ def _run(suite: Suite, jobs: list[SearchJob], options: Namespace) -> int:
     records = [outcome.result for outcome in outcomes if outcome.result is not None]
     console = Console()
     if records:
-        title = f"{suite.name}: smallest training set with which a model learns the task (N*)"
+        title = f"{suite.name}: smallest training set that suffices (N*)"
         console.print(verdict_table(records, title))
         for path in min_train_size_figure(records, title, Path(options.figures) / suite.name):
             console.print(f"figure: {path}", soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 
 from ib_bench import catalogue
-from ib_bench.results.records import SearchRecord
+from ib_bench.results.records import SearchRecord, task_text
 
 # Okabe & Ito (2008): told apart by colour-blind readers too
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -18,7 +18,7 @@ _REGIME_ORDER = ("outcome", "chain_of_thought", "aligned_chain_of_thought")
 
 
 def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Path) -> list[Path]:
-    """N* per supervision regime and architecture, on a log axis, a panel for each length distribution.
+    """N* per supervision regime and architecture, on a log axis, a panel for each task, length and distribution.
 
     The bar below a marker is the bracket; a censored value, "> N_max", is an open marker at N_max with an arrow up.
 
@@ -36,13 +36,13 @@ def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Pat
 
     models = _in_order((record.labels["model"] for record in records), _shipped_models())
     regimes = _in_order((record.labels["supervision"] for record in records), _REGIME_ORDER)
-    panels = _in_order((record.labels["length_distribution"] for record in records), ())
+    panels = _in_order(map(_panel, records), ())
     figure, axes = pyplot.subplots(
         1, len(panels), figsize=(1.5 + 4.5 * len(panels), 4), sharey=True, squeeze=False, layout="constrained"
     )
     for axis, panel in zip(axes[0], panels, strict=True):
         for record in records:
-            if record.labels["length_distribution"] == panel:
+            if _panel(record) == panel:
                 offset = (models.index(record.labels["model"]) - (len(models) - 1) / 2) * 0.6 / len(models)
                 _draw(axis, regimes.index(record.labels["supervision"]) + offset, record)
         axis.set_yscale("log")
@@ -50,7 +50,10 @@ def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Pat
             range(len(regimes)), [str(regime).replace("_", "\n", 1).replace("_", " ") for regime in regimes]
         )
         axis.set_xlim(-0.5, len(regimes) - 0.5)
-        axis.set_title(f"lengths: {panel}", fontsize="medium")
+        axis.set_title(panel, fontsize="medium")
+        axis.set_ylim(
+            top=2.5 * max(record.max_size if record.censored else record.bracket[1] or 1 for record in records)
+        )
         axis.grid(axis="y", which="major", alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("N*, training sequences")
@@ -64,7 +67,7 @@ def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Pat
     path.parent.mkdir(parents=True, exist_ok=True)
     files = [path.with_suffix(ending) for ending in (".svg", ".png")]
     for file in files:
-        figure.savefig(file, dpi=150)
+        figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
     pyplot.close(figure)
     return files
 
@@ -73,13 +76,18 @@ def _draw(axis: Any, x: float, record: SearchRecord) -> None:
     style = _style(record.labels["model"])
     colour = style["color"]
     if record.censored:
-        arrow = {"arrowstyle": "->", "color": colour}
-        axis.annotate("", (x, record.max_size * 1.6), (x, record.max_size), arrowprops=arrow)
+        arrow = {"arrowstyle": "->", "color": colour, "shrinkA": 5}
+        axis.annotate("", (x, record.max_size * 1.9), (x, record.max_size), arrowprops=arrow)
         axis.plot(x, record.max_size, mfc="white", mec=colour, markersize=8, **style)
         return
     failing, succeeding = record.bracket
     axis.plot([x, x], [max(failing, 0.8), succeeding], color=colour, linewidth=2, alpha=0.5)
     axis.plot(x, succeeding, markersize=8, **style)
+
+
+def _panel(record: SearchRecord) -> str:
+    labels = record.labels
+    return f"{task_text(labels)}, L={labels['max_length']}, {labels['length_distribution']} lengths"
 
 
 def _style(model: str) -> dict[str, Any]:

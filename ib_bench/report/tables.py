@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
+from rich import box
 from rich.table import Table
 
 from ib_bench.results.records import Experiment, Json, SearchRecord, TrialRecord, arguments_text, task_text
@@ -53,15 +54,19 @@ def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
     table = Table(
         title="\n".join([title, *([" · ".join(shared)] if shared else [])]),
         caption="N* lies in (largest size that failed, smallest that succeeded]",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+        show_edge=False,
     )
     for column in varying:
         table.add_column(column)
-    for column in ("N*", "bracket", "sizes", "trials", "time"):
+    for column in ("N*", "bracket", "trials", "time"):
         table.add_column(column, justify="right", no_wrap=True)
     for index, (record, label) in enumerate(zip(records, labels, strict=True)):
         if index and label["model"] != labels[index - 1]["model"]:
             table.add_section()
-        counts = [str(len(record.evaluations)), str(record.num_trials), _duration(record.wall_time_s)]
+        counts = [str(record.num_trials), _duration(record.wall_time_s)]
         table.add_row(*(label[name] for name in varying), f"[bold]{record.verdict}[/bold]", _bracket(record), *counts)
     return table
 

@@ -1,0 +1,26 @@
+# docker build -f docker/cuda.Dockerfile -t ib-bench:cuda .
+# PyPI's torch brings the CUDA libraries it needs, so a plain Python image will do; the host needs NVIDIA's driver and its
+# container toolkit:
+# docker run --gpus all -v "$PWD:/home/bench/work" ib-bench:cuda run demo
+FROM python:3.11-slim
+
+
+# Layers in the order in which they change: torch, the other dependencies, the package.
+WORKDIR /opt/ib_bench
+COPY constraints.txt ./
+RUN pip install --no-cache-dir "$(grep '^torch==' constraints.txt)"
+COPY pyproject.toml ./
+RUN python -c "import tomllib; print('\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))" \
+        > requirements.txt \
+    && pip install --no-cache-dir --constraint constraints.txt --requirement requirements.txt
+COPY README.md LICENSE ./
+COPY configs ./configs
+COPY ib_bench ./ib_bench
+RUN pip install --no-cache-dir --no-deps .
+
+RUN useradd --create-home --uid 1000 bench
+USER bench
+# Stores, figures and W&B runs go to the working folder: mount one there to keep them.
+WORKDIR /home/bench/work
+ENTRYPOINT ["ib-bench"]
+CMD ["--help"]

@@ -1,0 +1,128 @@
+"""Killed or interrupted: no finished trial is lost, and the next run ends with the same answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ib_bench.results.records import TrialRecord
+from ib_bench.results.store import Store
+
+pytestmark = pytest.mark.system
+
+SUITE = """
+base:
+  data: {class_path: ModularAddition, init_args: {modulus: 3, max_length: 4}}
+  search: {learning_rates: [0.001], seeds: [1, 2, 3, 4], max_steps: 300, max_size: 32, max_evaluations: 2, threshold: 1.0e-9}
+axes:
+  model: [{class_path: LSTM, init_args: {hidden_size: 16}}, {class_path: DenseSSM, init_args: {hidden_size: 16}}]
+"""
+NUM_TRIALS = 8
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    return tmp_path
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """A run in a process group of its own, as a shell would start it."""
+    command = [str(Path(sys.executable).parent / "ib-bench"), "run", "suite.yaml", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, start_new_session=True, **pipes)  # type: ignore[call-overload, no-any-return]
+
+
+def stored() -> dict[str, TrialRecord]:
+    if not Path("ib_bench.sqlite").exists():
+        return {}
+    with Store("ib_bench.sqlite") as store:
+        return {trial.key: trial for trial in store.trials()}
+
+
+def wait_for_trials(run: subprocess.Popen[str], num: int) -> None:
+    deadline = time.monotonic() + 120
+    while len(stored()) < num:
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def group_is_gone(group: int) -> bool:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        alive = subprocess.run(["ps", "-o", "stat=", "-g", str(group)], capture_output=True, text=True, check=False)
+        if not [state for state in alive.stdout.split() if not state.startswith("Z")]:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_kill_9_loses_only_the_trials_in_flight(workers: str) -> None:
+    run = start("--workers", workers, "--wandb.mode", "disabled")
+    wait_for_trials(run, 2)
+    run.kill()
+    run.communicate()
+    assert group_is_gone(run.pid)
+    kept = stored()
+    assert 2 <= len(kept) < NUM_TRIALS
+
+    resumed = start("--workers", workers, "--wandb.mode", "disabled")
+    out, err = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, err
+    assert out.count("> 32") == 2
+    after = stored()
+    assert len(after) == NUM_TRIALS
+    assert {key: after[key] for key in kept} == kept, "a finished trial was trained again"
+    curves = {key: trial.val_curve for key, trial in undisturbed().items()}
+    assert {key: trial.val_curve for key, trial in after.items()} == curves
+
+
+def undisturbed() -> dict[str, TrialRecord]:
+    """The same suite in a store of its own, run once."""
+    run = start("--workers", "2", "--wandb.mode", "disabled", "--store", "undisturbed.sqlite")
+    _, err = run.communicate(timeout=120)
+    assert run.returncode == 0, err
+    with Store("undisturbed.sqlite") as store:
+        return {trial.key: trial for trial in store.trials()}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_ends_soon_and_says_how_to_go_on(workers: str) -> None:
+    run = start("--workers", workers, "--wandb.mode", "offline")
+    wait_for_trials(run, 1)
+    interrupted_at = time.monotonic()
+    os.killpg(run.pid, signal.SIGINT)  # a terminal sends it to the whole group
+    _, err = run.communicate(timeout=60)
+    assert time.monotonic() - interrupted_at < 5
+    assert run.returncode == 130
+    assert "finished trials are kept" in err
+    assert f"go on with: ib-bench run suite.yaml --workers {workers} --wandb.mode offline" in err
+    assert "Traceback" not in err
+    assert group_is_gone(run.pid)
+    assert 1 <= len(stored()) < NUM_TRIALS
+
+
+def test_two_runs_on_one_store_at_once() -> None:
+    runs = [start("--workers", "1", "--wandb.mode", "disabled") for _ in range(2)]
+    for run in runs:
+        out, err = run.communicate(timeout=120)
+        assert run.returncode == 0, err
+        assert out.count("> 32") == 2
+    assert len(stored()) == NUM_TRIALS
+    listing = subprocess.run(
+        [str(Path(sys.executable).parent / "ib-bench"), "results", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [record["status"] for record in json.loads(listing.stdout)] == ["finished"] * 2
