@@ -27,7 +27,7 @@ from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import cross_entropy
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import Batch
-from ib_bench.training.trial import train
+from ib_bench.training.fitting import train
 
 MODELS = {
     "LSTM": {"hidden_size": 64},

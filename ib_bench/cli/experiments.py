@@ -19,6 +19,7 @@ from ib_bench.results.records import Experiment, Json
 from ib_bench.runner import SearchJob
 from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
+from ib_bench.training.fitting import PLACEMENT, TRIAL_OWNED
 from ib_bench.training.instantiation import (
     DATA_PARAMETERS,
     VOCABULARY_PARAMETERS,
@@ -28,7 +29,6 @@ from ib_bench.training.instantiation import (
     instantiate_model,
     source_digests,
 )
-from ib_bench.training.trial import PLACEMENT, TRIAL_OWNED
 
 _FROM_DATA = dict.fromkeys(DATA_PARAMETERS, "it is taken from the data")
 _SET_BY_SEARCH = {

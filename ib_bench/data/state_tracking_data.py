@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cached_property
 from typing import Any
 
 from ib_bench import catalogue
@@ -88,16 +89,24 @@ class StateTrackingData(SearchableData):
 
     def train_dataloader(self) -> TrainBatches:
         """The first ``num_train_sequences`` of the pool, reshuffled every epoch."""
-        sequences = self.pool.training_set(self.num_train_sequences)
-        return TrainBatches(sequences, self.encode, self.batch_size, EpochShuffle(self.num_train_sequences, self.seed))
+        shuffle = EpochShuffle(self.num_train_sequences, self.seed)
+        return TrainBatches(self._training_set, self.encode, self.batch_size, shuffle)
 
     def val_dataloader(self) -> EvalBatches:
         """The held-out sequences; the same for every training set of this seed."""
-        return EvalBatches(self.pool.validation_set(), self.encode, EVAL_BATCH_SIZE)
+        return self._held_out
 
     def test_dataloader(self) -> EvalBatches:
         """The held-out sequences again: the protocol knows only one held-out set."""
-        return self.val_dataloader()
+        return self._held_out
+
+    @cached_property
+    def _training_set(self) -> Sequences:
+        return self.pool.training_set(self.num_train_sequences)
+
+    @cached_property
+    def _held_out(self) -> EvalBatches:
+        return EvalBatches(self.pool.validation_set(), self.encode, EVAL_BATCH_SIZE)
 
 
 def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:

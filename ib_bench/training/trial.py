@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import math
 import platform
-import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,67 +18,18 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.seed import seed_everything
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from ib_bench.data.batches import TrainBatches
 from ib_bench.models.metrics import METRIC_DEFINITION
-from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.records import TrialConfig, TrialRecord
+from ib_bench.training.fitting import interrupts_reach_the_caller, train
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
-from ib_bench.training.step_chunks import StepChunks
 from ib_bench.training.threshold_stopping import ThresholdStopping
 from ib_bench.training.validation_cadence import validation_interval
 
 _PACKAGES = ("ib_bench", "torch", "lightning", "torchmetrics", "numpy")
-
-TRIAL_OWNED = {
-    "max_steps": "search.max_steps",
-    "max_epochs": "search.max_steps",
-    "min_steps": None,
-    "min_epochs": None,
-    "max_time": None,
-    "val_check_interval": "search.val_check_interval",
-    "check_val_every_n_epoch": "search.val_check_interval",
-    "logger": "wandb.mode",
-    "enable_checkpointing": None,
-    "enable_progress_bar": None,
-    "enable_model_summary": None,
-    "num_sanity_val_steps": None,
-    "limit_train_batches": None,
-    "limit_val_batches": None,
-    "overfit_batches": None,
-    "fast_dev_run": None,
-    "log_every_n_steps": None,
-    "reload_dataloaders_every_n_epochs": None,
-    "barebones": None,
-}
-"""Arguments of the Trainer that a trial sets itself, and the option that takes their place, if there is one."""
-
-_STEP_HOOKS = (
-    "training_step",
-    "on_train_batch_start",
-    "on_train_batch_end",
-    "on_train_epoch_start",
-    "on_train_epoch_end",
-    "on_before_zero_grad",
-    "on_before_backward",
-    "on_after_backward",
-    "on_before_optimizer_step",
-    "backward",
-    "optimizer_step",
-    "optimizer_zero_grad",
-    "lr_scheduler_step",
-    "configure_gradient_clipping",
-    "on_before_batch_transfer",
-    "on_after_batch_transfer",
-    "transfer_batch_to_device",
-)
-
-PLACEMENT = ("accelerator", "strategy", "devices", "num_nodes")
-"""Arguments of the Trainer that say where a trial runs, not what it computes: they are no part of its key."""
 
 
 def run_trial(
@@ -91,7 +41,7 @@ def run_trial(
 
     Args:
         config: everything that determines the result.
-        placement: arguments of the Trainer that say where, see :data:`PLACEMENT`.
+        placement: arguments of the Trainer that say where, see :data:`~ib_bench.training.fitting.PLACEMENT`.
         on_validation: is told the optimizer steps and the loss of every validation.
 
     Returns:
@@ -107,7 +57,7 @@ def run_trial(
         trainer = train(model, data, config.max_steps, interval, [stopping], **experiment.trainer, **(placement or {}))
         num_steps = trainer.global_step
         if not stopping.curve or stopping.curve[-1][0] < num_steps:
-            with _interrupts_reach_the_caller(trainer):
+            with interrupts_reach_the_caller(trainer):
                 trainer.validate(model, datamodule=data, verbose=False)
     finite = [(loss, step) for step, loss in stopping.curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
@@ -128,70 +78,6 @@ def run_trial(
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         environment={"device": str(trainer.strategy.root_device), "platform": platform.platform()},
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    )
-
-
-def train(
-    model: pl.LightningModule,
-    data: pl.LightningDataModule,
-    max_steps: int,
-    interval: int,
-    callbacks: list[pl.Callback],
-    **arguments: Any,
-) -> pl.Trainer:
-    """Fit with Lightning's Trainer, without what a trial has no use for: it writes no file and prints nothing.
-
-    Args:
-        model: to be trained.
-        data: to be trained on; loaders other than ours are passed to the Trainer as they are.
-        max_steps: step budget.
-        interval: optimizer steps between validations.
-        callbacks: to be called.
-        arguments: further arguments of the Trainer.
-
-    Returns:
-        The Trainer, after the fit.
-    """
-    batches = data.train_dataloader()
-    if not (isinstance(batches, TrainBatches) and takes_many_steps_at_once(model, arguments)):
-        trainer = _trainer(max_steps, interval, callbacks, **arguments)
-        with _interrupts_reach_the_caller(trainer):
-            trainer.fit(model, datamodule=data)
-        return trainer
-    chunks = StepChunks(batches, interval, max_steps)
-    trainer = _trainer(max_steps, chunks.chunks_per_interval, callbacks, **arguments)
-    model.automatic_optimization = False
-    with _interrupts_reach_the_caller(trainer):
-        trainer.fit(model, chunks, data.val_dataloader())
-    return trainer
-
-
-def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[str, Any]) -> bool:
-    """Whether nothing asks for Lightning's attention at every single step.
-
-    That is, the model trains as :class:`SequenceModel` does, without hooks of its own around a step, and the Trainer
-    neither clips nor accumulates gradients.
-    """
-    return (
-        isinstance(model, SequenceModel)
-        and all(getattr(type(model), hook) is getattr(SequenceModel, hook) for hook in _STEP_HOOKS)
-        and not set(trainer_arguments) & {"gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches"}
-    )
-
-
-def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:
-    return pl.Trainer(
-        max_steps=max_steps,
-        max_epochs=-1,
-        val_check_interval=val_check_interval,
-        check_val_every_n_epoch=None,
-        callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        **arguments,
     )
 
 
@@ -218,19 +104,6 @@ def _isolated(seed: int, num_threads: int) -> Iterator[None]:
         torch.set_num_threads(threads)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-@contextmanager
-def _interrupts_reach_the_caller(trainer: pl.Trainer) -> Iterator[None]:
-    """Lightning answers Ctrl-C by ending the program and disabling Ctrl-C; a search has something to say first."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as exit:
-        if not trainer.interrupted:
-            raise
-        signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from exit
 
 
 def _finite(value: float) -> float | None:

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.system
 SUITE = """
 base:
   data: {class_path: ModularAddition, init_args: {modulus: 3, max_length: 4}}
-  search: {learning_rates: [0.001], seeds: [1, 2, 3, 4], max_steps: 300, max_size: 32, max_evaluations: 2, threshold: 1.0e-9}
+  search: {learning_rates: [0.001], seeds: [1, 2, 3, 4], max_steps: 300, max_size: 32, max_evaluations: 2,
+           threshold: 1.0e-9}
 axes:
   model: [{class_path: LSTM, init_args: {hidden_size: 16}}, {class_path: DenseSSM, init_args: {hidden_size: 16}}]
 """

@@ -11,9 +11,10 @@ import torch
 from ib_bench.data import ModularAddition
 from ib_bench.models import LSTM
 from ib_bench.results.records import Experiment, TrialConfig
-from ib_bench.training import trial as trial_module
+from ib_bench.training import fitting
+from ib_bench.training.fitting import takes_many_steps_at_once
 from ib_bench.training.step_chunks import StepChunks
-from ib_bench.training.trial import run_trial, takes_many_steps_at_once
+from ib_bench.training.trial import run_trial
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_same_curve_bit_for_bit_as_step_by_step(
     config = TrialConfig(replace(experiment, model=model), 70, 1e-2, 10, 1e-9, 47, 10, 1)
     chunked = run_trial(config)
     asked: list[bool] = []
-    monkeypatch.setattr(trial_module, "takes_many_steps_at_once", lambda *_: asked.append(True))
+    monkeypatch.setattr(fitting, "takes_many_steps_at_once", lambda *_: asked.append(True))
     step_by_step = run_trial(config)
     assert asked == [True]
     assert chunked.val_curve == step_by_step.val_curve
