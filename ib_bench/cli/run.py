@@ -71,6 +71,10 @@ def suite_jobs(suite: Suite, output: Namespace) -> list[SearchJob]:
 
 
 def _run(suite: Suite, jobs: list[SearchJob], options: Namespace) -> int:
+    figures = Path(options.figures)
+    existing = next(folder for folder in (figures, *figures.absolute().parents) if folder.exists())
+    can_be_written = existing.is_dir() and os.access(existing, os.W_OK)
+    require(can_be_written, "figures", options.figures, "a folder that can be written")
     executor: Executor = Inline() if options.workers == 1 else Processes(options.workers)
     outcomes = run_jobs(jobs, executor)
     records = [outcome.result for outcome in outcomes if outcome.result is not None]
@@ -78,7 +82,7 @@ def _run(suite: Suite, jobs: list[SearchJob], options: Namespace) -> int:
     if records:
         title = f"{suite.name}: smallest training set that suffices (N*)"
         console.print(verdict_table(records, title))
-        for path in min_train_size_figure(records, title, Path(options.figures) / suite.name):
+        for path in min_train_size_figure(records, title, figures / suite.name):
             console.print(f"figure: {path}", soft_wrap=True)
     failures = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
     for job, error in failures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -64,17 +64,36 @@ def import_class(path: str) -> type:
 
 
 def source_digests(*specs: Json) -> dict[str, str]:
-    """For each class from outside this package, a hash of the source of the module that defines it.
+    """For every class from outside this package that specs name, a hash of the modules that define it and its bases.
 
     Whoever edits a model and measures it again wants the new model's result, not the stored one.
+
+    Args:
+        specs: ``class_path`` and ``init_args``; classes named inside them count too.
     """
-    digests = {}
-    for spec in specs:
-        cls = import_class(spec["class_path"])
-        if cls.__module__.partition(".")[0] != "ib_bench":
-            source = inspect.getsource(inspect.getmodule(cls) or cls)
-            digests[spec["class_path"]] = hashlib.sha256(source.encode()).hexdigest()[:32]
-    return digests
+    return {path: _source_digest(import_class(path)) for path in sorted(set(_outside_classes(specs)))}
+
+
+def _outside_classes(value: Any) -> Iterator[str]:
+    """The dotted paths of classes from outside this package, anywhere in a config."""
+    if isinstance(value, Mapping):
+        yield from _outside_classes(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _outside_classes(item)
+    elif isinstance(value, str) and "." in value and value.partition(".")[0] != __name__.partition(".")[0]:
+        try:
+            if isinstance(import_class(value), type):
+                yield value
+        except (ImportError, AttributeError, ValueError):
+            return  # a string with a dot in it
+
+
+def _source_digest(cls: type) -> str:
+    package = cls.__module__.partition(".")[0]
+    modules = {base.__module__ for base in cls.__mro__ if base.__module__.partition(".")[0] == package}
+    sources = [inspect.getsource(importlib.import_module(module)) for module in sorted(modules)]
+    return hashlib.sha256("".join(sources).encode()).hexdigest()[:32]
 
 
 def _instantiate(option: str, spec: Json, overrides: Mapping[str, Any]) -> object:

@@ -75,6 +75,10 @@ CASES = {
     "suite with a bad cell": (["run", "bad_suite.yaml"], ["modulus must be", "got 1"]),
     "suite with a bad axis": (["run", "bad_axis.yaml"], ["modulos", "did you mean 'modulus'"]),
     "workers": (["run", "demo", "--workers", "0"], ["workers must be", "got 0"]),
+    "figures": (
+        ["run", "demo", "--figures", "broken.yaml/figures"],
+        ["figures must be a folder that can be written, got 'broken.yaml/figures'"],
+    ),
     "no store": (["results", "--store", "nowhere.sqlite"], ["nowhere.sqlite", "does not exist"]),
     "store that is none": (["results", "--store", "broken.yaml"], ["broken.yaml", "not a database"]),
     "search into what is no store": (["search", *MODEL, *DATA, "--store", "broken.yaml"], ["not a database"]),
