@@ -62,6 +62,20 @@ class PoolExhaustedError(BenchError, ValueError):
         self.available = available
 
 
+class NothingHeldOutError(BenchError, ValueError):
+    """So few sequences exist that none can be held out for validation.
+
+    Args:
+        available: number of sequences there are.
+    """
+
+    def __init__(self, available: int) -> None:
+        super().__init__(
+            f"max_length must be larger for this task: only {available} sequences exist, and at most a fifth of those of "
+            f"any one length can be held out for validation, which is none"
+        )
+
+
 class StoreError(BenchError):
     """The store cannot be used: not a database, another version's, or not writable."""
 

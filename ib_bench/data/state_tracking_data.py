@@ -11,7 +11,7 @@ from ib_bench.data.batches import EpochShuffle, EvalBatches, TrainBatches
 from ib_bench.data.length_distributions.length_distribution import MIN_LENGTH
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.sequence_pool import SequencePool, Sequences
-from ib_bench.errors import PoolExhaustedError, require
+from ib_bench.errors import NothingHeldOutError, PoolExhaustedError, require
 from ib_bench.supervision.supervision import Batch, Supervision
 from ib_bench.tasks.finite_state_machine import FiniteStateMachine
 
@@ -45,6 +45,7 @@ class StateTrackingData(SearchableData):
     Raises:
         InvalidOptionError: a value outside its range.
         UnknownNameError: no such supervision or length distribution.
+        NothingHeldOutError: no sequence can be held out for validation.
         PoolExhaustedError: fewer than ``num_train_sequences`` distinct sequences exist.
 
     Reference: arXiv 2602.18333, sections 3 and 4.
@@ -72,6 +73,8 @@ class StateTrackingData(SearchableData):
         self.task = task
         self.supervision: Supervision = regime(task, separator)
         self.pool = SequencePool(task.num_symbols, distribution(), max_length, seed)
+        if self.pool.num_val == 0:
+            raise NothingHeldOutError(self.pool.num_train)
         self.max_train_sequences = self.pool.num_train
         self.num_train_sequences = self.max_train_sequences if num is None else num
         if self.num_train_sequences > self.max_train_sequences:

@@ -8,7 +8,7 @@ import torch
 from ib_bench import catalogue
 from ib_bench.data import ModularAddition, PermutationComposition
 from ib_bench.data.batches import TrainBatches
-from ib_bench.errors import InvalidOptionError, PoolExhaustedError, UnknownNameError
+from ib_bench.errors import InvalidOptionError, NothingHeldOutError, PoolExhaustedError, UnknownNameError
 from ib_bench.supervision.supervision import Batch
 
 
@@ -97,6 +97,11 @@ def test_the_whole_pool_is_the_default_size() -> None:
 def test_values_out_of_range(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(InvalidOptionError, match=message):
         ModularAddition(**arguments)
+
+
+def test_too_few_sequences_to_hold_any_out() -> None:
+    with pytest.raises(NothingHeldOutError, match="only 4 sequences exist"):
+        ModularAddition(modulus=2, max_length=2)
 
 
 def test_unknown_names_suggest_the_nearest() -> None:
