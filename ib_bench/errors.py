@@ -71,8 +71,8 @@ class NothingHeldOutError(BenchError, ValueError):
 
     def __init__(self, available: int) -> None:
         super().__init__(
-            f"max_length must be larger for this task: only {available} sequences exist, and at most a fifth of those of "
-            f"any one length can be held out for validation, which is none"
+            f"max_length must be larger for this task: only {available} sequences exist, and at most a fifth of those "
+            f"of any one length can be held out for validation, which is none"
         )
 
 

@@ -15,6 +15,7 @@ Reference: arXiv 2602.18333, section 4; arXiv 2505.21749 (*Revisiting Bi-Linear 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,13 +70,18 @@ class DenseSSM(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """See :meth:`SequenceModel.forward`."""
-        transitions = self.transitions()
-        state = self._normalize(self.initial_state).expand(len(tokens), -1)
-        states = []
+        return self.decode(tokens)[0]
+
+    def decode(self, tokens: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Any]:
+        """See :meth:`SequenceModel.decode`; the state is all symbols' maps and h."""
+        if state is None:
+            state = self.transitions(), self._normalize(self.initial_state).expand(len(tokens), -1)
+        transitions, hidden = state
+        visited = []
         for symbols in tokens.unbind(dim=1):
-            state = self._normalize(_apply(transitions, symbols, state))
-            states.append(state)
-        return self.head(torch.stack(states, dim=1))
+            hidden = self._normalize(_apply(transitions, symbols, hidden))
+            visited.append(hidden)
+        return self.head(torch.stack(visited, dim=1)), (transitions, hidden)
 
     def transitions(self) -> Tensor:
         """The map of every symbol, ``(vocab_size, hidden_size, hidden_size)``, indexed [symbol, from, to]."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from ib_bench.models.sequence_model import SequenceModel
@@ -36,5 +38,9 @@ class LSTM(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """See :meth:`SequenceModel.forward`."""
-        hidden, _ = self.lstm(self.embedding(tokens))
-        return self.head(hidden)
+        return self.decode(tokens)[0]
+
+    def decode(self, tokens: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Any]:
+        """See :meth:`SequenceModel.decode`; the state is that of ``torch.nn.LSTM``."""
+        hidden, state = self.lstm(self.embedding(tokens), state)
+        return self.head(hidden), state

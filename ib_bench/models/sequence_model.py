@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import cast
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
@@ -44,6 +44,22 @@ class SequenceModel(pl.LightningModule, ABC):
         Returns:
             Logits ``(batch, length, num_classes)``.
         """
+
+    def decode(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Read on: score further tokens after those that have been read already.
+
+        This one reads everything again. A model that can carry on from a recurrent state or cached keys and values
+        overrides it, so that generating n tokens costs O(n) calls of constant cost, or of cost O(n) with attention.
+
+        Args:
+            tokens: int64 ``(batch, length)``, the next tokens.
+            state: what the previous call returned; None at the start.
+
+        Returns:
+            Logits ``(batch, length, num_classes)`` of the given tokens, and the state after them.
+        """
+        seen = tokens if state is None else torch.cat([state, tokens], dim=1)
+        return self(seen)[:, -tokens.shape[1] :], seen
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam, in its fused form: one kernel for all parameters, on CPUs and GPUs alike."""

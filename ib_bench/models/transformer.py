@@ -10,6 +10,8 @@ a last norm and a linear head. Attention is causal. With the same weights the lo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +21,8 @@ from ib_bench.errors import require
 from ib_bench.models.sequence_model import SequenceModel
 
 _INIT_STD = 0.02
+
+_KeysValues = tuple[Tensor, Tensor]
 
 
 class Transformer(SequenceModel):
@@ -67,11 +71,19 @@ class Transformer(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """See :meth:`SequenceModel.forward`; ``length`` is at most ``num_positions``."""
-        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        return self.decode(tokens)[0]
+
+    def decode(self, tokens: Tensor, state: list[_KeysValues] | None = None) -> tuple[Tensor, Any]:
+        """See :meth:`SequenceModel.decode`; the state is every block's keys and values."""
+        past: Sequence[_KeysValues | None] = state or [None] * len(self.blocks)
+        start = 0 if state is None else state[0][0].shape[2]
+        positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
         hidden = self.dropout(self.token_embedding(tokens) + self.position_embedding(positions))
-        for block in self.blocks:
-            hidden = block(hidden)
-        return self.head(self.norm(hidden))
+        present = []
+        for block, keys_values in zip(self.blocks, past, strict=True):
+            hidden, keys_values = block(hidden, keys_values)
+            present.append(keys_values)
+        return self.head(self.norm(hidden)), present
 
     def _initialize(self, num_layers: int) -> None:
         """GPT-2's: normal weights, zero biases, and less for what is added to the residual stream by every layer."""
@@ -92,9 +104,10 @@ class _Block(nn.Module):
         self.mlp_norm = nn.LayerNorm(hidden_size)
         self.mlp = _MLP(hidden_size, dropout)
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        hidden = hidden + self.attention(self.attention_norm(hidden))
-        return hidden + self.mlp(self.mlp_norm(hidden))
+    def forward(self, hidden: Tensor, past: _KeysValues | None) -> tuple[Tensor, _KeysValues]:
+        attended, present = self.attention(self.attention_norm(hidden), past)
+        hidden = hidden + attended
+        return hidden + self.mlp(self.mlp_norm(hidden)), present
 
 
 class _CausalAttention(nn.Module):
@@ -105,13 +118,17 @@ class _CausalAttention(nn.Module):
         self.out = nn.Linear(hidden_size, hidden_size)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, hidden: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, past: _KeysValues | None) -> tuple[Tensor, _KeysValues]:
         heads = self.query_key_value(hidden).unflatten(-1, (3, self.num_heads, -1))
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (batch, heads, length, head size)
-        attended = functional.scaled_dot_product_attention(
-            query, key, value, is_causal=True, dropout_p=self.dropout.p if self.training else 0.0
-        )
-        return self.dropout(self.out(attended.transpose(1, 2).flatten(2)))
+        mask = None
+        if past is not None:
+            num_past, num_new = past[0].shape[2], key.shape[2]
+            key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
+            mask = torch.ones(num_new, num_past + num_new, dtype=torch.bool, device=key.device).tril(num_past)
+        dropout = self.dropout.p if self.training else 0.0
+        attended = functional.scaled_dot_product_attention(query, key, value, mask, dropout, is_causal=mask is None)
+        return self.dropout(self.out(attended.transpose(1, 2).flatten(2))), (key, value)
 
 
 class _MLP(nn.Module):

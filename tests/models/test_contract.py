@@ -53,6 +53,19 @@ def test_the_future_does_not_change_the_past(model_class: type[SequenceModel]) -
             assert not torch.allclose(after[:, position:], before[:, position:])
 
 
+@pytest.mark.parametrize("pieces", [[9], [1] * 9, [4, 1, 4], [2, 7]], ids=str)
+def test_reading_on_is_reading_at_once(model_class: type[SequenceModel], pieces: list[int]) -> None:
+    model, tokens = build(model_class).eval(), random_tokens()
+    logits, state = [], None
+    with torch.no_grad():
+        for piece in tokens.split(pieces, dim=1):
+            of_piece, state = model.decode(piece, state)
+            logits.append(of_piece)
+        torch.testing.assert_close(torch.cat(logits, dim=1), model(tokens), rtol=1e-5, atol=1e-6)
+        by_rereading, _ = SequenceModel.decode(model, tokens[:, 3:], tokens[:, :3])
+        torch.testing.assert_close(by_rereading, model(tokens)[:, 3:], rtol=1e-5, atol=1e-6)
+
+
 def test_the_order_of_a_batch_does_not_matter(model_class: type[SequenceModel]) -> None:
     model, tokens = build(model_class).eval(), random_tokens(batch=6)
     with torch.no_grad():
