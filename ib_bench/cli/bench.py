@@ -6,7 +6,6 @@ import json
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Literal
 
 import torch
 from jsonargparse import ArgumentParser
@@ -17,6 +16,7 @@ from rich.table import Table
 from ib_bench.benchmarks.training_step import StepCost, measure_step_costs
 from ib_bench.cli.parsing import parse
 from ib_bench.errors import require
+from ib_bench.report.tables import OutputFormat
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -28,7 +28,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--steps", type=int, default=300, help="Optimizer steps in each timing.")
     parser.add_argument("--rounds", type=int, default=7, help="Timings of each, in turns.")
-    parser.add_argument("--format", type=Literal["table", "json"], default="table", help="How to print.")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
     options = parse(parser, arguments)
     require(options.steps >= 1, "steps", options.steps, "an integer of at least 1")
     require(options.rounds >= 1, "rounds", options.rounds, "an integer of at least 1")

@@ -15,25 +15,30 @@ from ib_bench.runner import SearchJob, SearchProgress, run_search_job
 
 
 def run_jobs(jobs: Sequence[SearchJob], executor: Executor) -> list[Outcome[SearchRecord]]:
-    """Run searches and show how far they are; those that the store holds already are answered from it.
+    """Run searches and show how far they are.
+
+    Those that the store holds already are answered from it, and one that occurs twice is run once.
 
     Args:
         jobs: the searches, all with the same store.
         executor: where they run.
 
     Returns:
-        How each search ended.
+        How each search ended, in the order of the jobs.
     """
+    outcomes: dict[str, Outcome[SearchRecord]] = {}
+    different = {job.config.key: job for job in jobs}
     with Store(jobs[0].store) as store:
-        stored = [store.search(job.config.key) for job in jobs]
-    outcomes = [Outcome(result=record) if record and record.status == "finished" else None for record in stored]
-    todo = [index for index, outcome in enumerate(outcomes) if outcome is None]
+        for key in different:
+            record = store.search(key)
+            if record is not None and record.status == "finished":
+                outcomes[key] = Outcome(result=record)
+    todo = {key: job for key, job in different.items() if key not in outcomes}
     if todo:
-        with _Display([jobs[index] for index in todo], num_stored=len(jobs) - len(todo)) as display:
-            fresh = executor.run(run_search_job, [jobs[index] for index in todo], display.show)
-        for index, outcome in zip(todo, fresh, strict=True):
-            outcomes[index] = outcome
-    return [outcome for outcome in outcomes if outcome is not None]
+        with _Display(list(todo.values()), num_stored=len(outcomes)) as display:
+            fresh = executor.run(run_search_job, list(todo.values()), display.show)
+        outcomes.update(zip(todo, fresh, strict=True))
+    return [outcomes[job.config.key] for job in jobs]
 
 
 class _Display:

@@ -16,9 +16,7 @@ from ib_bench.cli.parsing import explained, parse
 from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.suites import find_suite
 from ib_bench.errors import BenchError, require
-from ib_bench.execution.executor import Executor
-from ib_bench.execution.inline import Inline
-from ib_bench.execution.processes import Processes
+from ib_bench.execution.processes import make_executor
 from ib_bench.report.figures import min_train_size_figure
 from ib_bench.report.tables import verdict_table
 from ib_bench.runner import SearchJob
@@ -75,8 +73,7 @@ def _run(suite: Suite, jobs: list[SearchJob], options: Namespace) -> int:
     existing = next(folder for folder in (figures, *figures.absolute().parents) if folder.exists())
     can_be_written = existing.is_dir() and os.access(existing, os.W_OK)
     require(can_be_written, "figures", options.figures, "a folder that can be written")
-    executor: Executor = Inline() if options.workers == 1 else Processes(options.workers)
-    outcomes = run_jobs(jobs, executor)
+    outcomes = run_jobs(jobs, make_executor(options.workers))
     records = [outcome.result for outcome in outcomes if outcome.result is not None]
     console = Console()
     if records:

@@ -15,6 +15,7 @@ from multiprocessing.process import parent_process
 from typing import Any
 
 from ib_bench.execution.executor import Executor, Item, Outcome, Result, Work
+from ib_bench.execution.inline import Inline
 
 _POLL_S = 0.1
 _MAX_RESTARTS = 2
@@ -75,6 +76,15 @@ class Processes(Executor):
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
         return outcomes
+
+
+def make_executor(num_workers: int) -> Executor:
+    """The executor for a number of workers: this process for one, worker processes for more.
+
+    Args:
+        num_workers: how many calls run at once, at least 1.
+    """
+    return Inline() if num_workers == 1 else Processes(num_workers)
 
 
 def _drain(events: Any, on_event: Callable[[int, Any], None]) -> None:

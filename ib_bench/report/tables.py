@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -13,8 +13,10 @@ from rich import box
 from rich.table import Table
 
 from ib_bench.results.records import Experiment, Json, SearchRecord, TrialRecord, arguments_text, task_text
+from ib_bench.studies.sharing import SharingFactor
 
 Format = Literal["table", "csv", "json"]
+OutputFormat = Literal["table", "json"]
 
 _LABELS = ("model", "task", "supervision", "lengths", "L")
 
@@ -66,8 +68,7 @@ def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
     for index, (record, label) in enumerate(zip(records, labels, strict=True)):
         if index and label["model"] != labels[index - 1]["model"]:
             table.add_section()
-        counts = [str(record.num_trials), _duration(record.wall_time_s)]
-        table.add_row(*(label[name] for name in varying), f"[bold]{record.verdict}[/bold]", _bracket(record), *counts)
+        table.add_row(*(label[name] for name in varying), *_verdict_cells(record))
     return table
 
 
@@ -80,6 +81,50 @@ def _label_texts(labels: Json) -> dict[str, str]:
         "L": f"L={labels['max_length']}",
     }
     return {name: str(text) for name, text in texts.items()}
+
+
+def sharing_table(kappa: SharingFactor, joint: SearchRecord, parts: Mapping[int, SearchRecord | None]) -> Table:
+    """Kappa, with the searches that it rests on.
+
+    Args:
+        kappa: the sharing factor.
+        joint: the search over all lengths.
+        parts: the search at each length alone; None where none is possible.
+    """
+    texts = _label_texts(joint.labels)
+    table = Table(
+        title=f"kappa = {kappa}\n" + " · ".join(texts[name] for name in ("model", "task", "supervision", "L")),
+        caption="kappa: the sum of N* at each length alone, over N* at all lengths together",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+        show_edge=False,
+    )
+    table.add_column("lengths")
+    for column in ("N*", "bracket", "trials", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for length, record in parts.items():
+        cells = ["none to hold out", "", "", ""] if record is None else _verdict_cells(record)
+        table.add_row(f"{length} alone", *cells)
+    table.add_section()
+    table.add_row(f"2..{joint.labels['max_length']} together", *_verdict_cells(joint))
+    return table
+
+
+def sharing_row(kappa: SharingFactor, joint: SearchRecord, parts: Mapping[int, SearchRecord | None]) -> Json:
+    """Kappa and its parts, as plain data; arguments as :func:`sharing_table`."""
+    return {
+        **joint.labels,
+        "sharing_factor": kappa.value,
+        "sharing_factor_kind": kappa.kind,
+        "joint": joint.summary(),
+        "parts": {str(length): record and record.summary() for length, record in parts.items()},
+    }
+
+
+def _verdict_cells(record: SearchRecord) -> list[str]:
+    counts = [str(record.num_trials), _duration(record.wall_time_s)]
+    return [f"[bold]{record.verdict}[/bold]", _bracket(record), *counts]
 
 
 def trial_table(rows: Sequence[Json]) -> Table:
@@ -118,9 +163,9 @@ def to_csv(rows: Sequence[Json]) -> str:
     return text.getvalue()
 
 
-def to_json(rows: Sequence[Any]) -> str:
-    """Rows as a JSON list."""
-    return json.dumps(rows, indent=2, allow_nan=False) + "\n"
+def to_json(data: Any) -> str:
+    """Plain data as JSON."""
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
 def _bracket(record: SearchRecord) -> str:

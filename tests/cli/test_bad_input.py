@@ -66,6 +66,10 @@ CASES = {
         ["search", "--model", "Transformer", "--model.num_heads", "7", *DATA],
         ["num_heads must be a divisor of hidden_size"],
     ),
+    "distribution of sharing": (
+        ["sharing", *MODEL, *DATA, "--data.length_distribution", "fixed"],
+        ["data.length_distribution must be uniform", "got 'fixed'"],
+    ),
     "config that is not there": (["search", "--config", "nowhere.yaml"], ["config", "nowhere.yaml"]),
     "config that is none": (["search", "--config", "broken.yaml"], ["broken.yaml", "YAML"]),
     "config with an unknown key": (["search", "--config", "unknown.yaml"], ["foo"]),

@@ -180,6 +180,33 @@ class TestSearch:
 
 
 @pytest.mark.system
+class TestSharing:
+    ARGUMENTS = ("sharing", *SEARCH[1:], "--workers", "1", "--search.max_steps", "20", "--search.max_evaluations", "1")
+
+    def test_kappa_rests_on_stored_searches(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*self.ARGUMENTS, "--format", "json"]) == 0
+        kappa = json.loads(capsys.readouterr().out)
+        assert set(kappa["parts"]) == {"2", "3", "4"}
+        assert kappa["joint"]["length_distribution"] == "uniform"
+        assert {part["length_distribution"] for part in kappa["parts"].values()} == {"fixed"}
+        assert kappa["sharing_factor_kind"] in {"value", "lower_bound", "upper_bound", "undefined"}
+        before = results(capsys, "trials")
+        assert main(list(self.ARGUMENTS)) == 0
+        assert "kappa = " in capsys.readouterr().out
+        assert results(capsys, "trials") == before
+
+    def test_parts_are_shared_between_maximal_lengths(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(list(self.ARGUMENTS)) == 0
+        assert main([*self.ARGUMENTS, "--data.max_length", "5"]) == 0
+        searches = [(row["length_distribution"], row["max_length"]) for row in results(capsys)]
+        assert sorted(searches) == [("fixed", n) for n in (2, 3, 4, 5)] + [("uniform", 4), ("uniform", 5)]
+
+    def test_a_length_with_nothing_to_hold_out(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*self.ARGUMENTS, "--data.modulus", "2", "--data.max_length", "3"]) == 0
+        assert "none to hold out" in capsys.readouterr().out
+
+
+@pytest.mark.system
 class TestSuites:
     @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("configs/*.yaml")), ids=lambda p: p.stem)
     def test_every_shipped_suite_runs(self, path: Path, working_folder: Path) -> None:
