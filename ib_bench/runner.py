@@ -5,15 +5,21 @@ A job is plain data and can be sent to another process; :func:`run_search_job` d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError
 from ib_bench.execution.executor import Emit
+from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.records import (
     Evaluation,
     Experiment,
+    ExtrapolationConfig,
+    ExtrapolationRecord,
+    LengthAccuracy,
     SearchConfig,
     SearchRecord,
     TrialConfig,
@@ -21,9 +27,11 @@ from ib_bench.results.records import (
     task_text,
 )
 from ib_bench.results.store import Store
+from ib_bench.studies.extrapolation import ExtrapolationSettings, extrapolate
 from ib_bench.studies.search import Search, SearchListener, SearchSettings, search_config
 from ib_bench.tracking.settings import WandbSettings
-from ib_bench.training.trial import run_trial
+from ib_bench.training.length_evaluation import evaluate_length, evaluation_set
+from ib_bench.training.trial import TrainedTrial, run_trial, train_trial
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,51 @@ def run_search_job(job: SearchJob, emit: Emit) -> SearchRecord:
     train = partial(run_trial, placement=job.placement, on_validation=progress.on_validation)
     with Store(job.store) as store:
         return Search(job.experiment, job.settings, job.pool_size, store, train, listeners).run()
+
+
+@dataclass(frozen=True)
+class ExtrapolationJob:
+    """A measurement of length extrapolation.
+
+    Attributes:
+        search: the experiment, the grid and its budget, and where results go.
+        settings: where accuracy is measured.
+        max_length: number of symbols in the longest training sequences, L.
+    """
+
+    search: SearchJob
+    settings: ExtrapolationSettings
+    max_length: int
+
+    @property
+    def config(self) -> ExtrapolationConfig:
+        """The config by whose key the result is stored."""
+        return ExtrapolationConfig(self.search.experiment, asdict(self.search.settings), asdict(self.settings))
+
+
+def run_extrapolation_job(job: ExtrapolationJob, emit: Emit) -> ExtrapolationRecord:
+    """Train and evaluate, from what the store already holds.
+
+    Args:
+        job: the measurement.
+        emit: receives a :class:`SearchProgress` whenever there is news of a training.
+    """
+    progress = _ProgressListener(emit)
+
+    def train(config: TrialConfig) -> TrainedTrial:
+        progress.on_trial_start(config)
+        return train_trial(config, job.search.placement, progress.on_validation)
+
+    def evaluate(trained: TrainedTrial) -> list[LengthAccuracy]:
+        model, data = trained.model.to(trained.device).eval(), trained.data
+        if not (isinstance(model, SequenceModel) and isinstance(data, StateTrackingData)):
+            raise BenchError("extrapolation needs a SequenceModel and a StateTrackingData, so that lengths can be set")
+        lengths = job.settings.lengths(job.max_length)
+        sets = (evaluation_set(data, length, job.settings.num_sequences) for length in lengths)
+        return [accuracy for sequences in sets for accuracy in evaluate_length(model, data, sequences)]
+
+    with Store(job.search.store) as store:
+        return extrapolate(job.config, job.search.settings, job.search.pool_size, store, train, evaluate)
 
 
 class _ProgressListener(SearchListener):

@@ -22,6 +22,7 @@ COMMANDS = {
     "test": ("fit", "evaluate a model on the test sequences, here the held-out ones (LightningCLI)"),
     "search": ("search", "find N*, the smallest training set with which a model learns a task"),
     "sharing": ("sharing", "measure the sharing factor kappa: N* at each length alone against all lengths together"),
+    "extrapolate": ("extrapolate", "train on the largest training set and measure accuracy at longer lengths"),
     "run": ("run", "run a suite: many searches, side by side"),
     "results": ("results", "list searches and their verdicts"),
     "trials": ("trials", "list the trials of searches"),

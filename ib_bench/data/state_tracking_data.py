@@ -79,6 +79,7 @@ class StateTrackingData(SearchableData):
         self.num_train_sequences = self.max_train_sequences if num is None else num
         if self.num_train_sequences > self.max_train_sequences:
             raise PoolExhaustedError(self.num_train_sequences, self.max_train_sequences)
+        self.max_length = max_length
         self.batch_size = batch_size
         self.seed = seed
         self.vocab_size = self.supervision.vocab_size

@@ -15,6 +15,7 @@ sequence of n positions to the n-th power.
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 import torchmetrics
@@ -27,6 +28,8 @@ LOSS = "loss"
 ACCURACIES = ("final_state_accuracy", "token_accuracy", "sequence_accuracy")
 METRICS = (LOSS, *ACCURACIES, f"normalized_{LOSS}", *(f"normalized_{name}" for name in ACCURACIES))
 """The names of all metrics."""
+
+Number = TypeVar("Number", float, Tensor)
 
 METRIC_DEFINITION = "1"
 """Version of the definitions above; every record carries it."""
@@ -86,8 +89,14 @@ class StateTrackingMetrics(torchmetrics.Metric):
         guess = torch.full_like(self.chance_sum, 1 / self.num_classes)
         chances = torch.stack([guess, guess, self.chance_sum / self.num_sequences])
         loss = self.loss_sum / self.num_tokens
-        values = [loss, *accuracies, loss / math.log(self.num_classes), *(accuracies - chances) / (1 - chances)]
+        normalized = normalized_accuracy(accuracies, chances)
+        values = [loss, *accuracies, loss / math.log(self.num_classes), *normalized]
         return dict(zip(METRICS, values, strict=True))
+
+
+def normalized_accuracy(accuracy: Number, chance: Number) -> Number:
+    """(accuracy - chance) / (1 - chance): 1 is perfect, 0 is guessing."""
+    return (accuracy - chance) / (1 - chance)
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:

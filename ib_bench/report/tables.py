@@ -12,7 +12,16 @@ from typing import Any, Literal
 from rich import box
 from rich.table import Table
 
-from ib_bench.results.records import Experiment, Json, SearchRecord, TrialRecord, arguments_text, task_text
+from ib_bench.results.records import (
+    Experiment,
+    ExtrapolationRecord,
+    Json,
+    SearchRecord,
+    TrialRecord,
+    arguments_text,
+    task_text,
+)
+from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
 from ib_bench.studies.sharing import SharingFactor
 
 Format = Literal["table", "csv", "json"]
@@ -125,6 +134,46 @@ def sharing_row(kappa: SharingFactor, joint: SearchRecord, parts: Mapping[int, S
 def _verdict_cells(record: SearchRecord) -> list[str]:
     counts = [str(record.num_trials), _duration(record.wall_time_s)]
     return [f"[bold]{record.verdict}[/bold]", _bracket(record), *counts]
+
+
+def extrapolation_table(record: ExtrapolationRecord, max_length: int, untrained_positions: bool) -> Table:
+    """Accuracy at multiples of the training length.
+
+    Args:
+        record: of the extrapolation.
+        max_length: number of symbols in the longest training sequences, L.
+        untrained_positions: whether the model has learned positions, which beyond L are as they were initialised.
+    """
+    texts = _label_texts(record.labels)
+    trained = "solves" if record.trial_succeeded else "does NOT solve"
+    reads_states = any(accuracy.mode == "generated" for accuracy in record.accuracies)
+    notes = ["0 is guessing, 1 is perfect; 2x is the headline"]
+    if untrained_positions:
+        notes.append("positions beyond the training length exist and are untrained")
+    table = Table(
+        title=" · ".join(texts.values())
+        + f"\ntrained on {record.num_train_sequences:,} sequences; {trained} the training lengths",
+        caption="\n".join(notes),
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+        show_edge=False,
+    )
+    for column in ("length", "x L", "sequences", "states read"):
+        table.add_column(column, justify="right")
+    for column in ("final state", "all states"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for accuracy in record.accuracies:
+        multiple = accuracy.length / max_length
+        values = [accuracy.normalized_final_state_accuracy, accuracy.normalized_token_accuracy]
+        table.add_row(
+            str(accuracy.length),
+            f"{multiple:.3g}x",
+            f"{accuracy.num_sequences:,}",
+            {"teacher_forced": "true" if reads_states else "none", "generated": "its own"}[accuracy.mode],
+            *(f"[bold]{value:.3f}[/bold]" if multiple == HEADLINE_MULTIPLE else f"{value:.3f}" for value in values),
+        )
+    return table
 
 
 def trial_table(rows: Sequence[Json]) -> Table:

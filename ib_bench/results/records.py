@@ -233,6 +233,71 @@ class SearchRecord:
         }
 
 
+@dataclass(frozen=True)
+class ExtrapolationConfig(_Keyed):
+    """One measurement of length extrapolation.
+
+    Attributes:
+        experiment: model, data and trainer.
+        search: settings of the grid, its budget and the largest training set, as JSON.
+        settings: :class:`ib_bench.studies.extrapolation.ExtrapolationSettings`, as JSON.
+    """
+
+    experiment: Experiment
+    search: Json
+    settings: Json
+
+
+@dataclass(frozen=True)
+class LengthAccuracy:
+    """Accuracy at one length.
+
+    Attributes:
+        mode: ``teacher_forced``, or ``generated`` where the model reads the states that it has written itself.
+        length: number of symbols.
+        num_sequences: number of sequences.
+        final_state_accuracy: share of sequences whose last state is right.
+        token_accuracy: share of states that are right.
+        normalized_final_state_accuracy: (accuracy - chance) / (1 - chance), chance = 1 / num_states.
+        normalized_token_accuracy: likewise.
+        position_accuracy: share of sequences whose k-th supervised state is right, for every k.
+    """
+
+    mode: str
+    length: int
+    num_sequences: int
+    final_state_accuracy: float
+    token_accuracy: float
+    normalized_final_state_accuracy: float
+    normalized_token_accuracy: float
+    position_accuracy: list[float]
+
+
+@dataclass(frozen=True)
+class ExtrapolationRecord:
+    """How far a trained model extrapolates.
+
+    Attributes:
+        key: of the config.
+        config: the config, as JSON.
+        labels: as of a search.
+        num_train_sequences: size of the training set, the largest there is.
+        trial: key of the trial whose model was evaluated.
+        trial_succeeded: whether its validation loss went below the threshold.
+        accuracies: at each length, ascending.
+        finished_at: UTC, ISO 8601.
+    """
+
+    key: str
+    config: Json
+    labels: Json
+    num_train_sequences: int
+    trial: str
+    trial_succeeded: bool
+    accuracies: list[LengthAccuracy]
+    finished_at: str
+
+
 def task_text(labels: Json) -> str:
     """A task with its arguments, such as ``ModularAddition(modulus=5)``."""
     return f"{labels['task']}({arguments_text(labels['task_args'])})"
@@ -251,6 +316,11 @@ def class_name(spec: Json) -> str:
 def trial_record(data: Json) -> TrialRecord:
     """The inverse of ``dataclasses.asdict`` for a trial, after a trip through JSON."""
     return TrialRecord(**{**data, "val_curve": [(step, loss) for step, loss in data["val_curve"]]})
+
+
+def extrapolation_record(data: Json) -> ExtrapolationRecord:
+    """The inverse of ``dataclasses.asdict`` for an extrapolation, after a trip through JSON."""
+    return ExtrapolationRecord(**{**data, "accuracies": [LengthAccuracy(**item) for item in data["accuracies"]]})
 
 
 def search_record(data: Json) -> SearchRecord:

@@ -1,4 +1,4 @@
-"""One SQLite file that holds every trial and search.
+"""One SQLite file that holds every trial, search and extrapolation.
 
 A trial is written, in one transaction, as soon as it has ended: whatever kills the program, only trials in flight are
 lost. Write-ahead logging lets several processes of one machine share the file. A record's key is the hash of its
@@ -16,7 +16,14 @@ from pathlib import Path
 from types import TracebackType
 
 from ib_bench.errors import StoreError
-from ib_bench.results.records import SearchRecord, TrialRecord, search_record, trial_record
+from ib_bench.results.records import (
+    ExtrapolationRecord,
+    SearchRecord,
+    TrialRecord,
+    extrapolation_record,
+    search_record,
+    trial_record,
+)
 
 SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x1BBE7C40  # in the file's header, so that another program's database is not mistaken for a store
@@ -25,11 +32,12 @@ _LOCK_TIMEOUT_S = 60.0
 _SCHEMA = """
 CREATE TABLE trials (key TEXT PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE searches (key TEXT PRIMARY KEY, finished INTEGER NOT NULL, record TEXT NOT NULL);
+CREATE TABLE extrapolations (key TEXT PRIMARY KEY, record TEXT NOT NULL);
 """
 
 
 class Store:
-    """A store of trials and searches.
+    """A store of trials, searches and extrapolations.
 
     Args:
         path: of the SQLite file.
@@ -102,6 +110,21 @@ class Store:
                 (record.key, record.status == "finished", _dump(record)),
             )
 
+    def extrapolation(self, key: str) -> ExtrapolationRecord | None:
+        """The extrapolation with this key, or None."""
+        row = self._connection.execute("SELECT record FROM extrapolations WHERE key = ?", (key,)).fetchone()
+        return extrapolation_record(json.loads(row[0])) if row else None
+
+    def extrapolations(self) -> list[ExtrapolationRecord]:
+        """All extrapolations, in the order in which they ended."""
+        rows = self._connection.execute("SELECT record FROM extrapolations ORDER BY rowid")
+        return [extrapolation_record(json.loads(record)) for (record,) in rows]
+
+    def add_extrapolation(self, record: ExtrapolationRecord) -> None:
+        """Keep an extrapolation; the one that is there already stays."""
+        with self._transaction():
+            self._connection.execute("INSERT OR IGNORE INTO extrapolations VALUES (?, ?)", (record.key, _dump(record)))
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -136,5 +159,5 @@ class Store:
         return bool(self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
 
-def _dump(record: TrialRecord | SearchRecord) -> str:
+def _dump(record: TrialRecord | SearchRecord | ExtrapolationRecord) -> str:
     return json.dumps(asdict(record), allow_nan=False)

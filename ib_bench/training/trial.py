@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
+import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.seed import seed_everything
 from lightning.pytorch.utilities.seed import isolate_rng
 
+from ib_bench.data.searchable_data import SearchableData
 from ib_bench.models.metrics import METRIC_DEFINITION
 from ib_bench.results.records import TrialConfig, TrialRecord
 from ib_bench.training.fitting import interrupts_reach_the_caller, train
@@ -32,11 +34,36 @@ from ib_bench.training.validation_cadence import validation_interval
 _PACKAGES = ("ib_bench", "torch", "lightning", "torchmetrics", "numpy")
 
 
+class TrainedTrial(NamedTuple):
+    """A trial's record, and what was trained.
+
+    Attributes:
+        record: of the trial.
+        model: after training, on the CPU.
+        data: that it was trained on.
+        device: that it was trained on.
+    """
+
+    record: TrialRecord
+    model: pl.LightningModule
+    data: SearchableData
+    device: torch.device
+
+
 def run_trial(
     config: TrialConfig,
     placement: dict[str, Any] | None = None,
     on_validation: Callable[[int, float], None] | None = None,
 ) -> TrialRecord:
+    """Train once; arguments and result as :func:`train_trial`, without the model."""
+    return train_trial(config, placement, on_validation).record
+
+
+def train_trial(
+    config: TrialConfig,
+    placement: dict[str, Any] | None = None,
+    on_validation: Callable[[int, float], None] | None = None,
+) -> TrainedTrial:
     """Train once.
 
     Args:
@@ -45,7 +72,7 @@ def run_trial(
         on_validation: is told the optimizer steps and the loss of every validation.
 
     Returns:
-        The record; a loss that is not finite ends the trial with status ``diverged``.
+        The record and what was trained; a loss that is not finite ends the trial with status ``diverged``.
     """
     start_wall, start_process = time.perf_counter(), time.process_time()
     with _isolated(config.seed, config.num_threads):
@@ -62,7 +89,7 @@ def run_trial(
     finite = [(loss, step) for step, loss in stopping.curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
     metrics = {key.partition("/")[2]: float(value) for key, value in trainer.callback_metrics.items() if "val/" in key}
-    return TrialRecord(
+    record = TrialRecord(
         key=config.key,
         config=config.to_json(),
         status="succeeded" if stopping.succeeded else "diverged" if stopping.diverged else "failed",
@@ -79,6 +106,7 @@ def run_trial(
         environment={"device": str(trainer.strategy.root_device), "platform": platform.platform()},
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
+    return TrainedTrial(record, model, data, trainer.strategy.root_device)
 
 
 def _default_interval(data: Any, max_steps: int) -> int:

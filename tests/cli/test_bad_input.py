@@ -70,6 +70,10 @@ CASES = {
         ["sharing", *MODEL, *DATA, "--data.length_distribution", "fixed"],
         ["data.length_distribution must be uniform", "got 'fixed'"],
     ),
+    "multiple": (
+        ["extrapolate", *MODEL, *DATA, "--extrapolation.multiples", "[0.5]"],
+        ["extrapolation.multiples must be", "1..16, got [0.5]"],
+    ),
     "config that is not there": (["search", "--config", "nowhere.yaml"], ["config", "nowhere.yaml"]),
     "config that is none": (["search", "--config", "broken.yaml"], ["broken.yaml", "YAML"]),
     "config with an unknown key": (["search", "--config", "unknown.yaml"], ["foo"]),

@@ -207,6 +207,33 @@ class TestSharing:
 
 
 @pytest.mark.system
+class TestExtrapolation:
+    ARGUMENTS = ("extrapolate", *SEARCH[1:], "--search.threshold", "0.01", "--extrapolation.num_sequences", "50")
+
+    def test_accuracy_against_length(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*self.ARGUMENTS, "--format", "json"]) == 0
+        record = json.loads(capsys.readouterr().out)
+        assert [accuracy["length"] for accuracy in record["accuracies"]] == [4, 6, 8, 16, 32, 64]
+        assert [len(accuracy["position_accuracy"]) for accuracy in record["accuracies"]] == [4, 6, 8, 16, 32, 64]
+        assert record["accuracies"][0]["final_state_accuracy"] == 1
+        assert record["accuracies"][2]["normalized_final_state_accuracy"] > 0.9
+        trials = results(capsys, "trials")
+        assert [trial["key"] for trial in trials] == [record["trial"]]
+        assert main([*self.ARGUMENTS, "--format", "json"]) == 0
+        assert json.loads(capsys.readouterr().out) == record
+        assert results(capsys, "trials") == trials
+
+    def test_untrained_positions_are_mentioned(self, capsys: pytest.CaptureFixture[str]) -> None:
+        transformer = ("--model", "Transformer", "--model.num_heads", "2", "--model.num_layers", "1")
+        regime = ("--data.supervision", "chain_of_thought", "--search.max_steps", "2")
+        assert main([*self.ARGUMENTS, *transformer, "--model.hidden_size", "8", *regime]) == 0
+        printed = capsys.readouterr().out
+        assert "untrained" in printed
+        assert "does NOT solve" in printed
+        assert printed.count("its own") == printed.count(" true ") == 6
+
+
+@pytest.mark.system
 class TestSuites:
     @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("configs/*.yaml")), ids=lambda p: p.stem)
     def test_every_shipped_suite_runs(self, path: Path, working_folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ib_bench.errors import StoreError
-from ib_bench.results.records import SearchRecord, TrialRecord
+from ib_bench.results.records import ExtrapolationRecord, LengthAccuracy, SearchRecord, TrialRecord
 from ib_bench.results.store import SCHEMA_VERSION, Store
 
 
@@ -37,6 +37,16 @@ def test_records_come_back_as_they_were(store: Store) -> None:
     assert store.searches() == [search("s")]
     assert store.trial("b") is None
     assert store.search("b") is None
+
+
+def test_extrapolations(store: Store) -> None:
+    accuracy = LengthAccuracy("generated", 10, 5, 0.5, 0.6, 0.4, 0.5, [0.7, 0.5])
+    record = ExtrapolationRecord("e", {}, {}, 100, "t", True, [accuracy], "now")
+    store.add_extrapolation(record)
+    store.add_extrapolation(replace(record, trial="another"))
+    assert store.extrapolation("e") == record
+    assert store.extrapolations() == [record]
+    assert store.extrapolation("x") is None
 
 
 def test_they_survive_closing(tmp_path: Path) -> None:

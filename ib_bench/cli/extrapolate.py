@@ -1,0 +1,45 @@
+"""``ib-bench extrapolate``: accuracy at multiples of the training length."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+
+from ib_bench.cli.experiments import resolved_config, search_job, search_parser
+from ib_bench.cli.parsing import parse
+from ib_bench.report.tables import OutputFormat, extrapolation_table, to_json
+from ib_bench.runner import ExtrapolationJob, SearchProgress, run_extrapolation_job
+from ib_bench.studies.extrapolation import ExtrapolationSettings
+from ib_bench.studies.search import SearchSettings
+from ib_bench.training.instantiation import import_class
+
+
+def main(command: str, arguments: Sequence[str]) -> int:
+    """Train, evaluate, and print accuracy against length."""
+    parser = search_parser(
+        f"ib-bench {command}",
+        "Train on the largest training set, then measure accuracy at multiples of the training length.",
+    )
+    parser.add_class_arguments(ExtrapolationSettings, "extrapolation")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    options = parse(parser, arguments)
+    settings = ExtrapolationSettings(**options.extrapolation)
+    config = resolved_config(parser, options)
+    search = search_job(config, SearchSettings(**options.search), options)
+    max_length = config["data"]["init_args"]["max_length"]
+    with Console(stderr=True).status(search.label) as status:
+
+        def show(newest: SearchProgress) -> None:
+            loss = "" if newest.val_loss is None else f" loss {newest.val_loss:.1e}"
+            status.update(f"{search.label}: trial {newest.num_trials} step {newest.num_steps:,}{loss}")
+
+        record = run_extrapolation_job(ExtrapolationJob(search, settings, max_length), show)
+    if options.format == "json":
+        print(to_json(asdict(record)), end="")
+    else:
+        learned = "num_positions" in inspect.signature(import_class(config["model"]["class_path"])).parameters
+        Console().print(extrapolation_table(record, max_length, untrained_positions=learned))
+    return 0

@@ -1,0 +1,132 @@
+"""Length extrapolation: train on lengths up to L, with as many sequences as there are, and test at multiples of L.
+
+The model is the first configuration of the grid that succeeds at the largest training set, or the one with the lowest
+validation loss if none does.
+
+Reference: arXiv 2602.18333, section 5; METHOD's multiples 1 to 16, of which 2 is the headline.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Protocol, TypeVar
+
+from ib_bench.errors import require
+from ib_bench.results.records import (
+    Experiment,
+    ExtrapolationConfig,
+    ExtrapolationRecord,
+    LengthAccuracy,
+    TrialConfig,
+    TrialRecord,
+)
+from ib_bench.results.store import Store
+from ib_bench.studies.search import SearchSettings, trial_config
+
+HEADLINE_MULTIPLE = 2.0
+
+
+class Trained(Protocol):
+    """What training returns: the trial's record, and more that only the evaluation looks at."""
+
+    @property
+    def record(self) -> TrialRecord:
+        """Of the trial."""
+
+
+AnyTrained = TypeVar("AnyTrained", bound=Trained)
+
+
+@dataclass(frozen=True)
+class ExtrapolationSettings:
+    """Where accuracy is measured.
+
+    Args:
+        multiples: of the training length L, each at least 1 and at most 16.
+        num_sequences: sequences at each length, at least 1; at L itself, the held-out ones of that length if they are
+            fewer.
+
+    Raises:
+        InvalidOptionError: a value outside its range.
+    """
+
+    multiples: list[float] = field(default_factory=lambda: [1.0, 1.5, 2.0, 4.0, 8.0, 16.0])
+    num_sequences: int = 1000
+
+    def __post_init__(self) -> None:
+        in_range = bool(self.multiples) and all(1 <= multiple <= 16 for multiple in self.multiples)
+        allowed = "a list of at least one number, each in 1..16"
+        require(in_range, "extrapolation.multiples", self.multiples, allowed)
+        num = self.num_sequences
+        require(num >= 1, "extrapolation.num_sequences", num, "an integer of at least 1")
+
+    def lengths(self, max_length: int) -> list[int]:
+        """The lengths in symbols, ascending, none twice."""
+        return sorted({round(multiple * max_length) for multiple in self.multiples})
+
+
+def extrapolate(
+    config: ExtrapolationConfig,
+    settings: SearchSettings,
+    pool_size: int,
+    store: Store,
+    train: Callable[[TrialConfig], AnyTrained],
+    evaluate: Callable[[AnyTrained], list[LengthAccuracy]],
+) -> ExtrapolationRecord:
+    """Measure, or return what the store says.
+
+    Args:
+        config: by whose key the result is stored.
+        settings: of the grid and the largest training set.
+        pool_size: number of training sequences that exist.
+        store: trials found there are not trained again, unless one of them is the one whose model is wanted.
+        train: trains.
+        evaluate: measures a trained model at all lengths.
+    """
+    done = store.extrapolation(config.key)
+    if done is not None:
+        return done
+    size = min(settings.max_size, pool_size)
+    trained = _train_best(config.experiment, settings, size, store, train)
+    record = ExtrapolationRecord(
+        key=config.key,
+        config=config.to_json(),
+        labels=config.experiment.labels(),
+        num_train_sequences=size,
+        trial=trained.record.key,
+        trial_succeeded=trained.record.succeeded,
+        accuracies=evaluate(trained),
+        finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+    store.add_extrapolation(record)
+    return record
+
+
+def _train_best(
+    experiment: Experiment,
+    settings: SearchSettings,
+    size: int,
+    store: Store,
+    train: Callable[[TrialConfig], AnyTrained],
+) -> AnyTrained:
+    """The first configuration that succeeds, or else the one with the lowest validation loss, trained."""
+    best: tuple[TrialConfig, AnyTrained | None] | None = None
+    best_loss = math.inf
+    for learning_rate, seed in settings.grid():
+        config = trial_config(experiment, settings, size, learning_rate, seed)
+        record, trained = store.trial(config.key), None
+        if record is None:
+            trained = train(config)
+            record = trained.record
+            store.add_trial(record)
+        loss = math.inf if record.best_val_loss is None else record.best_val_loss
+        if best is None or record.succeeded or loss < best_loss:
+            best, best_loss = (config, trained), loss
+        if record.succeeded:
+            break
+    assert best is not None, "a grid is never empty"
+    config, trained = best
+    return train(config) if trained is None else trained

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import pytest
+
+from ib_bench.errors import InvalidOptionError
+from ib_bench.results.records import (
+    Experiment,
+    ExtrapolationConfig,
+    ExtrapolationRecord,
+    LengthAccuracy,
+    TrialConfig,
+    TrialRecord,
+)
+from ib_bench.results.store import Store
+from ib_bench.studies.extrapolation import ExtrapolationSettings, extrapolate
+from ib_bench.studies.search import SearchSettings
+
+GRID = SearchSettings(learning_rates=[0.1, 0.01], seeds=[1, 2], max_size=100)
+
+
+@dataclass
+class FakeTrained:
+    record: TrialRecord
+
+
+class Fakes:
+    """Trainings whose loss is given for each configuration; remembers what was asked for."""
+
+    def __init__(self, losses: dict[tuple[float, int], float], threshold: float = 1e-4) -> None:
+        self.losses = losses
+        self.threshold = threshold
+        self.trained: list[tuple[float, int]] = []
+        self.evaluated: list[str] = []
+
+    def train(self, config: TrialConfig) -> FakeTrained:
+        self.trained.append((config.learning_rate, config.seed))
+        assert config.num_train_sequences == 70
+        loss = self.losses[config.learning_rate, config.seed]
+        status = "succeeded" if loss < self.threshold else "failed"
+        data = config.to_json()
+        return FakeTrained(TrialRecord(config.key, data, status, 1, loss, 1, 1, [], {}, "1", 1.0, 1.0, {}, {}, "now"))
+
+    def evaluate(self, trained: FakeTrained) -> list[LengthAccuracy]:
+        self.evaluated.append(trained.record.key)
+        return [LengthAccuracy("teacher_forced", 8, 5, 1.0, 1.0, 1.0, 1.0, [1.0])]
+
+    def run(self, experiment: Experiment, store: Store) -> ExtrapolationRecord:
+        config = ExtrapolationConfig(experiment, asdict(GRID), asdict(ExtrapolationSettings()))
+        return extrapolate(config, GRID, 70, store, self.train, self.evaluate)
+
+
+def test_the_first_success_is_evaluated_and_nothing_trained_twice(experiment: Experiment, store: Store) -> None:
+    fakes = Fakes({(0.1, 1): 0.5, (0.1, 2): 1e-5, (0.01, 1): 1e-6, (0.01, 2): 0.1})
+    record = fakes.run(experiment, store)
+    assert fakes.trained == [(0.1, 1), (0.1, 2)]
+    assert fakes.evaluated == [record.trial]
+    assert record.trial_succeeded
+    assert record.num_train_sequences == 70
+    assert len(list(store.trials())) == 2
+
+
+def test_without_success_the_lowest_loss_is(experiment: Experiment, store: Store) -> None:
+    fakes = Fakes({(0.1, 1): 0.5, (0.1, 2): 0.4, (0.01, 1): 0.2, (0.01, 2): 0.3})
+    record = fakes.run(experiment, store)
+    assert not record.trial_succeeded
+    trial = store.trial(record.trial)
+    assert trial is not None and trial.best_val_loss == 0.2
+    assert len(fakes.trained) == 4
+
+
+def test_only_the_chosen_trial_is_trained_again_if_the_store_has_them_all(experiment: Experiment, store: Store) -> None:
+    losses = {(0.1, 1): 0.5, (0.1, 2): 0.4, (0.01, 1): 0.2, (0.01, 2): 0.3}
+    first = Fakes(losses)
+    for rate, seed in GRID.grid():
+        config = TrialConfig(experiment, 70, rate, seed, GRID.threshold, GRID.max_steps, None, 1)
+        store.add_trial(first.train(config).record)
+    again = Fakes(losses)
+    again.run(experiment, store)
+    assert again.trained == [(0.01, 1)]
+
+
+def test_a_stored_result_is_returned(experiment: Experiment, store: Store) -> None:
+    losses = dict.fromkeys(GRID.grid(), 1e-5)
+    record = Fakes(losses).run(experiment, store)
+    again = Fakes(losses)
+    assert again.run(experiment, store) == record
+    assert again.trained == again.evaluated == []
+
+
+def test_lengths() -> None:
+    assert ExtrapolationSettings().lengths(30) == [30, 45, 60, 120, 240, 480]
+    assert ExtrapolationSettings(multiples=[1, 1.1, 2]).lengths(3) == [3, 6]
+
+
+@pytest.mark.parametrize("multiples", [[], [0.5], [17]])
+def test_multiples_out_of_range(multiples: list[float]) -> None:
+    with pytest.raises(InvalidOptionError, match=r"extrapolation\.multiples"):
+        ExtrapolationSettings(multiples=multiples)
