@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
-from rich.table import Table
 
 from ib_bench import catalogue
 from ib_bench.cli.parsing import parse
@@ -32,7 +31,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
 
 def _print(console: Console, title: str, rows: list[tuple[str, str]]) -> None:
     console.print(f"[bold]{title}[/bold]")
-    table = Table.grid(padding=(0, 2))
+    width = max((len(name) for name, _ in rows), default=0)
     for name, summary in rows:
-        table.add_row("", name, summary)
-    console.print(table)
+        console.print(f"  {name:{width}}  {summary}", soft_wrap=True, highlight=False)
+    console.print()
