@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class BenchError(Exception):
     """Base of all errors that are the input's fault, not the program's."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Through another process with the finished sentence; the constructors of subclasses differ."""
+        return _restore, (type(self), str(self), self.__dict__)
 
 
 class InvalidOptionError(BenchError, ValueError):
@@ -78,6 +83,13 @@ class NothingHeldOutError(BenchError, ValueError):
 
 class StoreError(BenchError):
     """The store cannot be used: not a database, another version's, or not writable."""
+
+
+def _restore(kind: type[BenchError], message: str, attributes: dict[str, Any]) -> BenchError:
+    error = kind.__new__(kind)
+    error.args = (message,)
+    error.__dict__.update(attributes)
+    return error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import queue
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -18,7 +19,8 @@ from ib_bench.execution.executor import Executor, Item, Outcome, Result, Work
 from ib_bench.execution.inline import Inline
 
 _POLL_S = 0.1
-_MAX_RESTARTS = 2
+_MAX_RETRIES = 2
+_STARTED = "started"
 
 _events: Any = None  # in a worker: the queue to the process that started it
 
@@ -26,8 +28,9 @@ _events: Any = None  # in a worker: the queue to the process that started it
 class Processes(Executor):
     """Runs calls in worker processes, which are started afresh, not forked.
 
-    Where a worker is killed, the calls in flight are made again in new workers, at most twice. Where this process is
-    killed, the workers end themselves.
+    A worker that dies takes its whole pool with it, so the calls that were under way are made again, each alone in a
+    pool of its own, in which it can harm no other; those that die there too are given up. Where this process is killed,
+    the workers end themselves.
 
     Args:
         num_workers: how many calls run at once, at least 1.
@@ -41,41 +44,62 @@ class Processes(Executor):
     ) -> list[Outcome[Result]]:
         """See :meth:`Executor.run`."""
         outcomes: dict[int, Outcome[Result]] = {}
-        for _ in range(1 + _MAX_RESTARTS):
-            todo = [index for index in range(len(items)) if index not in outcomes]
-            if todo:
-                outcomes.update(self._run_in_one_pool(work, items, todo, on_event))
-        lost = Outcome[Result](error=RuntimeError(f"its worker process was killed {1 + _MAX_RESTARTS} times"))
-        return [outcomes.get(index, lost) for index in range(len(items))]
+        todo = list(range(len(items)))
+        while todo:
+            started = self._run_in_one_pool(work, items, todo, self.num_workers, on_event, outcomes)
+            for index in sorted(started - outcomes.keys()):
+                for _ in range(_MAX_RETRIES):
+                    if index not in outcomes:
+                        self._run_in_one_pool(work, items, [index], 1, on_event, outcomes)
+                lost = Outcome[Result](error=RuntimeError(f"its worker process was killed {1 + _MAX_RETRIES} times"))
+                outcomes.setdefault(index, lost)
+            todo = [index for index in todo if index not in outcomes]
+        return [outcomes[index] for index in range(len(items))]
 
     def _run_in_one_pool(
-        self, work: Work[Item, Result], items: Sequence[Item], todo: list[int], on_event: Callable[[int, Any], None]
-    ) -> dict[int, Outcome[Result]]:
-        """The outcomes of the calls that ended; without those that a dying worker took with it."""
+        self,
+        work: Work[Item, Result],
+        items: Sequence[Item],
+        todo: list[int],
+        num_workers: int,
+        on_event: Callable[[int, Any], None],
+        outcomes: dict[int, Outcome[Result]],
+    ) -> set[int]:
+        """Fill in the outcomes of the calls that end; returns which calls were started."""
         context = multiprocessing.get_context("spawn")
         events = context.Queue()
-        num_workers = min(self.num_workers, len(todo))
-        pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=(events,))
-        outcomes: dict[int, Outcome[Result]] = {}
+        pool = ProcessPoolExecutor(min(num_workers, len(todo)), context, _start_worker, (events,))
+        started: set[int] = set()
+
+        def drain(timeout_s: float = 0.0) -> None:
+            for index, event in _received(events, timeout_s):
+                if event == _STARTED:
+                    started.add(index)
+                else:
+                    on_event(index, event)
+
         try:
             futures = {pool.submit(_call, work, items[index], index): index for index in todo}
             pending = set(futures)
             while pending:
                 done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-                _drain(events, on_event)
+                drain()
                 for future in done:
                     error = future.exception()
                     if error is None:
                         outcomes[futures[future]] = Outcome(result=future.result())
                     elif isinstance(error, Exception) and not isinstance(error, BrokenProcessPool):
                         outcomes[futures[future]] = Outcome(error=error)
+            drain(_POLL_S)
+            if not started - outcomes.keys():  # it died before it could say which call it had
+                started.update(todo[:num_workers])
         except BaseException:
             for process in multiprocessing.active_children():
                 process.kill()
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-        return outcomes
+        return started
 
 
 def make_executor(num_workers: int) -> Executor:
@@ -87,13 +111,13 @@ def make_executor(num_workers: int) -> Executor:
     return Inline() if num_workers == 1 else Processes(num_workers)
 
 
-def _drain(events: Any, on_event: Callable[[int, Any], None]) -> None:
+def _received(events: Any, timeout_s: float) -> Iterator[tuple[int, Any]]:
+    """What has arrived, waiting a little for what may be under way."""
     while True:
         try:
-            index, event = events.get_nowait()
+            yield events.get(timeout=timeout_s) if timeout_s else events.get_nowait()
         except queue.Empty:
             return
-        on_event(index, event)
 
 
 def _start_worker(events: Any) -> None:
@@ -112,7 +136,20 @@ def _end_with_parent() -> None:
 
 
 def _call(work: Work[Item, Result], item: Item, index: int) -> Result:
-    return work(item, partial(_emit, index))
+    _emit(index, _STARTED)
+    try:
+        return work(item, partial(_emit, index))
+    except Exception as error:
+        raise _picklable(error) from None
+
+
+def _picklable(error: Exception) -> Exception:
+    """The error, or one with the same text if it would not survive the way back."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _emit(index: int, event: Any) -> None:

@@ -107,7 +107,7 @@ class SequenceModel(pl.LightningModule, ABC):
 
     def _log_metrics(self, split: str) -> None:
         metric = self._metric(split)
-        self.log_dict({metric_key(split, name): value for name, value in metric.compute().items()})
+        self.log_dict({metric_key(split, name): value for name, value in metric.compute().items()}, sync_dist=True)
         metric.reset()
 
     def _metric(self, split: str) -> StateTrackingMetrics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import getattr_static
 from typing import Any
 
 import lightning.pytorch as pl
@@ -13,48 +14,27 @@ from ib_bench.data.batches import TrainBatches
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.training.step_chunks import StepChunks
 
-TRIAL_OWNED = {
-    "max_steps": "search.max_steps",
-    "max_epochs": "search.max_steps",
-    "min_steps": None,
-    "min_epochs": None,
-    "max_time": None,
-    "val_check_interval": "search.val_check_interval",
-    "check_val_every_n_epoch": "search.val_check_interval",
-    "logger": "wandb.mode",
-    "enable_checkpointing": None,
-    "enable_progress_bar": None,
-    "enable_model_summary": None,
-    "num_sanity_val_steps": None,
-    "limit_train_batches": None,
-    "limit_val_batches": None,
-    "overfit_batches": None,
-    "fast_dev_run": None,
-    "log_every_n_steps": None,
-    "reload_dataloaders_every_n_epochs": None,
-    "barebones": None,
-}
-"""Arguments of the Trainer that a trial sets itself, and the option that takes their place, if there is one."""
-
-_STEP_HOOKS = (
-    "training_step",
-    "on_train_batch_start",
-    "on_train_batch_end",
-    "on_train_epoch_start",
-    "on_train_epoch_end",
-    "on_before_zero_grad",
-    "on_before_backward",
-    "on_after_backward",
-    "on_before_optimizer_step",
-    "backward",
-    "optimizer_step",
-    "optimizer_zero_grad",
-    "lr_scheduler_step",
-    "configure_gradient_clipping",
-    "on_before_batch_transfer",
-    "on_after_batch_transfer",
-    "transfer_batch_to_device",
+COMPUTING = (
+    "precision",
+    "deterministic",
+    "benchmark",
+    "detect_anomaly",
+    "gradient_clip_val",
+    "gradient_clip_algorithm",
+    "accumulate_grad_batches",
 )
+"""Arguments of the Trainer that a trial takes and that may change its result."""
+
+INSTEAD = {
+    "max_steps": "use search.max_steps",
+    "max_epochs": "use search.max_steps",
+    "val_check_interval": "use search.val_check_interval",
+    "check_val_every_n_epoch": "use search.val_check_interval",
+    "logger": "use wandb.mode",
+}
+"""What to do instead of setting an argument that a trial does not take."""
+
+_WATCHING_STEPS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 
 PLACEMENT = ("accelerator", "strategy", "devices", "num_nodes")
 """Arguments of the Trainer that say where a trial runs, not what it computes: they are no part of its key."""
@@ -98,14 +78,13 @@ def train(
 def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[str, Any]) -> bool:
     """Whether nothing asks for Lightning's attention at every single step.
 
-    That is, the model trains as :class:`SequenceModel` does, without hooks of its own around a step, and the Trainer
-    neither clips nor accumulates gradients.
+    That is, the model is a :class:`SequenceModel` that redefines nothing of Lightning's but ``forward`` (no hook, no
+    optimizer or scheduler of its own), and the Trainer neither clips nor accumulates gradients.
     """
-    return (
-        isinstance(model, SequenceModel)
-        and all(getattr(type(model), hook) is getattr(SequenceModel, hook) for hook in _STEP_HOOKS)
-        and not set(trainer_arguments) & {"gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches"}
-    )
+    if not isinstance(model, SequenceModel) or set(trainer_arguments) & set(_WATCHING_STEPS):
+        return False
+    of_lightning = {name for name in dir(pl.LightningModule) if not name.startswith("_")} - {"forward"}
+    return all(getattr_static(type(model), name) is getattr_static(SequenceModel, name) for name in of_lightning)
 
 
 def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:

@@ -79,6 +79,8 @@ def train_trial(
         experiment = config.experiment
         data = instantiate_data(experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed)
         model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
+        data.prepare_data()
+        data.setup("fit")  # the loaders are looked at before Lightning does this itself
         stopping = ThresholdStopping(config.threshold, on_validation)
         interval = config.val_check_interval or _default_interval(data, config.max_steps)
         trainer = train(model, data, config.max_steps, interval, [stopping], **experiment.trainer, **(placement or {}))
@@ -88,7 +90,9 @@ def train_trial(
                 trainer.validate(model, datamodule=data, verbose=False)
     finite = [(loss, step) for step, loss in stopping.curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
-    metrics = {key.partition("/")[2]: float(value) for key, value in trainer.callback_metrics.items() if "val/" in key}
+    metrics = {
+        key.partition("/")[2]: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")
+    }
     record = TrialRecord(
         key=config.key,
         config=config.to_json(),

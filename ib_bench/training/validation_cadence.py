@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 MIN_INTERVAL = 50
-MIN_VALIDATIONS = 10
 _TOKENS_RATIO = 5
 
 
@@ -12,7 +11,7 @@ def validation_interval(num_val_tokens: int, num_tokens_per_step: int, max_steps
 
     A validation reads every token once, forward only, which costs about a third of reading it in training. With five
     times as many training tokens between two validations as a validation has, it costs some 7 % of them (measured: 2 to
-    9 %). Not below 50 steps, as a validation costs something however small it is, and at least 10 times in the budget.
+    9 %). Not below 50 steps, as a validation costs something however small it is. A trial always validates at its end.
 
     Args:
         num_val_tokens: tokens of the validation set, with padding.
@@ -24,4 +23,4 @@ def validation_interval(num_val_tokens: int, num_tokens_per_step: int, max_steps
         157
     """
     by_cost = -(-_TOKENS_RATIO * num_val_tokens // num_tokens_per_step)
-    return max(1, min(max(MIN_INTERVAL, by_cost), max_steps // MIN_VALIDATIONS))
+    return min(max(MIN_INTERVAL, by_cost), max_steps)

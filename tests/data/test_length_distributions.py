@@ -52,6 +52,15 @@ def test_uniform() -> None:
     assert chisquare(lengths.bincount()[2:]).pvalue > 1e-4
 
 
+def test_closing_a_length_favours_none_of_the_others() -> None:
+    after = torch.zeros(6, dtype=torch.int64)
+    for seed in range(4000):
+        lengths = draw(Uniform(), 12, {2: 1, 3: 100, 4: 100, 5: 100}, seed)
+        if 2 in lengths[:-1]:
+            after[lengths[lengths.index(2) + 1]] += 1
+    assert chisquare(after[3:]).pvalue > 1e-4
+
+
 def test_uniform_redraws_among_the_lengths_that_are_left() -> None:
     lengths = draw(Uniform(), 90_000, {2: 100, 3: 10**9, 4: 10**9, 5: 10**9})
     last_short = max(index for index, length in enumerate(lengths) if length == 2)

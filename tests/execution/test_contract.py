@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ib_bench.errors import InvalidOptionError
 from ib_bench.execution.executor import Emit, Executor
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.processes import Processes
@@ -62,6 +63,36 @@ def test_what_a_killed_worker_was_doing_is_done_again(tmp_path: Path) -> None:
 def test_what_always_kills_its_worker_is_given_up() -> None:
     (outcome,) = Processes(1).run(die, ["x"], lambda *_: None)
     assert "killed 3 times" in str(outcome.error)
+
+
+def die_or_wait(item: str, emit: Emit) -> str:
+    if item == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.2)
+    return item
+
+
+def test_a_dying_worker_harms_no_other_call() -> None:
+    items = ["a", "die", *"bcdefg"]
+    outcomes = Processes(2).run(die_or_wait, items, lambda *_: None)
+    assert [outcome.result for outcome in outcomes] == ["a", None, *"bcdefg"]
+    assert "killed 3 times" in str(outcomes[1].error)
+
+
+class AwkwardError(Exception):
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} and {other}")
+
+
+def fail(kind: str, _: Emit) -> None:
+    raise AwkwardError("this", "that") if kind == "awkward" else InvalidOptionError("modulus", 1, "at least 2")
+
+
+def test_errors_keep_their_sentence_on_the_way_back() -> None:
+    awkward, ours = Processes(1).run(fail, ["awkward", "ours"], lambda *_: None)
+    assert str(awkward.error) == "AwkwardError: this and that"
+    assert isinstance(ours.error, InvalidOptionError)
+    assert str(ours.error) == "modulus must be at least 2, got 1"
 
 
 def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:

@@ -125,3 +125,20 @@ def test_a_store_that_must_exist(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="does not exist"):
         Store(tmp_path / "nothing", create=False)
     assert not (tmp_path / "nothing").exists()
+
+
+def open_and_close(path: Path) -> None:
+    Store(path).close()
+
+
+@pytest.mark.system
+def test_many_processes_open_a_new_store_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for attempt in range(15):
+        path = tmp_path / f"{attempt}.sqlite"
+        processes = [context.Process(target=open_and_close, args=(path,)) for _ in range(8)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(timeout=60)
+        assert [process.exitcode for process in processes] == [0] * 8

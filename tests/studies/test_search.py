@@ -112,6 +112,23 @@ def test_an_interrupted_search_goes_on_where_it_was(experiment: Experiment, stor
     assert crashing.asked + resumed.asked == undisturbed.asked
 
 
+def test_a_failure_is_told_and_recorded_and_the_next_run_tries_again(experiment: Experiment, store: Store) -> None:
+    told: list[tuple[str, str]] = []
+
+    class Listener(SearchListener):
+        def on_failure(self, record: SearchRecord, error: BaseException) -> None:
+            told.append((record.status, str(error)))
+
+    def broken(config: TrialConfig) -> TrialRecord:
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        Search(experiment, settings(), 1000, store, broken, [Listener()]).run()
+    assert told == [("failed", "out of memory")]
+    assert [record.verdict for record in store.searches()] == ["failed"]
+    assert Search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run().min_train_size == 37
+
+
 @pytest.mark.parametrize(
     "change", [{"threshold": 0.5}, {"seeds": [1, 2]}, {"max_steps": 7}, {"midpoint": "geometric"}, {"exhaustive": True}]
 )
@@ -161,7 +178,9 @@ def test_listeners_hear_everything_in_order(experiment: Experiment, store: Store
         ({"learning_rates": [0.1, 0.1]}, "none twice"),
         ({"seeds": []}, "search.seeds"),
         ({"seeds": [-1]}, "search.seeds"),
-        ({"threshold": 0.0}, "search.threshold must be a number above 0, got 0.0"),
+        ({"learning_rates": [float("inf")]}, "finite"),
+        ({"threshold": float("nan")}, "search.threshold must be a finite number"),
+        ({"threshold": 0.0}, "search.threshold must be a finite number above 0, got 0.0"),
         ({"max_steps": 0}, "search.max_steps must be an integer of at least 1, got 0"),
         ({"max_size": -5}, "search.max_size"),
         ({"multiplier": 1}, "search.multiplier must be an integer of at least 2, got 1"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,29 @@ def test_one_run_per_search(experiment: Experiment, store: Store, in_tmp_path: P
         "bracket": [39, 40],
         "num_trials": record.num_trials,
     }
+
+
+@pytest.mark.system
+def test_a_failed_search_closes_its_run_and_leaves_the_next_alone(
+    experiment: Experiment, store: Store, in_tmp_path: Path
+) -> None:
+    def broken(config: TrialConfig) -> TrialRecord:
+        raise RuntimeError("no luck")
+
+    settings = WandbSettings(mode="offline")
+    other = replace(experiment, model={**experiment.model, "init_args": {"hidden_size": 99}})
+    with pytest.raises(RuntimeError, match="no luck"):
+        Search(other, SETTINGS, 100, store, broken, [WandbSearch(settings)]).run()
+    record = search(experiment, store, WandbSearch(settings))
+    summaries = {
+        run.name.rpartition("-")[2]: json.loads(inspect(run, "--summary", "--json"))["summary"]
+        for run in (in_tmp_path / "wandb").glob("offline-run-*")
+    }
+    assert len(summaries) == 2
+    assert summaries.pop(record.key)["min_train_size"] == 40
+    (failed,) = summaries.values()
+    assert failed["status"] == "failed"
+    assert failed["num_trials"] == 0
 
 
 def test_trouble_with_wandb_ends_the_logging_not_the_search(

@@ -73,3 +73,27 @@ def test_whoever_watches_single_steps_gets_single_steps() -> None:
     assert takes_many_steps_at_once(LSTM(3, 2, hidden_size=4), {"precision": "bf16-mixed"})
     assert not takes_many_steps_at_once(LSTM(3, 2, hidden_size=4), {"gradient_clip_val": 1.0})
     assert not takes_many_steps_at_once(OwnHook(3, 2, hidden_size=4), {})
+
+
+class OwnScheduler(LSTM):
+    def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
+        optimizer = torch.optim.SGD(self.parameters(), lr=self.learning_rate)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+class OwnCallbacks(LSTM):
+    def configure_callbacks(self) -> list[Any]:
+        return []
+
+
+@pytest.mark.parametrize("model_class", [OwnScheduler, OwnCallbacks])
+def test_own_schedulers_and_callbacks_get_single_steps(model_class: type[LSTM]) -> None:
+    assert not takes_many_steps_at_once(model_class(3, 2, hidden_size=4), {})
+
+
+def test_a_scheduler_runs_in_a_trial() -> None:
+    data = ModularAddition(max_length=4, num_train_sequences=50)
+    model = OwnScheduler(data.vocab_size, data.num_classes, hidden_size=4, learning_rate=1.0)
+    fitting.train(model, data, 10, 20, [], accelerator="cpu")
+    assert model.optimizers().param_groups[0]["lr"] == pytest.approx(0.5**10)  # type: ignore[union-attr]

@@ -41,8 +41,8 @@ def draw_uniform(num: int, available: Mapping[int, int], generator: torch.Genera
     """Lengths uniform over those of which sequences are left.
 
     Position i holds a number u_i in [0, 1), which picks among the lengths that are still open there. A length whose
-    sequences are all used up closes, and all later positions pick anew, with the same u, among the others: as u_i tells
-    nothing about what happened before position i, the pick is uniform.
+    last sequence is taken closes right after it, and all later positions pick anew, with the same u, among the others:
+    as u_i tells nothing about what happened before position i, the pick is uniform.
 
     Args, Returns: as :meth:`LengthDistribution.draw`.
     """
@@ -55,7 +55,7 @@ def draw_uniform(num: int, available: Mapping[int, int], generator: torch.Genera
         while done < len(block):
             still_open = torch.tensor([length for length, count in left.items() if count > 0], dtype=torch.int16)
             block[done:] = still_open[(u[done:] * len(still_open)).long()]
-            stop = _first_overdraft(block, done, left)
+            stop = _first_closing(block, done, left)
             for length, count in enumerate(block[done:stop].bincount().tolist()):
                 if count:
                     left[length] -= count
@@ -63,12 +63,12 @@ def draw_uniform(num: int, available: Mapping[int, int], generator: torch.Genera
     return lengths
 
 
-def _first_overdraft(block: Tensor, start: int, left: Mapping[int, int]) -> int:
-    """The first position from ``start`` on that takes a sequence more than its length has left."""
+def _first_closing(block: Tensor, start: int, left: Mapping[int, int]) -> int:
+    """The position, from ``start`` on, behind the first one that takes the last sequence of its length."""
     stop = len(block)
     for length, count in left.items():
-        if count < stop - start:
+        if 0 < count <= stop - start:
             positions = (block[start:stop] == length).nonzero()
-            if len(positions) > count:
-                stop = start + int(positions[count])
+            if len(positions) >= count:
+                stop = start + int(positions[count - 1]) + 1
     return stop
