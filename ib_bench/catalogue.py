@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ib_bench.errors import UnknownNameError
+from ib_bench.errors import BenchError, UnknownNameError
 
 TASKS = "ib_bench.tasks"
 SUPERVISION = "ib_bench.supervision"
@@ -68,16 +68,18 @@ def load_class(package: str, class_name: str) -> Any:
     raise AttributeError(f"module {package!r} has no attribute {class_name!r}")
 
 
-def find_class(package: str, name: str, option: str) -> Any:
+def find_class(package: str, name: str, option: str, base: type) -> Any:
     """A shipped class by its file's name, or anybody's class by its dotted path.
 
     Args:
         package: where shipped classes of this kind live.
         name: such as ``chain_of_thought`` or ``my_package.MyRegime``.
         option: what is being named, for the error message.
+        base: what the class must derive from.
 
     Raises:
         UnknownNameError: neither is found.
+        BenchError: what is found cannot be imported, or is something else.
     """
     for entry in entries(package):
         if entry.name == name:
@@ -85,9 +87,12 @@ def find_class(package: str, name: str, option: str) -> Any:
     module, _, class_name = name.rpartition(".")
     if module:
         try:
-            return getattr(importlib.import_module(module), class_name)
-        except (ImportError, AttributeError):
-            pass
+            found = getattr(importlib.import_module(module), class_name)
+        except Exception as error:
+            raise BenchError(f"{option} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+        if not (isinstance(found, type) and issubclass(found, base)):
+            raise BenchError(f"{option} {name!r} must be the dotted path of a {base.__name__}")
+        return found
     raise UnknownNameError(option, name, [entry.name for entry in entries(package)])
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import statistics
 import tempfile
 import time
@@ -27,7 +26,7 @@ from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import cross_entropy
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import Batch
-from ib_bench.training.fitting import train
+from ib_bench.training.fitting import silent, train
 
 MODELS = {
     "LSTM": {"hidden_size": 64},
@@ -116,14 +115,14 @@ def _endless(data: StateTrackingData) -> Iterator[Batch]:
 
 
 def _trial_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:
-    with _silent():
+    with _unseen():
         train(model, data, num_steps, num_steps + 1, [], accelerator="cpu")
 
 
 def _naive_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:
     tokens, targets = map(torch.cat, zip(*data.train_dataloader(), strict=True))
     loader = DataLoader(_Samples(tokens, targets), batch_size=data.batch_size, shuffle=True)
-    with _silent(), tempfile.TemporaryDirectory() as folder:
+    with _unseen(), tempfile.TemporaryDirectory() as folder:
         trainer = pl.Trainer(max_steps=num_steps, accelerator="cpu", logger=CSVLogger(folder), default_root_dir=folder)
         trainer.fit(model, loader)
 
@@ -134,11 +133,7 @@ class _Samples(TensorDataset):
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+def _unseen() -> Iterator[None]:
+    with silent(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
-    logger.setLevel(level)

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import inspect
+import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import lightning.pytorch as pl
 import yaml
-from jsonargparse import ActionConfigFile, Namespace
+from jsonargparse import ActionConfigFile, ArgumentError, Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from ib_bench import catalogue, data
-from ib_bench.cli.parsing import DEFAULT_STORE
+from ib_bench.cli.parsing import DEFAULT_STORE, explained
 from ib_bench.data.searchable_data import SearchableData
-from ib_bench.errors import BenchError
+from ib_bench.errors import BenchError, require
 from ib_bench.results.records import Experiment, Json
 from ib_bench.runner import SearchJob
 from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
-from ib_bench.training.fitting import PLACEMENT, TRIAL_OWNED
+from ib_bench.training.fitting import COMPUTING, INSTEAD, PLACEMENT, quiet_trainer, silent
 from ib_bench.training.instantiation import (
+    DATA_ATTRIBUTES,
     DATA_PARAMETERS,
     VOCABULARY_PARAMETERS,
+    canonical,
     check_parameters,
     import_class,
     instantiate_data,
     instantiate_model,
     source_digests,
 )
+
+Built = TypeVar("Built")
 
 _FROM_DATA = dict.fromkeys(DATA_PARAMETERS, "it is taken from the data")
 _SET_BY_SEARCH = {
@@ -55,7 +61,7 @@ def link_vocabulary(parser: LightningArgumentParser) -> None:
 def search_parser(prog: str, description: str) -> LightningArgumentParser:
     """The parser of everything that one search needs."""
     load_shipped_classes()
-    parser = LightningArgumentParser(prog=prog, description=description, exit_on_error=False)
+    parser = LightningArgumentParser(prog=prog, description=description, exit_on_error=False, allow_abbrev=False)
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="Path of a config file in YAML or JSON.")
     parser.add_lightning_class_args(pl.Trainer, "trainer")
     parser.add_lightning_class_args(pl.LightningModule, "model", subclass_mode=True, required=True)
@@ -92,11 +98,11 @@ def search_job(config: Json, settings: SearchSettings, output: Namespace, group:
     model, data_spec = config["model"], config["data"]
     check_parameters(model, "model", tuple(_SET_BY_SEARCH["model"]))
     check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
-    trainer = _changed_trainer_arguments(config.get("trainer") or {})
+    trainer = _trainer_arguments(config.get("trainer") or {})
     data = check_model_and_data(config)
     experiment = Experiment(
-        model=_without(model, "model", {**_FROM_DATA, **_SET_BY_SEARCH["model"]}),
-        data=_without(data_spec, "data", _SET_BY_SEARCH["data"]),
+        model=canonical(_without(model, "model", {**_FROM_DATA, **_SET_BY_SEARCH["model"]})),
+        data=canonical(_without(data_spec, "data", _SET_BY_SEARCH["data"])),
         trainer={name: value for name, value in trainer.items() if name not in PLACEMENT},
         source_digests=source_digests(model, data_spec),
     )
@@ -123,13 +129,30 @@ def check_model_and_data(config: Json) -> SearchableData:
     Raises:
         BenchError: something is missing or wrong, or set that is not the user's to set.
     """
-    if config.get("data") is None:
-        raise BenchError("the following arguments are required: data")
+    for option in ("model", "data"):
+        if config.get(option) is None:
+            raise BenchError(f"the following arguments are required: {option}")
     check_parameters(config["model"], "model", VOCABULARY_PARAMETERS)
     model = _without(config["model"], "model", _FROM_DATA)
-    data = instantiate_data(config["data"])
-    instantiate_model(model, data)
+    data = _built("data", config["data"], lambda: instantiate_data(config["data"]))
+    if missing := [name for name in DATA_ATTRIBUTES if not hasattr(data, name)]:
+        raise BenchError(f"data {config['data']['class_path']} must have the attributes {', '.join(missing)}")
+    _built("model", model, lambda: instantiate_model(model, data))
     return data
+
+
+def _built(option: str, spec: Json, build: Callable[[], Built]) -> Built:
+    """What ``build`` returns; whatever a constructor raises becomes one sentence that says where."""
+    try:
+        return build()
+    except BenchError:
+        raise
+    except ArgumentError as error:
+        raise explained(error) from error
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__} in {last.filename}:{last.lineno}: {' '.join(str(error).split())}"
+        raise BenchError(f"{option} {spec['class_path']} cannot be built: {reason}") from error
 
 
 def _without(spec: Json, option: str, instead: dict[str, str]) -> Json:
@@ -147,18 +170,33 @@ def _without(spec: Json, option: str, instead: dict[str, str]) -> Json:
     return {"class_path": spec["class_path"], "init_args": init_args}
 
 
-def _changed_trainer_arguments(trainer: Json) -> Json:
-    """The Trainer's arguments that differ from its defaults.
+def _trainer_arguments(trainer: Json) -> Json:
+    """The Trainer's arguments that a trial takes and that differ from the defaults; tried out once.
 
     Raises:
-        BenchError: one is the trial's to set.
+        BenchError: one is the trial's to set, or the Trainer refuses it.
     """
     defaults = LightningArgumentParser()
     defaults.add_lightning_class_args(pl.Trainer, "trainer")
     default = defaults.get_defaults().trainer
     changed = {name: value for name, value in trainer.items() if value != default[name]}
-    for name in changed:
-        if name in TRIAL_OWNED:
-            instead = f"use {TRIAL_OWNED[name]}" if TRIAL_OWNED[name] else "it has no place in a search"
-            raise BenchError(f"trainer.{name} is set by the search itself, got {changed[name]!r}; {instead}")
+    for name, value in changed.items():
+        if name not in COMPUTING + PLACEMENT:
+            instead = INSTEAD.get(name, f"a search takes {', '.join(COMPUTING + PLACEMENT)}")
+            raise BenchError(f"trainer.{name} is not an option of a search, got {value!r}; {instead}")
+        if isinstance(value, dict):
+            raise BenchError(f"trainer.{name} must be a name or a number in a search, got {value!r}")
+    accumulated = changed.get("accumulate_grad_batches", 1)
+    require(accumulated >= 1, "trainer.accumulate_grad_batches", accumulated, "an integer of at least 1")
+    try:
+        with silent():
+            trial = quiet_trainer(**{"devices": 1, **changed})
+    except Exception as error:
+        given = ", ".join(f"trainer.{name} {value!r}" for name, value in changed.items())
+        raise BenchError(f"Lightning's Trainer refuses {given}: {' '.join(str(error).split())}") from error
+    if trial.world_size > 1:
+        raise BenchError(
+            f"trainer.devices and trainer.num_nodes must be 1 in a search, got {trial.world_size} processes; "
+            f"run independent searches side by side instead, with ib-bench run --workers"
+        )
     return changed

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 from jsonargparse import ArgumentError, lazy_instance
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
@@ -16,6 +18,8 @@ from ib_bench.cli.experiments import (
     resolved_config,
 )
 from ib_bench.cli.parsing import explained, option_names
+from ib_bench.errors import BenchError
+from ib_bench.training.fitting import silent
 
 _SUBCOMMANDS = ("fit", "validate", "test")
 
@@ -40,13 +44,32 @@ class BenchCLI(LightningCLI):
             self.config = parser.parse_args(args)
         except ArgumentError as error:
             raise explained(error, arguments, option_names(subparser)) from error
-        check_model_and_data(resolved_config(subparser, self.config[command]))
+        config = resolved_config(subparser, self.config[command])
+        check_model_and_data(config)
+        checkpoint = config.get("ckpt_path")
+        if checkpoint not in (None, "best", "last", "hpc") and not Path(checkpoint).is_file():
+            raise BenchError(f"ckpt_path must be a checkpoint's path, best, last or hpc, got {checkpoint!r}")
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the options as they are: they, and not what a checkpoint remembers, say which model it is."""
+
+    def _set_seed(self) -> None:
+        """Seed without saying so: what is wrong with the Trainer's options is still to be found out."""
+        with silent():
+            super()._set_seed()
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Build the Trainer; what it refuses is said in one sentence."""
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except Exception as error:
+            raise BenchError(f"Lightning's Trainer refuses its options: {' '.join(str(error).split())}") from error
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
     """Run a LightningCLI command."""
     load_shipped_classes()
-    strict: dict[str, Any] = {"exit_on_error": False}
+    strict: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
     BenchCLI(
         parser_kwargs={**strict, "prog": "ib-bench", **{name: dict(strict) for name in _SUBCOMMANDS}},
         trainer_defaults={"logger": lazy_instance(CSVLogger, save_dir=".")},

@@ -57,27 +57,25 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
         name = found[1].partition("=")[0]
         return BenchError(f"unknown option {name}{nearest(name, options)}")
     if found := re.search(r"Problems parsing config: (.*)", message, re.DOTALL):
-        files = [value for flag, value in pairwise(arguments) if flag in ("-c", "--config")]
+        words = [word for argument in arguments for word in argument.split("=", 1)]
+        files = [value for flag, value in pairwise(words) if flag in ("-c", "--config")]
         return BenchError(f"config {', '.join(files)} is not valid YAML: {' '.join(found[1].split())}")
     path = ".".join(re.findall(r'Parser key "([^"]+)"', message))
     if found := re.search(r"Expected a dot import path string: (\S+)", message):
         return _unknown_class(path, found[1])
     if found := re.search(r"Problem with given class_path '([^']+)':\s+Option '([^']+)' is not accepted", message):
         return _unknown_parameter(path, *found.groups())
-    if found := re.search(r"Problem with given class_path '([^']+)':\s+(No module.*|module .* has no.*)", message):
-        return BenchError(f"{path} {found[1]!r} cannot be imported: {found[2]}")
-    if "does not correspond to a subclass of" in message:
-        value = re.search(r"Given value: (\S+)", message)
-        return BenchError(
-            f"{path} must be the dotted path of a {_lightning_base(path)}, got {value[1] if value else '?'}"
-        )
+    value = re.search(r"(?:Got value|Given value): (.*)", message)
+    unusable = re.search(r"Errors:\s+- (.*?)\n\s+- Expected a <class 'NoneType'>", message, re.DOTALL)
+    if path in _SHORT_NAMES and value and unusable:
+        reason = " ".join(unusable[1].rpartition("':\n")[2].split())
+        return BenchError(f"{path} {value[1]!r} cannot be used as a {_lightning_base(path)}: {reason}")
     # An optional class adds "or None" to the errors of everything inside it: only what the innermost key says counts.
     innermost = message.rpartition('Parser key "')[2].partition("Given value type")[0]
     innermost = innermost.partition("Got value")[0]
     expected = dict.fromkeys(re.findall(r"Expected an? ((?:<class|typing\.).*?[>\]])", innermost))
-    value = re.search(r"(?:Got value|Given value): (.*)", message)
     if path and expected and value:
-        return BenchError(f"{path} must be {' or '.join(map(_readable, expected))}, got {value[1]!r}")
+        return BenchError(f"{path} must be {' or '.join(filter(None, map(_readable, expected)))}, got {value[1]!r}")
     return BenchError(" ".join(message.split()))
 
 
@@ -101,7 +99,8 @@ def _lightning_base(option: str) -> str:
 
 def _readable(kind: str) -> str:
     if kind.startswith("typing.Literal"):
-        return "one of " + ", ".join(re.findall(r"'([^']+)'", kind))
+        names = re.findall(r"'([^']+)'", kind)
+        return "one of " + ", ".join(names) if names else ""
     name = re.sub(r"<class '([^']+)'>", r"\1", kind)
     articles = {"int": "an integer", "float": "a number", "bool": "true or false", "NoneType": "null", "list": "a list"}
     return articles.get(name, name)

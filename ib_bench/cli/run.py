@@ -16,7 +16,7 @@ from ib_bench.cli.parsing import explained, parse
 from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.suites import find_suite
 from ib_bench.errors import BenchError, require
-from ib_bench.execution.processes import make_executor
+from ib_bench.execution.processes import make_executor, num_cores
 from ib_bench.report.figures import min_train_size_figure
 from ib_bench.report.tables import verdict_table
 from ib_bench.runner import SearchJob
@@ -32,7 +32,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         exit_on_error=False,
     )
     parser.add_argument("suite", type=str, help="Path of a suite file, or the name of a shipped one (see ib-bench ls).")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="Searches that run side by side.")
+    parser.add_argument("--workers", type=int, default=num_cores(), help="Searches that run side by side.")
     parser.add_argument("--figures", type=str, default="figures", help="Folder for the figure.")
     parser.add_argument("--fast_dev_run", action="store_true", help="Run every search for a few steps; keep nothing.")
     add_output_arguments(parser)
@@ -79,7 +79,8 @@ def _run(suite: Suite, jobs: list[SearchJob], options: Namespace) -> int:
     if records:
         title = f"{suite.name}: smallest training set that suffices (N*)"
         console.print(verdict_table(records, title))
-        for path in min_train_size_figure(records, title, figures / suite.name):
+        files = min_train_size_figure(records, title, figures / suite.name)
+        for path in [] if options.fast_dev_run else files:
             console.print(f"figure: {path}", soft_wrap=True)
     failures = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
     for job, error in failures:

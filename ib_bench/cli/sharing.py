@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Sequence
 
 from jsonargparse import Namespace
@@ -14,7 +13,7 @@ from ib_bench.cli.parsing import parse
 from ib_bench.cli.progress import run_jobs
 from ib_bench.data.length_distributions.length_distribution import MIN_LENGTH
 from ib_bench.errors import BenchError, NothingHeldOutError, require
-from ib_bench.execution.processes import make_executor
+from ib_bench.execution.processes import make_executor, num_cores
 from ib_bench.report.tables import OutputFormat, sharing_row, sharing_table, to_json
 from ib_bench.results.records import Json
 from ib_bench.runner import SearchJob
@@ -28,7 +27,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         f"ib-bench {command}",
         "Measure the sharing factor: N* at each length 2..L alone, summed, over N* at all lengths together.",
     )
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="Searches that run side by side.")
+    parser.add_argument("--workers", type=int, default=num_cores(), help="Searches that run side by side.")
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
     options = parse(parser, arguments)
     require(options.workers >= 1, "workers", options.workers, "an integer of at least 1")

@@ -8,7 +8,7 @@ from typing import Any
 
 from ib_bench import catalogue
 from ib_bench.data.batches import EpochShuffle, EvalBatches, TrainBatches
-from ib_bench.data.length_distributions.length_distribution import MIN_LENGTH
+from ib_bench.data.length_distributions.length_distribution import MIN_LENGTH, LengthDistribution
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.sequence_pool import SequencePool, Sequences
 from ib_bench.errors import NothingHeldOutError, PoolExhaustedError, require
@@ -16,6 +16,10 @@ from ib_bench.supervision.supervision import Batch, Supervision
 from ib_bench.tasks.finite_state_machine import FiniteStateMachine
 
 EVAL_BATCH_SIZE = 500
+
+MAX_LENGTH = 2**11 - 1  # 16 times as many symbols are still counted by the 16 bits that lengths are kept in
+
+DEFAULT_MAX_SEQUENCES = 16_000_000
 
 MAX_LENGTH_MULTIPLE = 16
 """The longest evaluation, in multiples of ``max_length``: learned positions must reach that far."""
@@ -30,8 +34,9 @@ class StateTrackingData(SearchableData):
             dotted path of another :class:`~ib_bench.supervision.supervision.Supervision`.
         length_distribution: ``fixed``, ``uniform``, ``short_to_long``, or the dotted path of another
             :class:`~ib_bench.data.length_distributions.length_distribution.LengthDistribution`.
-        max_length: number of symbols in the longest sequences (L), at least 2.
-        num_train_sequences: size of the training set (N), at least 1; null takes the whole pool.
+        max_length: number of symbols in the longest sequences (L), in 2..2047.
+        num_train_sequences: size of the training set (N), at least 1; null takes the whole pool, up to the paper's
+            largest size of 16,000,000.
         batch_size: sequences per optimizer step, at least 1.
         seed: determines the validation set, the order of the training pool and the order of each epoch; in 0..2^32-1.
         separator: whether a ``=`` token follows the input; null does what the regime does.
@@ -63,20 +68,22 @@ class StateTrackingData(SearchableData):
         separator: bool | None = None,
     ) -> None:
         super().__init__()
-        require(max_length >= MIN_LENGTH, "max_length", max_length, f"an integer of at least {MIN_LENGTH}")
+        in_range = MIN_LENGTH <= max_length <= MAX_LENGTH
+        require(in_range, "max_length", max_length, f"an integer in {MIN_LENGTH}..{MAX_LENGTH}")
         require(batch_size >= 1, "batch_size", batch_size, "an integer of at least 1")
         require(0 <= seed < 2**32, "seed", seed, "an integer in 0..2^32-1")
         num = num_train_sequences
         require(num is None or num >= 1, "num_train_sequences", num, "null or an integer of at least 1")
-        distribution = catalogue.find_class(catalogue.LENGTH_DISTRIBUTIONS, length_distribution, "length_distribution")
-        regime = catalogue.find_class(catalogue.SUPERVISION, supervision, "supervision")
+        kind, name = catalogue.LENGTH_DISTRIBUTIONS, length_distribution
+        distribution = catalogue.find_class(kind, name, "length_distribution", LengthDistribution)
+        regime = catalogue.find_class(catalogue.SUPERVISION, supervision, "supervision", Supervision)
         self.task = task
         self.supervision: Supervision = regime(task, separator)
         self.pool = SequencePool(task.num_symbols, distribution(), max_length, seed)
         if self.pool.num_val == 0:
             raise NothingHeldOutError(self.pool.num_train)
         self.max_train_sequences = self.pool.num_train
-        self.num_train_sequences = self.max_train_sequences if num is None else num
+        self.num_train_sequences = min(self.max_train_sequences, DEFAULT_MAX_SEQUENCES) if num is None else num
         if self.num_train_sequences > self.max_train_sequences:
             raise PoolExhaustedError(self.num_train_sequences, self.max_train_sequences)
         self.max_length = max_length
@@ -141,4 +148,6 @@ def _joined_docstring(task: type[FiniteStateMachine]) -> str:
     """The task's docstring, with the arguments of the data after its own."""
     shared = inspect.cleandoc(StateTrackingData.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
     shared = shared[shared.index("    supervision:") :]
-    return inspect.cleandoc(task.__doc__ or "").replace("\n\nRaises:", f"\n{shared}\n\nRaises:", 1)
+    summary, _, rest = inspect.cleandoc(task.__doc__ or "").partition("\n\nArgs:\n")
+    own, _, after = rest.partition("\n\n")
+    return f"{summary}\n\nArgs:\n" + "\n".join(filter(None, [own, shared])) + f"\n\n{after}"

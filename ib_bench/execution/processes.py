@@ -102,6 +102,11 @@ class Processes(Executor):
         return started
 
 
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def make_executor(num_workers: int) -> Executor:
     """The executor for a number of workers: this process for one, worker processes for more.
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ib_bench.errors import require
-from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.models.sequence_model import SequenceModel, require_size
 
 NORMALIZATIONS = ("rms", "unit", "none")
 
@@ -42,7 +42,7 @@ class DenseSSM(SequenceModel):
         learning_rate: of Adam.
 
     Raises:
-        InvalidOptionError: an unknown ``normalization``.
+        InvalidOptionError: an unknown ``normalization``, or a size below 1.
 
     Reference: arXiv 2602.18333, section 4.
     """
@@ -60,7 +60,9 @@ class DenseSSM(SequenceModel):
         self.save_hyperparameters()
         require(normalization in NORMALIZATIONS, "normalization", normalization, f"one of {', '.join(NORMALIZATIONS)}")
         self.normalization = normalization
-        embedding_size = embedding_size or hidden_size
+        embedding_size = hidden_size if embedding_size is None else embedding_size
+        require_size("hidden_size", hidden_size)
+        require_size("embedding_size", embedding_size)
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         # Entries of A(x) then have variance 1 / hidden_size: A(x) keeps the length of a random state.
         scale = 1 / math.sqrt(embedding_size * hidden_size)

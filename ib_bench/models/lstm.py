@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.models.sequence_model import SequenceModel, require_size
 
 
 class LSTM(SequenceModel):
@@ -18,6 +18,9 @@ class LSTM(SequenceModel):
         hidden_size: width of the embedding and of the state (the paper: 768, also 256).
         num_layers: LSTMs on top of each other (the paper: 1).
         learning_rate: of Adam.
+
+    Raises:
+        InvalidOptionError: a size below 1.
 
     Reference: arXiv 2602.18333, section 4.
     """
@@ -32,6 +35,8 @@ class LSTM(SequenceModel):
     ) -> None:
         super().__init__(num_classes, learning_rate)
         self.save_hyperparameters()
+        require_size("hidden_size", hidden_size)
+        require_size("num_layers", num_layers)
         self.embedding = nn.Embedding(vocab_size, hidden_size)
         self.lstm = nn.LSTM(hidden_size, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, num_classes)

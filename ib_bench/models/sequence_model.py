@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, cast
 
@@ -13,6 +14,11 @@ from torch import Tensor
 from ib_bench.errors import require
 from ib_bench.models.metrics import LOSS, StateTrackingMetrics, cross_entropy, metric_key
 from ib_bench.supervision.supervision import Batch
+
+
+def require_size(option: str, value: int) -> None:
+    """Raise :class:`~ib_bench.errors.InvalidOptionError` unless a width or a number of layers is at least 1."""
+    require(value >= 1, option, value, "an integer of at least 1")
 
 
 class SequenceModel(pl.LightningModule, ABC):
@@ -30,7 +36,7 @@ class SequenceModel(pl.LightningModule, ABC):
 
     def __init__(self, num_classes: int, learning_rate: float = 1e-3) -> None:
         super().__init__()
-        require(learning_rate > 0, "learning_rate", learning_rate, "a number above 0")
+        require(0 < learning_rate < math.inf, "learning_rate", learning_rate, "a finite number above 0")
         self.learning_rate = learning_rate
         self.metrics = torch.nn.ModuleDict({split: StateTrackingMetrics(num_classes) for split in ("val", "test")})
 
@@ -101,7 +107,9 @@ class SequenceModel(pl.LightningModule, ABC):
             self._metric(split).update(logits, batch.targets)
             return logits
         loss = cross_entropy(logits, batch.targets)
-        if self.trainer.loggers:  # logging costs as much as a small model's step: none without a logger
+        trainer = self.trainer
+        if trainer.loggers or trainer.progress_bar_callback or trainer.checkpoint_callbacks:
+            # only where somebody looks: logging costs a good part of a small model's step
             self.log(metric_key(split, LOSS), loss, prog_bar=True)
         return loss
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ib_bench.errors import require
-from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.models.sequence_model import SequenceModel, require_size
 
 _INIT_STD = 0.02
 
@@ -40,7 +40,8 @@ class Transformer(SequenceModel):
         learning_rate: of Adam.
 
     Raises:
-        InvalidOptionError: ``num_heads`` does not divide ``hidden_size``, or ``dropout`` lies outside [0, 1).
+        InvalidOptionError: a size below 1, ``num_heads`` does not divide ``hidden_size``, or ``dropout`` lies outside
+            [0, 1).
 
     Reference: arXiv 2602.18333, section 4.
     """
@@ -58,6 +59,12 @@ class Transformer(SequenceModel):
     ) -> None:
         super().__init__(num_classes, learning_rate)
         self.save_hyperparameters()
+        for option, size in (
+            ("num_positions", num_positions),
+            ("num_layers", num_layers),
+            ("hidden_size", hidden_size),
+        ):
+            require_size(option, size)
         divides = num_heads >= 1 and hidden_size % num_heads == 0
         require(divides, "num_heads", num_heads, f"a divisor of hidden_size, which is {hidden_size}")
         require(0 <= dropout < 1, "dropout", dropout, "in [0, 1)")

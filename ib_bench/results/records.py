@@ -173,7 +173,7 @@ class SearchRecord:
         key: of the config.
         config: the config, as JSON.
         labels: model, task and its arguments, supervision, length distribution and maximal length.
-        status: ``running`` (or interrupted) or ``finished``.
+        status: ``running`` (or interrupted), ``failed`` (an error ended it; the next run tries again) or ``finished``.
         max_size: the largest size, N_max: the setting or the training pool, whichever is smaller.
         evaluations: the sizes tried so far, in order.
         wall_time_s: time spent on the trials of this search, wherever they ran.
@@ -211,9 +211,9 @@ class SearchRecord:
 
     @property
     def verdict(self) -> str:
-        """N* for people: a number, ``> N_max``, or ``unfinished``."""
+        """N* for people: a number, ``> N_max``, ``unfinished`` or ``failed``."""
         if self.status != "finished":
-            return "unfinished"
+            return "failed" if self.status == "failed" else "unfinished"
         return f"> {self.max_size:,}" if self.censored else f"{self.min_train_size:,}"
 
     def summary(self) -> Json:

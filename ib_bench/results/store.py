@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -57,11 +58,12 @@ class Store:
             self._connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
             self._open_schema()
         except sqlite3.Error as error:
+            self._close_quietly()
             reason = str(error)
             hint = "choose another file with --store"
             raise StoreError(f"store {str(self.path)!r} cannot be used ({reason}); {hint}") from error
         except StoreError:
-            self.close()
+            self._close_quietly()
             raise
 
     def __enter__(self) -> Store:
@@ -137,7 +139,7 @@ class Store:
 
     def _open_schema(self) -> None:
         if self._pragma("application_id") == 0 and not self._has_tables():
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._switch_to_wal()
             with self._transaction():
                 if not self._has_tables():  # unless another process was faster
                     for statement in _SCHEMA.split(";"):
@@ -151,6 +153,22 @@ class Store:
                 f"store {str(self.path)!r} has schema version {version}, this ib-bench reads version {SCHEMA_VERSION}; "
                 f"open it with the ib-bench that wrote it, or start a new one with --store"
             )
+
+    def _switch_to_wal(self) -> None:
+        """Write-ahead logging; SQLite does not wait here while another process does the same, so we do."""
+        deadline = time.monotonic() + _LOCK_TIMEOUT_S
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def _close_quietly(self) -> None:
+        if (connection := getattr(self, "_connection", None)) is not None:
+            connection.close()
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])

@@ -9,6 +9,7 @@ Reference: arXiv 2602.18333, section 4.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
@@ -63,11 +64,11 @@ class SearchSettings:
     def __post_init__(self) -> None:
         rates, seeds, interval = self.learning_rates, self.seeds, self.val_check_interval
         distinct = "a list of at least one number, none twice, each "
-        positive = all(rate > 0 for rate in rates)
-        require(_is_grid(rates) and positive, "search.learning_rates", rates, distinct + "above 0")
+        positive = all(0 < rate < math.inf for rate in rates)
+        require(_is_grid(rates) and positive, "search.learning_rates", rates, distinct + "finite and above 0")
         in_range = all(0 <= seed < 2**32 for seed in seeds)
         require(_is_grid(seeds) and in_range, "search.seeds", seeds, distinct + "in 0..2^32-1")
-        require(self.threshold > 0, "search.threshold", self.threshold, "a number above 0")
+        require(0 < self.threshold < math.inf, "search.threshold", self.threshold, "a finite number above 0")
         for name in ("max_steps", "max_size", "max_evaluations", "num_threads"):
             require(getattr(self, name) >= 1, f"search.{name}", getattr(self, name), "an integer of at least 1")
         require(self.multiplier >= 2, "search.multiplier", self.multiplier, "an integer of at least 2")
@@ -101,6 +102,9 @@ class SearchListener:
 
     def on_end(self, record: SearchRecord) -> None:
         """The search has finished."""
+
+    def on_failure(self, record: SearchRecord, error: BaseException) -> None:
+        """The search ends without a verdict: something was raised, or the user interrupted."""
 
 
 class Search:
@@ -139,23 +143,34 @@ class Search:
         done = self._store.search(self.config.key)
         if done is not None and done.status == "finished":
             return done
-        record = self._record("running", [], 0.0)
-        self._store.put_search(record)
-        self._tell("on_start", record)
+        self._record = self._new_record("running", [], 0.0)
+        self._store.put_search(self._record)
+        self._tell("on_start", self._record)
+        try:
+            return self._search()
+        except BaseException as error:
+            status = "failed" if isinstance(error, Exception) else "running"  # an interrupted search goes on later
+            self._record = replace(self._record, status=status)
+            self._store.put_search(self._record)
+            self._tell("on_failure", self._record, error)
+            raise
+
+    def _search(self) -> SearchRecord:
+        """Size after size, each kept as soon as it is judged."""
         evaluations: list[Evaluation] = []
         for size, succeeded, bracket in self.settings.bisection(self.max_size).run(self._succeeds):
             losses = [trial.best_val_loss for trial in self._trials if trial.best_val_loss is not None]
             keys = [trial.key for trial in self._trials]
             evaluation = Evaluation(size, succeeded, min(losses, default=None), bracket.as_tuple(), keys)
             evaluations.append(evaluation)
-            wall_time_s = record.wall_time_s + sum(trial.wall_time_s for trial in self._trials)
-            record = self._record("running", list(evaluations), wall_time_s)
-            self._store.put_search(record)
+            wall_time_s = self._record.wall_time_s + sum(trial.wall_time_s for trial in self._trials)
+            self._record = self._new_record("running", list(evaluations), wall_time_s)
+            self._store.put_search(self._record)
             self._tell("on_evaluation", evaluation)
-        record = replace(record, status="finished")
-        self._store.put_search(record)
-        self._tell("on_end", record)
-        return record
+        self._record = replace(self._record, status="finished")
+        self._store.put_search(self._record)
+        self._tell("on_end", self._record)
+        return self._record
 
     def _succeeds(self, size: int) -> bool:
         """Train the grid at one size, up to the first success unless all are wanted."""
@@ -180,7 +195,7 @@ class Search:
         self._tell("on_trial_end", trial, from_store)
         return trial
 
-    def _record(self, status: str, evaluations: list[Evaluation], wall_time_s: float) -> SearchRecord:
+    def _new_record(self, status: str, evaluations: list[Evaluation], wall_time_s: float) -> SearchRecord:
         return SearchRecord(
             key=self.config.key,
             config=self.config.to_json(),

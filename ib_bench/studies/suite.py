@@ -81,7 +81,12 @@ def read_suite(path: Path) -> Suite:
     for axis, values in axes.items():
         if not isinstance(values, list) or not values:
             raise BenchError(f"suite {str(path)!r}: axes.{axis} must be a list of at least one value, got {values!r}")
+        if len({yaml.safe_dump(value) for value in values}) < len(values):
+            raise BenchError(f"suite {str(path)!r}: axes.{axis} must hold no value twice, got {values!r}")
     data = base.get("data")
     base["data"] = data if isinstance(data, dict) else {"class_path": data}
-    base["data"].setdefault("init_args", {})
+    if not base["data"].get("class_path"):
+        raise BenchError(f"suite {str(path)!r}: base.data must name a task")
+    if not isinstance(base["data"].setdefault("init_args", {}), dict):
+        raise BenchError(f"suite {str(path)!r}: base.data.init_args must be a mapping")
     return Suite(path.stem, base, axes)

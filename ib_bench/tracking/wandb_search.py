@@ -78,6 +78,7 @@ class WandbSearch(SearchListener):
             name=f"{labels['model']} {labels['task']} {labels['supervision']} L={labels['max_length']}",
             id=record.key,
             resume="allow",
+            reinit="create_new",
             config={**labels, **record.config},
             settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
         )
@@ -111,10 +112,21 @@ class WandbSearch(SearchListener):
     def on_end(self, record: SearchRecord) -> None:
         """Log the table and the summary, and close the run."""
         self._run.log({"trials": wandb.Table(columns=_TRIAL_COLUMNS, data=self._trials)})
-        summary = record.summary()
-        shown = ("status", "min_train_size", "bracket", "censored", "max_size", "num_trials", "wall_time_s")
-        self._run.summary.update({name: summary[name] for name in shown})
+        self._run.summary.update(_summary(record))
         self._run.finish()
+
+    @_store_comes_first
+    def on_failure(self, record: SearchRecord, error: BaseException) -> None:
+        """Say that there is no verdict, and close the run, so that the next search gets one of its own."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        self._run.summary.update({**_summary(record), "status": "interrupted" if interrupted else "failed"})
+        self._run.finish(exit_code=1)
+
+
+def _summary(record: SearchRecord) -> dict[str, Any]:
+    summary = record.summary()
+    shown = ("status", "min_train_size", "bracket", "censored", "max_size", "num_trials", "wall_time_s")
+    return {name: summary[name] for name in shown}
 
 
 def resolved_mode(settings: WandbSettings) -> WandbMode:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import getattr_static
@@ -88,12 +90,23 @@ def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[
 
 
 def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:
-    return pl.Trainer(
+    return quiet_trainer(
         max_steps=max_steps,
         max_epochs=-1,
         val_check_interval=val_check_interval,
         check_val_every_n_epoch=None,
         callbacks=callbacks,
+        **arguments,
+    )
+
+
+def quiet_trainer(**arguments: Any) -> pl.Trainer:
+    """A Trainer that writes no file and prints nothing.
+
+    Args:
+        arguments: further arguments of the Trainer.
+    """
+    return pl.Trainer(
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -114,3 +127,19 @@ def interrupts_reach_the_caller(trainer: pl.Trainer) -> Iterator[None]:
             raise
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from exit
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Lightning prints neither tips nor what it found on this machine."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's, of torch
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

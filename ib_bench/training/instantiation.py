@@ -12,6 +12,7 @@ from typing import Any, cast
 import lightning.pytorch as pl
 from jsonargparse import ArgumentParser
 
+from ib_bench import catalogue
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError
 from ib_bench.results.records import Json
@@ -21,6 +22,10 @@ VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
 
 DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions")
 """What a model may take from the data."""
+
+
+DATA_ATTRIBUTES = (*DATA_PARAMETERS, "max_train_sequences")
+"""What a DataModule must offer."""
 
 
 def instantiate_data(spec: Json, **overrides: Any) -> SearchableData:
@@ -61,6 +66,15 @@ def import_class(path: str) -> type:
     """The class at a dotted path."""
     module, _, name = path.rpartition(".")
     return cast(type, getattr(importlib.import_module(module), name))
+
+
+def canonical(spec: Json) -> Json:
+    """A spec whose class has the path by which everybody knows it, so that one class has one path."""
+    cls = import_class(spec["class_path"])
+    package = cls.__module__.rpartition(".")[0]
+    shipped = any(entry.class_name == cls.__name__ for entry in catalogue.entries(catalogue.MODELS))
+    module = package if shipped and package == catalogue.MODELS else cls.__module__
+    return {**spec, "class_path": f"{module}.{cls.__qualname__}"}
 
 
 def source_digests(*specs: Json) -> dict[str, str]:

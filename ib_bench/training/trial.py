@@ -7,11 +7,9 @@ Reference: arXiv 2602.18333, section 4.
 
 from __future__ import annotations
 
-import logging
 import math
 import platform
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -26,7 +24,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.models.metrics import METRIC_DEFINITION
 from ib_bench.results.records import TrialConfig, TrialRecord
-from ib_bench.training.fitting import interrupts_reach_the_caller, train
+from ib_bench.training.fitting import interrupts_reach_the_caller, silent, train
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 from ib_bench.training.threshold_stopping import ThresholdStopping
 from ib_bench.training.validation_cadence import validation_interval
@@ -83,16 +81,16 @@ def train_trial(
         data.setup("fit")  # the loaders are looked at before Lightning does this itself
         stopping = ThresholdStopping(config.threshold, on_validation)
         interval = config.val_check_interval or _default_interval(data, config.max_steps)
-        trainer = train(model, data, config.max_steps, interval, [stopping], **experiment.trainer, **(placement or {}))
+        arguments = {"devices": 1, **experiment.trainer, **(placement or {})}
+        trainer = train(model, data, config.max_steps, interval, [stopping], **arguments)
         num_steps = trainer.global_step
         if not stopping.curve or stopping.curve[-1][0] < num_steps:
             with interrupts_reach_the_caller(trainer):
                 trainer.validate(model, datamodule=data, verbose=False)
     finite = [(loss, step) for step, loss in stopping.curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
-    metrics = {
-        key.partition("/")[2]: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")
-    }
+    logged = {key.partition("/"): float(value) for key, value in trainer.callback_metrics.items()}
+    metrics = {name: value for (split, _, name), value in logged.items() if split == "val"}
     record = TrialRecord(
         key=config.key,
         config=config.to_json(),
@@ -122,20 +120,14 @@ def _default_interval(data: Any, max_steps: int) -> int:
 @contextmanager
 def _isolated(seed: int, num_threads: int) -> Iterator[None]:
     """The trial's own randomness, threads and silence; the caller's are given back afterwards."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels, threads = [logger.level for logger in loggers], torch.get_num_threads()
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    threads = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     try:
-        with isolate_rng(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's, of torch
+        with silent(), isolate_rng():
             seed_everything(seed, workers=False, verbose=False)
             yield
     finally:
         torch.set_num_threads(threads)
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _finite(value: float) -> float | None:

@@ -29,8 +29,14 @@ CASES = {
         ["search", "--model", "LSTM", "--model.hiden_size", "4", *DATA],
         ["model.hiden_size", "did you mean 'hidden_size'"],
     ),
-    "model's module": (["search", "--model", "nowhere.GRU", *DATA], ["model 'nowhere.GRU' cannot be imported"]),
-    "not a model": (["search", "--model", "pathlib.Path", *DATA], ["dotted path of a LightningModule"]),
+    "model's module": (
+        ["search", "--model", "nowhere.GRU", *DATA],
+        ["model 'nowhere.GRU' cannot be used", "No module named 'nowhere'"],
+    ),
+    "not a model": (
+        ["search", "--model", "pathlib.Path", *DATA],
+        ["cannot be used as a LightningModule", "pathlib.Path"],
+    ),
     "no model": (["search", *DATA], ["required", "model"]),
     "task": (["search", *MODEL, "--data", "ModularAdition"], ["unknown data 'ModularAdition'", "'ModularAddition'"]),
     "supervision": (
@@ -74,6 +80,60 @@ CASES = {
         ["extrapolate", *MODEL, *DATA, "--extrapolation.multiples", "[0.5]"],
         ["extrapolation.multiples must be", "1..16, got [0.5]"],
     ),
+    "nothing to hold out": (
+        ["fit", *MODEL, *DATA, "--data.modulus", "2", "--data.max_length", "2"],
+        ["max_length must be larger", "only 4 sequences"],
+    ),
+    "width": (["search", *DATA, "--model", "LSTM", "--model.hidden_size", "0"], ["hidden_size must be", "got 0"]),
+    "layers": (["fit", *DATA, "--model", "Transformer", "--model.num_layers", "0"], ["num_layers must be", "got 0"]),
+    "infinite rate": (["search", *MODEL, *DATA, "--search.learning_rates", "[.inf]"], ["learning_rates", "finite"]),
+    "length": (["search", *MODEL, *DATA, "--data.max_length", "40000"], ["max_length must be an integer in 2..2047"]),
+    "accelerator": (["search", *MODEL, *DATA, "--trainer.accelerator", "tpu"], ["trainer.accelerator 'tpu'"]),
+    "accelerator of fit": (["fit", *MODEL, *DATA, "--trainer.accelerator", "tpu"], ["Lightning's Trainer refuses"]),
+    "devices": (["search", *MODEL, *DATA, "--trainer.devices", "0"], ["trainer.devices '0'"]),
+    "several devices": (
+        ["search", *MODEL, *DATA, "--trainer.accelerator", "cpu", "--trainer.devices", "2"],
+        ["trainer.devices", "must be 1 in a search", "got 2"],
+    ),
+    "accumulation": (
+        ["search", *MODEL, *DATA, "--trainer.accumulate_grad_batches", "0"],
+        ["trainer.accumulate_grad_batches must be", "got 0"],
+    ),
+    "callbacks": (
+        ["search", *MODEL, *DATA, "--trainer.callbacks", "LearningRateMonitor"],
+        ["trainer.callbacks is not an option of a search"],
+    ),
+    "precision": (
+        ["search", *MODEL, *DATA, "--trainer.precision", "7"],
+        ["trainer.precision must be one of trans", "'7'"],
+    ),
+    "abbreviation": (
+        ["search", *MODEL, *DATA, "--trainer.max_step", "5"],
+        ["--trainer.max_step", "'--trainer.max_steps'"],
+    ),
+    "checkpoint": (["test", *MODEL, *DATA, "--ckpt_path", "no.ckpt"], ["ckpt_path must be", "got 'no.ckpt'"]),
+    "not a regime": (
+        ["search", *MODEL, *DATA, "--data.supervision", "os.path.join"],
+        ["supervision 'os.path.join' must be the dotted path of a Supervision"],
+    ),
+    "a regime that cannot be imported": (
+        ["search", *MODEL, *DATA, "--data.supervision", "nowhere.Regime"],
+        ["supervision 'nowhere.Regime' cannot be imported", "No module named 'nowhere'"],
+    ),
+    "abstract model": (
+        ["search", *DATA, "--model", "ib_bench.models.sequence_model.SequenceModel"],
+        ["SequenceModel' cannot be used", "abstract"],
+    ),
+    "model that raises": (["search", *DATA, "--model", "raising.Raises"], ["raising.Raises cannot be built", "boom"]),
+    "data that is not ours": (
+        ["fit", *MODEL, "--data", "lightning.pytorch.demos.boring_classes.BoringDataModule"],
+        ["must have the attributes vocab_size"],
+    ),
+    "no data": (["fit", *MODEL], ["required", "data"]),
+    "config in one word": (["search", "--config=broken.yaml"], ["config broken.yaml is not valid YAML"]),
+    "suite without a task": (["run", "no_task.yaml"], ["base.data must name a task"]),
+    "suite with a list of arguments": (["run", "list.yaml"], ["base.data.init_args must be a mapping"]),
+    "suite with a value twice": (["run", "twice.yaml"], ["axes.modulus must hold no value twice", "[3, 3]"]),
     "config that is not there": (["search", "--config", "nowhere.yaml"], ["config", "nowhere.yaml"]),
     "config that is none": (["search", "--config", "broken.yaml"], ["broken.yaml", "YAML"]),
     "config with an unknown key": (["search", "--config", "unknown.yaml"], ["foo"]),
@@ -99,6 +159,16 @@ CASES = {
 }
 
 
+RAISING_MODEL = """
+from ib_bench.models import LSTM
+
+
+class Raises(LSTM):
+    def __init__(self, vocab_size: int, num_classes: int, learning_rate: float = 1e-3):
+        raise KeyError("boom")
+"""
+
+
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -108,6 +178,10 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     suite = "base:\n  data: {class_path: ModularAddition}\n  model: LSTM\naxes:\n  "
     (tmp_path / "bad_suite.yaml").write_text(suite + "modulus: [5, 1]\n")
     (tmp_path / "bad_axis.yaml").write_text(suite + "modulos: [5]\n")
+    (tmp_path / "twice.yaml").write_text(suite + "modulus: [3, 3]\n")
+    (tmp_path / "no_task.yaml").write_text("base: {model: LSTM}\naxes: {modulus: [3]}\n")
+    (tmp_path / "list.yaml").write_text("base: {data: {class_path: ModularAddition, init_args: [1]}}\naxes: {}\n")
+    (tmp_path / "raising.py").write_text(RAISING_MODEL)
     Store(tmp_path / "empty.sqlite").close()
     Store(tmp_path / "old.sqlite").close()
     with sqlite3.connect(tmp_path / "old.sqlite") as connection:
@@ -121,7 +195,7 @@ def test_one_sentence(name: str, working_folder: Path, capfd: pytest.CaptureFixt
     arguments, expected = CASES[name]
     if arguments[0] in ("search", "run") and name != "workers":
         arguments = [*arguments, *QUIET[:2]] if arguments[0] == "run" else [arguments[0], *QUIET, *arguments[1:]]
-    before = {path.name: path.read_bytes() for path in working_folder.iterdir()}
+    before = contents(working_folder)
     assert main(arguments) == 2
     out, err = capfd.readouterr()
     assert out == ""
@@ -129,4 +203,8 @@ def test_one_sentence(name: str, working_folder: Path, capfd: pytest.CaptureFixt
     assert err.startswith("ib-bench")
     for text in expected:
         assert text in err, err
-    assert {path.name: path.read_bytes() for path in working_folder.iterdir()} == before
+    assert contents(working_folder) == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}

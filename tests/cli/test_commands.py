@@ -111,6 +111,26 @@ class TestLightningCommands:
         assert main(["test", *FIT]) == 0
         assert "test/normalized_token_accuracy" in capsys.readouterr().out
 
+    @pytest.mark.filterwarnings("ignore:The dirpath has changed")  # a resumed run gets a folder of its own
+    @pytest.mark.parametrize("model", ["LSTM", "DenseSSM", "Transformer"])
+    def test_checkpoints_are_tested_and_resumed(self, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+        heads = ["--model.num_heads", "2"] if model == "Transformer" else []
+        options = ["--model", model, "--model.hidden_size", "16", *heads, *FIT[4:], "--model.learning_rate", "0.01"]
+        options = [option for option in options if option != "--trainer.enable_checkpointing"]
+        options.remove("false")
+        assert main(["fit", *options, "--trainer.max_steps", "20"]) == 0
+        (checkpoint,) = Path("lightning_logs").rglob("*.ckpt")
+        capsys.readouterr()
+        accuracies = []
+        for weights in ([], ["--ckpt_path", str(checkpoint)]):
+            assert main(["test", *options, *weights]) == 0
+            accuracies.append(capsys.readouterr().out)
+            assert main(["validate", *options, *weights]) == 0
+            capsys.readouterr()
+        assert accuracies[0] != accuracies[1], "the trained weights were not loaded"
+        assert main(["fit", *options, "--trainer.max_steps", "25", "--ckpt_path", str(checkpoint)]) == 0
+        assert list(Path("lightning_logs").rglob("*step=25.ckpt"))
+
     def test_the_printed_config_repeats_the_command(
         self, working_folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -125,6 +145,7 @@ class TestLightningCommands:
     def test_the_vocabulary_reaches_the_model(self, capsys: pytest.CaptureFixture[str]) -> None:
         permutations = [*FIT[:4], "--data", "PermutationComposition", "--data.num_elements", "3"]
         dev_run = ["--trainer.fast_dev_run", "true", "--trainer.accelerator", "cpu"]
+        permutations += ["--data.num_train_sequences", "100"]
         assert main(["fit", *permutations, "--data.supervision", "chain_of_thought", *dev_run]) == 0
 
 
@@ -239,7 +260,7 @@ class TestSuites:
     def test_every_shipped_suite_runs(self, path: Path, working_folder: Path) -> None:
         run = ib_bench("run", path.stem, "--fast_dev_run")
         assert run.returncode == 0, run.stderr
-        assert "figure: " in run.stdout
+        assert "figure: " not in run.stdout
         assert run.stderr == ""
         assert list(working_folder.iterdir()) == []
 

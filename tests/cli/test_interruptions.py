@@ -39,7 +39,12 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     """A run in a process group of its own, as a shell would start it."""
     command = [str(Path(sys.executable).parent / "ib-bench"), "run", "suite.yaml", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, text=True, start_new_session=True, **pipes)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=hear_ctrl_c, **pipes)  # type: ignore[call-overload, no-any-return]
+
+
+def hear_ctrl_c() -> None:
+    """Also where the tests themselves were started to ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def stored() -> dict[str, TrialRecord]:
