@@ -24,5 +24,5 @@ def main(command: str, arguments: Sequence[str]) -> int:
     (outcome,) = run_jobs([job], Inline())
     if outcome.result is None:
         raise outcome.error or RuntimeError("the search returned nothing")
-    Console().print(verdict_table([outcome.result], title=f"N* = {outcome.result.verdict}"))
+    Console().print(verdict_table([outcome.result], title=f"N*: {outcome.result.verdict}"))
     return 0

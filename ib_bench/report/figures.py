@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 
 from ib_bench import catalogue
-from ib_bench.results.records import SearchRecord, task_text
+from ib_bench.results.records import SearchRecord, model_texts, task_text
 
 # Okabe & Ito (2008): told apart by colour-blind readers too
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -34,16 +34,17 @@ def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Pat
     from matplotlib import pyplot  # noqa: PLC0415 (costs a second, and only after the backend is chosen)
     from matplotlib.lines import Line2D  # noqa: PLC0415
 
-    models = _in_order((record.labels["model"] for record in records), _shipped_models())
+    texts = model_texts(records)
+    models = sorted(dict.fromkeys(texts), key=lambda text: _rank(text.partition("(")[0]))
     regimes = _in_order((record.labels["supervision"] for record in records), _REGIME_ORDER)
     panels = _in_order(map(_panel, records), ())
     figure, axes = pyplot.subplots(
         1, len(panels), figsize=(1.5 + 4.5 * len(panels), 4), sharey=True, squeeze=False, layout="constrained"
     )
     for axis, panel in zip(axes[0], panels, strict=True):
-        for record in records:
+        for record, text in zip(records, texts, strict=True):
             if _panel(record) == panel:
-                offset = (models.index(record.labels["model"]) - (len(models) - 1) / 2) * 0.6 / len(models)
+                offset = (models.index(text) - (len(models) - 1) / 2) * 0.6 / len(models)
                 _draw(axis, regimes.index(record.labels["supervision"]) + offset, record)
         axis.set_yscale("log")
         axis.set_xticks(
@@ -90,14 +91,15 @@ def _panel(record: SearchRecord) -> str:
     return f"{task_text(labels)}, L={labels['max_length']}, {labels['length_distribution']} lengths"
 
 
+def _rank(model: str) -> int:
+    """One number for each architecture, the same in every figure: shipped ones first."""
+    known = [entry.class_name for entry in catalogue.entries(catalogue.MODELS)]
+    return known.index(model) if model in known else len(known) + sum(map(ord, model))
+
+
 def _style(model: str) -> dict[str, Any]:
-    known = _shipped_models()
-    index = known.index(model) if model in known else len(known) + sum(map(ord, model))
+    index = _rank(model.partition("(")[0])
     return {"color": _COLOURS[index % len(_COLOURS)], "marker": _MARKERS[index % len(_MARKERS)]}
-
-
-def _shipped_models() -> list[str]:
-    return [entry.class_name for entry in catalogue.entries(catalogue.MODELS)]
 
 
 def _in_order(values: Any, order: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ from ib_bench.results.records import (
     SearchRecord,
     TrialRecord,
     arguments_text,
+    model_texts,
     task_text,
 )
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
@@ -50,6 +51,21 @@ _TRIAL_COLUMNS = (
 )
 
 
+_SHOWN_OF_TRIALS = {
+    "model": "model",
+    "supervision": "supervision",
+    "max_length": "L",
+    "num_train_sequences": "N",
+    "learning_rate": "rate",
+    "seed": "seed",
+    "status": "status",
+    "num_steps": "steps",
+    "best_val_loss": "loss",
+    "wall_time_s": "s",
+}
+"""Those columns of trials that fit a terminal, with a short title; CSV and JSON hold all."""
+
+
 def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
     """N* of each search: architecture x regime, with what the verdict rests on.
 
@@ -59,7 +75,10 @@ def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
         records: in the order of the rows.
         title: of the table.
     """
-    labels = [_label_texts(record.labels) for record in records]
+    labels = [
+        {**_label_texts(record.labels), "model": model}
+        for record, model in zip(records, model_texts(records), strict=True)
+    ]
     varying = [name for name in _LABELS if name == "model" or len({label[name] for label in labels}) != 1]
     shared = [text for name, text in labels[0].items() if name not in varying] if labels else []
     table = Table(
@@ -75,7 +94,7 @@ def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
     for column in ("N*", "bracket", "trials", "time"):
         table.add_column(column, justify="right", no_wrap=True)
     for index, (record, label) in enumerate(zip(records, labels, strict=True)):
-        if index and label["model"] != labels[index - 1]["model"]:
+        if index and record.labels["model"] != records[index - 1].labels["model"]:
             table.add_section()
         table.add_row(*(label[name] for name in varying), *_verdict_cells(record))
     return table
@@ -182,12 +201,11 @@ def trial_table(rows: Sequence[Json]) -> Table:
     Args:
         rows: as :func:`trial_rows` gives them.
     """
-    shown = [name for name in _TRIAL_COLUMNS if name not in ("process_time_s", "finished_at")]
-    table = Table()
-    for column in shown:
-        table.add_column(column)
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False, show_edge=False)
+    for title in _SHOWN_OF_TRIALS.values():
+        table.add_column(title, justify="left" if title in ("model", "supervision", "status") else "right")
     for row in rows:
-        table.add_row(*(_text(row[name]) for name in shown))
+        table.add_row(*(_text(row[name]) for name in _SHOWN_OF_TRIALS))
     return table
 
 
@@ -231,4 +249,4 @@ def _duration(seconds: float) -> str:
 def _text(value: object) -> str:
     if isinstance(value, dict):
         return arguments_text(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -296,6 +297,29 @@ class ExtrapolationRecord:
     trial_succeeded: bool
     accuracies: list[LengthAccuracy]
     finished_at: str
+
+
+def model_texts(records: Sequence[SearchRecord]) -> list[str]:
+    """The models of searches, told apart by those init arguments in which models of one name differ.
+
+    Args:
+        records: the searches that are shown together.
+
+    Returns:
+        A text for each, such as ``LSTM``, or ``LSTM(hidden_size=64)`` beside one of another width.
+    """
+    return [_told_apart(record, records) for record in records]
+
+
+def _told_apart(record: SearchRecord, among: Sequence[SearchRecord]) -> str:
+    name, own = record.labels["model"], _model_arguments(record)
+    others = [_model_arguments(other) for other in among if other.labels["model"] == name]
+    differing = {key: value for key, value in own.items() if any(other.get(key) != value for other in others)}
+    return f"{name}({arguments_text(differing)})" if differing else str(name)
+
+
+def _model_arguments(record: SearchRecord) -> Json:
+    return dict(record.config.get("experiment", {}).get("model", {}).get("init_args", {}))
 
 
 def task_text(labels: Json) -> str:

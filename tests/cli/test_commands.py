@@ -159,7 +159,7 @@ class TestSearch:
         assert record["supervision"] == "aligned_chain_of_thought" and record["length_distribution"] == "uniform"
         assert record["max_length"] == 4 and record["status"] == "finished"
         assert isinstance(record["bracket"], list) and record["censored"] is False
-        assert f"N* = {record['min_train_size']}" in printed
+        assert f"N*: {record['min_train_size']}" in printed
         trials = results(capsys, "trials")
         assert len(trials) == record["num_trials"]
         assert {"val_curve", "versions", "config"} <= set(trials[0])

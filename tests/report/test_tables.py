@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -47,6 +48,18 @@ def test_verdicts_are_readable() -> None:
 def test_what_varies_is_a_column() -> None:
     assert "supervision" in printed(verdict_table(RECORDS, ""))
     assert "supervision" not in printed(verdict_table(RECORDS[:2], ""))
+
+
+def test_models_of_one_name_are_told_apart() -> None:
+    def of_width(width: int) -> SearchRecord:
+        spec = {"class_path": "ib_bench.models.LSTM", "init_args": {"hidden_size": width, "num_layers": 1}}
+        return replace(RECORDS[1], config={"experiment": {"model": spec}})
+
+    text = printed(verdict_table([of_width(4), of_width(8), RECORDS[0]], ""))
+    assert "LSTM(hidden_size=4)" in text
+    assert "LSTM(hidden_size=8)" in text
+    assert "Transformer " in text
+    assert "LSTM(" not in printed(verdict_table([of_width(4), of_width(4)], ""))
 
 
 def test_no_searches() -> None:
