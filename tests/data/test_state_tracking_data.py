@@ -88,7 +88,7 @@ def test_the_whole_pool_is_the_default_size() -> None:
     ("arguments", "message"),
     [
         ({"modulus": 1}, "modulus must be"),
-        ({"max_length": 1}, "max_length must be an integer of at least 2, got 1"),
+        ({"max_length": 1}, "max_length must be an integer in 2..2047, got 1"),
         ({"num_train_sequences": 0}, "num_train_sequences must be"),
         ({"batch_size": -1}, "batch_size must be"),
         ({"seed": -1}, "seed must be"),

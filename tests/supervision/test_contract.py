@@ -64,7 +64,7 @@ def test_every_shipped_regime_has_an_oracle() -> None:
 
 
 def regime(name: str, task: FiniteStateMachine, separator: bool | None = None) -> Supervision:
-    return catalogue.find_class(catalogue.SUPERVISION, name, "supervision")(task, separator)  # type: ignore[no-any-return]
+    return catalogue.find_class(catalogue.SUPERVISION, name, "supervision", Supervision)(task, separator)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("separator", [None, False, True])
