@@ -1,17 +1,19 @@
-"""The benchmark runner: a search whose trials are Lightning trainings, kept in the store and logged to W&B.
+"""The benchmark runner: studies whose trials are Lightning trainings, kept in the store and logged to W&B.
 
-A job is plain data and can be sent to another process; :func:`run_search_job` does it there.
+A job is plain data and can be sent to another process; :func:`run_job` does it there.
 """
 
 from __future__ import annotations
 
+import json
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.errors import BenchError
+from ib_bench.errors import BenchError, NothingHeldOutError
 from ib_bench.execution.executor import Emit
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.records import (
@@ -27,51 +29,21 @@ from ib_bench.results.records import (
     task_text,
 )
 from ib_bench.results.store import Store
-from ib_bench.studies.extrapolation import ExtrapolationSettings, extrapolate
-from ib_bench.studies.search import Search, SearchListener, SearchSettings, search_config
+from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE, ExtrapolationSettings, extrapolate
+from ib_bench.studies.search import Search, SearchListener, SearchSettings, grid_configs, search_config
+from ib_bench.studies.sharing import JOINT, part_configs
 from ib_bench.tracking.settings import WandbSettings
+from ib_bench.training.instantiation import instantiate_data
 from ib_bench.training.length_evaluation import evaluate_length, evaluation_set
-from ib_bench.training.trial import TrainedTrial, run_trial, train_trial
+from ib_bench.training.trial import TrainedTrial, train_trial
+from ib_bench.training.weights import BestWeights
+
+Record = TypeVar("Record", SearchRecord, ExtrapolationRecord)
 
 
 @dataclass(frozen=True)
-class SearchJob:
-    """A search, and everything needed to run it elsewhere.
-
-    Attributes:
-        experiment: what is trained on what.
-        settings: how N* is searched for.
-        pool_size: number of training sequences that exist.
-        store: path of the store.
-        wandb: where the search is logged.
-        group: name of the suite that it belongs to, or None.
-        placement: arguments of the Trainer that say where a trial runs.
-    """
-
-    experiment: Experiment
-    settings: SearchSettings
-    pool_size: int
-    store: Path
-    wandb: WandbSettings
-    group: str | None = None
-    placement: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def config(self) -> SearchConfig:
-        """The config by whose key the search is stored."""
-        return search_config(self.experiment, self.settings)
-
-    @property
-    def label(self) -> str:
-        """The search in a few words."""
-        labels = self.experiment.labels()
-        regime = [labels[part] for part in ("supervision", "length_distribution") if labels[part]]
-        return " · ".join([labels["model"], task_text(labels), *regime, f"L={labels['max_length']}"])
-
-
-@dataclass(frozen=True)
-class SearchProgress:
-    """How far a search is.
+class Progress:
+    """How far a job is.
 
     Attributes:
         num_evaluations: sizes judged so far.
@@ -90,75 +62,235 @@ class SearchProgress:
     verdict: str | None = None
 
 
-def run_search_job(job: SearchJob, emit: Emit) -> SearchRecord:
-    """Search, from what the store already holds.
+class Job(ABC, Generic[Record]):
+    """Something to measure, and everything needed to do it elsewhere."""
 
-    Args:
-        job: the search.
-        emit: receives a :class:`SearchProgress` whenever there is news.
-    """
-    progress = _ProgressListener(emit)
-    listeners: list[SearchListener] = [progress]
-    if job.wandb.mode != "disabled":
-        from ib_bench.tracking.wandb_search import WandbSearch  # noqa: PLC0415 (its import takes a second)
+    settings: SearchSettings
+    store: Path
 
-        listeners.append(WandbSearch(job.wandb, job.group))
-    train = partial(run_trial, placement=job.placement, on_validation=progress.on_validation)
-    with Store(job.store) as store:
-        return Search(job.experiment, job.settings, job.pool_size, store, train, listeners).run()
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """By which the result is stored."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """The job in a few words."""
+
+    @property
+    @abstractmethod
+    def max_evaluations(self) -> int:
+        """Number of sizes that are tried at most."""
+
+    @abstractmethod
+    def stored(self, store: Store) -> Record | None:
+        """The finished result, if the store has it."""
+
+    @abstractmethod
+    def run(self, emit: Emit) -> Record:
+        """Measure, from what the store already holds.
+
+        Args:
+            emit: receives a :class:`Progress` whenever there is news.
+        """
+
+
+def run_job(job: Job[Record], emit: Emit) -> Record:
+    """``job.run(emit)``, as a function that other processes find by its name."""
+    return job.run(emit)
 
 
 @dataclass(frozen=True)
-class ExtrapolationJob:
+class SearchJob(Job[SearchRecord]):
+    """A search for N*.
+
+    Attributes:
+        experiment: what is trained on what.
+        settings: how N* is searched for.
+        pool_size: number of training sequences that exist; 0 where none can be held out to judge them by.
+        store: path of the store.
+        wandb: where the search is logged.
+        group: name of the suite that it belongs to, or None.
+        placement: arguments of the Trainer that say where a trial runs.
+        weights: folder for the best weights at the largest size, or None to keep none.
+    """
+
+    experiment: Experiment
+    settings: SearchSettings
+    pool_size: int
+    store: Path
+    wandb: WandbSettings
+    group: str | None = None
+    placement: dict[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
+
+    @property
+    def config(self) -> SearchConfig:
+        """The config by whose key the search is stored."""
+        return search_config(self.experiment, self.settings)
+
+    @property
+    def key(self) -> str:
+        """See :class:`Job`."""
+        return self.config.key
+
+    @property
+    def label(self) -> str:
+        """See :class:`Job`."""
+        labels = self.experiment.labels()
+        regime = [labels[part] for part in ("supervision", "length_distribution") if labels[part]]
+        return " · ".join([labels["model"], task_text(labels), *regime, f"L={labels['max_length']}"])
+
+    @property
+    def max_evaluations(self) -> int:
+        """See :class:`Job`."""
+        return self.settings.max_evaluations if self.pool_size else 0
+
+    def stored(self, store: Store) -> SearchRecord | None:
+        """See :class:`Job`."""
+        record = store.search(self.key)
+        return record if record is not None and record.status == "finished" else None
+
+    def run(self, emit: Emit) -> SearchRecord:
+        """See :class:`Job`."""
+        progress = _ProgressListener(emit)
+        listeners: list[SearchListener] = [progress]
+        if self.wandb.mode != "disabled" and self.pool_size:
+            from ib_bench.tracking.wandb_search import WandbSearch  # noqa: PLC0415 (its import takes a second)
+
+            listeners.append(WandbSearch(self.wandb, self.group))
+        with Store(self.store) as store:
+            best = None if self.weights is None else BestWeights(self.weights, store)
+
+            def train(config: TrialConfig) -> TrialRecord:
+                trained = train_trial(config, self.placement, progress.on_validation)
+                if best is not None and config.num_train_sequences == search.max_size:
+                    best.offer(trained, grid_configs(self.experiment, self.settings, search.max_size))
+                return trained.record
+
+            search = Search(self.experiment, self.settings, self.pool_size, store, train, listeners)
+            return search.run()
+
+
+def sharing_jobs(joint: SearchJob) -> dict[int, SearchJob]:
+    """The searches at each length alone that kappa rests on, beside the joint one.
+
+    Args:
+        joint: over all lengths.
+
+    Raises:
+        BenchError: ``joint`` is not a search over all lengths.
+    """
+    given = joint.experiment.data["init_args"].get("length_distribution")
+    if given != JOINT:
+        raise BenchError(f"data.length_distribution must be {JOINT}, over which lengths are shared, got {given!r}")
+    return {
+        length: replace(joint, experiment=part.experiment, pool_size=_pool_size(json.dumps(part.experiment.data)))
+        for length, part in part_configs(joint.config).items()
+    }
+
+
+@cache
+def _pool_size(data: str) -> int:
+    """Training sequences that exist for data, given as JSON; 0 where none can be held out."""
+    try:
+        return instantiate_data(json.loads(data)).max_train_sequences
+    except NothingHeldOutError:
+        return 0
+
+
+@dataclass(frozen=True)
+class ExtrapolationJob(Job[ExtrapolationRecord]):
     """A measurement of length extrapolation.
 
     Attributes:
         search: the experiment, the grid and its budget, and where results go.
-        settings: where accuracy is measured.
+        extrapolation: where accuracy is measured.
         max_length: number of symbols in the longest training sequences, L.
     """
 
     search: SearchJob
-    settings: ExtrapolationSettings
+    extrapolation: ExtrapolationSettings
     max_length: int
 
     @property
     def config(self) -> ExtrapolationConfig:
         """The config by whose key the result is stored."""
-        return ExtrapolationConfig(self.search.experiment, asdict(self.search.settings), asdict(self.settings))
+        return ExtrapolationConfig(self.search.experiment, asdict(self.search.settings), asdict(self.extrapolation))
 
+    @property
+    def settings(self) -> SearchSettings:  # type: ignore[override]
+        """Of the search."""
+        return self.search.settings
 
-def run_extrapolation_job(job: ExtrapolationJob, emit: Emit) -> ExtrapolationRecord:
-    """Train and evaluate, from what the store already holds.
+    @property
+    def store(self) -> Path:  # type: ignore[override]
+        """Of the search."""
+        return self.search.store
 
-    Args:
-        job: the measurement.
-        emit: receives a :class:`SearchProgress` whenever there is news of a training.
-    """
-    progress = _ProgressListener(emit)
+    @property
+    def key(self) -> str:
+        """See :class:`Job`."""
+        return self.config.key
 
-    def train(config: TrialConfig) -> TrainedTrial:
-        progress.on_trial_start(config)
-        return train_trial(config, job.search.placement, progress.on_validation)
+    @property
+    def label(self) -> str:
+        """See :class:`Job`."""
+        return self.search.label
 
-    def evaluate(trained: TrainedTrial) -> list[LengthAccuracy]:
+    @property
+    def max_evaluations(self) -> int:
+        """See :class:`Job`."""
+        return 1
+
+    def stored(self, store: Store) -> ExtrapolationRecord | None:
+        """See :class:`Job`."""
+        return store.extrapolation(self.key)
+
+    def run(self, emit: Emit) -> ExtrapolationRecord:
+        """See :class:`Job`."""
+        progress = _ProgressListener(emit)
+        search = self.search
+        if not search.pool_size:
+            raise BenchError("so few sequences exist that none can be held out: there is nothing to train on")
+        with Store(self.store) as store:
+            best = None if search.weights is None else BestWeights(search.weights, store)
+
+            def train(config: TrialConfig) -> TrainedTrial:
+                kept = None if best is None else best.load(config, search.placement)
+                if kept is not None:
+                    return kept
+                progress.on_trial_start(config)
+                trained = train_trial(config, search.placement, progress.on_validation)
+                if best is not None:
+                    best.offer(trained, grid_configs(search.experiment, self.settings, config.num_train_sequences))
+                return trained
+
+            record = extrapolate(self.config, search.settings, search.pool_size, store, train, self._evaluate)
+        progress.finish(_headline(record, self.max_length))
+        return record
+
+    def _evaluate(self, trained: TrainedTrial) -> list[LengthAccuracy]:
         model, data = trained.model.to(trained.device).eval(), trained.data
         if not (isinstance(model, SequenceModel) and isinstance(data, StateTrackingData)):
             raise BenchError("extrapolation needs a SequenceModel and a StateTrackingData, so that lengths can be set")
-        lengths = job.settings.lengths(job.max_length)
-        sets = (evaluation_set(data, length, job.settings.num_sequences) for length in lengths)
+        lengths = self.extrapolation.lengths(self.max_length)
+        sets = (evaluation_set(data, length, self.extrapolation.num_sequences) for length in lengths)
         return [accuracy for sequences in sets for accuracy in evaluate_length(model, data, sequences)]
 
-    with Store(job.search.store) as store:
-        return extrapolate(job.config, job.search.settings, job.search.pool_size, store, train, evaluate)
+
+def _headline(record: ExtrapolationRecord, max_length: int) -> str:
+    headline = record.at(HEADLINE_MULTIPLE * max_length)
+    return "done" if headline is None else f"{headline.normalized_final_state_accuracy:.3f} at {HEADLINE_MULTIPLE:g}x"
 
 
 class _ProgressListener(SearchListener):
-    """Keeps the newest :class:`SearchProgress` and passes it on."""
+    """Keeps the newest :class:`Progress` and passes it on."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
-        self._progress = SearchProgress()
+        self._progress = Progress()
 
     def _update(self, **changes: Any) -> None:
         self._progress = replace(self._progress, **changes)
@@ -180,4 +312,8 @@ class _ProgressListener(SearchListener):
         self._update(num_evaluations=self._progress.num_evaluations + 1, size=None, num_trials=0)
 
     def on_end(self, record: SearchRecord) -> None:
-        self._update(verdict=record.verdict)
+        self.finish(f"N* = {record.verdict}")
+
+    def finish(self, verdict: str) -> None:
+        """The job has its result."""
+        self._update(verdict=verdict)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
 import traceback
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import lightning.pytorch as pl
 import yaml
@@ -16,7 +18,8 @@ from lightning.pytorch.cli import LightningArgumentParser
 from ib_bench import catalogue, data
 from ib_bench.cli.parsing import DEFAULT_STORE, explained
 from ib_bench.data.searchable_data import SearchableData
-from ib_bench.errors import BenchError, require
+from ib_bench.errors import BenchError, NothingHeldOutError, require
+from ib_bench.execution.processes import num_cores
 from ib_bench.results.records import Experiment, Json
 from ib_bench.runner import SearchJob
 from ib_bench.studies.search import SearchSettings
@@ -32,9 +35,12 @@ from ib_bench.training.instantiation import (
     instantiate_data,
     instantiate_model,
     source_digests,
+    vocabulary_for,
 )
 
 Built = TypeVar("Built")
+
+KeepWeights = Literal["none", "best"]
 
 _FROM_DATA = dict.fromkeys(DATA_PARAMETERS, "it is taken from the data")
 _SET_BY_SEARCH = {
@@ -81,16 +87,34 @@ def add_output_arguments(parser: Any) -> None:
     """Where results go."""
     parser.add_class_arguments(WandbSettings, "wandb")
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store, made if there is none.")
+    parser.add_argument(
+        "--keep_weights",
+        type=KeepWeights,
+        default="none",
+        help="Keep the weights of the best trial at the largest size, beside the store, for extrapolate to take.",
+    )
 
 
-def search_job(config: Json, settings: SearchSettings, output: Namespace, group: str | None = None) -> SearchJob:
+def add_workers_argument(parser: Any) -> None:
+    """How many run side by side."""
+    parser.add_argument("--workers", type=int, default=num_cores(), help="Searches that run side by side.")
+
+
+def search_job(
+    config: Json,
+    settings: SearchSettings,
+    output: Namespace,
+    group: str | None = None,
+    may_hold_out_none: bool = False,
+) -> SearchJob:
     """A search, from a resolved config; builds data and model once, to find what is wrong before anything runs.
 
     Args:
         config: ``model``, ``data`` and ``trainer`` with all defaults filled in.
         settings: how N* is searched for.
-        output: holds ``store`` and ``wandb``.
+        output: holds ``store``, ``wandb`` and ``keep_weights``.
         group: name of the suite.
+        may_hold_out_none: accept data of which nothing can be held out; the search then has an empty pool.
 
     Raises:
         BenchError: something cannot be built, or is set that the search itself sets.
@@ -98,22 +122,29 @@ def search_job(config: Json, settings: SearchSettings, output: Namespace, group:
     model, data_spec = config["model"], config["data"]
     check_parameters(model, "model", tuple(_SET_BY_SEARCH["model"]))
     check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
-    trainer = _trainer_arguments(config.get("trainer") or {})
-    data = check_model_and_data(config)
+    trainer = _trainer_arguments(json.dumps(config.get("trainer") or {}))
+    try:
+        pool_size = check_model_and_data(config).max_train_sequences
+    except NothingHeldOutError:
+        if not may_hold_out_none:
+            raise
+        pool_size = 0
     experiment = Experiment(
         model=canonical(_without(model, "model", {**_FROM_DATA, **_SET_BY_SEARCH["model"]})),
         data=canonical(_without(data_spec, "data", _SET_BY_SEARCH["data"])),
         trainer={name: value for name, value in trainer.items() if name not in PLACEMENT},
         source_digests=source_digests(model, data_spec),
     )
+    store = Path(output.store).absolute()
     return SearchJob(
         experiment=experiment,
         settings=settings,
-        pool_size=data.max_train_sequences,
-        store=Path(output.store).absolute(),
+        pool_size=pool_size,
+        store=store,
         wandb=WandbSettings(**output.wandb),
         group=group,
         placement={name: trainer[name] for name in PLACEMENT if name in trainer},
+        weights=store.with_suffix(".weights") if output.keep_weights == "best" else None,
     )
 
 
@@ -137,8 +168,14 @@ def check_model_and_data(config: Json) -> SearchableData:
     data = _built("data", config["data"], lambda: instantiate_data(config["data"]))
     if missing := [name for name in DATA_ATTRIBUTES if not hasattr(data, name)]:
         raise BenchError(f"data {config['data']['class_path']} must have the attributes {', '.join(missing)}")
-    _built("model", model, lambda: instantiate_model(model, data))
+    vocabulary = vocabulary_for(model, data)
+    if (checked := json.dumps([model, vocabulary])) not in _models_that_can_be_built:
+        _built("model", model, lambda: instantiate_model(model, data))
+        _models_that_can_be_built.add(checked)
     return data
+
+
+_models_that_can_be_built: set[str] = set()  # a suite asks for the same few many times
 
 
 def _built(option: str, spec: Json, build: Callable[[], Built]) -> Built:
@@ -170,12 +207,17 @@ def _without(spec: Json, option: str, instead: dict[str, str]) -> Json:
     return {"class_path": spec["class_path"], "init_args": init_args}
 
 
-def _trainer_arguments(trainer: Json) -> Json:
+@cache
+def _trainer_arguments(trainer_json: str) -> Json:
     """The Trainer's arguments that a trial takes and that differ from the defaults; tried out once.
+
+    Args:
+        trainer_json: all arguments of the Trainer, as JSON.
 
     Raises:
         BenchError: one is the trial's to set, or the Trainer refuses it.
     """
+    trainer = json.loads(trainer_json)
     defaults = LightningArgumentParser()
     defaults.add_lightning_class_args(pl.Trainer, "trainer")
     default = defaults.get_defaults().trainer

@@ -10,8 +10,10 @@ from rich.console import Console
 
 from ib_bench.cli.experiments import resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import parse
+from ib_bench.cli.progress import run_jobs
+from ib_bench.execution.inline import Inline
 from ib_bench.report.tables import OutputFormat, extrapolation_table, to_json
-from ib_bench.runner import ExtrapolationJob, SearchProgress, run_extrapolation_job
+from ib_bench.runner import ExtrapolationJob
 from ib_bench.studies.extrapolation import ExtrapolationSettings
 from ib_bench.studies.search import SearchSettings
 from ib_bench.training.instantiation import import_class
@@ -30,13 +32,9 @@ def main(command: str, arguments: Sequence[str]) -> int:
     config = resolved_config(parser, options)
     search = search_job(config, SearchSettings(**options.search), options)
     max_length = config["data"]["init_args"]["max_length"]
-    with Console(stderr=True).status(search.label) as status:
-
-        def show(newest: SearchProgress) -> None:
-            loss = "" if newest.val_loss is None else f" loss {newest.val_loss:.1e}"
-            status.update(f"{search.label}: trial {newest.num_trials} step {newest.num_steps:,}{loss}")
-
-        record = run_extrapolation_job(ExtrapolationJob(search, settings, max_length), show)
+    (outcome,) = run_jobs([ExtrapolationJob(search, settings, max_length)], Inline(), "extrapolations")
+    if (record := outcome.result) is None:
+        raise outcome.error or RuntimeError("the extrapolation returned nothing")
     if options.format == "json":
         print(to_json(asdict(record)), end="")
     else:

@@ -1,50 +1,53 @@
-"""Live progress of searches, on a terminal only."""
+"""Live progress of searches and extrapolations, on a terminal only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column
 
 from ib_bench.execution.executor import Executor, Outcome
-from ib_bench.results.records import SearchRecord
 from ib_bench.results.store import Store
-from ib_bench.runner import SearchJob, SearchProgress, run_search_job
+from ib_bench.runner import Job, Record, run_job
+from ib_bench.runner import Progress as JobProgress
 
 
-def run_jobs(jobs: Sequence[SearchJob], executor: Executor) -> list[Outcome[SearchRecord]]:
-    """Run searches and show how far they are.
+def run_jobs(jobs: Sequence[Job[Record]], executor: Executor, what: str = "searches") -> list[Outcome[Record]]:
+    """Run jobs and show how far they are.
 
-    Those that the store holds already are answered from it, and one that occurs twice is run once.
+    Those whose result the store holds already are answered from it, and one that occurs twice is run once.
 
     Args:
-        jobs: the searches, all with the same store.
+        jobs: all with the same store.
         executor: where they run.
+        what: they are, in the plural.
 
     Returns:
-        How each search ended, in the order of the jobs.
+        How each job ended, in the order of the jobs.
     """
-    outcomes: dict[str, Outcome[SearchRecord]] = {}
-    different = {job.config.key: job for job in jobs}
+    if not jobs:
+        return []
+    outcomes: dict[str, Outcome[Record]] = {}
+    different = {job.key: job for job in jobs}
     with Store(jobs[0].store) as store:
-        for key in different:
-            record = store.search(key)
-            if record is not None and record.status == "finished":
+        for key, job in different.items():
+            if (record := job.stored(store)) is not None:
                 outcomes[key] = Outcome(result=record)
     todo = {key: job for key, job in different.items() if key not in outcomes}
     if todo:
-        with _Display(list(todo.values()), num_stored=len(outcomes)) as display:
-            fresh = executor.run(run_search_job, list(todo.values()), display.show)
+        with _Display(list(todo.values()), num_stored=len(outcomes), what=what) as display:
+            fresh = executor.run(run_job, list(todo.values()), display.show)
         outcomes.update(zip(todo, fresh, strict=True))
-    return [outcomes[job.config.key] for job in jobs]
+    return [outcomes[job.key] for job in jobs]
 
 
 class _Display:
     """One bar for everything, in evaluations of sizes at most, and one line for each running search."""
 
-    def __init__(self, jobs: Sequence[SearchJob], num_stored: int) -> None:
+    def __init__(self, jobs: Sequence[Job[Any]], num_stored: int, what: str) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
@@ -57,11 +60,12 @@ class _Display:
             disable=not console.is_terminal,
         )
         self._jobs = jobs
-        self._newest = [SearchProgress() for _ in jobs]
+        self._newest = [JobProgress() for _ in jobs]
         self._num_stored = num_stored
+        self._what = what
         self._lines: dict[int, TaskID] = {}
-        total = sum(job.settings.max_evaluations for job in jobs)
-        self._all = self._progress.add_task("[bold]all searches[/bold]", total=total, state=self._counts())
+        total = sum(job.max_evaluations for job in jobs)
+        self._all = self._progress.add_task(f"[bold]all {what}[/bold]", total=total, state=self._counts())
 
     def __enter__(self) -> _Display:
         self._progress.start()
@@ -70,7 +74,7 @@ class _Display:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, index: int, newest: SearchProgress) -> None:
+    def show(self, index: int, newest: JobProgress) -> None:
         """Show news of the search with this index."""
         job = self._jobs[index]
         self._newest[index] = newest
@@ -79,7 +83,7 @@ class _Display:
             self._lines[index] = self._progress.add_task(job.label, total=job.settings.max_steps, state="")
         if newest.verdict is not None:
             if not self._progress.disable:
-                self._progress.print(f"{job.label}: N* = [bold]{newest.verdict}[/bold]")
+                self._progress.print(f"{job.label}: [bold]{newest.verdict}[/bold]")
             self._progress.remove_task(self._lines.pop(index))
             return
         self._progress.update(self._lines[index], completed=newest.num_steps, state=_state(job, newest))
@@ -87,16 +91,16 @@ class _Display:
     def _num_evaluations(self) -> int:
         """Evaluations done; those that a finished search did not need count as done."""
         pairs = zip(self._jobs, self._newest, strict=True)
-        return sum(job.settings.max_evaluations if new.verdict else new.num_evaluations for job, new in pairs)
+        return sum(job.max_evaluations if new.verdict else new.num_evaluations for job, new in pairs)
 
     def _counts(self) -> str:
         done = self._num_stored + sum(newest.verdict is not None for newest in self._newest)
-        return f"{done} of {self._num_stored + len(self._jobs)} searches"
+        return f"{done} of {self._num_stored + len(self._jobs)} {self._what}"
 
 
-def _state(job: SearchJob, newest: SearchProgress) -> str:
+def _state(job: Job[Any], newest: JobProgress) -> str:
     size = "" if newest.size is None else f"N={newest.size:,} "
     loss = "" if newest.val_loss is None else f" loss {newest.val_loss:.1e}"
-    evaluation = f"size {newest.num_evaluations + 1}/{job.settings.max_evaluations}"
+    evaluation = f"size {newest.num_evaluations + 1}/{job.max_evaluations}"
     trial = f"trial {newest.num_trials}/{len(job.settings.grid())}"
     return f"{size}{evaluation} {trial} step {newest.num_steps:,}/{job.settings.max_steps:,}{loss}"

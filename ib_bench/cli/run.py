@@ -1,4 +1,4 @@
-"""``ib-bench run``: a suite of searches, side by side in worker processes."""
+"""``ib-bench run``: a suite of measurements, side by side in worker processes."""
 
 from __future__ import annotations
 
@@ -7,93 +7,145 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
-from ib_bench.cli.experiments import add_output_arguments, resolved_config, search_job, search_parser
-from ib_bench.cli.parsing import explained, parse
+from ib_bench.cli.experiments import add_output_arguments, add_workers_argument
+from ib_bench.cli.parsing import parse
+from ib_bench.cli.plan import Plan, data_parameters, make_plan
 from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.suites import find_suite
-from ib_bench.errors import BenchError, require
-from ib_bench.execution.processes import make_executor, num_cores
+from ib_bench.errors import require
+from ib_bench.execution.executor import Outcome
+from ib_bench.execution.processes import make_executor
 from ib_bench.report.figures import min_train_size_figure
-from ib_bench.report.tables import verdict_table
-from ib_bench.runner import SearchJob
-from ib_bench.studies.search import SearchSettings
-from ib_bench.studies.suite import Suite, read_suite
+from ib_bench.report.tables import extrapolation_overview, plan_table, sharing_overview, verdict_table
+from ib_bench.results.store import Store
+from ib_bench.runner import Job, SearchJob
+from ib_bench.studies.estimate import estimate
+from ib_bench.studies.sharing import Sharing
+from ib_bench.studies.suite import covering, read_suite
+
+_FAST_DEV_STEPS = 2
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
-    """Run a suite, and print its table and the path of its figure."""
+    """Run a suite, and print its tables and the path of its figure."""
     parser = ArgumentParser(
         prog=f"ib-bench {command}",
-        description="Run a suite: the product of its axes, one search each.",
+        description="Run a suite: everything that is measured for every combination of its axes' values.",
         exit_on_error=False,
     )
     parser.add_argument("suite", type=str, help="Path of a suite file, or the name of a shipped one (see ib-bench ls).")
-    parser.add_argument("--workers", type=int, default=num_cores(), help="Searches that run side by side.")
+    parser.add_argument(
+        "--axes",
+        type=dict[str, Any],
+        default={},
+        help="Keep only these values of an axis: --axes.modulus 5 --axes.max_length [5,10] --axes.model LSTM.",
+    )
+    parser.add_argument("--dry_run", action="store_true", help="Print how much there is to do, and do nothing.")
     parser.add_argument("--figures", type=str, default="figures", help="Folder for the figure.")
-    parser.add_argument("--fast_dev_run", action="store_true", help="Run every search for a few steps; keep nothing.")
+    parser.add_argument(
+        "--fast_dev_run",
+        action="store_true",
+        help="Try the suite: every value of every axis once, for a few steps, keeping nothing.",
+    )
+    add_workers_argument(parser)
     add_output_arguments(parser)
     options = parse(parser, arguments)
     require(options.workers >= 1, "workers", options.workers, "an integer of at least 1")
-    suite = read_suite(find_suite(options.suite))
+    suite = read_suite(find_suite(options.suite)).narrowed(options.axes)
+    cells = suite.cells(data_parameters)
+    if options.dry_run:
+        return _dry_run(suite.name, make_plan(suite, cells, options), options)
     if not options.fast_dev_run:
-        return _run(suite, suite_jobs(suite, options), options)
+        return _run(suite.name, make_plan(suite, cells, options), options)
     with tempfile.TemporaryDirectory() as folder:
         options.store, options.figures, options.wandb.mode = f"{folder}/store.sqlite", folder, "disabled"
-        return _run(suite, [_shortened(job) for job in suite_jobs(suite, options)], options)
+        return _run(suite.name, _shortened(make_plan(suite, covering(cells), options)), options)
 
 
-def suite_jobs(suite: Suite, output: Namespace) -> list[SearchJob]:
-    """The searches of a suite, each checked as ``ib-bench search`` would check it.
+def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
+    trials, searches, extrapolations = [], [], []
+    if Path(options.store).exists():
+        with Store(options.store, create=False) as store:
+            trials, searches, extrapolations = list(store.trials()), store.searches(), store.extrapolations()
+    finished = {record.key for record in searches if record.status == "finished"}
+    measured = {record.key for record in extrapolations}
+    todo = [job.config for key, job in plan.searches.items() if key not in finished and job.pool_size]
+    counts = {
+        "N*": (len(plan.verdicts), sum(key in finished for key in plan.verdicts)),
+        "kappa": (
+            len(plan.sharings),
+            sum(finished.issuperset((joint, *parts.values())) for joint, parts in plan.sharings),
+        ),
+        "searches behind them": (len(plan.searches), sum(key in finished for key in plan.searches)),
+        "extrapolations": (len(plan.extrapolations), sum(key in measured for key in plan.extrapolations)),
+    }
+    Console().print(plan_table(name, counts, estimate(todo, searches, trials, options.workers), options.workers))
+    return 0
 
-    Args:
-        suite: base config and axes.
-        output: holds ``store`` and ``wandb``.
 
-    Raises:
-        BenchError: one of the configs is wrong.
-    """
-    parser = search_parser("ib-bench run", "")
-    jobs = []
-    for config in suite.configs():
-        try:
-            options = parser.parse_object(config)
-        except ArgumentError as error:
-            raise BenchError(f"suite {suite.name!r}: {explained(error)}") from error
-        settings = SearchSettings(**options.search)
-        jobs.append(search_job(resolved_config(parser, options), settings, output, group=suite.name))
-    return jobs
-
-
-def _run(suite: Suite, jobs: list[SearchJob], options: Namespace) -> int:
+def _run(name: str, plan: Plan, options: Namespace) -> int:
     figures = Path(options.figures)
     existing = next(folder for folder in (figures, *figures.absolute().parents) if folder.exists())
     can_be_written = existing.is_dir() and os.access(existing, os.W_OK)
     require(can_be_written, "figures", options.figures, "a folder that can be written")
-    outcomes = run_jobs(jobs, make_executor(options.workers))
-    records = [outcome.result for outcome in outcomes if outcome.result is not None]
+    executor = make_executor(options.workers)
+    searches, extrapolations = list(plan.searches.values()), list(plan.extrapolations.values())
+    outcomes = dict(zip(plan.searches, run_jobs(searches, executor), strict=True))
+    measured = run_jobs(extrapolations, executor, "extrapolations")
+    records = {key: outcome.result for key, outcome in outcomes.items() if outcome.result is not None}
     console = Console()
-    if records:
-        title = f"{suite.name}: smallest training set that suffices (N*)"
-        console.print(verdict_table(records, title))
-        files = min_train_size_figure(records, title, figures / suite.name)
+    verdicts = [records[key] for key in plan.verdicts if key in records]
+    if verdicts:
+        title = f"{name}: smallest training set that suffices (N*)"
+        console.print(verdict_table(verdicts, title))
+    sharings = [
+        Sharing(records[joint], {length: records[key] for length, key in parts.items()})
+        for joint, parts in plan.sharings
+        if records.keys() >= {joint, *parts.values()}
+    ]
+    if sharings:
+        console.print(sharing_overview(sharings, f"{name}: sharing factor (kappa)"))
+    if lengths := [outcome.result for outcome in measured if outcome.result is not None]:
+        console.print(extrapolation_overview(lengths, f"{name}: length extrapolation"))
+    if verdicts:
+        files = min_train_size_figure(verdicts, title, figures / name)
         for path in [] if options.fast_dev_run else files:
             console.print(f"figure: {path}", soft_wrap=True)
+    return _list_failures([*searches, *extrapolations], [*outcomes.values(), *measured], console)
+
+
+def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[Outcome[Any]], console: Console) -> int:
     failures = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
     for job, error in failures:
         console.print(f"[bold red]failed[/bold red] {job.label}: {error!r}", soft_wrap=True)
+    if failures:
+        console.print(f"{len(failures)} of {len(jobs)} failed; the same command tries them again")
     return 1 if failures else 0
 
 
-def _shortened(job: SearchJob) -> SearchJob:
+def _shortened(plan: Plan) -> Plan:
+    """The plan with trials of a few steps; what rests on what stays the same."""
+    searches = {key: _shortened_search(job) for key, job in plan.searches.items()}
+    extrapolations = {
+        key: replace(
+            job, search=_shortened_search(job.search), extrapolation=replace(job.extrapolation, num_sequences=2)
+        )
+        for key, job in plan.extrapolations.items()
+    }
+    return replace(plan, searches=searches, extrapolations=extrapolations)
+
+
+def _shortened_search(job: SearchJob) -> SearchJob:
     settings = replace(
         job.settings,
         learning_rates=job.settings.learning_rates[:1],
         seeds=job.settings.seeds[:1],
-        max_steps=2,
+        max_steps=_FAST_DEV_STEPS,
         max_size=64,
         max_evaluations=1,
     )

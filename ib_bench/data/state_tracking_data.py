@@ -8,10 +8,11 @@ from typing import Any
 
 from ib_bench import catalogue
 from ib_bench.data.batches import EpochShuffle, EvalBatches, TrainBatches
-from ib_bench.data.length_distributions.length_distribution import MIN_LENGTH, LengthDistribution
+from ib_bench.data.length_distributions.length_distribution import LengthDistribution
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.sequence_pool import SequencePool, Sequences
 from ib_bench.errors import NothingHeldOutError, PoolExhaustedError, require
+from ib_bench.results.records import MIN_LENGTH
 from ib_bench.supervision.supervision import Batch, Supervision
 from ib_bench.tasks.finite_state_machine import FiniteStateMachine
 

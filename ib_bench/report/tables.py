@@ -22,11 +22,14 @@ from ib_bench.results.records import (
     model_texts,
     task_text,
 )
+from ib_bench.studies.estimate import Estimate
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
-from ib_bench.studies.sharing import SharingFactor
+from ib_bench.studies.sharing import Sharing
 
 Format = Literal["table", "csv", "json"]
 OutputFormat = Literal["table", "json"]
+
+_SHARING_CAPTION = "kappa: the sum of N* at each length alone, over N* at all lengths together"
 
 _LABELS = ("model", "task", "supervision", "lengths", "L")
 
@@ -75,15 +78,30 @@ def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
         records: in the order of the rows.
         title: of the table.
     """
+    caption = "N* lies in (largest size that failed, smallest that succeeded]"
+    table, varying, labels = _labelled_table(records, title, caption)
+    for column in ("N*", "bracket", "trials", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for index, (record, label) in enumerate(zip(records, labels, strict=True)):
+        _add_section(table, records, index)
+        table.add_row(*(label[name] for name in varying), *_verdict_cells(record))
+    return table
+
+
+def _labelled_table(
+    records: Sequence[SearchRecord | ExtrapolationRecord], title: str, caption: str, without: Sequence[str] = ()
+) -> tuple[Table, list[str], list[dict[str, str]]]:
+    """A table whose first columns say what differs between the records; what they share is said above it."""
     labels = [
         {**_label_texts(record.labels), "model": model}
         for record, model in zip(records, model_texts(records), strict=True)
     ]
-    varying = [name for name in _LABELS if name == "model" or len({label[name] for label in labels}) != 1]
-    shared = [text for name, text in labels[0].items() if name not in varying] if labels else []
+    shown = [name for name in _LABELS if name not in without]
+    varying = [name for name in shown if name == "model" or len({label[name] for label in labels}) != 1]
+    shared = [labels[0][name] for name in shown if name not in varying] if labels else []
     table = Table(
         title="\n".join([title, *([" · ".join(shared)] if shared else [])]),
-        caption="N* lies in (largest size that failed, smallest that succeeded]",
+        caption=caption,
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
@@ -91,13 +109,13 @@ def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
     )
     for column in varying:
         table.add_column(column)
-    for column in ("N*", "bracket", "trials", "time"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for index, (record, label) in enumerate(zip(records, labels, strict=True)):
-        if index and record.labels["model"] != records[index - 1].labels["model"]:
-            table.add_section()
-        table.add_row(*(label[name] for name in varying), *_verdict_cells(record))
-    return table
+    return table, varying, labels
+
+
+def _add_section(table: Table, records: Sequence[SearchRecord | ExtrapolationRecord], index: int) -> None:
+    """A line between models."""
+    if index and records[index].labels["model"] != records[index - 1].labels["model"]:
+        table.add_section()
 
 
 def _label_texts(labels: Json) -> dict[str, str]:
@@ -111,18 +129,13 @@ def _label_texts(labels: Json) -> dict[str, str]:
     return {name: str(text) for name, text in texts.items()}
 
 
-def sharing_table(kappa: SharingFactor, joint: SearchRecord, parts: Mapping[int, SearchRecord | None]) -> Table:
-    """Kappa, with the searches that it rests on.
-
-    Args:
-        kappa: the sharing factor.
-        joint: the search over all lengths.
-        parts: the search at each length alone; None where none is possible.
-    """
+def sharing_table(sharing: Sharing) -> Table:
+    """Kappa, with the searches that it rests on."""
+    joint = sharing.joint
     texts = _label_texts(joint.labels)
     table = Table(
-        title=f"kappa = {kappa}\n" + " · ".join(texts[name] for name in ("model", "task", "supervision", "L")),
-        caption="kappa: the sum of N* at each length alone, over N* at all lengths together",
+        title=f"kappa = {sharing.factor}\n" + " · ".join(texts[name] for name in ("model", "task", "supervision", "L")),
+        caption=_SHARING_CAPTION,
         box=box.SIMPLE_HEAD,
         collapse_padding=True,
         pad_edge=False,
@@ -131,22 +144,22 @@ def sharing_table(kappa: SharingFactor, joint: SearchRecord, parts: Mapping[int,
     table.add_column("lengths")
     for column in ("N*", "bracket", "trials", "time"):
         table.add_column(column, justify="right", no_wrap=True)
-    for length, record in parts.items():
-        cells = ["none to hold out", "", "", ""] if record is None else _verdict_cells(record)
-        table.add_row(f"{length} alone", *cells)
+    for length, record in sharing.parts.items():
+        table.add_row(f"{length} alone", *_verdict_cells(record))
     table.add_section()
     table.add_row(f"2..{joint.labels['max_length']} together", *_verdict_cells(joint))
     return table
 
 
-def sharing_row(kappa: SharingFactor, joint: SearchRecord, parts: Mapping[int, SearchRecord | None]) -> Json:
-    """Kappa and its parts, as plain data; arguments as :func:`sharing_table`."""
+def sharing_row(sharing: Sharing) -> Json:
+    """Kappa and its parts, as plain data."""
+    factor = sharing.factor
     return {
-        **joint.labels,
-        "sharing_factor": kappa.value,
-        "sharing_factor_kind": kappa.kind,
-        "joint": joint.summary(),
-        "parts": {str(length): record and record.summary() for length, record in parts.items()},
+        **sharing.joint.labels,
+        "sharing_factor": factor.value,
+        "sharing_factor_kind": factor.kind,
+        "joint": sharing.joint.summary(),
+        "parts": {str(length): record.summary() for length, record in sharing.parts.items()},
     }
 
 
@@ -192,6 +205,71 @@ def extrapolation_table(record: ExtrapolationRecord, max_length: int, untrained_
             {"teacher_forced": "true" if reads_states else "none", "generated": "its own"}[accuracy.mode],
             *(f"[bold]{value:.3f}[/bold]" if multiple == HEADLINE_MULTIPLE else f"{value:.3f}" for value in values),
         )
+    return table
+
+
+def sharing_overview(sharings: Sequence[Sharing], title: str) -> Table:
+    """Kappa of several experiments, a row each, with its parts.
+
+    Args:
+        sharings: in the order of the rows.
+        title: of the table.
+    """
+    joints = [sharing.joint for sharing in sharings]
+    table, varying, labels = _labelled_table(joints, title, _SHARING_CAPTION, without=("lengths",))
+    for column in ("kappa", "N* together", "N* alone, summed"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for index, (sharing, label) in enumerate(zip(sharings, labels, strict=True)):
+        _add_section(table, joints, index)
+        cells = [f"[bold]{sharing.factor}[/bold]", sharing.joint.verdict, sharing.sum_text]
+        table.add_row(*(label[name] for name in varying), *cells)
+    return table
+
+
+def extrapolation_overview(records: Sequence[ExtrapolationRecord], title: str) -> Table:
+    """Normalised accuracy of several experiments at multiples of the training length, a row each.
+
+    Args:
+        records: in the order of the rows.
+        title: of the table.
+    """
+    multiples = sorted({item.length / record.labels["max_length"] for record in records for item in record.accuracies})
+    caption = "final state; 0 is guessing, 1 is perfect; chain of thought reads its own states"
+    table, varying, labels = _labelled_table(records, title, caption)
+    for multiple in multiples:
+        table.add_column(f"{multiple:.3g}x", justify="right", no_wrap=True)
+    for index, (record, label) in enumerate(zip(records, labels, strict=True)):
+        _add_section(table, records, index)
+        found = [record.at(multiple * record.labels["max_length"]) for multiple in multiples]
+        cells = ["" if item is None else f"{item.normalized_final_state_accuracy:.2f}" for item in found]
+        table.add_row(*(label[name] for name in varying), *cells)
+    return table
+
+
+def plan_table(name: str, counts: Mapping[str, tuple[int, int]], estimate: Estimate, num_workers: int) -> Table:
+    """How much a suite has to do.
+
+    Args:
+        name: of the suite.
+        counts: for each kind of result, how many there are and how many of them the store holds.
+        estimate: of what remains.
+        num_workers: that it is for.
+    """
+    times = {"at most": estimate.max_time_s, "likely": estimate.likely_time_s}
+    told = ", ".join(f"{word} {_duration(time)}" for word, time in times.items() if time is not None)
+    unknown = "no estimate: the store holds no trials of one of the models"
+    table = Table(
+        title=f"{name}: what there is to do",
+        caption=f"at most {estimate.max_trials:,} trials\ntime with {num_workers} workers: {told or unknown}",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+    )
+    table.add_column("")
+    for column in ("all", "in the store", "to do"):
+        table.add_column(column, justify="right")
+    for kind, (everything, stored) in counts.items():
+        table.add_row(kind, f"{everything:,}", f"{stored:,}", f"{everything - stored:,}")
     return table
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 PROTOCOL_VERSION = 1
 """Raised by whoever changes what a trial computes; results of another protocol are never reused."""
+
+MIN_LENGTH = 2
+"""Number of symbols in the shortest sequences of any data set (METHOD: lengths n in {2..L})."""
 
 Json = dict[str, Any]
 
@@ -133,6 +137,17 @@ class TrialRecord:
         """Whether the validation loss went below the threshold."""
         return self.status == "succeeded"
 
+    def is_better_than(self, other: TrialRecord | None) -> bool:
+        """Whether it replaces the best trial before it in the grid: the first success, else the lowest loss, is best.
+
+        Args:
+            other: the best so far, or None.
+        """
+        if other is None:
+            return True
+        losses = [math.inf if trial.best_val_loss is None else trial.best_val_loss for trial in (self, other)]
+        return not other.succeeded and (self.succeeded or losses[0] < losses[1])
+
 
 @dataclass(frozen=True)
 class SearchConfig(_Keyed):
@@ -175,7 +190,8 @@ class SearchRecord:
         config: the config, as JSON.
         labels: model, task and its arguments, supervision, length distribution and maximal length.
         status: ``running`` (or interrupted), ``failed`` (an error ended it; the next run tries again) or ``finished``.
-        max_size: the largest size, N_max: the setting or the training pool, whichever is smaller.
+        max_size: the largest size, N_max: the setting or the training pool, whichever is smaller; 0 where so few
+            sequences exist that none can be held out, so that nothing can be tried.
         evaluations: the sizes tried so far, in order.
         wall_time_s: time spent on the trials of this search, wherever they ran.
         updated_at: UTC, ISO 8601.
@@ -212,7 +228,9 @@ class SearchRecord:
 
     @property
     def verdict(self) -> str:
-        """N* for people: a number, ``> N_max``, ``unfinished`` or ``failed``."""
+        """N* for people: a number, ``> N_max``, ``none held out``, ``unfinished`` or ``failed``."""
+        if self.status == "finished" and not self.max_size:
+            return "none held out"
         if self.status != "finished":
             return "failed" if self.status == "failed" else "unfinished"
         return f"> {self.max_size:,}" if self.censored else f"{self.min_train_size:,}"
@@ -298,8 +316,17 @@ class ExtrapolationRecord:
     accuracies: list[LengthAccuracy]
     finished_at: str
 
+    def at(self, length: float) -> LengthAccuracy | None:
+        """The accuracy at a length, generated where the model reads its own states; None where not measured.
 
-def model_texts(records: Sequence[SearchRecord]) -> list[str]:
+        Args:
+            length: in symbols.
+        """
+        found = [accuracy for accuracy in self.accuracies if accuracy.length == length]
+        return max(found, key=lambda accuracy: accuracy.mode == "generated", default=None)
+
+
+def model_texts(records: Sequence[SearchRecord | ExtrapolationRecord]) -> list[str]:
     """The models of searches, told apart by those init arguments in which models of one name differ.
 
     Args:
@@ -311,14 +338,14 @@ def model_texts(records: Sequence[SearchRecord]) -> list[str]:
     return [_told_apart(record, records) for record in records]
 
 
-def _told_apart(record: SearchRecord, among: Sequence[SearchRecord]) -> str:
+def _told_apart(record: SearchRecord | ExtrapolationRecord, among: Sequence[SearchRecord | ExtrapolationRecord]) -> str:
     name, own = record.labels["model"], _model_arguments(record)
     others = [_model_arguments(other) for other in among if other.labels["model"] == name]
     differing = {key: value for key, value in own.items() if any(other.get(key) != value for other in others)}
     return f"{name}({arguments_text(differing)})" if differing else str(name)
 
 
-def _model_arguments(record: SearchRecord) -> Json:
+def _model_arguments(record: SearchRecord | ExtrapolationRecord) -> Json:
     return dict(record.config.get("experiment", {}).get("model", {}).get("init_args", {}))
 
 

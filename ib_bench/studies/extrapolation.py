@@ -8,7 +8,6 @@ Reference: arXiv 2602.18333, section 5; METHOD's multiples 1 to 16, of which 2 i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -24,7 +23,7 @@ from ib_bench.results.records import (
     TrialRecord,
 )
 from ib_bench.results.store import Store
-from ib_bench.studies.search import SearchSettings, trial_config
+from ib_bench.studies.search import SearchSettings, grid_configs
 
 HEADLINE_MULTIPLE = 2.0
 
@@ -113,20 +112,17 @@ def _train_best(
     train: Callable[[TrialConfig], AnyTrained],
 ) -> AnyTrained:
     """The first configuration that succeeds, or else the one with the lowest validation loss, trained."""
-    best: tuple[TrialConfig, AnyTrained | None] | None = None
-    best_loss = math.inf
-    for learning_rate, seed in settings.grid():
-        config = trial_config(experiment, settings, size, learning_rate, seed)
+    best: TrialRecord | None = None
+    best_config, best_trained = None, None
+    for config in grid_configs(experiment, settings, size):
         record, trained = store.trial(config.key), None
         if record is None:
             trained = train(config)
             record = trained.record
             store.add_trial(record)
-        loss = math.inf if record.best_val_loss is None else record.best_val_loss
-        if best is None or record.succeeded or loss < best_loss:
-            best, best_loss = (config, trained), loss
+        if record.is_better_than(best):
+            best, best_config, best_trained = record, config, trained
         if record.succeeded:
             break
-    assert best is not None, "a grid is never empty"
-    config, trained = best
-    return train(config) if trained is None else trained
+    assert best_config is not None, "a grid is never empty"
+    return train(best_config) if best_trained is None else best_trained

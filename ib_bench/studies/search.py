@@ -113,7 +113,8 @@ class Search:
     Args:
         experiment: what is trained on what.
         settings: how N* is searched for.
-        pool_size: number of training sequences that exist.
+        pool_size: number of training sequences that exist; 0 where none can be held out to judge them by, so that N* is
+            only known to be above 0.
         store: trials found there are not trained again.
         run_trial: trains.
         listeners: are told what happens.
@@ -158,7 +159,8 @@ class Search:
     def _search(self) -> SearchRecord:
         """Size after size, each kept as soon as it is judged."""
         evaluations: list[Evaluation] = []
-        for size, succeeded, bracket in self.settings.bisection(self.max_size).run(self._succeeds):
+        steps = self.settings.bisection(self.max_size).run(self._succeeds) if self.max_size else iter(())
+        for size, succeeded, bracket in steps:
             losses = [trial.best_val_loss for trial in self._trials if trial.best_val_loss is not None]
             keys = [trial.key for trial in self._trials]
             evaluation = Evaluation(size, succeeded, min(losses, default=None), bracket.as_tuple(), keys)
@@ -231,6 +233,11 @@ def trial_config(
         val_check_interval=settings.val_check_interval,
         num_threads=settings.num_threads,
     )
+
+
+def grid_configs(experiment: Experiment, settings: SearchSettings, size: int) -> list[TrialConfig]:
+    """The configs of all trials of one size, in the order in which they are tried."""
+    return [trial_config(experiment, settings, size, *point) for point in settings.grid()]
 
 
 def _is_grid(values: list[float] | list[int]) -> bool:

@@ -14,11 +14,14 @@ Reference: arXiv 2602.18333, section 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from ib_bench.results.records import SearchRecord
+from ib_bench.results.records import MIN_LENGTH, Experiment, SearchConfig, SearchRecord
+
+JOINT, ALONE = "uniform", "fixed"
+"""The length distributions of the search over all lengths and of those at one length."""
 
 Kind = Literal["value", "lower_bound", "upper_bound", "undefined"]
 
@@ -41,27 +44,82 @@ class SharingFactor:
         return {"value": "", "lower_bound": "> ", "upper_bound": "< "}[self.kind] + f"{self.value:.2f}"
 
 
-def sharing_factor(joint: SearchRecord, parts: Mapping[int, SearchRecord | None]) -> SharingFactor:
+@dataclass(frozen=True)
+class Sharing:
+    """Kappa and the searches that it rests on.
+
+    Attributes:
+        joint: the search over all lengths.
+        parts: the search at each length alone, from the shortest to L.
+    """
+
+    joint: SearchRecord
+    parts: Mapping[int, SearchRecord]
+
+    @property
+    def factor(self) -> SharingFactor:
+        """Kappa."""
+        return sharing_factor(self.joint, self.parts.values())
+
+    @property
+    def sum_text(self) -> str:
+        """The sum of N* at each length alone, for people."""
+        censored = any(part.censored for part in self.parts.values())
+        return f"{'> ' if censored else ''}{sum(map(_at_least, self.parts.values())):,}"
+
+
+def sharing_factor(joint: SearchRecord, parts: Collection[SearchRecord]) -> SharingFactor:
     """Kappa of finished searches.
 
     Args:
         joint: the search over all lengths.
-        parts: the search at each length alone; None where no sequence of that length can be held out, so that nothing
-            is known of its N* but that it is above 0.
+        parts: the search at each length alone.
 
     Raises:
         ValueError: a search is not finished.
     """
-    known = [record for record in parts.values() if record is not None]
-    if any(record.status != "finished" for record in (joint, *known)):
+    if any(record.status != "finished" for record in (joint, *parts)):
         raise ValueError("the sharing factor needs finished searches")
-    part_is_censored = any(record is None or record.censored for record in parts.values())
+    part_is_censored = any(record.censored for record in parts)
     if joint.censored and part_is_censored:
         return SharingFactor("undefined", None)
-    ratio = sum(_at_least(record) for record in known) / _at_least(joint)
+    ratio = sum(map(_at_least, parts)) / _at_least(joint)
     if part_is_censored:
         return SharingFactor("lower_bound", ratio)
     return SharingFactor("upper_bound" if joint.censored else "value", ratio)
+
+
+def sharings(records: Iterable[SearchRecord]) -> list[Sharing]:
+    """Every kappa for which all searches are there.
+
+    Args:
+        records: of searches, finished or not.
+    """
+    finished = {record.key: record for record in records if record.status == "finished"}
+    found = []
+    for record in finished.values():
+        config = SearchConfig(Experiment(**record.config["experiment"]), record.config["settings"])
+        if config.experiment.data["init_args"].get("length_distribution") == JOINT:
+            keys = {length: part.key for length, part in part_configs(config).items()}
+            if keys and all(key in finished for key in keys.values()):
+                found.append(Sharing(record, {length: finished[key] for length, key in keys.items()}))
+    return found
+
+
+def part_configs(joint: SearchConfig) -> dict[int, SearchConfig]:
+    """The search at each length alone, 2..L, that differs from the joint one in nothing else.
+
+    Args:
+        joint: of the search over all lengths.
+    """
+    max_length = joint.experiment.data["init_args"].get("max_length", 0)
+    return {length: _alone(joint, length) for length in range(MIN_LENGTH, max_length + 1)}
+
+
+def _alone(joint: SearchConfig, length: int) -> SearchConfig:
+    data = joint.experiment.data
+    init_args = {**data["init_args"], "length_distribution": ALONE, "max_length": length}
+    return replace(joint, experiment=replace(joint.experiment, data={**data, "init_args": init_args}))
 
 
 def _at_least(record: SearchRecord) -> int:

@@ -1,42 +1,78 @@
 """A suite: the product of some axes over one base config, read from a YAML file.
 
-    base:                     # what all searches share: model, data, trainer, search
-      data:
-        class_path: ModularAddition
-        init_args: {modulus: 5, max_length: 6}
+    base:                     # what all cells share: data, trainer, search, extrapolation
+      data: {init_args: {batch_size: 32}}
       search: {max_steps: 2000}
-    axes:                     # every combination is one search
+    axes:                     # every combination is one cell
+      quantity: [search, sharing, extrapolate]
+      task: [ModularAddition, PermutationComposition]
+      modulus: [2, 3, 5]
+      num_elements: [3]
+      max_length: [2..6, 10]
       model:
-        - {class_path: LSTM, init_args: {hidden_size: 64}}
-        - {class_path: Transformer, init_args: {hidden_size: 64}}
-      supervision: [outcome, aligned_chain_of_thought]
+        - LSTM
+        - {class_path: Transformer, init_args: {hidden_size: 64}, overrides: {search: {learning_rates: [0.001]}}}
 
-The axis ``model`` lists whole models; any other axis is an init argument of the data.
+The axes ``task`` and ``model`` list classes, with arguments and with overrides of the base where wanted; ``quantity``
+lists what is measured. Any other axis is an init argument of the data, and counts for those tasks that take it.
+``2..6`` is short for 2, 3, 4, 5, 6.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ib_bench.errors import BenchError, UnknownNameError
-from ib_bench.results.records import Json
+from ib_bench.errors import BenchError, InvalidOptionError, UnknownNameError
+from ib_bench.results.records import Json, class_name
+from ib_bench.studies.sharing import JOINT
 
-SECTIONS = ("model", "data", "trainer", "search")
+SECTIONS = ("model", "data", "trainer", "search", "extrapolation")
+QUANTITIES = ("search", "sharing", "extrapolate")
+
+_CLASS_AXES = {"task": "data", "model": "model"}
+"""Axes whose values are classes, and the section of the config that each fills."""
+
+_SPEC_KEYS = {"class_path", "init_args", "overrides"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of a suite's axes.
+
+    Attributes:
+        quantity: what is measured, one of :data:`QUANTITIES`.
+        config: with the keys of :data:`SECTIONS`; without the arguments in ``data_arguments``.
+        data_arguments: those init arguments of the data that are axes.
+    """
+
+    quantity: str
+    config: Json
+    data_arguments: Json
+
+    @property
+    def full_config(self) -> Json:
+        """The config with the ``data_arguments``."""
+        config = copy.deepcopy(self.config)
+        config["data"]["init_args"].update(self.data_arguments)
+        return config
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Searches that belong together.
+    """Measurements that belong together.
 
     Attributes:
         name: the file's name without its ending.
-        base: config that every search starts from, with the keys of :data:`SECTIONS`.
+        base: config that every cell starts from, with the keys of :data:`SECTIONS`.
         axes: for each axis the values it takes.
     """
 
@@ -44,18 +80,74 @@ class Suite:
     base: Json
     axes: dict[str, list[Any]]
 
-    def configs(self) -> list[Json]:
-        """One config for each combination of values; the last axis varies fastest."""
-        configs = []
+    def cells(self, parameters: Callable[[str], Collection[str]]) -> list[Cell]:
+        """One cell for each combination of values; the last axis varies fastest.
+
+        Kappa has one cell for all length distributions, at ``uniform``.
+
+        Args:
+            parameters: tells the init arguments of the DataModule at a class path.
+
+        Raises:
+            BenchError: an axis counts for none of the tasks.
+        """
+        cells: dict[str, Cell] = {}  # an axis that does not count for a task leaves equal cells behind
+        unused = {axis for axis in self.axes if axis not in (*_CLASS_AXES, "quantity")}
         for values in product(*self.axes.values()):
-            config = copy.deepcopy(self.base)
-            for axis, value in zip(self.axes, values, strict=True):
-                if axis == "model":
-                    config["model"] = copy.deepcopy(value)
-                else:
-                    config["data"]["init_args"][axis] = value
-            configs.append(config)
-        return configs
+            point = dict(zip(self.axes, values, strict=True))
+            config = self._config(point)
+            taken = parameters(config["data"]["class_path"])
+            own = {axis: value for axis, value in point.items() if axis in taken and axis not in _CLASS_AXES}
+            unused -= own.keys()
+            cell = Cell(point.get("quantity", QUANTITIES[0]), config, own)
+            if cell.quantity == "sharing" and own.get("length_distribution", JOINT) != JOINT:
+                continue  # kappa compares all lengths together with each alone, whatever the distributions of the suite
+            cells.setdefault(json.dumps(asdict(cell), sort_keys=True), cell)
+        if unused:
+            raise BenchError(f"suite {self.name!r}: axes.{min(unused)} is an argument of none of its tasks")
+        return list(cells.values())
+
+    def narrowed(self, choices: Mapping[str, Any]) -> Suite:
+        """The same suite with fewer values on some axes.
+
+        Args:
+            choices: for an axis, one value or a list of values to keep; classes go by their name.
+
+        Raises:
+            BenchError: there is no such axis, or no such value on it.
+        """
+        axes = dict(self.axes)
+        for axis, chosen in choices.items():
+            if axis not in axes:
+                raise UnknownNameError(f"axis of suite {self.name!r},", axis, axes)
+            wanted = _expanded(chosen if isinstance(chosen, list) else [chosen])
+            for value in wanted:
+                if not any(_is_named(known, value) for known in axes[axis]):
+                    raise InvalidOptionError(f"axes.{axis}", value, f"among {', '.join(map(_name, axes[axis]))}")
+            axes[axis] = [value for value in axes[axis] if any(_is_named(value, name) for name in wanted)]
+        return replace(self, axes=axes)
+
+    def _config(self, point: Json) -> Json:
+        config = copy.deepcopy(self.base)
+        for axis, section in _CLASS_AXES.items():
+            if axis in point:
+                spec = copy.deepcopy(point[axis])
+                config = merged(config, spec.pop("overrides", {}))
+                config[section] = merged(config.get(section, {}), spec)
+        return config
+
+
+def covering(cells: list[Cell]) -> list[Cell]:
+    """Few of the cells, among which every value of every axis occurs, for a short run of all code that a suite uses."""
+    seen: set[str] = set()
+    chosen = []
+    for cell in cells:
+        parts = {"quantity": cell.quantity, "config": cell.config, **cell.data_arguments}
+        values = {yaml.safe_dump({name: value}) for name, value in parts.items()}
+        if not values <= seen:
+            chosen.append(cell)
+            seen |= values
+    return chosen
 
 
 def read_suite(path: Path) -> Suite:
@@ -75,18 +167,86 @@ def read_suite(path: Path) -> Suite:
     base, axes = content["base"], content["axes"]
     if not isinstance(base, dict) or not isinstance(axes, dict):
         raise BenchError(f"suite {str(path)!r}: base and axes must be mappings")
-    for section in base:
+    try:
+        return _suite(path.stem, base, axes)
+    except BenchError as error:
+        raise BenchError(f"suite {str(path)!r}: {error}") from error
+
+
+def _suite(name: str, base: Json, axes: dict[str, Any]) -> Suite:
+    _check_sections(base, "base")
+    axes = {axis: _axis(axis, values) for axis, values in axes.items()}
+    for axis, section in _CLASS_AXES.items():
+        spec = base.get(section, {})
+        base[section] = {"class_path": spec} if isinstance(spec, str) else spec
+        if not isinstance(base[section], dict):
+            raise BenchError(f"base.{section} must be a class or a mapping with class_path and init_args")
+        if ("class_path" in base[section]) == (axis in axes):
+            raise BenchError(f"either axes.{axis} or base.{section}.class_path must be given, and not both")
+        if not isinstance(base[section].setdefault("init_args", {}), dict):
+            raise BenchError(f"base.{section}.init_args must be a mapping")
+    return Suite(name, base, axes)
+
+
+def _check_sections(sections: Json, where: str) -> None:
+    for section in sections:
         if section not in SECTIONS:
-            raise UnknownNameError(f"section of base in suite {str(path)!r},", str(section), SECTIONS)
-    for axis, values in axes.items():
-        if not isinstance(values, list) or not values:
-            raise BenchError(f"suite {str(path)!r}: axes.{axis} must be a list of at least one value, got {values!r}")
-        if len({yaml.safe_dump(value) for value in values}) < len(values):
-            raise BenchError(f"suite {str(path)!r}: axes.{axis} must hold no value twice, got {values!r}")
-    data = base.get("data")
-    base["data"] = data if isinstance(data, dict) else {"class_path": data}
-    if not base["data"].get("class_path"):
-        raise BenchError(f"suite {str(path)!r}: base.data must name a task")
-    if not isinstance(base["data"].setdefault("init_args", {}), dict):
-        raise BenchError(f"suite {str(path)!r}: base.data.init_args must be a mapping")
-    return Suite(path.stem, base, axes)
+            raise UnknownNameError(f"section of {where},", str(section), SECTIONS)
+
+
+def _axis(axis: str, values: Any) -> list[Any]:
+    values = _expanded(values if isinstance(values, list) else [values])
+    if not values or None in values:
+        raise BenchError(f"axes.{axis} must hold at least one value, and none that is null, got {values!r}")
+    if axis in _CLASS_AXES:
+        values = [_spec(axis, value) for value in values]
+    if axis == "quantity":
+        for value in values:
+            if value not in QUANTITIES:
+                raise UnknownNameError("axes.quantity", str(value), QUANTITIES)
+    if len({yaml.safe_dump(value) for value in values}) < len(values):
+        raise BenchError(f"axes.{axis} must hold no value twice, got {values!r}")
+    return values
+
+
+def _spec(axis: str, value: Any) -> Json:
+    spec = {"class_path": value} if isinstance(value, str) else value
+    if not isinstance(spec, dict) or not isinstance(spec.get("class_path"), str) or not set(spec) <= _SPEC_KEYS:
+        raise BenchError(f"axes.{axis} must hold classes, or mappings with class_path, init_args, overrides; {value!r}")
+    if not all(isinstance(spec.get(key, {}), dict) for key in ("init_args", "overrides")):
+        raise BenchError(f"axes.{axis}: init_args and overrides must be mappings, got {value!r}")
+    _check_sections(spec.get("overrides", {}), f"axes.{axis}.overrides")
+    return {"init_args": {}, **spec}
+
+
+def _expanded(values: list[Any]) -> list[Any]:
+    """The values, with ranges written out."""
+    return [number for value in values for number in _range(value)]
+
+
+def _range(value: Any) -> Iterator[Any]:
+    found = re.fullmatch(r"(\d+)\.\.(\d+)", value) if isinstance(value, str) else None
+    if found is None:
+        yield value
+        return
+    first, last = map(int, found.groups())
+    if first > last:
+        raise InvalidOptionError("a range", value, "ascending, such as 2..10")
+    yield from range(first, last + 1)
+
+
+def _name(value: Any) -> str:
+    return class_name(value) if isinstance(value, dict) else str(value)
+
+
+def _is_named(value: Any, name: Any) -> bool:
+    return value == name or _name(value) == str(name)
+
+
+def merged(config: Json, changes: Json) -> Json:
+    """A config with some of its values changed, mapping by mapping."""
+    result = dict(config)
+    for key, value in changes.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result

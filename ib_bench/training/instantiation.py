@@ -46,9 +46,18 @@ def instantiate_model(spec: Json, data: SearchableData, **overrides: Any) -> pl.
         data: gives the :data:`DATA_PARAMETERS`.
         overrides: init arguments that replace the spec's.
     """
+    return cast(pl.LightningModule, _instantiate("model", spec, {**vocabulary_for(spec, data), **overrides}))
+
+
+def vocabulary_for(spec: Json, data: SearchableData) -> dict[str, int]:
+    """Those of the :data:`DATA_PARAMETERS` that a model takes, with their values.
+
+    Args:
+        spec: of the model.
+        data: gives the values.
+    """
     accepted = inspect.signature(import_class(spec["class_path"])).parameters
-    from_data = {name: getattr(data, name) for name in DATA_PARAMETERS if name in accepted}
-    return cast(pl.LightningModule, _instantiate("model", spec, {**from_data, **overrides}))
+    return {name: getattr(data, name) for name in DATA_PARAMETERS if name in accepted}
 
 
 def check_parameters(spec: Json, option: str, required: tuple[str, ...]) -> None:

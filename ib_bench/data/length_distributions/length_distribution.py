@@ -8,9 +8,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-MIN_LENGTH = 2
-"""The shortest sequence of any data set (METHOD: lengths n in {2..L})."""
-
 _BLOCK = 2**16
 
 

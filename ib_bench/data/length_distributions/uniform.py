@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ib_bench.data.length_distributions.length_distribution import MIN_LENGTH, LengthDistribution, draw_uniform
+from ib_bench.data.length_distributions.length_distribution import LengthDistribution, draw_uniform
+from ib_bench.results.records import MIN_LENGTH
 
 
 class Uniform(LengthDistribution):

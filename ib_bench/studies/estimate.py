@@ -1,0 +1,116 @@
+"""How long searches will take, from the trials seen so far.
+
+A trial's time is its steps times the time of a step; both depend on the model and on what it reads, so they are taken
+from trials of the same model, with the same supervision where there are some. At most, every trial of every size runs
+for the whole budget; as a rule most do not, and the second estimate takes the share of that which finished searches of
+the same model have needed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from ib_bench.results.records import Experiment, Json, SearchConfig, SearchRecord, TrialRecord
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is still to be done.
+
+    Attributes:
+        max_trials: number of trials, if no size needs less than the whole grid and every search tries all its sizes.
+        max_time_s: time for them; None where the store holds no trial of one of the models.
+        likely_time_s: time, going by how much of that earlier searches have needed; None without such.
+    """
+
+    max_trials: int
+    max_time_s: float | None
+    likely_time_s: float | None
+
+
+def estimate(
+    todo: Sequence[SearchConfig], searches: Sequence[SearchRecord], trials: Sequence[TrialRecord], num_workers: int
+) -> Estimate:
+    """Estimate.
+
+    Args:
+        todo: searches that are to be run.
+        searches: that have been, finished or not.
+        trials: that have been trained.
+        num_workers: how many searches run side by side, at least 1.
+    """
+    step_time_s = _StepTimes(trials)
+    share = _Shares(searches, {trial.key: trial.num_steps for trial in trials})
+    most: list[float | None] = []
+    likely: list[float | None] = []
+    for config in todo:
+        seconds = step_time_s.of(config.experiment)
+        longest = None if seconds is None else seconds * _max_steps(config.settings)
+        part = share.of(config.experiment)
+        most.append(longest)
+        likely.append(None if longest is None or part is None else longest * part)
+    max_trials = sum(_max_trials(config.settings) for config in todo)
+    return Estimate(max_trials, _sum(most, num_workers), _sum(likely, num_workers))
+
+
+class _Means:
+    """Means of numbers that belong to experiments: over those of the same model and regime, else of the same model."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = defaultdict(list)
+
+    def add(self, experiment: Experiment, value: float) -> None:
+        for name in _likenesses(experiment):
+            self._values[name].append(value)
+
+    def of(self, experiment: Experiment) -> float | None:
+        """The mean for an experiment, or None if nothing like it was seen."""
+        for name in _likenesses(experiment):
+            if name in self._values:
+                return fmean(self._values[name])
+        return None
+
+
+class _StepTimes(_Means):
+    """Seconds for an optimizer step, validation included."""
+
+    def __init__(self, trials: Sequence[TrialRecord]) -> None:
+        super().__init__()
+        for trial in trials:
+            if trial.num_steps:
+                self.add(Experiment(**trial.config["experiment"]), trial.wall_time_s / trial.num_steps)
+
+
+class _Shares(_Means):
+    """Steps that finished searches have taken, as a share of those they might have taken."""
+
+    def __init__(self, searches: Sequence[SearchRecord], num_steps: dict[str, int]) -> None:
+        super().__init__()
+        for search in searches:
+            taken = [num_steps.get(key, 0) for evaluation in search.evaluations for key in evaluation.trials]
+            if search.status == "finished" and taken:
+                share = sum(taken) / _max_steps(search.config["settings"])
+                self.add(Experiment(**search.config["experiment"]), share)
+
+
+def _likenesses(experiment: Experiment) -> list[str]:
+    supervision = experiment.data["init_args"].get("supervision")
+    model = json.dumps(experiment.model, sort_keys=True)
+    return [f"{model} {supervision}", model]
+
+
+def _max_trials(settings: Json) -> int:
+    return int(len(settings["learning_rates"]) * len(settings["seeds"]) * settings["max_evaluations"])
+
+
+def _max_steps(settings: Json) -> int:
+    return int(_max_trials(settings) * settings["max_steps"])
+
+
+def _sum(times: Sequence[float | None], num_workers: int) -> float | None:
+    known = [time for time in times if time is not None]
+    return sum(known) / num_workers if len(known) == len(times) else None

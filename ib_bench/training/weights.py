@@ -1,0 +1,74 @@
+"""The weights that extrapolation wants: of the best trial of a grid at the largest training set.
+
+Best is the first configuration that succeeds, or the one with the lowest validation loss if none does. Its weights are
+a file named after the trial, so that whoever measures it again, at other lengths, need not train again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ib_bench.results.records import TrialConfig
+from ib_bench.results.store import Store
+from ib_bench.training.fitting import quiet_trainer, silent
+from ib_bench.training.instantiation import instantiate_data, instantiate_model
+from ib_bench.training.trial import TrainedTrial
+
+
+class BestWeights:
+    """A folder of weights.
+
+    Args:
+        folder: made when the first weights are kept.
+        store: knows the records of all trials.
+    """
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self._folder = folder
+        self._store = store
+
+    def offer(self, trained: TrainedTrial, grid: Sequence[TrialConfig]) -> None:
+        """Keep a trial's weights if it is the best of its grid so far; those of the others are removed.
+
+        Args:
+            trained: not in the store yet, or just put there.
+            grid: all configurations that it competes with.
+        """
+        others = [config.key for config in grid if config.key != trained.record.key]
+        kept = [key for key in others if self._path(key).exists()]
+        records = [self._store.trial(key) for key in kept]
+        if all(map(trained.record.is_better_than, records)):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path = self._path(trained.record.key)
+            unfinished = path.with_suffix(f".{os.getpid()}")
+            torch.save(trained.model.state_dict(), unfinished)
+            unfinished.replace(path)
+            for key in kept:
+                self._path(key).unlink(missing_ok=True)
+
+    def load(self, config: TrialConfig, placement: dict[str, Any]) -> TrainedTrial | None:
+        """The trial as it was trained, or None if its weights were not kept.
+
+        Args:
+            config: of the trial.
+            placement: arguments of the Trainer that say where it would be trained.
+        """
+        record = self._store.trial(config.key)
+        if record is None or not self._path(config.key).exists():
+            return None
+        data = instantiate_data(
+            config.experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed
+        )
+        model = instantiate_model(config.experiment.model, data, learning_rate=config.learning_rate)
+        model.load_state_dict(torch.load(self._path(config.key), map_location="cpu", weights_only=True))
+        with silent():
+            device = quiet_trainer(**{"devices": 1, **placement}).strategy.root_device
+        return TrainedTrial(record, model, data, device)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.pt"
