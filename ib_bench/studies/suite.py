@@ -74,11 +74,13 @@ class Suite:
         name: the file's name without its ending.
         base: config that every cell starts from, with the keys of :data:`SECTIONS`.
         axes: for each axis the values it takes.
+        tasks: class paths of all tasks, also of those that the suite was narrowed from.
     """
 
     name: str
     base: Json
     axes: dict[str, list[Any]]
+    tasks: tuple[str, ...]
 
     def cells(self, parameters: Callable[[str], Collection[str]]) -> list[Cell]:
         """One cell for each combination of values; the last axis varies fastest.
@@ -92,19 +94,19 @@ class Suite:
             BenchError: an axis counts for none of the tasks.
         """
         cells: dict[str, Cell] = {}  # an axis that does not count for a task leaves equal cells behind
-        unused = {axis for axis in self.axes if axis not in (*_CLASS_AXES, "quantity")}
+        known = {*_CLASS_AXES, "quantity"}.union(*map(parameters, self.tasks))
+        for axis in self.axes:
+            if axis not in known:
+                raise BenchError(f"axes.{axis} is an argument of none of the tasks {', '.join(self.tasks)}")
         for values in product(*self.axes.values()):
             point = dict(zip(self.axes, values, strict=True))
             config = self._config(point)
             taken = parameters(config["data"]["class_path"])
             own = {axis: value for axis, value in point.items() if axis in taken and axis not in _CLASS_AXES}
-            unused -= own.keys()
             cell = Cell(point.get("quantity", QUANTITIES[0]), config, own)
             if cell.quantity == "sharing" and own.get("length_distribution", JOINT) != JOINT:
                 continue  # kappa compares all lengths together with each alone, whatever the distributions of the suite
             cells.setdefault(json.dumps(asdict(cell), sort_keys=True), cell)
-        if unused:
-            raise BenchError(f"suite {self.name!r}: axes.{min(unused)} is an argument of none of its tasks")
         return list(cells.values())
 
     def narrowed(self, choices: Mapping[str, Any]) -> Suite:
@@ -185,7 +187,8 @@ def _suite(name: str, base: Json, axes: dict[str, Any]) -> Suite:
             raise BenchError(f"either axes.{axis} or base.{section}.class_path must be given, and not both")
         if not isinstance(base[section].setdefault("init_args", {}), dict):
             raise BenchError(f"base.{section}.init_args must be a mapping")
-    return Suite(name, base, axes)
+    tasks = tuple(spec["class_path"] for spec in axes.get("task", [base["data"]]))
+    return Suite(name, base, axes, tasks)
 
 
 def _check_sections(sections: Json, where: str) -> None:
