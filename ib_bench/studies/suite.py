@@ -97,7 +97,7 @@ class Suite:
         known = {*_CLASS_AXES, "quantity"}.union(*map(parameters, self.tasks))
         for axis in self.axes:
             if axis not in known:
-                raise BenchError(f"axes.{axis} is an argument of none of the tasks {', '.join(self.tasks)}")
+                raise UnknownNameError(f"axis of suite {self.name!r},", axis, known)
         for values in product(*self.axes.values()):
             point = dict(zip(self.axes, values, strict=True))
             config = self._config(point)

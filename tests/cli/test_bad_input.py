@@ -131,7 +131,7 @@ CASES = {
     ),
     "no data": (["fit", *MODEL], ["required", "data"]),
     "config in one word": (["search", "--config=broken.yaml"], ["config broken.yaml is not valid YAML"]),
-    "suite without a task": (["run", "no_task.yaml"], ["base.data must name a task"]),
+    "suite without a task": (["run", "no_task.yaml"], ["either axes.task or base.data.class_path must be given"]),
     "suite with a list of arguments": (["run", "list.yaml"], ["base.data.init_args must be a mapping"]),
     "suite with a value twice": (["run", "twice.yaml"], ["axes.modulus must hold no value twice", "[3, 3]"]),
     "config that is not there": (["search", "--config", "nowhere.yaml"], ["config", "nowhere.yaml"]),

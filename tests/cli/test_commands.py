@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -224,7 +225,7 @@ class TestSharing:
 
     def test_a_length_with_nothing_to_hold_out(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*self.ARGUMENTS, "--data.modulus", "2", "--data.max_length", "3"]) == 0
-        assert "none to hold out" in capsys.readouterr().out
+        assert "none held out" in capsys.readouterr().out
 
 
 @pytest.mark.system
@@ -258,11 +259,43 @@ class TestExtrapolation:
 class TestSuites:
     @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("configs/*.yaml")), ids=lambda p: p.stem)
     def test_every_shipped_suite_runs(self, path: Path, working_folder: Path) -> None:
-        run = ib_bench("run", path.stem, "--fast_dev_run")
+        axes = ("--axes.max_length", "5", "--axes.task", "PermutationComposition") if path.stem == "paper" else ()
+        run = ib_bench("run", path.stem, "--fast_dev_run", *axes)
         assert run.returncode == 0, run.stderr
         assert "figure: " not in run.stdout
         assert run.stderr == ""
         assert list(working_folder.iterdir()) == []
+
+    def test_all_quantities_and_what_is_left_to_do(
+        self, working_folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (working_folder / "tiny.yaml").write_text(TINY_SUITE + "  quantity: [search, sharing, extrapolate]\n")
+        options = ["--axes.model", "LSTM", "--workers", "1", "--wandb.mode", "disabled", "--keep_weights", "best"]
+        before = self._planned(capsys, *options)
+        assert before == {"N*": (1, 0), "kappa": (1, 0), "searches behind them": (3, 0), "extrapolations": (1, 0)}
+        assert not (working_folder / "ib_bench.sqlite").exists()
+        assert main(["run", "tiny.yaml", *options]) == 0
+        printed = capsys.readouterr().out
+        assert "kappa" in printed and "length extrapolation" in printed and "16x" in printed
+        trials = results(capsys, "trials")
+        assert len(trials) == 3
+        assert len(list(working_folder.glob("ib_bench.weights/*.pt"))) == 3
+        assert self._planned(capsys, *options) == {name: (number, number) for name, (number, _) in before.items()}
+
+    def _planned(self, capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, tuple[int, int]]:
+        capsys.readouterr()
+        assert main(["run", "tiny.yaml", "--dry_run", *options]) == 0
+        found = re.findall(r"^([^\d\n]+?) +([\d,]+) +([\d,]+) +[\d,]+$", capsys.readouterr().out, re.MULTILINE)
+        return {name: (int(number), int(stored)) for name, number, stored in found}
+
+    def test_the_published_grid_has_the_right_size(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["run", "paper", "--dry_run"]) == 0
+        words = " ".join(capsys.readouterr().out.split())
+        assert "N* 1,800 0 1,800" in words  # (9 moduli + S_5) x 4 lengths x 3 regimes x 3 distributions x 5 models
+        assert "kappa 600 0 600" in words  # the same without distributions
+        assert "behind them 5,550 0" in words  # 1,800 and, for n = 2..30 but 5, 10, 20, 30, 10 tasks x 3 regimes x 5
+        assert "extrapolations 1,800 0" in words
+        assert "at most 1,660,500 trials" in words  # 300 for each search, but for n = 2 of parity: nothing is held out
 
     def test_workers_and_this_process_give_the_same_numbers(
         self, working_folder: Path, capsys: pytest.CaptureFixture[str]

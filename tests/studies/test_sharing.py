@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from ib_bench.results.records import Evaluation, SearchRecord
-from ib_bench.studies.sharing import SharingFactor, sharing_factor
+from ib_bench.results.records import Evaluation, Experiment, SearchConfig, SearchRecord
+from ib_bench.results.store import Store
+from ib_bench.studies.search import Search, SearchSettings, search_config
+from ib_bench.studies.sharing import SharingFactor, part_configs, sharing_factor, sharings
 
 
 def search(min_train_size: int | None, max_size: int = 1000, status: str = "finished") -> SearchRecord:
@@ -12,26 +16,29 @@ def search(min_train_size: int | None, max_size: int = 1000, status: str = "fini
     return SearchRecord("k", {}, {}, status, max_size, [evaluation], 0.0, "now")
 
 
+NONE_HELD_OUT = SearchRecord("k", {}, {}, "finished", 0, [], 0.0, "now")
+
+
 def test_a_value_where_all_is_known() -> None:
-    assert sharing_factor(search(20), {2: search(10), 3: search(30)}) == SharingFactor("value", 2.0)
+    assert sharing_factor(search(20), [search(10), search(30)]) == SharingFactor("value", 2.0)
 
 
 def test_a_censored_part_makes_a_lower_bound() -> None:
-    kappa = sharing_factor(search(20), {2: search(None, max_size=13), 3: search(30)})
+    kappa = sharing_factor(search(20), [search(None, max_size=13), search(30)])
     assert kappa == SharingFactor("lower_bound", 43 / 20)
 
 
 def test_a_part_that_cannot_be_measured_makes_a_lower_bound() -> None:
-    assert sharing_factor(search(20), {2: None, 3: search(30)}) == SharingFactor("lower_bound", 1.5)
+    assert sharing_factor(search(20), [NONE_HELD_OUT, search(30)]) == SharingFactor("lower_bound", 1.5)
 
 
 def test_a_censored_joint_search_makes_an_upper_bound() -> None:
-    assert sharing_factor(search(None), {2: search(100), 3: search(150)}) == SharingFactor("upper_bound", 0.25)
+    assert sharing_factor(search(None), [search(100), search(150)]) == SharingFactor("upper_bound", 0.25)
 
 
-@pytest.mark.parametrize("part", [None, search(None)])
-def test_both_leave_it_undefined(part: SearchRecord | None) -> None:
-    assert sharing_factor(search(None), {2: part, 3: search(30)}) == SharingFactor("undefined", None)
+@pytest.mark.parametrize("part", [NONE_HELD_OUT, search(None)])
+def test_both_leave_it_undefined(part: SearchRecord) -> None:
+    assert sharing_factor(search(None), [part, search(30)]) == SharingFactor("undefined", None)
 
 
 def test_it_never_reads_as_a_bare_number_where_a_part_is_censored() -> None:
@@ -44,4 +51,31 @@ KINDS = [("value", 2.0), ("lower_bound", 2.0), ("upper_bound", 2.0), ("undefined
 
 def test_unfinished_searches_are_refused() -> None:
     with pytest.raises(ValueError, match="finished"):
-        sharing_factor(search(20), {2: search(10, status="running")})
+        sharing_factor(search(20), [search(10, status="running")])
+
+
+def finished(config: SearchConfig, min_train_size: int, status: str = "finished") -> SearchRecord:
+    labels = config.experiment.labels()
+    return replace(search(min_train_size, status=status), key=config.key, config=config.to_json(), labels=labels)
+
+
+def test_kappas_are_found_among_searches(experiment: Experiment) -> None:
+    joint = search_config(experiment, SearchSettings())
+    parts = part_configs(joint)
+    assert list(parts) == [2, 3, 4]
+    lengths = [part.experiment.data["init_args"]["max_length"] for part in parts.values()]
+    assert lengths == [2, 3, 4]
+    records = [finished(joint, 20), *(finished(part, 10) for part in parts.values())]
+    (sharing,) = sharings(records)
+    assert sharing.joint == records[0]
+    assert sharing.factor == SharingFactor("value", 1.5)
+    assert sharing.sum_text == "30"
+    other = search_config(experiment, SearchSettings(threshold=0.5))
+    assert sharings([*records[:3], finished(other, 1)]) == []
+    assert sharings([*records[:3], finished(parts[4], 10, status="running")]) == []
+
+
+def test_a_search_with_nothing_held_out_ends_at_once(experiment: Experiment, store: Store) -> None:
+    record = Search(experiment, SearchSettings(), 0, store, pytest.fail).run()
+    assert (record.status, record.censored, record.max_size, record.num_trials) == ("finished", True, 0, 0)
+    assert record.verdict == "none held out"
