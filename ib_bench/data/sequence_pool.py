@@ -9,6 +9,7 @@ Reference: arXiv 2602.18333, sections 3 and 4.
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 import torch
@@ -107,8 +108,11 @@ class SequencePool:
 def stream_generator(seed: int, stream: int) -> torch.Generator:
     """One of many independent generators that belong to a seed.
 
+    Torch's generator on the CPU takes 32 bits of its seed and drops the others, so the pair is hashed to as many.
+
     Args:
         seed: any integer in ``[0, 2**32)``.
         stream: any integer in ``[0, 2**31)``.
     """
-    return torch.Generator().manual_seed((seed << 31) + stream)
+    digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))

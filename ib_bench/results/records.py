@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """Raised by whoever changes what a trial computes; results of another protocol are never reused."""
 
 MIN_LENGTH = 2

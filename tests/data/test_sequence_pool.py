@@ -11,7 +11,7 @@ import torch
 from ib_bench import catalogue
 from ib_bench.data.length_distributions import Fixed, ShortToLong, Uniform
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution
-from ib_bench.data.sequence_pool import SequencePool, Sequences
+from ib_bench.data.sequence_pool import SequencePool, Sequences, stream_generator
 from ib_bench.errors import PoolExhaustedError
 
 DISTRIBUTIONS = [entry.load()() for entry in catalogue.entries(catalogue.LENGTH_DISTRIBUTIONS)]
@@ -58,9 +58,11 @@ class TestEveryDistribution:
             pool.training_set(pool.num_train + 1)
 
     def test_the_seed_decides(self, distribution: LengthDistribution) -> None:
-        one, same, other = (SequencePool(10, distribution, 8, seed).training_set(500) for seed in (1, 1, 2))
-        assert torch.equal(one.symbols, same.symbols)
-        assert as_tuples(one) != as_tuples(other)
+        seeds = [0, 1, 2, 10, 20, 30, 40, 50, 2**31, 2**32 - 1]
+        pools = [SequencePool(10, distribution, 8, seed) for seed in seeds]
+        for draw in (lambda pool: pool.training_set(500), lambda pool: pool.validation_set()):
+            assert len({tuple(as_tuples(draw(pool))) for pool in pools}) == len(seeds)
+            assert as_tuples(draw(SequencePool(10, distribution, 8, seeds[3]))) == as_tuples(draw(pools[3]))
 
 
 def test_validation_holds_two_thousand_uniform_over_the_lengths() -> None:
@@ -80,3 +82,9 @@ def test_fixed_validates_at_the_maximal_length() -> None:
 
 def test_exact_sizes_beyond_machine_integers() -> None:
     assert SequencePool(100, Fixed(), 30, seed=0).num_train == 100**30 - 2000
+
+
+def test_generators_of_different_seeds_and_streams_are_independent() -> None:
+    pairs = [(seed, stream) for seed in (0, 1, 10, 20, 2**31, 2**32 - 1) for stream in (0, 1, 2**29, 2**30, 2**31 - 1)]
+    draws = {tuple(torch.rand(3, generator=stream_generator(*pair)).tolist()) for pair in pairs}
+    assert len(draws) == len(pairs)

@@ -1,0 +1,108 @@
+"""All records of a store in one file, to publish, keep or compare: JSON lines, compressed.
+
+The first line says what the file is; every other line is a record with its kind. Weights are no part of it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ib_bench.errors import StoreError
+from ib_bench.results.records import (
+    ExtrapolationRecord,
+    SearchRecord,
+    TrialRecord,
+    extrapolation_record,
+    search_record,
+    trial_record,
+)
+from ib_bench.results.store import SCHEMA_VERSION, Store
+
+_FORMAT = "ib_bench records"
+_READERS = {"trials": trial_record, "searches": search_record, "extrapolations": extrapolation_record}
+
+
+@dataclass(frozen=True)
+class Records:
+    """What was measured.
+
+    Attributes:
+        trials: all that have ended.
+        searches: finished or not.
+        extrapolations: all.
+    """
+
+    trials: list[TrialRecord] = field(default_factory=list)
+    searches: list[SearchRecord] = field(default_factory=list)
+    extrapolations: list[ExtrapolationRecord] = field(default_factory=list)
+
+    @property
+    def finished(self) -> list[SearchRecord]:
+        """The searches that have a verdict."""
+        return [record for record in self.searches if record.status == "finished"]
+
+    def __bool__(self) -> bool:
+        return bool(self.trials or self.searches or self.extrapolations)
+
+
+def stored_records(path: Path | str) -> Records:
+    """Everything in a store.
+
+    Raises:
+        StoreError: there is no store at ``path``, or it cannot be read.
+    """
+    with Store(path, create=False) as store:
+        return Records(list(store.trials()), store.searches(), store.extrapolations())
+
+
+def write_archive(records: Records, path: Path) -> None:
+    """Write all records to a file; the same records give the same bytes.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    lines = [json.dumps({"format": _FORMAT, "schema_version": SCHEMA_VERSION})]
+    for kind in _READERS:
+        for record in sorted(getattr(records, kind), key=lambda record: str(record.key)):
+            lines.append(json.dumps({"kind": kind, **asdict(record)}, allow_nan=False, separators=(",", ":")))
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as compressed:
+        compressed.write("".join(f"{line}\n" for line in lines).encode())
+    try:
+        path.write_bytes(buffer.getvalue())
+    except OSError as error:
+        raise StoreError(f"archive {str(path)!r} cannot be written: {error.strerror}") from error
+
+
+def read_archive(path: Path) -> Records:
+    """The inverse of :func:`write_archive`.
+
+    Raises:
+        StoreError: the file cannot be read, is no archive, or is of another schema version.
+    """
+    records = Records()
+    for item in _lines(path):
+        kind = item.pop("kind")
+        getattr(records, kind).append(_READERS[kind](item))
+    return records
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with gzip.open(path, mode="rt", encoding="utf-8") as lines:
+            header = json.loads(next(lines, "null"))
+            if not isinstance(header, dict) or header.get("format") != _FORMAT:
+                raise StoreError(f"archive {str(path)!r} holds no ib_bench records")
+            if (version := header.get("schema_version")) != SCHEMA_VERSION:
+                raise StoreError(
+                    f"archive {str(path)!r} has schema version {version}, this ib-bench reads {SCHEMA_VERSION}"
+                )
+            yield from map(json.loads, lines)
+    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StoreError(f"archive {str(path)!r} cannot be read: {error}") from error

@@ -1,0 +1,122 @@
+"""Records as a store would hold them, made up: what the tests of claims and of reports rest on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ib_bench.results.archive import Records
+from ib_bench.results.records import (
+    Evaluation,
+    Experiment,
+    ExtrapolationConfig,
+    ExtrapolationRecord,
+    LengthAccuracy,
+    SearchRecord,
+    TrialRecord,
+)
+from ib_bench.studies.extrapolation import ExtrapolationSettings
+from ib_bench.studies.search import SearchSettings, search_config, trial_config
+
+OUTCOME, COT, ACOT = "outcome", "chain_of_thought", "aligned_chain_of_thought"
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a result lies in the grid."""
+
+    model: str
+    supervision: str
+    length_distribution: str = "uniform"
+    max_length: int = 4
+    modulus: int = 5
+
+    @property
+    def experiment(self) -> Experiment:
+        init_args: dict[str, Any] = {
+            "modulus": self.modulus,
+            "supervision": self.supervision,
+            "length_distribution": self.length_distribution,
+            "max_length": self.max_length,
+            "batch_size": 64,
+            "separator": None,
+        }
+        return Experiment(
+            model={"class_path": f"ib_bench.models.{self.model}", "init_args": {"hidden_size": 8}},
+            data={"class_path": "ib_bench.data.ModularAddition", "init_args": init_args},
+        )
+
+    @property
+    def settings(self) -> SearchSettings:
+        return SearchSettings(learning_rates=[{"Transformer": 0.001}.get(self.model, 0.003)], seeds=[10])
+
+
+def search(point: Point, min_train_size: int | None, max_size: int = 4096) -> SearchRecord:
+    """A finished search with an exact verdict; None is censored."""
+    config = search_config(point.experiment, point.settings)
+    bracket = (max_size, None) if min_train_size is None else (min_train_size - 1, min_train_size)
+    trials = [trial(point, max_size).key]
+    evaluation = Evaluation(max_size, min_train_size is not None, 0.1, bracket, trials)
+    labels = point.experiment.labels()
+    return SearchRecord(config.key, config.to_json(), labels, "finished", max_size, [evaluation], 60.0, "2026-01-01")
+
+
+def trial(point: Point, size: int) -> TrialRecord:
+    config = trial_config(point.experiment, point.settings, size, point.settings.learning_rates[0], 10)
+    curve: list[tuple[int, float | None]] = [(50, 1.0), (100, 0.1), (150, None)]
+    return TrialRecord(
+        config.key, config.to_json(), "failed", 150, 0.1, 100, 50, curve, {}, "1", 1.0, 1.0, {}, {}, "2026-01-01"
+    )
+
+
+def extrapolation(point: Point, accuracy_at_2x: float) -> ExtrapolationRecord:
+    """Perfect at the training length, as given from twice that on."""
+    config = ExtrapolationConfig(point.experiment, asdict(point.settings), asdict(ExtrapolationSettings()))
+    values = {1: 1.0, 2: accuracy_at_2x, 16: accuracy_at_2x}
+    modes = ("teacher_forced", "generated") if point.supervision == COT else ("teacher_forced",)
+    accuracies = [
+        LengthAccuracy(mode, multiple * point.max_length, 100, value, value, value, value, [value])
+        for multiple, value in values.items()
+        for mode in modes
+    ]
+    labels = point.experiment.labels()
+    return ExtrapolationRecord(config.key, config.to_json(), labels, 4096, "t", True, accuracies, "2026-01-01")
+
+
+def paper_like() -> Records:
+    """What the paper would have seen on three moduli at two lengths."""
+    records = Records()
+    for modulus in (2, 5, 10):
+        for model in ("Transformer", "LSTM", "DenseSSM"):
+            for supervision in (OUTCOME, COT, ACOT):
+                _add_column(records, model, supervision, modulus)
+    return records
+
+
+def _add_column(records: Records, model: str, supervision: str, modulus: int) -> None:
+    transformer = model == "Transformer"
+    alone, kappa = _PAPER[transformer, supervision]
+    for length in range(2, 9):
+        point = Point(model, supervision, "fixed", length, modulus)
+        size = None if alone is None else alone if transformer or supervision == COT else alone - 8 * length
+        records.searches.append(search(point, size))
+    for length in (4, 8):
+        point = Point(model, supervision, "uniform", length, modulus)
+        total = None if alone is None else round((length - 1) * alone / kappa(length)) + (16 - length)
+        records.searches.append(search(point, total))
+        records.trials.append(trial(point, 4096))
+        records.extrapolations.append(extrapolation(point, 0.0 if transformer or supervision == COT else 1.0))
+        curriculum = Point(model, supervision, "short_to_long", length, modulus)
+        below = supervision == OUTCOME and not transformer
+        records.searches.append(search(curriculum, None if total is None else total - 9 if below else total + 30))
+
+
+_PAPER: dict[tuple[bool, str], Any] = {
+    (True, OUTCOME): (4000, lambda length: 1.0),
+    (True, COT): (100, lambda length: 0.2),
+    (True, ACOT): (3000, lambda length: 1.0),
+    (False, OUTCOME): (200, lambda length: length - 1.0),
+    (False, COT): (2000, lambda length: 1.0),
+    (False, ACOT): (100, lambda length: length - 1.0),
+}
+"""N* at one length, and kappa at L, of (transformer or not, supervision)."""

@@ -1,0 +1,161 @@
+"""The paper's claims on made-up stores, where the answer is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, search
+
+from ib_bench.results.archive import Records
+from ib_bench.studies.claims import Claim, Statement, check_claims
+from ib_bench.studies.comparison import Count, Interval, min_train_size, sharing_interval
+from ib_bench.studies.sharing import sharings
+
+NAMES = ["3.1", "3.2", "3.3", "3.4", "3.5", "4.1", "4.2", "4.3", "4.4", "4.5"]
+MODULI = (2, 3, 5, 10)
+
+
+def verdicts(records: Records) -> dict[str, str]:
+    return {claim.name: claim.verdict for claim in check_claims(records)}
+
+
+def claim(name: str, records: Records) -> Claim:
+    return next(claim for claim in check_claims(records) if claim.name == name)
+
+
+def test_no_data_decide_nothing() -> None:
+    assert verdicts(Records()) == dict.fromkeys(NAMES, "not enough data")
+
+
+def test_a_store_like_the_papers_supports_every_claim() -> None:
+    assert verdicts(paper_like()) == dict.fromkeys(NAMES, "supported")
+
+
+def test_every_claim_says_its_rule_and_what_to_run() -> None:
+    for each in check_claims(Records()):
+        assert each.rule and each.text and each.to_decide.startswith("ib-bench run small --axes.")
+
+
+def swapped(records: Records, one: str, other: str) -> Records:
+    """The same numbers, as if two architectures or regimes had changed places."""
+    names = {one: other, other: one}
+
+    def changed(point: Point) -> Point:
+        return replace(
+            point,
+            model=names.get(point.model, point.model),
+            supervision=names.get(point.supervision, point.supervision),
+        )
+
+    searches = [
+        search(changed(point_of(record.labels)), record.min_train_size, record.max_size) for record in records.searches
+    ]
+    measured = [
+        extrapolation(changed(point_of(record.labels)), record.accuracies[-1].final_state_accuracy)
+        for record in records.extrapolations
+    ]
+    return Records([], searches, measured)
+
+
+def point_of(labels: dict[str, object]) -> Point:
+    return Point(
+        str(labels["model"]),
+        str(labels["supervision"]),
+        str(labels["length_distribution"]),
+        int(str(labels["max_length"])),
+        int(labels["task_args"]["modulus"]),  # type: ignore[index]
+    )
+
+
+def test_with_the_regimes_swapped_the_claims_about_them_fall() -> None:
+    fallen = verdicts(swapped(paper_like(), COT, ACOT))
+    assert fallen["3.1"] == fallen["3.2"] == fallen["4.2"] == "contradicted"
+    assert fallen["3.3"] == fallen["3.5"] == "supported"
+    assert fallen["4.3"] == "mixed"  # outcome is as before
+
+
+def test_with_the_architectures_swapped_too() -> None:
+    fallen = verdicts(swapped(paper_like(), "Transformer", "LSTM"))
+    assert fallen["3.3"] in ("mixed", "contradicted")
+    assert fallen["4.1"] == "mixed"  # with chain of thought nobody shares
+
+
+def test_extrapolation_against_kappa() -> None:
+    records = paper_like()
+    wrong_way = [
+        extrapolation(point_of(r.labels), 1 - r.accuracies[-1].final_state_accuracy) for r in records.extrapolations
+    ]
+    assert verdicts(replace(records, extrapolations=wrong_way))["4.5"] == "contradicted"
+    assert verdicts(replace(records, extrapolations=[]))["4.5"] == "not enough data"
+
+
+class TestCensoring:
+    """A censored N* is only ever larger than something."""
+
+    def of(self, aligned: int | None, cot: int | None, max_size: int = 4096) -> Statement:
+        records = Records()
+        for modulus in MODULI:
+            for supervision, size in ((ACOT, aligned), (COT, cot)):
+                point = Point("Transformer", supervision, modulus=modulus)
+                records.searches.append(search(point, size, max_size))
+        (statement,) = claim("3.1", records).statements
+        return statement
+
+    def test_far_above_the_largest_size_counts(self) -> None:
+        assert self.of(aligned=None, cot=1000).count == Count(4, 0, 0)
+
+    def test_not_far_enough_below_the_largest_size_is_open(self) -> None:
+        assert self.of(aligned=None, cot=2000).count == Count(0, 0, 4)
+
+    def test_both_censored_is_open(self) -> None:
+        assert self.of(aligned=None, cot=None).count == Count(0, 0, 4)
+
+    def test_the_wrong_one_censored_speaks_against(self) -> None:
+        assert self.of(aligned=1000, cot=None).count == Count(0, 4, 0)
+
+    def test_known_and_near_speaks_against(self) -> None:
+        assert self.of(aligned=1000, cot=900).verdict == "contradicted"
+
+
+def test_searches_of_different_protocols_are_never_compared() -> None:
+    records = paper_like()
+    strict = [
+        record.config | {"settings": record.config["settings"] | {"threshold": 0.5}} for record in records.searches
+    ]
+    other = [
+        replace(record, config=config) if record.labels["supervision"] == COT else record
+        for record, config in zip(records.searches, strict, strict=True)
+    ]
+    assert verdicts(replace(records, searches=other))["3.1"] == "not enough data"
+
+
+@pytest.mark.parametrize(
+    ("count", "verdict"),
+    [
+        (Count(2, 0, 90), "not enough data"),
+        (Count(3, 0, 90), "supported"),
+        (Count(4, 1, 0), "supported"),
+        (Count(3, 1, 0), "mixed"),
+        (Count(1, 4, 0), "contradicted"),
+    ],
+)
+def test_verdicts(count: Count, verdict: str) -> None:
+    assert Statement("", count).verdict == verdict
+
+
+def test_intervals() -> None:
+    known = min_train_size(search(Point("LSTM", OUTCOME), 100))
+    assert known == Interval(100, 100)
+    censored = min_train_size(search(Point("LSTM", OUTCOME), None, max_size=50))
+    assert censored == Interval(51, math.inf)
+    assert (censored / known).low == 0.51 and (censored / known).at_least(2) is None
+    assert (known / censored).at_least(2) is False
+    assert Interval(2, 3).at_least(2) is True and Interval(2, 3).above(2) is None and Interval(1, 2).above(2) is False
+
+
+def test_kappas_interval_uses_all_brackets() -> None:
+    sharing = next(s for s in sharings(paper_like().searches) if s.joint.labels["max_length"] == 4)
+    interval = sharing_interval(sharing)
+    assert interval.low == interval.high == sharing.factor.value
