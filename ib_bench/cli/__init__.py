@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -61,8 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{prog}: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut this short
         print(f"\n{prog}: interrupted; finished trials are kept", file=sys.stderr)
-        if command in ("search", "run"):
+        if command in ("search", "sharing", "extrapolate", "run"):
             print(f"go on with: {shlex.join(['ib-bench', *arguments])}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough

@@ -50,6 +50,10 @@ _SET_BY_SEARCH = {
 """Init arguments that a user must leave alone, and what to do instead of setting them."""
 
 
+_STEPS = ("training_step", "validation_step", "configure_optimizers")
+"""What a search needs of a LightningModule."""
+
+
 def load_shipped_classes() -> None:
     """Import all shipped models and DataModules, so that their short names are known."""
     for entry in catalogue.entries(catalogue.MODELS):
@@ -121,6 +125,9 @@ def search_job(
     """
     model, data_spec = config["model"], config["data"]
     check_parameters(model, "model", tuple(_SET_BY_SEARCH["model"]))
+    own = import_class(model["class_path"])
+    if missing := [name for name in _STEPS if getattr(own, name) is getattr(pl.LightningModule, name)]:
+        raise BenchError(f"model {model['class_path']} must define {', '.join(missing)}, or be a SequenceModel")
     check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
     trainer = _trainer_arguments(json.dumps(config.get("trainer") or {}))
     try:
@@ -164,15 +171,24 @@ def check_model_and_data(config: Json) -> SearchableData:
         if config.get(option) is None:
             raise BenchError(f"the following arguments are required: {option}")
     check_parameters(config["model"], "model", VOCABULARY_PARAMETERS)
-    model = _without(config["model"], "model", _FROM_DATA)
     data = _built("data", config["data"], lambda: instantiate_data(config["data"]))
     if missing := [name for name in DATA_ATTRIBUTES if not hasattr(data, name)]:
         raise BenchError(f"data {config['data']['class_path']} must have the attributes {', '.join(missing)}")
-    vocabulary = vocabulary_for(model, data)
-    if (checked := json.dumps([model, vocabulary])) not in _models_that_can_be_built:
-        _built("model", model, lambda: instantiate_model(model, data))
+    vocabulary = vocabulary_for(config["model"], data)
+    if (checked := json.dumps([config["model"], vocabulary])) not in _models_that_can_be_built:
+        build_model(config["model"], data)
         _models_that_can_be_built.add(checked)
     return data
+
+
+def build_model(spec: Json, data: SearchableData) -> pl.LightningModule:
+    """A model for some data.
+
+    Raises:
+        BenchError: it cannot be built, or sets what it takes from the data.
+    """
+    model = _without(spec, "model", _FROM_DATA)
+    return _built("model", model, lambda: instantiate_model(model, data))
 
 
 _models_that_can_be_built: set[str] = set()  # a suite asks for the same few many times

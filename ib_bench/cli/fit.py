@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from jsonargparse import ArgumentError, lazy_instance
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
 from ib_bench.cli.experiments import (
+    build_model,
     check_model_and_data,
     link_vocabulary,
     load_shipped_classes,
     resolved_config,
 )
-from ib_bench.cli.parsing import explained, option_names
+from ib_bench.cli.parsing import explained, option_names, require_writable_folder, unreadable
 from ib_bench.errors import BenchError
 from ib_bench.training.fitting import silent
 
@@ -44,11 +46,16 @@ class BenchCLI(LightningCLI):
             self.config = parser.parse_args(args)
         except ArgumentError as error:
             raise explained(error, arguments, option_names(subparser)) from error
+        except UnicodeDecodeError as error:
+            raise unreadable(arguments, error) from error
         config = resolved_config(subparser, self.config[command])
-        check_model_and_data(config)
+        data = check_model_and_data(config)
         checkpoint = config.get("ckpt_path")
-        if checkpoint not in (None, "best", "last", "hpc") and not Path(checkpoint).is_file():
+        if checkpoint is not None and Path(checkpoint).is_file():
+            _check_checkpoint(checkpoint, build_model(config["model"], data))
+        elif checkpoint not in (None, "best", "last", "hpc"):
             raise BenchError(f"ckpt_path must be a checkpoint's path, best, last or hpc, got {checkpoint!r}")
+        require_writable_folder("trainer.default_root_dir", config["trainer"]["default_root_dir"] or ".")
 
     def _parse_ckpt_path(self) -> None:
         """Leave the options as they are: they, and not what a checkpoint remembers, say which model it is."""
@@ -64,6 +71,19 @@ class BenchCLI(LightningCLI):
             return super().instantiate_trainer(**kwargs)
         except Exception as error:
             raise BenchError(f"Lightning's Trainer refuses its options: {' '.join(str(error).split())}") from error
+
+
+def _check_checkpoint(path: str, model: pl.LightningModule) -> None:
+    """Raise :class:`BenchError` unless the file holds this model's weights."""
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=False)["state_dict"]
+    except Exception as error:
+        raise BenchError(f"ckpt_path {path!r} is no checkpoint: {type(error).__name__}") from error
+    own = model.state_dict()
+    for name in [*own, *saved]:
+        there, here = (tuple(state[name].shape) if name in state else "missing" for state in (saved, own))
+        if there != here:
+            raise BenchError(f"ckpt_path {path!r} is of another model: {name} is {there} there and {here} here")
 
 
 def main(command: str, arguments: Sequence[str]) -> int:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from ib_bench import catalogue
-from ib_bench.errors import BenchError, UnknownNameError, nearest
+from ib_bench.errors import BenchError, UnknownNameError, nearest, require
 from ib_bench.report.tables import Format
 
 DEFAULT_STORE = "ib_bench.sqlite"
@@ -29,6 +31,25 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         return parser.parse_args(list(arguments))
     except ArgumentError as error:
         raise explained(error, arguments, option_names(parser)) from error
+    except UnicodeDecodeError as error:
+        raise unreadable(arguments, error) from error
+
+
+def unreadable(arguments: Sequence[str], error: UnicodeDecodeError) -> BenchError:
+    """What to say of a config file that holds no text."""
+    return BenchError(f"config {_config_files(arguments)} is not valid YAML: {error}")
+
+
+def require_writable_folder(option: str, folder: str) -> None:
+    """Make sure that a folder is there, or can be made, and that files can be put into it.
+
+    Raises:
+        InvalidOptionError: it is not so.
+    """
+    wanted = Path(folder).absolute()
+    existing = next(path for path in (wanted, *wanted.parents) if path.exists())
+    can_be_written = existing.is_dir() and os.access(existing, os.W_OK)
+    require(can_be_written, option, folder, "a folder that can be written")
 
 
 def listing_parser(command: str, description: str) -> ArgumentParser:
@@ -57,9 +78,12 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
         name = found[1].partition("=")[0]
         return BenchError(f"unknown option {name}{nearest(name, options)}")
     if found := re.search(r"Problems parsing config: (.*)", message, re.DOTALL):
-        words = [word for argument in arguments for word in argument.split("=", 1)]
-        files = [value for flag, value in pairwise(words) if flag in ("-c", "--config")]
-        return BenchError(f"config {', '.join(files)} is not valid YAML: {' '.join(found[1].split())}")
+        return BenchError(f"config {_config_files(arguments)} is not valid YAML: {' '.join(found[1].split())}")
+    if found := re.search(r"Unexpected config: (.*)", message, re.DOTALL):
+        content = " ".join(found[1].split()) or "nothing"
+        return BenchError(f"config {_config_files(arguments)} must be a mapping of options, it holds {content}")
+    if found := re.search(r"File does not exist: (.*)", message):
+        return BenchError(f"config {found[1]} does not exist")
     path = ".".join(re.findall(r'Parser key "([^"]+)"', message))
     if found := re.search(r"Expected a dot import path string: (\S+)", message):
         return _unknown_class(path, found[1])
@@ -77,6 +101,11 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
     if path and expected and value:
         return BenchError(f"{path} must be {' or '.join(filter(None, map(_readable, expected)))}, got {value[1]!r}")
     return BenchError(" ".join(message.split()))
+
+
+def _config_files(arguments: Sequence[str]) -> str:
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    return ", ".join(value for flag, value in pairwise(words) if flag in ("-c", "--config"))
 
 
 def _unknown_class(option: str, name: str) -> BenchError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from ib_bench.cli.experiments import add_output_arguments, add_workers_argument
-from ib_bench.cli.parsing import parse
+from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.plan import Plan, data_parameters, make_plan
 from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.suites import find_suite
@@ -90,9 +89,7 @@ def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
 
 def _run(name: str, plan: Plan, options: Namespace) -> int:
     figures = Path(options.figures)
-    existing = next(folder for folder in (figures, *figures.absolute().parents) if folder.exists())
-    can_be_written = existing.is_dir() and os.access(existing, os.W_OK)
-    require(can_be_written, "figures", options.figures, "a folder that can be written")
+    require_writable_folder("figures", options.figures)
     executor = make_executor(options.workers)
     searches, extrapolations = list(plan.searches.values()), list(plan.extrapolations.values())
     outcomes = dict(zip(plan.searches, run_jobs(searches, executor), strict=True))

@@ -125,7 +125,9 @@ def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:
     """The DataModule of one task: takes the task's own parameters, then those of :class:`StateTrackingData`.
 
     It is made from the two signatures, so that a new task needs no DataModule of its own, and so that the command line
-    and a config name the task where they name the data: ``--data ModularAddition --data.modulus 5``.
+    and a config name the task where they name the data: ``--data ModularAddition --data.modulus 5``. For a task from
+    outside, assign it in the task's module: after ``ToggleData = data_module_of(Toggle)`` in ``my_tasks.py``,
+    ``--data my_tasks.ToggleData`` is such data.
     """
     own = list(inspect.signature(task, eval_str=True).parameters.values())
     shared = list(inspect.signature(StateTrackingData, eval_str=True).parameters.values())[1:]
@@ -141,8 +143,10 @@ def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:
     signature = inspect.Signature([self_parameter, *own, *shared])
     __init__.__signature__ = signature  # type: ignore[attr-defined]
     __init__.__annotations__ = {parameter.name: parameter.annotation for parameter in own + shared}
-    namespace = {"__init__": __init__, "__doc__": _joined_docstring(task), "__module__": "ib_bench.data"}
-    return type(task.__name__, (StateTrackingData,), namespace)
+    shipped = task.__module__.rpartition(".")[0] == catalogue.TASKS
+    name, module = (task.__name__, "ib_bench.data") if shipped else (f"{task.__name__}Data", task.__module__)
+    namespace = {"__init__": __init__, "__doc__": _joined_docstring(task), "__module__": module}
+    return type(name, (StateTrackingData,), namespace)
 
 
 def _joined_docstring(task: type[FiniteStateMachine]) -> str:

@@ -68,8 +68,13 @@ class SequenceModel(pl.LightningModule, ABC):
         return self(seen)[:, -tokens.shape[1] :], seen
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, in its fused form: one kernel for all parameters, on CPUs and GPUs alike."""
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
+        """Adam, in its fused form: one kernel for all parameters, on CPUs and GPUs alike.
+
+        That one unscales gradients by itself, so that Lightning cannot clip them in mixed precision; where they are to
+        be clipped it is the usual form.
+        """
+        clips = self._trainer is not None and bool(self._trainer.gradient_clip_val)
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=not clips)
 
     def training_step(self, batch: Batch | list[Batch], batch_idx: int) -> Tensor | None:
         """Mean cross-entropy over the supervised positions of a training batch, a scalar.

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ib_bench.errors import require
+
+_MAX_PROJECT = 128
+_FORBIDDEN = "/\\#?%:"
+_MAX_TAG = 64
+
 WandbMode = Literal["online", "offline", "disabled"]
 
 
@@ -17,10 +23,20 @@ class WandbSettings:
             ``WANDB_MODE`` says, or online if there is an API key (``wandb login``, ``WANDB_API_KEY``), or else offline.
         project: of the runs.
         entity: user or team; null takes the account's default.
-        tags: of the runs.
+        tags: of the runs, each of 1 to 64 characters.
+
+    Raises:
+        InvalidOptionError: W&B would refuse a name.
     """
 
     mode: WandbMode | None = None
     project: str = "ib_bench"
     entity: str | None = None
     tags: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        allowed = f"a name of 1 to {_MAX_PROJECT} characters without any of {' '.join(_FORBIDDEN)}"
+        fits = 0 < len(self.project) <= _MAX_PROJECT and not set(self.project) & set(_FORBIDDEN)
+        require(fits, "wandb.project", self.project, allowed)
+        tags_fit = all(0 < len(tag) <= _MAX_TAG for tag in self.tags)
+        require(tags_fit, "wandb.tags", self.tags, f"a list of words of 1 to {_MAX_TAG} characters")

@@ -83,7 +83,12 @@ def canonical(spec: Json) -> Json:
     package = cls.__module__.rpartition(".")[0]
     shipped = any(entry.class_name == cls.__name__ for entry in catalogue.entries(catalogue.MODELS))
     module = package if shipped and package == catalogue.MODELS else cls.__module__
-    return {**spec, "class_path": f"{module}.{cls.__qualname__}"}
+    path = f"{module}.{cls.__qualname__}"
+    try:
+        is_there = import_class(path) is cls
+    except (ImportError, AttributeError):
+        is_there = False
+    return {**spec, "class_path": path if is_there else spec["class_path"]}
 
 
 def source_digests(*specs: Json) -> dict[str, str]:
@@ -115,8 +120,16 @@ def _outside_classes(value: Any) -> Iterator[str]:
 def _source_digest(cls: type) -> str:
     package = cls.__module__.partition(".")[0]
     modules = {base.__module__ for base in cls.__mro__ if base.__module__.partition(".")[0] == package}
-    sources = [inspect.getsource(importlib.import_module(module)) for module in sorted(modules)]
+    sources = [_source(module) for module in sorted(modules)]
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:32]
+
+
+def _source(module: str) -> str:
+    """The text of a module, or nothing where there is none, as of one that is built in."""
+    try:
+        return inspect.getsource(importlib.import_module(module))
+    except (OSError, TypeError):
+        return ""
 
 
 def _instantiate(option: str, spec: Json, overrides: Mapping[str, Any]) -> object:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from ib_bench.cli import main
 from ib_bench.results.store import SCHEMA_VERSION, Store
@@ -137,6 +138,29 @@ CASES = {
     "config that is not there": (["search", "--config", "nowhere.yaml"], ["config", "nowhere.yaml"]),
     "config that is none": (["search", "--config", "broken.yaml"], ["broken.yaml", "YAML"]),
     "config with an unknown key": (["search", "--config", "unknown.yaml"], ["foo"]),
+    "config that is no text": (["search", "--config", "binary.yaml"], ["binary.yaml", "is not valid YAML"]),
+    "config that is no text, of fit": (["fit", "--config", "binary.yaml"], ["binary.yaml", "is not valid YAML"]),
+    "config that is a list": (["search", "--config", "items.yaml"], ["items.yaml", "must be a mapping", "- 1"]),
+    "config that is empty": (["search", "--config", "nothing.yaml"], ["nothing.yaml", "must be a mapping", "nothing"]),
+    "config that is missing": (["search", "--config", "missing.yaml"], ["missing.yaml", "does not exist"]),
+    "checkpoint that is none": (
+        ["test", *MODEL, *DATA, "--ckpt_path", "binary.yaml"],
+        ["ckpt_path", "binary.yaml", "is no checkpoint"],
+    ),
+    "checkpoint of another model": (
+        ["validate", *MODEL, *DATA, "--ckpt_path", "other.ckpt"],
+        ["ckpt_path", "other.ckpt", "is of another model"],
+    ),
+    "folder of fit": (
+        ["fit", *MODEL, *DATA, "--trainer.default_root_dir", "broken.yaml/inside"],
+        ["trainer.default_root_dir", "broken.yaml/inside", "a folder that can be written"],
+    ),
+    "model without validation": (
+        ["search", "--model", "unvalidated.Unvalidated", *DATA],
+        ["unvalidated.Unvalidated", "must define validation_step"],
+    ),
+    "project": (["search", *MODEL, *DATA, "--wandb.project", "a/b"], ["wandb.project", "without any of", "'a/b'"]),
+    "tags": (["search", *MODEL, *DATA, "--wandb.tags", '[""]'], ["wandb.tags", "1 to 64 characters"]),
     "suite": (["run", "dmo"], ["unknown suite 'dmo'", "did you mean 'demo'"]),
     "suite that is none": (["run", "broken.yaml"], ["broken.yaml", "is not valid YAML"]),
     "suite without axes": (["run", "unknown.yaml"], ["unknown.yaml", "base and axes"]),
@@ -158,6 +182,22 @@ CASES = {
     "search of trials": (["trials", "--store", "empty.sqlite", "--search", "abc"], ["--search", "'abc'"]),
 }
 
+
+UNVALIDATED_MODEL = """
+from ib_bench.models import LSTM
+from lightning.pytorch import LightningModule
+
+
+class Unvalidated(LightningModule):
+    def __init__(self, vocab_size: int, num_classes: int, learning_rate: float = 1e-3):
+        super().__init__()
+
+    def training_step(self, batch, batch_idx):
+        return batch
+
+    def configure_optimizers(self):
+        return None
+"""
 
 RAISING_MODEL = """
 from ib_bench.models import LSTM
@@ -182,6 +222,11 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "no_task.yaml").write_text("base: {model: LSTM}\naxes: {modulus: [3]}\n")
     (tmp_path / "list.yaml").write_text("base: {data: {class_path: ModularAddition, init_args: [1]}}\naxes: {}\n")
     (tmp_path / "raising.py").write_text(RAISING_MODEL)
+    (tmp_path / "unvalidated.py").write_text(UNVALIDATED_MODEL)
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "items.yaml").write_text("- 1\n")
+    (tmp_path / "nothing.yaml").write_text("")
+    torch.save({"state_dict": {"weight": torch.zeros(2)}}, tmp_path / "other.ckpt")
     Store(tmp_path / "empty.sqlite").close()
     Store(tmp_path / "old.sqlite").close()
     with sqlite3.connect(tmp_path / "old.sqlite") as connection:

@@ -47,6 +47,29 @@ class GRU(SequenceModel):
         return self.head(self.gru(self.embedding(tokens))[0])
 """
 
+OWN_TASK = """
+import torch
+
+from ib_bench.data.state_tracking_data import data_module_of
+from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
+
+
+class Toggle(FiniteStateMachine):
+    def __init__(self, num_switches: int = 2) -> None:
+        self.num_symbols, self.num_states = num_switches, 2**num_switches
+
+    def _build_transition(self):
+        states = torch.arange(self.num_states)[:, None]
+        return states ^ (1 << torch.arange(self.num_symbols))
+
+    @classmethod
+    def examples(cls):
+        return [Example(cls(), [0, 1, 1], [1, 3, 1])]
+
+
+ToggleData = data_module_of(Toggle)
+"""
+
 
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -189,6 +212,16 @@ class TestSearch:
         assert ib_bench(*own).returncode == 0
         records = results(capsys)
         assert [record["model"] for record in records] == ["GRU", "GRU"]
+
+    def test_a_users_own_task(self, working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (working_folder / "my_tasks.py").write_text(OWN_TASK)
+        own = ["--data", "my_tasks.ToggleData", "--data.max_length", "5"]
+        start = SEARCH.index("--data")
+        arguments = [*SEARCH[:start], *SEARCH[start + 6 :]]
+        assert ib_bench(*arguments, *own).returncode == 0
+        (record,) = results(capsys)
+        assert (record["task"], record["task_args"]) == ("ToggleData", {"num_switches": 2})
+        assert list(record["config"]["experiment"]["source_digests"]) == ["my_tasks.ToggleData"]  # type: ignore[index]
 
     def test_a_config_file_does_what_the_flags_do(
         self, working_folder: Path, capsys: pytest.CaptureFixture[str]

@@ -132,3 +132,10 @@ def test_a_model_larger_than_its_data_needs_is_built_by_class_path(config: Trial
     model = {"class_path": "ib_bench.models.Transformer", "init_args": {"hidden_size": 16, "num_heads": 2}}
     record = run_trial(replace(config, experiment=replace(config.experiment, model=model), max_steps=3))
     assert record.num_steps == 3
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true"])
+def test_precision_and_clipping_pass_through(config: TrialConfig, precision: str) -> None:
+    trainer = {"precision": precision, "gradient_clip_val": 1.0}
+    record = run_trial(replace(config, max_steps=3, experiment=replace(config.experiment, trainer=trainer)))
+    assert record.num_steps == 3 and record.status == "failed"
