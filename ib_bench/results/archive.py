@@ -47,8 +47,9 @@ class Records:
         """The searches that have a verdict."""
         return [record for record in self.searches if record.status == "finished"]
 
-    def __bool__(self) -> bool:
-        return bool(self.trials or self.searches or self.extrapolations)
+    def __str__(self) -> str:
+        kinds = ("searches", "trials", "extrapolations")
+        return ", ".join(f"{len(getattr(self, kind)):,} {kind}" for kind in kinds)
 
 
 def stored_records(path: Path | str) -> Records:

@@ -1,0 +1,41 @@
+"""``ib-bench claims``: whether the records in hand bear out what the paper claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+
+from ib_bench.cli.parsing import parse
+from ib_bench.cli.sources import add_source_arguments, chosen_sources
+from ib_bench.report.study_tables import claims_table, rich_table
+from ib_bench.report.tables import OutputFormat, to_json
+from ib_bench.studies.claims import Claim, check_claims
+
+
+def main(command: str, arguments: Sequence[str]) -> int:
+    """Check every claim, and say what is missing to decide the open ones."""
+    parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
+    add_source_arguments(parser)
+    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    options = parse(parser, arguments)
+    claims = {name: check_claims(records) for name, records in chosen_sources(options).items()}
+    if options.format == "json":
+        rows = [{"source": source, **_row(claim)} for source, checked in claims.items() for claim in checked]
+        print(to_json(rows), end="")
+        return 0
+    console = Console()
+    console.print(rich_table(claims_table(claims)))
+    for claim in next(iter(claims.values())):
+        console.print(f"[bold]{claim.name}[/bold] {claim.text}")
+        if claim.verdict == "not enough data":
+            console.print(f"    to decide it: {claim.to_decide}", soft_wrap=True, highlight=False, markup=False)
+    return 0
+
+
+def _row(claim: Claim) -> dict[str, Any]:
+    statements = [{**asdict(one), "verdict": one.verdict} for one in claim.statements]
+    return {**asdict(claim), "verdict": claim.verdict, "statements": statements}

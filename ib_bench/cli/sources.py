@@ -1,0 +1,35 @@
+"""Which records a command is about: a store, the reference results, or both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from ib_bench.cli.parsing import DEFAULT_STORE
+from ib_bench.results.archive import Records, stored_records
+from ib_bench.results.reference import reference_records
+
+
+def add_source_arguments(parser: ArgumentParser) -> None:
+    """The arguments of :func:`chosen_sources`."""
+    parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store.")
+    parser.add_argument(
+        "--reference",
+        action="store_true",
+        help="Show the reference results that ship with the package, beside the store's own if there is a store.",
+    )
+
+
+def chosen_sources(options: Namespace) -> dict[str, Records]:
+    """The records, by the name of where they are from.
+
+    Raises:
+        StoreError: there is no store, and the reference results are not asked for.
+    """
+    sources = {}
+    if not options.reference or Path(options.store).exists():
+        sources[options.store] = stored_records(options.store)
+    if options.reference:
+        sources["reference"] = reference_records()
+    return sources

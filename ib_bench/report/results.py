@@ -1,0 +1,173 @@
+"""The results that a report is about, side by side from one or several sources, as flat rows.
+
+A *source* is a store or the reference results. A row holds what people tell experiments apart by (``source``, ``task``,
+``L``, ``supervision``, ``lengths``, ``model``, ``setting``), what was measured, and the ``key`` of the record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ib_bench.results.archive import Records
+from ib_bench.results.records import ExtrapolationRecord, Json, SearchRecord, arguments_text, model_texts, task_text
+from ib_bench.studies.claims import extrapolation_of
+from ib_bench.studies.sharing import JOINT, Sharing, sharings
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that was measured, as rows.
+
+    Attributes:
+        sources: the records, by the name of where they are from.
+        searches: a row for each finished search.
+        sharings: a row for each kappa.
+        extrapolations: a row for each accuracy at a length.
+    """
+
+    sources: Mapping[str, Records]
+    searches: list[Row]
+    sharings: list[Row]
+    extrapolations: list[Row]
+
+    @property
+    def records(self) -> list[SearchRecord | ExtrapolationRecord]:
+        """All records that a row can point to by its key."""
+        found: list[SearchRecord | ExtrapolationRecord] = []
+        for source in self.sources.values():
+            found += [*source.finished, *source.extrapolations]
+        return found
+
+
+def collect(sources: Mapping[str, Records]) -> Results:
+    """Arrange records.
+
+    Args:
+        sources: the records, by the name of where they are from.
+    """
+    searches = [(name, record) for name, records in sources.items() for record in records.finished]
+    extrapolations = [(name, record) for name, records in sources.items() for record in records.extrapolations]
+    labels = _labels([*searches, *extrapolations])
+    by_key = {(name, record.key): label for (name, record), label in zip(searches, labels, strict=False)}
+    return Results(
+        sources=sources,
+        searches=[{**label, **_search_row(record)} for (_, record), label in zip(searches, labels, strict=False)],
+        sharings=[
+            {**by_key[name, sharing.joint.key], **_sharing_row(sharing, records.extrapolations)}
+            for name, records in sources.items()
+            for sharing in sharings(records.searches)
+        ],
+        extrapolations=[
+            {**label, **row}
+            for (_, record), label in zip(extrapolations, labels[len(searches) :], strict=True)
+            for row in _extrapolation_rows(record)
+        ],
+    )
+
+
+def _search_row(record: SearchRecord) -> Row:
+    failing, succeeding = record.bracket
+    return {
+        "key": record.key,
+        "N*": record.min_train_size,
+        "text": record.verdict,
+        "failing": failing,
+        "succeeding": succeeding,
+        "censored": record.censored,
+        "drawn": record.max_size if record.censored else record.min_train_size,
+        "trials": record.num_trials,
+        "time_s": record.wall_time_s,
+    }
+
+
+def _sharing_row(sharing: Sharing, extrapolations: Sequence[ExtrapolationRecord]) -> Row:
+    factor = sharing.factor
+    return {
+        "key": sharing.joint.key,
+        "kappa": factor.value,
+        "kind": factor.kind,
+        "text": str(factor),
+        "joint": sharing.joint.verdict,
+        "sum": sharing.sum_text,
+        "parts": {length: (part.verdict, part.key) for length, part in sharing.parts.items()},
+        "accuracy_2x": extrapolation_of(sharing, extrapolations),
+    }
+
+
+def _extrapolation_rows(record: ExtrapolationRecord) -> list[Row]:
+    max_length = record.labels["max_length"]
+    return [
+        {
+            "key": record.key,
+            "mode": item.mode,
+            "headline": item is record.at(item.length),
+            "length": item.length,
+            "multiple": item.length / max_length,
+            "final": item.normalized_final_state_accuracy,
+            "token": item.normalized_token_accuracy,
+            "solved": record.trial_succeeded,
+        }
+        for item in record.accuracies
+    ]
+
+
+def _labels(records: Sequence[tuple[str, SearchRecord | ExtrapolationRecord]]) -> list[Row]:
+    models = model_texts([record for _, record in records])
+    settings = _setting_texts([record for _, record in records])
+    return [
+        {
+            "source": source,
+            "task": task_text(record.labels),
+            "size": _size(record.labels["task_args"]),
+            "L": record.labels["max_length"],
+            "supervision": record.labels["supervision"],
+            "lengths": record.labels["length_distribution"],
+            "model": model,
+            "setting": setting,
+        }
+        for (source, record), model, setting in zip(records, models, settings, strict=True)
+    ]
+
+
+def _size(task_args: Json) -> int | None:
+    """The one number by which tasks of a family differ, such as the modulus."""
+    numbers = [value for value in task_args.values() if isinstance(value, int)]
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def _setting_texts(records: Sequence[SearchRecord | ExtrapolationRecord]) -> list[str]:
+    """What else differs between experiments of one model: the search's settings, batch size, separator, precision."""
+    settings = [_settings(record) for record in records]
+    first: dict[str, Json] = {}
+    differing: set[str] = set()
+    for record, setting in zip(records, settings, strict=True):
+        other = first.setdefault(record.labels["model"], setting)
+        differing |= {name for name in setting.keys() | other.keys() if setting.get(name) != other.get(name)}
+    return [arguments_text({name: setting.get(name) for name in sorted(differing)}) for setting in settings]
+
+
+def _settings(record: SearchRecord | ExtrapolationRecord) -> Json:
+    experiment = record.config["experiment"]
+    settings = record.config["search" if isinstance(record, ExtrapolationRecord) else "settings"]
+    shown = set(record.labels) | set(record.labels["task_args"])
+    data = {name: value for name, value in experiment["data"]["init_args"].items() if name not in shown}
+    return {**settings, **data, **experiment["trainer"]}
+
+
+def without_parts(rows: Iterable[Row]) -> list[Row]:
+    """Rows of searches, without those lengths that were measured only as parts of a kappa."""
+    rows = list(rows)
+    identity = ("source", "task", "model", "supervision", "setting")
+    others = {json.dumps([[row[name] for name in identity], row["L"]]) for row in rows if row["lengths"] != "fixed"}
+    groups = {json.dumps([row[name] for name in identity]) for row in rows if row["lengths"] == JOINT}
+    return [
+        row
+        for row in rows
+        if json.dumps([row[name] for name in identity]) not in groups
+        or json.dumps([[row[name] for name in identity], row["L"]]) in others
+    ]

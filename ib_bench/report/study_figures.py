@@ -1,0 +1,309 @@
+"""The figures of the study, with matplotlib: for papers, as SVG and PNG.
+
+One colour and one marker for each architecture. What is only known to be larger than something is an open marker with
+an arrow. Log scales wherever a number counts sequences, and around 1 for kappa.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.colors
+import matplotlib.patches
+import matplotlib.ticker
+import numpy as np
+
+from ib_bench.report.results import Results, Row
+from ib_bench.report.styles import (
+    DISTRIBUTIONS,
+    LINE_STYLES,
+    REGIMES,
+    colour,
+    in_order,
+    marker,
+    models_in_order,
+)
+from ib_bench.results.records import Json, SearchRecord, TrialRecord
+
+_PANEL = (3.0, 2.5)  # inches
+
+
+def study_figures(results: Results, folder: Path) -> list[Path]:
+    """Draw every figure for which there are results.
+
+    Args:
+        results: what was measured.
+        folder: for the files, made if it is missing.
+
+    Returns:
+        The files written: an SVG and a PNG for each figure.
+    """
+    searches, sharings = results.searches, results.sharings
+    extrapolations = [row for row in results.extrapolations if row["headline"]]
+    uniform = [row for row in searches if row["lengths"] == "uniform" and row["size"] is not None]
+    points = [row for row in sharings if row["kappa"] is not None and row["accuracy_2x"] is not None]
+    drawings: list[tuple[str, Sequence[Row], Callable[[Sequence[Row]], Any]]] = [
+        ("min_train_size_against_length", searches, _against_length),
+        ("min_train_size_against_size", uniform, _against_size),
+        ("min_train_size_heatmap", uniform, _heat_maps),
+        ("kappa", [row for row in sharings if row["kappa"] is not None], _kappas),
+        ("extrapolation", extrapolations, _extrapolations),
+        ("kappa_and_extrapolation", points, _kappa_and_extrapolation),
+    ]
+    return [path for name, rows, draw in drawings if rows for path in _saved(draw(rows), folder / name)]
+
+
+def loss_figure(search: SearchRecord, trials: Sequence[TrialRecord], path: Path) -> list[Path]:
+    """Validation-loss curves of a search's trials, a shade for each training set size, with the threshold drawn.
+
+    Args:
+        search: the trials are of.
+        trials: in any order.
+        path: of the files, without ending.
+
+    Returns:
+        The files written.
+    """
+    figure, axes = _panels(1, 1, (6.0, 4.0))
+    axis = axes[0][0]
+    sizes = sorted({trial.config["num_train_sequences"] for trial in trials})
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, max(len(sizes), 1)))
+    for trial in sorted(trials, key=lambda trial: int(trial.config["num_train_sequences"])):
+        size = trial.config["num_train_sequences"]
+        finite = [(step, loss) for step, loss in trial.val_curve if loss is not None]
+        steps, losses = [step for step, _ in finite], [loss for _, loss in finite]
+        axis.plot(steps, losses, color=shades[sizes.index(size)], linewidth=1.2, label=f"N = {size:,}")
+    threshold = search.config["settings"]["threshold"]
+    axis.axhline(threshold, color="black", linestyle="--", linewidth=1)
+    axis.annotate(
+        f"epsilon = {threshold:g}", (1, threshold), xycoords=("axes fraction", "data"), ha="right", va="bottom"
+    )
+    axis.set(yscale="log", xlabel="optimizer steps", ylabel="validation loss, nats")
+    handles, labels = axis.get_legend_handles_labels()
+    different = dict(zip(labels, handles, strict=True))
+    axis.legend(different.values(), different.keys(), frameon=False, fontsize="small")
+    labels_text = " · ".join(
+        str(search.labels[name]) for name in ("model", "task", "supervision", "length_distribution")
+    )
+    figure.suptitle(f"{labels_text} · L={search.labels['max_length']} · N* {search.verdict}", fontsize="medium")
+    return _saved(figure, path)
+
+
+def _against_length(rows: Sequence[Row]) -> Any:
+    """N* against L: a panel for each task and regime, a line style for each length distribution."""
+    return _lines(rows, "L", "task", "maximal length L")
+
+
+def _against_size(rows: Sequence[Row]) -> Any:
+    """N* against the size of the task, such as the modulus: a panel for each L and regime."""
+    named = [{**row, "panel": f"{row['task'].partition('(')[0]}, L={row['L']}"} for row in rows]
+    return _lines(named, "size", "panel", "size of the task")
+
+
+def _lines(rows: Sequence[Row], x: str, column: str, x_label: str) -> Any:
+    regimes, columns = _regimes(rows), in_order(row[column] for row in rows)
+    figure, axes = _panels(len(regimes), len(columns))
+    for axis, regime, panel in _each(axes, regimes, columns):
+        here = [row for row in rows if row["supervision"] == regime and row[column] == panel]
+        for model in models_in_order(row["model"] for row in here):
+            for lengths in in_order((row["lengths"] for row in here), list(DISTRIBUTIONS)):
+                line = [row for row in here if row["model"] == model and row["lengths"] == lengths and row["drawn"]]
+                for setting in {(row["setting"], row["source"]) for row in line}:
+                    same = [row for row in line if (row["setting"], row["source"]) == setting]
+                    _line(axis, sorted(same, key=lambda row: row[x]), x, model, LINE_STYLES.get(lengths, "-."))
+        axis.set_yscale("log")
+        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    _name_panels(axes, regimes, columns, x_label, "N*")
+    lines = {DISTRIBUTIONS.get(name, name): LINE_STYLES.get(name, "-.") for name in {row["lengths"] for row in rows}}
+    _legend(figure, rows, {name: {"linestyle": style} for name, style in sorted(lines.items())}, open_means="> N")
+    return figure
+
+
+def _line(axis: Any, rows: Sequence[Row], x: str, model: str, style: str) -> None:
+    values = [row["drawn"] for row in rows]
+    axis.plot([row[x] for row in rows], values, color=colour(model), linestyle=style, linewidth=1, alpha=0.7)
+    for row in rows:
+        face = "white" if row["censored"] else colour(model)
+        axis.plot(row[x], row["drawn"], marker(model), mfc=face, mec=colour(model), markersize=5)
+
+
+def _heat_maps(rows: Sequence[Row]) -> Any:
+    """N* over the task's size and L: a panel for each model and regime; hatched where it is only known to be larger."""
+    rows = [row for row in rows if row["task"].partition("(")[0] == rows[0]["task"].partition("(")[0]]
+    regimes, models = _regimes(rows), models_in_order(row["model"] for row in rows)
+    sizes, lengths = sorted({row["size"] for row in rows}), sorted({row["L"] for row in rows})
+    figure, axes = _panels(len(regimes), len(models))
+    norm = matplotlib.colors.LogNorm(1, max(row["drawn"] for row in rows) or 10)
+    for axis, regime, model in _each(axes, regimes, models):
+        values = np.full((len(sizes), len(lengths)), np.nan)
+        for row in rows:
+            if row["supervision"] == regime and row["model"] == model and row["drawn"]:
+                place = sizes.index(row["size"]), lengths.index(row["L"])
+                values[place] = row["drawn"]
+                on_dark = {"color": "w" if norm(row["drawn"]) > 0.6 else "k"}
+                axis.text(*reversed(place), row["text"], ha="center", va="center", fontsize=6, **on_dark)
+                if row["censored"]:
+                    corner = (place[1] - 0.5, place[0] - 0.5)
+                    axis.add_patch(matplotlib.patches.Rectangle(corner, 1, 1, fill=False, hatch="///", alpha=0.3, lw=0))
+        image = axis.imshow(values, norm=norm, cmap="viridis_r", aspect="auto", origin="lower")
+        axis.set_xticks(range(len(lengths)), lengths)
+        axis.set_yticks(range(len(sizes)), sizes)
+    figure.colorbar(image, ax=axes.ravel().tolist(), label="N* (hatched: larger), uniform lengths")
+    _name_panels(axes, regimes, models, "maximal length L", "size of the task")
+    return figure
+
+
+def _kappas(rows: Sequence[Row]) -> Any:
+    """Kappa of every experiment, a column for each model, around the line at 1; bounds are open, with an arrow."""
+    regimes, models = _regimes(rows), models_in_order(row["model"] for row in rows)
+    figure, axes = _panels(1, len(regimes), (3.2, 3.2))
+    for axis, regime in zip(axes[0], regimes, strict=True):
+        here = [row for row in rows if row["supervision"] == regime]
+        for column, model in enumerate(models):
+            of_model = [row for row in here if row["model"] == model]
+            for index, row in enumerate(of_model):
+                x = column + (index + 0.5) / len(of_model) * 0.7 - 0.35
+                _bounded_point(axis, x, row["kappa"], row["kind"], model)
+        axis.axhline(1, color="grey", linewidth=0.8)
+        axis.set_yscale("log")
+        axis.set_xticks(range(len(models)), models, fontsize="small", rotation=20)
+        axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
+    axes[0][0].set_ylabel("kappa")
+    _legend(figure, rows, {}, open_means="a bound")
+    return figure
+
+
+def _bounded_point(axis: Any, x: float, y: float, kind: str, model: str) -> None:
+    known = kind == "value"
+    if not known:
+        end = y * (1.5 if kind == "lower_bound" else 1 / 1.5)
+        axis.annotate("", (x, end), (x, y), arrowprops={"arrowstyle": "->", "color": colour(model), "lw": 0.8})
+    axis.plot(x, y, marker(model), mfc=colour(model) if known else "white", mec=colour(model), markersize=5)
+
+
+def _extrapolations(rows: Sequence[Row]) -> Any:
+    """Accuracy against the length multiple: a thin line for each experiment, a thick one for the median."""
+    regimes = _regimes(rows)
+    figure, axes = _panels(1, len(regimes), (3.2, 3.2))
+    for axis, regime in zip(axes[0], regimes, strict=True):
+        here = [row for row in rows if row["supervision"] == regime]
+        for model in models_in_order(row["model"] for row in here):
+            curves: dict[tuple[str, str], list[Row]] = {}
+            for row in here:
+                if row["model"] == model:
+                    curves.setdefault((row["source"], row["key"]), []).append(row)
+            for curve in curves.values():
+                axis.plot(*_accuracy_curve(curve), color=colour(model), linewidth=0.5, alpha=0.25)
+            multiples = sorted({row["multiple"] for row in here})
+            everything = [row for curve in curves.values() for row in curve]
+            shared = [m for m in multiples if sum(row["multiple"] == m for row in everything) == len(curves)]
+            middle = [float(np.median([row["final"] for row in everything if row["multiple"] == m])) for m in shared]
+            axis.plot(shared, middle, color=colour(model), marker=marker(model), linewidth=2, markersize=5)
+        axis.axhline(0, color="grey", linewidth=0.8)
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter("{x:g}x")
+        axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
+        axis.set_xlabel("length, multiple of L")
+    axes[0][0].set_ylabel("normalised final-state accuracy")
+    _legend(figure, rows, {"median": {"linestyle": "-", "linewidth": 2}})
+    return figure
+
+
+def _accuracy_curve(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+    rows = sorted(rows, key=lambda row: row["multiple"])
+    return [row["multiple"] for row in rows], [row["final"] for row in rows]
+
+
+def _kappa_and_extrapolation(rows: Sequence[Row]) -> Any:
+    """Accuracy at 2 L against kappa, with Spearman's rank correlation of those kappas that are known."""
+    figure, axes = _panels(1, 1, (5.5, 4.0))
+    axis = axes[0][0]
+    for row in rows:
+        known = row["kind"] == "value"
+        face = colour(row["model"]) if known else "white"
+        axis.plot(row["kappa"], row["accuracy_2x"], marker(row["model"]), mfc=face, mec=colour(row["model"]))
+    axis.axvline(1, color="grey", linewidth=0.8)
+    axis.set(xscale="log", xlabel="kappa", ylabel="normalised final-state accuracy at 2 L")
+    axis.set_title(rank_correlation(rows), fontsize="medium")
+    _legend(figure, rows, {}, open_means="a bound")
+    return figure
+
+
+def rank_correlation(rows: Sequence[Row]) -> str:
+    """Spearman's rank correlation of kappa and accuracy, in words; bounds are left out.
+
+    Args:
+        rows: of kappas, with the accuracy at 2 L.
+    """
+    from scipy.stats import spearmanr  # noqa: PLC0415 (its import takes a second)
+
+    known = [row for row in rows if row["kind"] == "value"]
+    if len({row["kappa"] for row in known}) < 2 or len({row["accuracy_2x"] for row in known}) < 2:
+        return f"{len(known)} known kappas: too few, or too much alike, for a rank correlation"
+    result = spearmanr([row["kappa"] for row in known], [row["accuracy_2x"] for row in known])
+    return f"Spearman's rho = {result.statistic:.2f} (p = {result.pvalue:.2g}, n = {len(known)})"
+
+
+def _regimes(rows: Sequence[Row]) -> list[str]:
+    return in_order((row["supervision"] for row in rows), list(REGIMES))
+
+
+def _panels(num_rows: int, num_columns: int, size: tuple[float, float] = _PANEL) -> tuple[Any, Any]:
+    matplotlib.use("agg")
+    from matplotlib import pyplot  # noqa: PLC0415 (costs a second, and only after the backend is chosen)
+
+    figure, axes = pyplot.subplots(
+        num_rows,
+        num_columns,
+        figsize=(size[0] * num_columns + 1.5, size[1] * num_rows + 0.5),
+        sharex="col",
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis in axes.flat:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(axis="y", which="major", alpha=0.3)
+    return figure, axes
+
+
+def _each(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[Any, str, str]]:
+    for row, name in enumerate(rows):
+        for column, other in enumerate(columns):
+            yield axes[row][column], name, other
+
+
+def _name_panels(axes: Any, regimes: Sequence[str], columns: Sequence[str], x_label: str, y_label: str) -> None:
+    for axis, column in zip(axes[0], columns, strict=True):
+        axis.set_title(column, fontsize="small")
+    for axis in axes[-1]:
+        axis.set_xlabel(x_label)
+    for axis, regime in zip(axes[:, 0], regimes, strict=True):
+        axis.set_ylabel(f"{REGIMES.get(regime, regime)}\n{y_label}")
+
+
+def _legend(figure: Any, rows: Sequence[Row], lines: dict[str, Json], open_means: str | None = None) -> None:
+    from matplotlib.lines import Line2D  # noqa: PLC0415 (after the backend is chosen)
+
+    handles = [
+        Line2D([], [], linestyle="", marker=marker(model), color=colour(model), label=model)
+        for model in models_in_order(row["model"] for row in rows)
+    ]
+    handles += [Line2D([], [], color="grey", label=name, **style) for name, style in lines.items()]
+    if open_means:
+        handles.append(Line2D([], [], linestyle="", marker="o", color="grey", mfc="white", label=open_means))
+    figure.legend(handles=handles, frameon=False, loc="outside right upper", fontsize="small")
+
+
+def _saved(figure: Any, path: Path) -> list[Path]:
+    from matplotlib import pyplot  # noqa: PLC0415 (after the backend is chosen)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = [path.with_suffix(ending) for ending in (".svg", ".png")]
+    for file in files:
+        figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
+    pyplot.close(figure)
+    return files

@@ -1,0 +1,68 @@
+"""The whole report, written into a folder: tables, figures, configs and one HTML file that holds everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ib_bench.errors import BenchError
+from ib_bench.report.html import html_report
+from ib_bench.report.reproduction import config_text
+from ib_bench.report.results import Results
+from ib_bench.report.study_figures import loss_figure, study_figures
+from ib_bench.report.study_tables import StudyTable, comma_separated, latex, markdown
+from ib_bench.results.archive import Records
+from ib_bench.results.records import SearchRecord
+from ib_bench.studies.claims import Claim
+
+
+def write_report(
+    results: Results, tables: list[StudyTable], claims: dict[str, list[Claim]], search: str | None, out: Path
+) -> Path:
+    """Write everything.
+
+    Args:
+        results: what was measured.
+        tables: of the same results.
+        claims: for each source.
+        search: key, or its start, of the search whose loss curves are drawn; None takes the one with the most trials.
+        out: the folder, made if it is missing.
+
+    Returns:
+        Path of the HTML file.
+
+    Raises:
+        BenchError: there is no such search, or a file cannot be written.
+    """
+    chosen = _chosen(results, search)
+    try:
+        for folder in ("tables", "configs"):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        for table in tables:
+            (out / "tables" / f"{table.name}.csv").write_text(comma_separated(table), encoding="utf-8")
+            (out / "tables" / f"{table.name}.tex").write_text(latex(table), encoding="utf-8")
+            text = markdown(table, link=lambda key: f"../configs/{key}.yaml")
+            (out / "tables" / f"{table.name}.md").write_text(text, encoding="utf-8")
+        for record in results.records:
+            path = out / "configs" / f"{record.key}.yaml"
+            path.write_text(config_text(record, f"configs/{path.name}"), encoding="utf-8")
+        study_figures(results, out / "figures")
+        if chosen is not None:
+            record, trials = chosen
+            keys = {key for evaluation in record.evaluations for key in evaluation.trials}
+            loss_figure(record, [trial for trial in trials.trials if trial.key in keys], out / "figures" / "losses")
+        path = out / "report.html"
+        path.write_text(html_report(results, tables, claims), encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"out must be a folder that can be written, got {str(out)!r}: {error.strerror}") from error
+    return path
+
+
+def _chosen(results: Results, key: str | None) -> tuple[SearchRecord, Records] | None:
+    """The search whose losses are drawn, and the records that hold its trials."""
+    searches = [(record, records) for records in results.sources.values() for record in records.finished]
+    if key is None:
+        return max(searches, key=lambda pair: pair[0].num_trials, default=None)
+    found = [pair for pair in searches if pair[0].key.startswith(key)]
+    if len(found) != 1:
+        raise BenchError(f"search must be the key of one search, got {key!r}, which fits {len(found)}")
+    return found[0]
