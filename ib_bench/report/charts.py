@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,11 @@ import altair as alt
 from ib_bench.report.results import Results, Row
 from ib_bench.report.study_figures import rank_correlation
 from ib_bench.report.styles import DISTRIBUTIONS, REGIMES, colour, in_order, models_in_order, shape
+
+_FILL = alt.Fill("fill:N", scale=None)
+"""The model's colour, or white where a number is only a bound."""
+
+_LEGEND = alt.Legend(symbolFillColor="transparent")
 
 _TOOLTIP = ("model", "task", "L", "supervision", "lengths")
 
@@ -20,8 +26,8 @@ def study_charts(results: Results) -> list[tuple[str, dict[str, Any]]]:
     Args:
         results: what was measured.
     """
-    searches = [{**row, "known": "> N" if row["censored"] else "N*"} for row in results.searches if row["drawn"]]
-    kappas = [{**row, "known": _known(row)} for row in results.sharings if row["kappa"] is not None]
+    searches = [{**row, "is_bound": row["censored"]} for row in results.searches if row["drawn"]]
+    kappas = [{**row, "is_bound": row["kind"] != "value"} for row in results.sharings if row["kappa"] is not None]
     lengths = [row for row in results.extrapolations if row["headline"]]
     points = [row for row in kappas if row["accuracy_2x"] is not None]
     drawings: list[tuple[str, Sequence[Row], Callable[[Sequence[Row]], Any]]] = [
@@ -43,7 +49,7 @@ def _against_length(rows: Sequence[Row]) -> Any:
     tooltip = _tooltips("text:N", "trials:Q")
     layers = alt.layer(
         line.encode(x=x, y=y, strokeDash=style, color=_colours(rows), detail=["setting:N", "source:N"]),
-        point.encode(x=x, y=y, color=_colours(rows), shape=_shapes(rows), fill=_fill(rows), tooltip=tooltip),
+        point.encode(x=x, y=y, color=_colours(rows), shape=_shapes(rows), fill=_FILL, tooltip=tooltip),
     )
     return _faceted(layers, rows, column="supervision", row="task")
 
@@ -51,13 +57,17 @@ def _against_length(rows: Sequence[Row]) -> Any:
 def _heat_map(rows: Sequence[Row]) -> Any:
     chart = alt.Chart().mark_rect(stroke="white")
     scale = alt.Scale(type="log", scheme="viridis", reverse=True)
+    ordered = sorted(rows, key=lambda row: (row["task"].partition("(")[0], row["size"] or 0))
+    y = alt.Y("task:N", title=None, sort=in_order(row["task"] for row in ordered))
     cells = chart.encode(
         x=alt.X("L:O", title="maximal length L"),
-        y=alt.Y("task:N", title=None),
+        y=y,
         color=alt.Color("drawn:Q", title="N*", scale=scale),
         tooltip=_tooltips("text:N"),
     )
-    text = alt.Chart().mark_text(fontSize=9).encode(x="L:O", y="task:N", text="text:N")
+    middle = math.sqrt(min(row["drawn"] for row in rows) * max(row["drawn"] for row in rows))
+    on_dark = alt.condition(alt.datum.drawn > middle, alt.value("white"), alt.value("black"))
+    text = alt.Chart().mark_text(fontSize=9).encode(x="L:O", y=y, text="text:N", color=on_dark)
     return _faceted(alt.layer(cells, text), rows, column="model", row="supervision", size=(170, 90))
 
 
@@ -69,10 +79,10 @@ def _kappas(rows: Sequence[Row]) -> Any:
         y=alt.Y("kappa:Q", scale=alt.Scale(type="log")),
         color=_colours(rows),
         shape=_shapes(rows),
-        fill=_fill(rows),
+        fill=_FILL,
         tooltip=_tooltips("text:N", "joint:N", "sum:N"),
     )
-    one = alt.Chart().mark_rule(color="grey").encode(y="one:Q")
+    one = alt.Chart().mark_rule(color="grey").encode(y=alt.Y("one:Q", title="kappa"))
     return _faceted(alt.layer(one, points), rows, column="supervision")
 
 
@@ -80,7 +90,7 @@ def _extrapolations(rows: Sequence[Row]) -> Any:
     lines = alt.Chart().mark_line(point=True, opacity=0.7)
     chart = lines.encode(
         x=alt.X("multiple:Q", title="length, multiple of L", scale=alt.Scale(type="log", base=2)),
-        y=alt.Y("final:Q", title="normalised final-state accuracy"),
+        y=alt.Y("final:Q", title="accuracy"),
         color=_colours(rows),
         detail=["key:N", "source:N"],
         tooltip=_tooltips("length:Q", alt.Tooltip("final:Q", format=".2f"), alt.Tooltip("token:Q", format=".2f")),
@@ -95,7 +105,7 @@ def _scatter(rows: Sequence[Row]) -> Any:
         y=alt.Y("accuracy_2x:Q", title="accuracy at 2 L"),
         color=_colours(rows),
         shape=_shapes(rows),
-        fill=_fill(rows),
+        fill=_FILL,
         tooltip=_tooltips("text:N", alt.Tooltip("accuracy_2x:Q", format=".2f")),
     ).properties(width=420, height=300)
 
@@ -109,13 +119,10 @@ def _named(rows: Sequence[Row]) -> list[Row]:
             "lengths": DISTRIBUTIONS.get(row["lengths"], row["lengths"]),
             "jitter": index % 8,
             "one": 1,
+            "fill": "white" if row.get("is_bound") else colour(row["model"]),
         }
         for index, row in enumerate(rows)
     ]
-
-
-def _known(row: Row) -> str:
-    return "N*" if row["kind"] == "value" else "> N"
 
 
 def _colours(rows: Sequence[Row]) -> Any:
@@ -128,13 +135,6 @@ def _colours(rows: Sequence[Row]) -> Any:
 def _shapes(rows: Sequence[Row]) -> Any:
     models = models_in_order(row["model"] for row in rows)
     return alt.Shape("model:N", title="model", scale=alt.Scale(domain=models, range=[shape(model) for model in models]))
-
-
-def _fill(rows: Sequence[Row]) -> Any:
-    """The model's colour, or white where a number is only a bound."""
-    models = models_in_order(row["model"] for row in rows)
-    scale = alt.Scale(domain=models, range=[colour(model) for model in models])
-    return alt.condition("datum.known == '> N'", alt.value("white"), alt.Fill("model:N", scale=scale, legend=None))
 
 
 def _tooltips(*more: Any) -> list[Any]:

@@ -148,6 +148,7 @@ def _heat_maps(rows: Sequence[Row]) -> Any:
                 if row["censored"]:
                     corner = (place[1] - 0.5, place[0] - 0.5)
                     axis.add_patch(matplotlib.patches.Rectangle(corner, 1, 1, fill=False, hatch="///", alpha=0.3, lw=0))
+        axis.grid(visible=False)
         image = axis.imshow(values, norm=norm, cmap="viridis_r", aspect="auto", origin="lower")
         axis.set_xticks(range(len(lengths)), lengths)
         axis.set_yticks(range(len(sizes)), sizes)
@@ -168,7 +169,8 @@ def _kappas(rows: Sequence[Row]) -> Any:
                 x = column + (index + 0.5) / len(of_model) * 0.7 - 0.35
                 _bounded_point(axis, x, row["kappa"], row["kind"], model)
         axis.axhline(1, color="grey", linewidth=0.8)
-        axis.set_yscale("log")
+        axis.set_yscale("log", base=2)
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.set_xticks(range(len(models)), models, fontsize="small", rotation=20)
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
     axes[0][0].set_ylabel("kappa")

@@ -1,0 +1,199 @@
+"""The report on an empty, a partial and a full store; every number in it is a record's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, search, trial
+from matplotlib.image import imread
+from rich.console import Console
+
+from ib_bench.errors import BenchError
+from ib_bench.report.results import Results, collect
+from ib_bench.report.study_figures import rank_correlation
+from ib_bench.report.study_report import write_report
+from ib_bench.report.study_tables import StudyTable, latex, markdown, rich_table, study_tables
+from ib_bench.results.archive import Records
+from ib_bench.studies.claims import check_claims
+
+
+def tables_of(records: Records, **more: Records) -> dict[str, StudyTable]:
+    sources = {"own": records, **more}
+    claims = {name: check_claims(each) for name, each in sources.items()}
+    return {table.name: table for table in study_tables(collect(sources), claims)}
+
+
+def cells(table: StudyTable) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def report(records: Records, folder: Path, chosen: str | None = None) -> Path:
+    sources = {"own": records}
+    results = collect(sources)
+    claims = {"own": check_claims(records)}
+    return write_report(results, study_tables(results, claims), claims, chosen, folder)
+
+
+PARTIAL = Records(
+    trials=[trial(Point("LSTM", ACOT), 4096)],
+    searches=[
+        search(Point("LSTM", ACOT), 128),
+        search(Point("Transformer", ACOT), None),
+        search(Point("LSTM", ACOT, "fixed", 2), None, max_size=0),
+        search(Point("LSTM", ACOT, "fixed", 3), 40),
+        search(Point("LSTM", ACOT, "fixed", 4), 30),
+    ],
+    extrapolations=[extrapolation(Point("LSTM", ACOT), 0.75), extrapolation(Point("LSTM", COT), 0.5)],
+)
+
+
+class TestTables:
+    def test_min_train_size_has_a_column_for_each_model(self) -> None:
+        table = tables_of(PARTIAL)["min_train_size"]
+        assert table.columns == ["task", "lengths", "LSTM", "Transformer"]
+        assert cells(table) == [
+            ["ModularAddition(modulus=5)", "fixed", "30", ""],
+            ["ModularAddition(modulus=5)", "uniform", "128", "> 4,096"],
+        ]
+        assert table.rows[1][2].key == PARTIAL.searches[0].key
+
+    def test_lengths_measured_only_for_kappa_are_left_out(self) -> None:
+        table = tables_of(paper_like())["min_train_size"]
+        assert {row[1].text for row in table.rows} == {"4", "8"}
+        assert len(table.rows) == 3 * 2 * 3 * 3  # moduli, lengths, regimes, distributions
+
+    def test_kappa_and_its_parts(self) -> None:
+        tables = tables_of(PARTIAL)
+        assert cells(tables["kappa"]) == [["ModularAddition(modulus=5)", "> 0.55"]]
+        parts = tables["kappa_parts"]
+        assert parts.columns == ["task", "L", "kappa", "N* together", "sum alone", "n=2", "n=3", "n=4"]
+        assert cells(parts)[0][2:] == ["> 0.55", "128", "> 70", "none held out", "40", "30"]
+
+    def test_extrapolation_at_twice_the_length(self) -> None:
+        table = tables_of(PARTIAL)["extrapolation"]
+        assert [row[-2:] for row in cells(table)] == [["CoT", "0.50"], ["aligned CoT", "0.75"]]
+
+    def test_sources_stand_side_by_side(self) -> None:
+        table = tables_of(PARTIAL, reference=paper_like())["min_train_size"]
+        assert {row[0].text for row in table.rows} == {"own", "reference"}
+
+    def test_searches_of_other_settings_are_rows_of_their_own(self) -> None:
+        one = search(Point("LSTM", ACOT), 128)
+        config = {**one.config, "settings": {**one.config["settings"], "threshold": 0.5}}
+        other = search(Point("LSTM", ACOT), 16)
+        records = Records(searches=[one, type(other)(**{**vars(other), "config": config, "key": "other"})])
+        table = tables_of(records)["min_train_size"]
+        assert [row[1:] for row in cells(table)] == [["threshold=0.0001", "128"], ["threshold=0.5", "16"]]
+
+    def test_every_format_holds_every_number(self, tmp_path: Path) -> None:
+        table = tables_of(PARTIAL)["min_train_size"]
+        console = Console(width=200, file=io.StringIO())
+        console.print(rich_table(table))
+        terminal = console.file.getvalue()  # type: ignore[attr-defined]
+        linked = markdown(table, link=lambda key: f"{key}.yaml")
+        for text in ("128", "> 4,096", "30"):
+            assert text in terminal and text in latex(table).replace(r"\ensuremath{>}", ">") and f"[{text}](" in linked
+        assert r"\toprule" in latex(table)
+        report(PARTIAL, tmp_path)
+        rows = list(csv.DictReader(io.StringIO((tmp_path / "tables" / "min_train_size.csv").read_text())))
+        assert rows[1]["Transformer"] == "> 4,096"
+        assert set(rows[1]["records"].split()) == {PARTIAL.searches[0].key, PARTIAL.searches[1].key}
+
+    def test_claims_of_an_empty_store_lack_data(self) -> None:
+        texts = cells(tables_of(Records())["claims"])
+        assert len([row for row in texts if row[1] == "not enough data"]) == 10
+
+
+class Page(HTMLParser):
+    """Ids, links and tags of a page; refuses unbalanced tables."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if values.get("id"):
+            self.ids.add(str(values["id"]))
+        if tag == "a":
+            self.links.append(str(values["href"]))
+        self.sources += [str(values[name]) for name in ("src", "xlink:href") if name in values]
+        if tag == "link":
+            self.sources.append(str(values.get("href")))
+
+
+class TestFiles:
+    def test_a_full_store(self, tmp_path: Path) -> None:
+        path = report(paper_like(), tmp_path / "new" / "folder")
+        figures = {file.name for file in (path.parent / "figures").iterdir()}
+        names = (
+            *("min_train_size_against_length", "min_train_size_against_size", "min_train_size_heatmap"),
+            *("kappa", "extrapolation", "kappa_and_extrapolation", "losses"),
+        )
+        assert figures == {f"{name}.{ending}" for name in names for ending in ("svg", "png")}
+        for name in names:
+            image = imread(path.parent / "figures" / f"{name}.png")
+            assert image.shape[0] > 300 and image.min() < image.max()
+        text = path.read_text(encoding="utf-8")
+        page = Page(text)
+        assert page.sources == []  # nothing is loaded from elsewhere
+        assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
+        assert len(page.links) > 400
+        assert text.count('class="verdict supported"') == 10
+        specs = json.loads(re.search(r"\n  (\[\{.*\}\])\.forEach", text)[1])  # type: ignore[index]
+        assert len(specs) == 5
+        assert all(rows for spec in specs for rows in spec["datasets"].values())
+
+    def test_a_partial_store(self, tmp_path: Path) -> None:
+        text = report(PARTIAL, tmp_path).read_text(encoding="utf-8")
+        assert "&gt; 4,096" in text and "none held out" in text
+        names = {path.stem for path in (tmp_path / "figures").iterdir()}
+        assert names >= {"kappa", "min_train_size_against_length", "losses"}
+
+    def test_an_empty_store(self, tmp_path: Path) -> None:
+        text = report(Records(), tmp_path).read_text(encoding="utf-8")
+        assert "There are no results yet" in text
+        assert "vegaEmbed" not in text
+        assert not (tmp_path / "figures").exists()
+
+    def test_a_config_says_how_to_measure_again(self, tmp_path: Path) -> None:
+        report(PARTIAL, tmp_path)
+        text = (tmp_path / "configs" / f"{PARTIAL.searches[0].key}.yaml").read_text()
+        assert text.startswith("# ib-bench search --config configs/")
+        config = yaml.safe_load(text)
+        assert config["data"]["init_args"]["modulus"] == 5
+        assert config["search"]["learning_rates"] == [0.003]
+        measured = (tmp_path / "configs" / f"{PARTIAL.extrapolations[0].key}.yaml").read_text()
+        assert measured.startswith("# ib-bench extrapolate") and yaml.safe_load(measured)["extrapolation"]
+
+    def test_losses_of_a_chosen_search(self, tmp_path: Path) -> None:
+        with pytest.raises(BenchError, match="search must be the key of one search, got 'zzz', which fits 0"):
+            report(PARTIAL, tmp_path, chosen="zzz")
+        assert list(tmp_path.iterdir()) == []
+        report(PARTIAL, tmp_path, chosen=PARTIAL.searches[0].key[:10])
+        assert (tmp_path / "figures" / "losses.svg").exists()
+
+
+def test_rank_correlation_leaves_bounds_out() -> None:
+    def points(results: Results) -> list[dict[str, object]]:
+        return [row for row in results.sharings if row["kappa"] is not None]
+
+    full = points(collect({"own": paper_like()}))
+    assert re.match(r"Spearman's rho = 0\.\d\d \(p = .*, n = 54\)", rank_correlation(full))
+    bounds = [{**row, "kind": "lower_bound"} for row in full]
+    assert rank_correlation(bounds).startswith("0 known kappas")
+
+
+def test_outcome_reads_as_in_the_glossary() -> None:
+    table = tables_of(Records(searches=[search(Point("LSTM", OUTCOME), 9), search(Point("LSTM", COT), 9)]))
+    assert [row[1] for row in cells(table["min_train_size"])] == ["outcome", "CoT"]

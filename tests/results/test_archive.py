@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from made_up_records import paper_like
+
+from ib_bench.errors import StoreError
+from ib_bench.results.archive import Records, read_archive, stored_records, write_archive
+from ib_bench.results.store import Store
+
+
+def by_key(records: Records) -> list[dict[str, object]]:
+    return [{r.key: r for r in kind} for kind in (records.trials, records.searches, records.extrapolations)]
+
+
+def test_everything_comes_back(tmp_path: Path) -> None:
+    write_archive(paper_like(), tmp_path / "records.jsonl.gz")
+    assert by_key(read_archive(tmp_path / "records.jsonl.gz")) == by_key(paper_like())
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+    records = paper_like()
+    write_archive(records, tmp_path / "one")
+    write_archive(Records(records.trials, records.searches[::-1], records.extrapolations), tmp_path / "other")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_a_store_can_be_archived(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        for search in paper_like().searches[:3]:
+            store.put_search(search)
+    records = stored_records(tmp_path / "store.sqlite")
+    assert records.searches == paper_like().searches[:3]
+    assert str(records) == "3 searches, 0 trials, 0 extrapolations"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no archive", "cannot be read"),
+        (gzip.compress(b'{"foo": 1}\n'), "holds no ib_bench records"),
+        (gzip.compress(b""), "holds no ib_bench records"),
+        (gzip.compress(b'{"format": "ib_bench records", "schema_version": 99}\n'), "has schema version 99"),
+        (gzip.compress(b'{"format": "ib_bench records", "schema_version": 1}\n{"ki'), "cannot be read"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(StoreError, match=message):
+        read_archive(tmp_path / "file")
+
+
+def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_archive(Records(), tmp_path / "missing" / "file")
