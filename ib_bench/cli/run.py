@@ -20,14 +20,17 @@ from ib_bench.errors import require
 from ib_bench.execution.executor import Outcome
 from ib_bench.execution.processes import make_executor
 from ib_bench.report.figures import min_train_size_figure
-from ib_bench.report.tables import extrapolation_overview, plan_table, sharing_overview, verdict_table
-from ib_bench.results.store import Store
+from ib_bench.report.results import collect
+from ib_bench.report.study_tables import extrapolation_table, kappa_table, min_train_size_table, rich_table
+from ib_bench.report.tables import plan_table, verdict_table
+from ib_bench.results.archive import Records, stored_records
 from ib_bench.runner import Job, SearchJob
 from ib_bench.studies.estimate import estimate
-from ib_bench.studies.sharing import Sharing
 from ib_bench.studies.suite import covering, read_suite
 
 _FAST_DEV_STEPS = 2
+
+_MAX_ROWS = 40  # of the table with brackets, trials and times; longer ones have a column for each model instead
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -67,12 +70,9 @@ def main(command: str, arguments: Sequence[str]) -> int:
 
 
 def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
-    trials, searches, extrapolations = [], [], []
-    if Path(options.store).exists():
-        with Store(options.store, create=False) as store:
-            trials, searches, extrapolations = list(store.trials()), store.searches(), store.extrapolations()
-    finished = {record.key for record in searches if record.status == "finished"}
-    measured = {record.key for record in extrapolations}
+    stored = stored_records(options.store) if Path(options.store).exists() else Records()
+    finished = {record.key for record in stored.finished}
+    measured = {record.key for record in stored.extrapolations}
     todo = [job.config for key, job in plan.searches.items() if key not in finished and job.pool_size]
     counts = {
         "N*": (len(plan.verdicts), sum(key in finished for key in plan.verdicts)),
@@ -83,7 +83,8 @@ def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
         "searches behind them": (len(plan.searches), sum(key in finished for key in plan.searches)),
         "extrapolations": (len(plan.extrapolations), sum(key in measured for key in plan.extrapolations)),
     }
-    Console().print(plan_table(name, counts, estimate(todo, searches, trials, options.workers), options.workers))
+    remaining = estimate(todo, stored.searches, stored.trials, options.workers)
+    Console().print(plan_table(name, counts, remaining, options.workers))
     return 0
 
 
@@ -95,20 +96,20 @@ def _run(name: str, plan: Plan, options: Namespace) -> int:
     outcomes = dict(zip(plan.searches, run_jobs(searches, executor), strict=True))
     measured = run_jobs(extrapolations, executor, "extrapolations")
     records = {key: outcome.result for key, outcome in outcomes.items() if outcome.result is not None}
+    lengths = [outcome.result for outcome in measured if outcome.result is not None]
+    results = collect({name: Records(searches=list(records.values()), extrapolations=lengths)})
     console = Console()
     verdicts = [records[key] for key in plan.verdicts if key in records]
-    if verdicts:
-        title = f"{name}: smallest training set that suffices (N*)"
+    title = f"{name}: smallest training set that suffices (N*)"
+    if 0 < len(verdicts) <= _MAX_ROWS:
         console.print(verdict_table(verdicts, title))
-    sharings = [
-        Sharing(records[joint], {length: records[key] for length, key in parts.items()})
-        for joint, parts in plan.sharings
-        if records.keys() >= {joint, *parts.values()}
-    ]
-    if sharings:
-        console.print(sharing_overview(sharings, f"{name}: sharing factor (kappa)"))
-    if lengths := [outcome.result for outcome in measured if outcome.result is not None]:
-        console.print(extrapolation_overview(lengths, f"{name}: length extrapolation"))
+    elif verdicts:
+        wanted = {record.key for record in verdicts}
+        console.print(rich_table(min_train_size_table([row for row in results.searches if row["key"] in wanted])))
+    if plan.sharings and results.sharings:
+        console.print(rich_table(kappa_table(results.sharings)))
+    if lengths:
+        console.print(rich_table(extrapolation_table(results.extrapolations)))
     if verdicts:
         files = min_train_size_figure(verdicts, title, figures / name)
         for path in [] if options.fast_dev_run else files:

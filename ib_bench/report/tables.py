@@ -78,30 +78,15 @@ def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
         records: in the order of the rows.
         title: of the table.
     """
-    caption = "N* lies in (largest size that failed, smallest that succeeded]"
-    table, varying, labels = _labelled_table(records, title, caption)
-    for column in ("N*", "bracket", "trials", "time"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for index, (record, label) in enumerate(zip(records, labels, strict=True)):
-        _add_section(table, records, index)
-        table.add_row(*(label[name] for name in varying), *_verdict_cells(record))
-    return table
-
-
-def _labelled_table(
-    records: Sequence[SearchRecord | ExtrapolationRecord], title: str, caption: str, without: Sequence[str] = ()
-) -> tuple[Table, list[str], list[dict[str, str]]]:
-    """A table whose first columns say what differs between the records; what they share is said above it."""
     labels = [
         {**_label_texts(record.labels), "model": model}
         for record, model in zip(records, model_texts(records), strict=True)
     ]
-    shown = [name for name in _LABELS if name not in without]
-    varying = [name for name in shown if name == "model" or len({label[name] for label in labels}) != 1]
-    shared = [labels[0][name] for name in shown if name not in varying] if labels else []
+    varying = [name for name in _LABELS if name == "model" or len({label[name] for label in labels}) != 1]
+    shared = [text for name, text in labels[0].items() if name not in varying] if labels else []
     table = Table(
         title="\n".join([title, *([" · ".join(shared)] if shared else [])]),
-        caption=caption,
+        caption="N* lies in (largest size that failed, smallest that succeeded]",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
@@ -109,13 +94,13 @@ def _labelled_table(
     )
     for column in varying:
         table.add_column(column)
-    return table, varying, labels
-
-
-def _add_section(table: Table, records: Sequence[SearchRecord | ExtrapolationRecord], index: int) -> None:
-    """A line between models."""
-    if index and records[index].labels["model"] != records[index - 1].labels["model"]:
-        table.add_section()
+    for column in ("N*", "bracket", "trials", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for index, (record, label) in enumerate(zip(records, labels, strict=True)):
+        if index and record.labels["model"] != records[index - 1].labels["model"]:
+            table.add_section()
+        table.add_row(*(label[name] for name in varying), *_verdict_cells(record))
+    return table
 
 
 def _label_texts(labels: Json) -> dict[str, str]:
@@ -205,44 +190,6 @@ def extrapolation_table(record: ExtrapolationRecord, max_length: int, untrained_
             {"teacher_forced": "true" if reads_states else "none", "generated": "its own"}[accuracy.mode],
             *(f"[bold]{value:.3f}[/bold]" if multiple == HEADLINE_MULTIPLE else f"{value:.3f}" for value in values),
         )
-    return table
-
-
-def sharing_overview(sharings: Sequence[Sharing], title: str) -> Table:
-    """Kappa of several experiments, a row each, with its parts.
-
-    Args:
-        sharings: in the order of the rows.
-        title: of the table.
-    """
-    joints = [sharing.joint for sharing in sharings]
-    table, varying, labels = _labelled_table(joints, title, _SHARING_CAPTION, without=("lengths",))
-    for column in ("kappa", "N* together", "N* alone, summed"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for index, (sharing, label) in enumerate(zip(sharings, labels, strict=True)):
-        _add_section(table, joints, index)
-        cells = [f"[bold]{sharing.factor}[/bold]", sharing.joint.verdict, sharing.sum_text]
-        table.add_row(*(label[name] for name in varying), *cells)
-    return table
-
-
-def extrapolation_overview(records: Sequence[ExtrapolationRecord], title: str) -> Table:
-    """Normalised accuracy of several experiments at multiples of the training length, a row each.
-
-    Args:
-        records: in the order of the rows.
-        title: of the table.
-    """
-    multiples = sorted({item.length / record.labels["max_length"] for record in records for item in record.accuracies})
-    caption = "final state; 0 is guessing, 1 is perfect; chain of thought reads its own states"
-    table, varying, labels = _labelled_table(records, title, caption)
-    for multiple in multiples:
-        table.add_column(f"{multiple:.3g}x", justify="right", no_wrap=True)
-    for index, (record, label) in enumerate(zip(records, labels, strict=True)):
-        _add_section(table, records, index)
-        found = [record.at(multiple * record.labels["max_length"]) for multiple in multiples]
-        cells = ["" if item is None else f"{item.normalized_final_state_accuracy:.2f}" for item in found]
-        table.add_row(*(label[name] for name in varying), *cells)
     return table
 
 
