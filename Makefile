@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench ci clean
+.PHONY: help setup demo report test lint format bench ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: setup ## measure N* for three architectures under three kinds of supervision (about 5 minutes)
 	$(BIN)/ib-bench run demo
+
+report: setup ## write the report of the reference results, and of your own beside them, into the folder report
+	$(BIN)/ib-bench report --reference
 
 test: setup ## run the tests
 	$(BIN)/python -m pytest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -26,7 +27,7 @@ def html_report(results: Results, tables: Sequence[StudyTable], claims: dict[str
         claims: for each source.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ib_bench.report", "templates"),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -34,7 +35,7 @@ def html_report(results: Results, tables: Sequence[StudyTable], claims: dict[str
     )
     charts = study_charts(results)
     configs = {record.key: _reproduction(record) for record in results.records}
-    return environment.get_template("report.html").render(
+    return environment.get_template("report.html.jinja").render(
         version=__version__,
         sources={name: str(records) for name, records in results.sources.items()},
         tables=[table for table in tables if table.name != "claims"],

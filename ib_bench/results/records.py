@@ -18,7 +18,7 @@ PROTOCOL_VERSION = 2
 """Raised by whoever changes what a trial computes; results of another protocol are never reused."""
 
 MIN_LENGTH = 2
-"""Number of symbols in the shortest sequences of any data set (METHOD: lengths n in {2..L})."""
+"""Number of symbols in the shortest sequences of any data set (arXiv 2602.18333, section 3: lengths n in 2..L)."""
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ is. Words are read as numbers: *far less* is a factor of 4, *orders of magnitude
 within a factor of 2, *much above* or *below 1* beyond it. ``Transformer`` is the transformer, ``LSTM`` and ``DenseSSM``
 are the recurrent models; models from elsewhere are no part of the claims.
 
-Reference: arXiv 2602.18333, sections 4 and 5 (METHOD, section 10).
+Reference: arXiv 2602.18333, sections 4 and 5; the numbers 3.1 to 3.5 (N*) and 4.1 to 4.5 (kappa) are ours.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Claim:
     """A claim, held against records.
 
     Attributes:
-        name: its number in METHOD section 10, such as ``3.1``.
+        name: its number, such as ``3.1``.
         text: what the paper says.
         rule: how that is decided.
         statements: the comparisons that were made.
@@ -145,7 +145,7 @@ _RULES: list[tuple[str, str, str, Rule]] = []
 
 
 def check_claims(records: Records) -> list[Claim]:
-    """Every claim of METHOD section 10, held against records.
+    """Every claim, held against records.
 
     Args:
         records: of one store; searches are compared only where grid, budget and threshold are the same, but for the
@@ -162,7 +162,7 @@ def _claim(name: str, text: str, axes: str) -> Callable[[Rule], Rule]:
     """Register the rule of a claim.
 
     Args:
-        name: its number in METHOD section 10.
+        name: its number.
         text: what the paper says.
         axes: what to narrow the suite ``small`` to, to measure what the rule needs.
     """

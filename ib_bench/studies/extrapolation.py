@@ -3,7 +3,7 @@
 The model is the first configuration of the grid that succeeds at the largest training set, or the one with the lowest
 validation loss if none does.
 
-Reference: arXiv 2602.18333, section 5; METHOD's multiples 1 to 16, of which 2 is the headline.
+Reference: arXiv 2602.18333, section 5; the multiple 2 is the paper's, the others are ours.
 """
 
 from __future__ import annotations
