@@ -171,7 +171,7 @@ def check_model_and_data(config: Json) -> SearchableData:
         if config.get(option) is None:
             raise BenchError(f"the following arguments are required: {option}")
     check_parameters(config["model"], "model", VOCABULARY_PARAMETERS)
-    data = _built("data", config["data"], lambda: instantiate_data(config["data"]))
+    data = _data(json.dumps(config["data"]))
     if missing := [name for name in DATA_ATTRIBUTES if not hasattr(data, name)]:
         raise BenchError(f"data {config['data']['class_path']} must have the attributes {', '.join(missing)}")
     vocabulary = vocabulary_for(config["model"], data)
@@ -179,6 +179,13 @@ def check_model_and_data(config: Json) -> SearchableData:
         build_model(config["model"], data)
         _models_that_can_be_built.add(checked)
     return data
+
+
+@cache
+def _data(spec_json: str) -> SearchableData:
+    """Data to look at, from a spec as JSON; a suite asks for the same many times."""
+    spec = json.loads(spec_json)
+    return _built("data", spec, lambda: instantiate_data(spec))
 
 
 def build_model(spec: Json, data: SearchableData) -> pl.LightningModule:

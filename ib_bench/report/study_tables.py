@@ -7,12 +7,12 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from rich import box
-from rich.table import Table
+from rich.console import Group
 from tabulate import tabulate
 
 from ib_bench.report.results import Results, Row, without_parts
 from ib_bench.report.styles import DISTRIBUTIONS, REGIMES, models_in_order
+from ib_bench.report.terminal import plain_table, titled
 from ib_bench.studies.claims import Claim
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
 
@@ -133,22 +133,15 @@ def claims_table(claims: dict[str, list[Claim]]) -> StudyTable:
     return StudyTable("claims", "Claims of the paper", note, columns, len(columns) - 3, body)
 
 
-def rich_table(table: StudyTable) -> Table:
+def rich_table(table: StudyTable) -> Group:
     """For the terminal."""
-    result = Table(
-        title=table.title,
-        caption=table.note,
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-        show_edge=False,
-    )
+    result = plain_table()
     for index, column in enumerate(table.columns):
         is_label = index < table.num_labels
         result.add_column(column, justify="left" if is_label else "right", no_wrap=not is_label, overflow="fold")
     for row in table.rows:
         result.add_row(*(cell.text for cell in row))
-    return result
+    return titled(table.title, result, table.note)
 
 
 def markdown(table: StudyTable, link: Callable[[str], str] | None = None) -> str:

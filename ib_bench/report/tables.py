@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from rich import box
+from rich.console import Group
 from rich.table import Table
 
+from ib_bench.report.terminal import plain_table, titled
 from ib_bench.results.records import (
     Experiment,
     ExtrapolationRecord,
@@ -28,8 +29,6 @@ from ib_bench.studies.sharing import Sharing
 
 Format = Literal["table", "csv", "json"]
 OutputFormat = Literal["table", "json"]
-
-_SHARING_CAPTION = "kappa: the sum of N* at each length alone, over N* at all lengths together"
 
 _LABELS = ("model", "task", "supervision", "lengths", "L")
 
@@ -69,7 +68,7 @@ _SHOWN_OF_TRIALS = {
 """Those columns of trials that fit a terminal, with a short title; CSV and JSON hold all."""
 
 
-def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
+def verdict_table(records: Sequence[SearchRecord], title: str) -> Group:
     """N* of each search: architecture x regime, with what the verdict rests on.
 
     What all searches share is said once, above the table.
@@ -84,14 +83,7 @@ def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
     ]
     varying = [name for name in _LABELS if name == "model" or len({label[name] for label in labels}) != 1]
     shared = [text for name, text in labels[0].items() if name not in varying] if labels else []
-    table = Table(
-        title="\n".join([title, *([" · ".join(shared)] if shared else [])]),
-        caption="N* lies in (largest size that failed, smallest that succeeded]",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-        show_edge=False,
-    )
+    table = plain_table()
     for column in varying:
         table.add_column(column)
     for column in ("N*", "bracket", "trials", "time"):
@@ -100,7 +92,8 @@ def verdict_table(records: Sequence[SearchRecord], title: str) -> Table:
         if index and record.labels["model"] != records[index - 1].labels["model"]:
             table.add_section()
         table.add_row(*(label[name] for name in varying), *_verdict_cells(record))
-    return table
+    heading = "\n".join([title, *([" · ".join(shared)] if shared else [])])
+    return titled(heading, table, "N* lies in (largest size that failed, smallest that succeeded]")
 
 
 def _label_texts(labels: Json) -> dict[str, str]:
@@ -114,18 +107,11 @@ def _label_texts(labels: Json) -> dict[str, str]:
     return {name: str(text) for name, text in texts.items()}
 
 
-def sharing_table(sharing: Sharing) -> Table:
+def sharing_table(sharing: Sharing) -> Group:
     """Kappa, with the searches that it rests on."""
     joint = sharing.joint
     texts = _label_texts(joint.labels)
-    table = Table(
-        title=f"kappa = {sharing.factor}\n" + " · ".join(texts[name] for name in ("model", "task", "supervision", "L")),
-        caption=_SHARING_CAPTION,
-        box=box.SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-        show_edge=False,
-    )
+    table = plain_table()
     table.add_column("lengths")
     for column in ("N*", "bracket", "trials", "time"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -133,7 +119,8 @@ def sharing_table(sharing: Sharing) -> Table:
         table.add_row(f"{length} alone", *_verdict_cells(record))
     table.add_section()
     table.add_row(f"2..{joint.labels['max_length']} together", *_verdict_cells(joint))
-    return table
+    heading = f"kappa = {sharing.factor}\n" + " · ".join(texts[name] for name in ("model", "task", "supervision", "L"))
+    return titled(heading, table, "kappa: the sum of N* at each length alone, over N* at all lengths together")
 
 
 def sharing_row(sharing: Sharing) -> Json:
@@ -153,7 +140,7 @@ def _verdict_cells(record: SearchRecord) -> list[str]:
     return [f"[bold]{record.verdict}[/bold]", _bracket(record), *counts]
 
 
-def extrapolation_table(record: ExtrapolationRecord, max_length: int, untrained_positions: bool) -> Table:
+def extrapolation_table(record: ExtrapolationRecord, max_length: int, untrained_positions: bool) -> Group:
     """Accuracy at multiples of the training length.
 
     Args:
@@ -167,15 +154,7 @@ def extrapolation_table(record: ExtrapolationRecord, max_length: int, untrained_
     notes = ["0 is guessing, 1 is perfect; 2x is the headline"]
     if untrained_positions:
         notes.append("positions beyond the training length exist and are untrained")
-    table = Table(
-        title=" · ".join(texts.values())
-        + f"\ntrained on {record.num_train_sequences:,} sequences; {trained} the training lengths",
-        caption="\n".join(notes),
-        box=box.SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-        show_edge=False,
-    )
+    table = plain_table()
     for column in ("length", "x L", "sequences", "states read"):
         table.add_column(column, justify="right")
     for column in ("final state", "all states"):
@@ -190,10 +169,12 @@ def extrapolation_table(record: ExtrapolationRecord, max_length: int, untrained_
             {"teacher_forced": "true" if reads_states else "none", "generated": "its own"}[accuracy.mode],
             *(f"[bold]{value:.3f}[/bold]" if multiple == HEADLINE_MULTIPLE else f"{value:.3f}" for value in values),
         )
-    return table
+    heading = " · ".join(texts.values())
+    heading += f"\ntrained on {record.num_train_sequences:,} sequences; {trained} the training lengths"
+    return titled(heading, table, "\n".join(notes))
 
 
-def plan_table(name: str, counts: Mapping[str, tuple[int, int]], estimate: Estimate, num_workers: int) -> Table:
+def plan_table(name: str, counts: Mapping[str, tuple[int, int]], estimate: Estimate, num_workers: int) -> Group:
     """How much a suite has to do.
 
     Args:
@@ -205,19 +186,14 @@ def plan_table(name: str, counts: Mapping[str, tuple[int, int]], estimate: Estim
     times = {"at most": estimate.max_time_s, "likely": estimate.likely_time_s}
     told = ", ".join(f"{word} {_duration(time)}" for word, time in times.items() if time is not None)
     unknown = "no estimate: the store holds no trials of one of the models"
-    table = Table(
-        title=f"{name}: what there is to do",
-        caption=f"at most {estimate.max_trials:,} trials\ntime with {num_workers} workers: {told or unknown}",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-    )
+    table = plain_table()
     table.add_column("")
     for column in ("all", "in the store", "to do"):
         table.add_column(column, justify="right")
     for kind, (everything, stored) in counts.items():
         table.add_row(kind, f"{everything:,}", f"{stored:,}", f"{everything - stored:,}")
-    return table
+    note = f"at most {estimate.max_trials:,} trials\ntime with {num_workers} workers: {told or unknown}"
+    return titled(f"{name}: what there is to do", table, note)
 
 
 def trial_table(rows: Sequence[Json]) -> Table:
@@ -226,7 +202,7 @@ def trial_table(rows: Sequence[Json]) -> Table:
     Args:
         rows: as :func:`trial_rows` gives them.
     """
-    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False, show_edge=False)
+    table = plain_table()
     for title in _SHOWN_OF_TRIALS.values():
         table.add_column(title, justify="left" if title in ("model", "supervision", "status") else "right")
     for row in rows:
