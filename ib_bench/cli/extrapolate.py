@@ -11,8 +11,10 @@ from rich.console import Console
 from ib_bench.cli.experiments import resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.progress import run_jobs
+from ib_bench.cli.wandb import log_quietly
 from ib_bench.execution.inline import Inline
 from ib_bench.report.tables import OutputFormat, extrapolation_table, to_json
+from ib_bench.results.archive import Records
 from ib_bench.runner import ExtrapolationJob
 from ib_bench.studies.extrapolation import ExtrapolationSettings
 from ib_bench.studies.search import SearchSettings
@@ -35,6 +37,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     (outcome,) = run_jobs([ExtrapolationJob(search, settings, max_length)], Inline(), "extrapolations")
     if (record := outcome.result) is None:
         raise outcome.error or RuntimeError("the extrapolation returned nothing")
+    log_quietly(Records(extrapolations=[record]), search.wandb, group=None)
     if options.format == "json":
         print(to_json(asdict(record)), end="")
     else:

@@ -16,6 +16,7 @@ from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.plan import Plan, data_parameters, make_plan
 from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.suites import find_suite
+from ib_bench.cli.wandb import log_quietly
 from ib_bench.errors import require
 from ib_bench.execution.executor import Outcome
 from ib_bench.execution.processes import make_executor
@@ -27,6 +28,7 @@ from ib_bench.results.archive import Records, stored_records
 from ib_bench.runner import Job, SearchJob
 from ib_bench.studies.estimate import estimate
 from ib_bench.studies.suite import covering, read_suite
+from ib_bench.tracking.settings import WandbSettings
 
 _FAST_DEV_STEPS = 2
 
@@ -110,6 +112,8 @@ def _run(name: str, plan: Plan, options: Namespace) -> int:
         console.print(rich_table(kappa_table(results.sharings)))
     if lengths:
         console.print(rich_table(extrapolation_table(results.extrapolations)))
+    if results.searches or lengths:
+        log_quietly(results.sources[name], WandbSettings(**options.wandb), name)
     if verdicts:
         files = min_train_size_figure(verdicts, title, figures / name)
         for path in [] if options.fast_dev_run else files:

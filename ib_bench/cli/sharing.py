@@ -9,9 +9,11 @@ from rich.console import Console
 from ib_bench.cli.experiments import add_workers_argument, resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.progress import run_jobs
+from ib_bench.cli.wandb import log_quietly
 from ib_bench.errors import require
 from ib_bench.execution.processes import make_executor
 from ib_bench.report.tables import OutputFormat, sharing_row, sharing_table, to_json
+from ib_bench.results.archive import Records
 from ib_bench.runner import sharing_jobs
 from ib_bench.studies.search import SearchSettings
 from ib_bench.studies.sharing import Sharing
@@ -35,6 +37,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
             raise outcome.error or RuntimeError("a search returned nothing")
         records.append(outcome.result)
     sharing = Sharing(records[0], dict(zip(parts, records[1:], strict=True)))
+    log_quietly(Records(searches=records), joint.wandb, group=None)
     if options.format == "json":
         print(to_json(sharing_row(sharing)), end="")
     else:

@@ -9,10 +9,16 @@ from ib_bench.report.html import html_report
 from ib_bench.report.reproduction import config_text
 from ib_bench.report.results import Results
 from ib_bench.report.study_figures import loss_figure, study_figures
-from ib_bench.report.study_tables import StudyTable, comma_separated, latex, markdown
+from ib_bench.report.study_tables import StudyTable, comma_separated, latex, markdown, study_tables
 from ib_bench.results.archive import Records
 from ib_bench.results.records import SearchRecord
-from ib_bench.studies.claims import Claim
+from ib_bench.studies.claims import Claim, check_claims
+
+
+def html_of(results: Results) -> str:
+    """The HTML report alone."""
+    claims = {name: check_claims(records) for name, records in results.sources.items()}
+    return html_report(results, study_tables(results, claims), claims)
 
 
 def write_report(

@@ -28,8 +28,8 @@ class Interval:
     high: float
 
     def __truediv__(self, other: Interval) -> Interval:
-        """The quotient of two positive numbers."""
-        return Interval(self.low / other.high, self.high / other.low)
+        """The quotient of two numbers above 0, the second of which may be as near to 0 as anything."""
+        return Interval(self.low / other.high, self.high / other.low if other.low else math.inf)
 
     def at_least(self, bound: float) -> bool | None:
         """Whether it is at least ``bound``: True, False, or None where that is open."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any
 
 import wandb
 
 from ib_bench.results.records import Evaluation, SearchRecord, TrialRecord
 from ib_bench.studies.search import SearchListener
-from ib_bench.tracking.settings import WandbMode, WandbSettings
+from ib_bench.tracking.runs import open_run
+from ib_bench.tracking.settings import WandbSettings
 
 _TRIAL_COLUMNS: list[str | int] = [
     "size",
@@ -63,25 +63,16 @@ class WandbSearch(SearchListener):
         self._run: Any = None
         self._trials: list[list[Any]] = []
         self._num_evaluations = 0
+        self._num_logged = 0
 
     @_store_comes_first
     def on_start(self, record: SearchRecord) -> None:
         """Open the run; its id is the search's key, so that a resumed search goes on in it."""
         labels = record.labels
-        self._run = wandb.init(
-            mode=resolved_mode(self._settings),
-            project=self._settings.project,
-            entity=self._settings.entity,
-            tags=self._settings.tags,
-            group=self._group,
-            job_type="search",
-            name=f"{labels['model']} {labels['task']} {labels['supervision']} L={labels['max_length']}",
-            id=record.key,
-            resume="allow",
-            reinit="create_new",
-            config={**labels, **record.config},
-            settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
-        )
+        name = f"{labels['model']} {labels['task']} {labels['supervision']} L={labels['max_length']}"
+        config = {**labels, **record.config}
+        self._run = open_run(self._settings, "search", record.key, name, self._group, config)
+        self._num_logged = int(self._run.summary.get("evaluation", 0)) if self._run.resumed else 0
         self._run.define_metric("evaluation", hidden=True)
         self._run.define_metric("search/*", step_metric="evaluation")
         self._run.summary["status"] = record.status
@@ -96,6 +87,8 @@ class WandbSearch(SearchListener):
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """Log a step."""
         self._num_evaluations += 1
+        if self._num_evaluations <= self._num_logged:
+            return  # before the search was interrupted
         failing, succeeding = evaluation.bracket
         self._run.log(
             {
@@ -127,9 +120,3 @@ def _summary(record: SearchRecord) -> dict[str, Any]:
     summary = record.summary()
     shown = ("status", "min_train_size", "bracket", "censored", "max_size", "num_trials", "wall_time_s")
     return {name: summary[name] for name in shown}
-
-
-def resolved_mode(settings: WandbSettings) -> WandbMode:
-    """The mode, with null decided as :class:`WandbSettings` says."""
-    mode = settings.mode or os.environ.get("WANDB_MODE")
-    return cast(WandbMode, mode or ("online" if wandb.login(prompt=False, verify=False) else "offline"))

@@ -152,6 +152,7 @@ def test_intervals() -> None:
     assert censored == Interval(51, math.inf)
     assert (censored / known).low == 0.51 and (censored / known).at_least(2) is None
     assert (known / censored).at_least(2) is False
+    assert (Interval(1, 2) / Interval(0, 1)) == Interval(1, math.inf)
     assert Interval(2, 3).at_least(2) is True and Interval(2, 3).above(2) is None and Interval(1, 2).above(2) is False
 
 
@@ -159,3 +160,9 @@ def test_kappas_interval_uses_all_brackets() -> None:
     sharing = next(s for s in sharings(paper_like().searches) if s.joint.labels["max_length"] == 4)
     interval = sharing_interval(sharing)
     assert interval.low == interval.high == sharing.factor.value
+
+
+def test_kappas_that_may_be_anything_decide_nothing() -> None:
+    records = paper_like()
+    censored = [search(point_of(record.labels), None) for record in records.searches]
+    assert set(verdicts(replace(records, searches=censored)).values()) == {"not enough data"}

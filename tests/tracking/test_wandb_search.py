@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import wandb
+from offline_runs import inspect
 
 from ib_bench.results.records import Experiment, SearchRecord, TrialConfig, TrialRecord
 from ib_bench.results.store import Store
 from ib_bench.studies.search import Search, SearchListener, SearchSettings
+from ib_bench.tracking.runs import resolved_mode
 from ib_bench.tracking.settings import WandbSettings
-from ib_bench.tracking.wandb_search import WandbSearch, resolved_mode
+from ib_bench.tracking.wandb_search import WandbSearch
 
 SETTINGS = SearchSettings(learning_rates=[0.1], seeds=[1], max_size=100, multiplier=10)
 
@@ -28,22 +28,6 @@ def fake_trial(config: TrialConfig) -> TrialRecord:
 
 def search(experiment: Experiment, store: Store, listener: SearchListener) -> SearchRecord:
     return Search(experiment, SETTINGS, 100, store, fake_trial, [listener]).run()
-
-
-def inspect(run_folder: Path, *flags: str) -> str:
-    command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", *flags, str(run_folder)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.fixture
-def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
-    wandb.teardown()  # it keeps the folder and the environment of its first use
-    return tmp_path
 
 
 @pytest.mark.system

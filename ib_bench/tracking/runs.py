@@ -1,0 +1,66 @@
+"""W&B runs: opened alike for every kind of result, and found again by their ids."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import wandb
+
+from ib_bench.results.records import Json
+from ib_bench.tracking.settings import WandbMode, WandbSettings
+
+JobType = Literal["search", "sharing", "extrapolation", "suite"]
+
+
+def open_run(
+    settings: WandbSettings, job_type: JobType, run_id: str, name: str, group: str | None, config: Json
+) -> Any:
+    """Open a run, or go on in the one with this id.
+
+    Args:
+        settings: where to.
+        job_type: what kind of result it holds.
+        run_id: of the run: one result has one id, wherever and however often it is logged.
+        name: for people.
+        group: name of the suite that it belongs to, or None.
+        config: of the run.
+    """
+    return wandb.init(
+        mode=resolved_mode(settings),
+        project=settings.project,
+        entity=settings.entity,
+        tags=settings.tags,
+        group=group,
+        job_type=job_type,
+        name=name,
+        id=run_id,
+        resume="allow",
+        reinit="create_new",
+        config=config,
+        settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
+    )
+
+
+def resolved_mode(settings: WandbSettings) -> WandbMode:
+    """The mode, with null decided as :class:`WandbSettings` says."""
+    mode = settings.mode or os.environ.get("WANDB_MODE")
+    return cast(WandbMode, mode or ("online" if wandb.login(prompt=False, verify=False) else "offline"))
+
+
+def logged_runs(settings: WandbSettings) -> set[str]:
+    """Ids of the runs that are there already: finished ones of the project, or offline ones in the folder ``wandb``.
+
+    Args:
+        settings: where to look.
+    """
+    if resolved_mode(settings) == "online":
+        api = wandb.Api()
+        path = f"{settings.entity or api.default_entity}/{settings.project}"
+        try:
+            return {run.id for run in api.runs(path, per_page=1000) if run.state == "finished"}
+        except ValueError:  # there is no such project yet
+            return set()
+    folder = Path(os.environ.get("WANDB_DIR", ".")) / "wandb"
+    return {path.name.rpartition("-")[2] for path in folder.glob("offline-run-*-*")}

@@ -1,0 +1,95 @@
+"""A store replayed into W&B, offline, and read back with wandb's own reader."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from made_up_records import ACOT, COT, Point, extrapolation, search, trial
+from offline_runs import inspect
+
+from ib_bench.cli import main
+from ib_bench.results.archive import Records
+from ib_bench.results.store import Store
+from ib_bench.tracking.replay import replay
+from ib_bench.tracking.settings import WandbSettings
+
+RECORDS = Records(
+    trials=[trial(Point("LSTM", ACOT), 4096)],
+    searches=[
+        search(Point("LSTM", ACOT), 128),
+        *(search(Point("LSTM", ACOT, "fixed", length), size) for length, size in ((2, None), (3, 40), (4, 30))),
+    ],
+    extrapolations=[extrapolation(Point("LSTM", COT), 0.5)],
+)
+SETTINGS = WandbSettings(mode="offline", project="sums")
+NUM_RUNS = 4 + 1 + 1 + 1  # searches, a kappa, an extrapolation, the suite
+
+
+def runs(folder: Path) -> dict[str, tuple[dict[str, object], list[dict[str, object]], dict[str, object]]]:
+    """By job type: header, steps and summary of the last run."""
+    found = {}
+    for run in sorted((folder / "wandb").glob("offline-run-*")):
+        records = [json.loads(line) for line in inspect(run, "--json").splitlines()]
+        header = next(entry["run"] for entry in records if entry["type"] == "run")
+        steps = [entry["history"]["item"] for entry in records if entry["type"] == "history"]
+        summary = json.loads(inspect(run, "--summary", "--json"))["summary"]
+        found[header["job_type"]] = (header, steps, summary)
+    return found
+
+
+@pytest.mark.system
+def test_every_kind_of_result_is_a_run(in_tmp_path: Path) -> None:
+    assert replay(RECORDS, SETTINGS, "small", "<html>") == (NUM_RUNS, 0)
+    found = runs(in_tmp_path)
+    assert set(found) == {"search", "sharing", "extrapolation", "suite"}
+    assert {str(header["run_group"]) for header, _, _ in found.values()} == {"small"}
+    _, steps, summary = found["sharing"]
+    assert [(step["length"], step["sharing/censored"]) for step in steps] == [(2, 1), (3, 0), (4, 0)]
+    assert summary["sharing_factor_kind"] == "lower_bound"
+    assert summary["sharing_factor"] == pytest.approx((4096 + 40 + 30) / 128)
+    _, steps, summary = found["extrapolation"]
+    assert [step["multiple"] for step in steps] == [1, 2, 16]
+    assert summary["accuracy_at_2x"] == 0.5
+    _, _, summary = found["suite"]
+    assert summary["num_searches"] == 4
+    assert summary["claim 3.1"] == "not enough data"
+
+
+@pytest.mark.system
+def test_doing_it_again_changes_nothing(in_tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store(in_tmp_path / "ib_bench.sqlite") as store:
+        for record in RECORDS.searches:
+            store.put_search(record)
+        for measured in RECORDS.extrapolations:
+            store.add_extrapolation(measured)
+    command = ["wandb", "sync-store", "--wandb.mode", "offline", "--group", "small"]
+    assert main(command) == 0
+    assert f"{NUM_RUNS} runs logged, 0 were there already" in capsys.readouterr().out
+    before = sorted(path.name for path in (in_tmp_path / "wandb").glob("offline-run-*"))
+    assert len(before) == NUM_RUNS
+    assert main(command) == 0
+    assert f"0 runs logged, {NUM_RUNS} were there already" in capsys.readouterr().out
+    assert sorted(path.name for path in (in_tmp_path / "wandb").glob("offline-run-*")) == before
+
+
+def test_the_dashboards_definition(in_tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["wandb", "workspace", "--dry_run", "--entity", "us", "--project", "sums", "--out", "board.json"]
+    assert main(command) == 0
+    board = json.loads((in_tmp_path / "board.json").read_text())
+    assert (board["entity"], board["project"]) == ("us", "sums")
+    sections = board["spec"]["section"]["panelBankConfig"]["sections"]
+    panels = {section["name"]: section["panels"] for section in sections}
+    assert {"N*", "kappa", "length extrapolation", "claims"} <= set(panels)
+    text = json.dumps(panels)
+    for name in ("min_train_size", "log2_sharing_factor", "extrapolation/accuracy", "max_length", "claims"):
+        assert name in text
+    assert main(["wandb", "workspace", "--dry_run", "--out", "missing/board.json"]) == 2
+    assert main(["wandb", "workspaces"]) == 2
+    assert main(["wandb", "sync-store", "--wandb.mode", "disabled"]) == 2
+
+
+def test_a_dashboard_without_an_account(in_tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["wandb", "workspace"]) == 2
+    assert "a dashboard needs an account" in capsys.readouterr().err
