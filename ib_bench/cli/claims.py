@@ -13,6 +13,7 @@ from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.report.study_tables import claims_table, rich_table
 from ib_bench.report.tables import OutputFormat, to_json
+from ib_bench.report.terminal import show
 from ib_bench.studies.claims import Claim, check_claims
 
 
@@ -28,7 +29,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         print(to_json(rows), end="")
         return 0
     console = Console()
-    console.print(rich_table(claims_table(claims)))
+    show(rich_table(claims_table(claims)), console)
     for claim in next(iter(claims.values())):
         console.print(f"[bold]{claim.name}[/bold] {claim.text}")
         if claim.verdict == "not enough data":

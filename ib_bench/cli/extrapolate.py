@@ -6,14 +6,13 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rich.console import Console
-
 from ib_bench.cli.experiments import resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.wandb import log_quietly
 from ib_bench.execution.inline import Inline
 from ib_bench.report.tables import OutputFormat, extrapolation_table, to_json
+from ib_bench.report.terminal import show
 from ib_bench.results.archive import Records
 from ib_bench.runner import ExtrapolationJob
 from ib_bench.studies.extrapolation import ExtrapolationSettings
@@ -42,5 +41,5 @@ def main(command: str, arguments: Sequence[str]) -> int:
         print(to_json(asdict(record)), end="")
     else:
         learned = "num_positions" in inspect.signature(import_class(config["model"]["class_path"])).parameters
-        Console().print(extrapolation_table(record, max_length, untrained_positions=learned))
+        show(extrapolation_table(record, max_length, untrained_positions=learned))
     return 0

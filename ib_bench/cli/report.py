@@ -13,6 +13,7 @@ from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.report.results import collect
 from ib_bench.report.study_report import write_report
 from ib_bench.report.study_tables import rich_table, study_tables
+from ib_bench.report.terminal import show
 from ib_bench.studies.claims import check_claims
 
 
@@ -34,6 +35,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     console = Console()
     for table in tables:
         if table.rows:
-            console.print(rich_table(table), "")
+            show(rich_table(table), console)
+            console.print()
     console.print(f"report: {path}", soft_wrap=True)
     return 0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from ib_bench.cli.parsing import listing_parser, parse
 from ib_bench.report.tables import to_csv, to_json, verdict_table
+from ib_bench.report.terminal import show
 from ib_bench.results.store import Store
 
 
@@ -17,7 +16,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     with Store(options.store, create=False) as store:
         records = store.searches()
     if options.format == "table":
-        Console().print(verdict_table(records, title=f"{len(records)} searches in {options.store}"))
+        show(verdict_table(records, title=f"{len(records)} searches in {options.store}"))
     elif options.format == "csv":
         print(to_csv([record.summary() for record in records]), end="")
     else:

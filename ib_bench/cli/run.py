@@ -24,6 +24,7 @@ from ib_bench.report.figures import min_train_size_figure
 from ib_bench.report.results import collect
 from ib_bench.report.study_tables import extrapolation_table, kappa_table, min_train_size_table, rich_table
 from ib_bench.report.tables import plan_table, verdict_table
+from ib_bench.report.terminal import show
 from ib_bench.results.archive import Records, stored_records
 from ib_bench.runner import Job, SearchJob
 from ib_bench.studies.estimate import estimate
@@ -86,7 +87,7 @@ def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
         "extrapolations": (len(plan.extrapolations), sum(key in measured for key in plan.extrapolations)),
     }
     remaining = estimate(todo, stored.searches, stored.trials, options.workers)
-    Console().print(plan_table(name, counts, remaining, options.workers))
+    show(plan_table(name, counts, remaining, options.workers))
     return 0
 
 
@@ -104,14 +105,14 @@ def _run(name: str, plan: Plan, options: Namespace) -> int:
     verdicts = [records[key] for key in plan.verdicts if key in records]
     title = f"{name}: smallest training set that suffices (N*)"
     if 0 < len(verdicts) <= _MAX_ROWS:
-        console.print(verdict_table(verdicts, title))
+        show(verdict_table(verdicts, title), console)
     elif verdicts:
         wanted = {record.key for record in verdicts}
-        console.print(rich_table(min_train_size_table([row for row in results.searches if row["key"] in wanted])))
+        show(rich_table(min_train_size_table([row for row in results.searches if row["key"] in wanted])), console)
     if plan.sharings and results.sharings:
-        console.print(rich_table(kappa_table(results.sharings)))
+        show(rich_table(kappa_table(results.sharings)), console)
     if lengths:
-        console.print(rich_table(extrapolation_table(results.extrapolations)))
+        show(rich_table(extrapolation_table(results.extrapolations)), console)
     if results.searches or lengths:
         log_quietly(results.sources[name], WandbSettings(**options.wandb), name)
     if verdicts:

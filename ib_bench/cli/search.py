@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from ib_bench.cli.experiments import resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.progress import run_jobs
 from ib_bench.execution.inline import Inline
 from ib_bench.report.tables import verdict_table
+from ib_bench.report.terminal import show
 from ib_bench.studies.search import SearchSettings
 
 
@@ -24,5 +23,5 @@ def main(command: str, arguments: Sequence[str]) -> int:
     (outcome,) = run_jobs([job], Inline())
     if outcome.result is None:
         raise outcome.error or RuntimeError("the search returned nothing")
-    Console().print(verdict_table([outcome.result], title=f"N*: {outcome.result.verdict}"))
+    show(verdict_table([outcome.result], title=f"N*: {outcome.result.verdict}"))
     return 0

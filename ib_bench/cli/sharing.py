@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from ib_bench.cli.experiments import add_workers_argument, resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.progress import run_jobs
@@ -13,6 +11,7 @@ from ib_bench.cli.wandb import log_quietly
 from ib_bench.errors import require
 from ib_bench.execution.processes import make_executor
 from ib_bench.report.tables import OutputFormat, sharing_row, sharing_table, to_json
+from ib_bench.report.terminal import show
 from ib_bench.results.archive import Records
 from ib_bench.runner import sharing_jobs
 from ib_bench.studies.search import SearchSettings
@@ -41,5 +40,5 @@ def main(command: str, arguments: Sequence[str]) -> int:
     if options.format == "json":
         print(to_json(sharing_row(sharing)), end="")
     else:
-        Console().print(sharing_table(sharing))
+        show(sharing_table(sharing))
     return 0

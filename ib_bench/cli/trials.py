@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rich.console import Console
-
 from ib_bench.cli.parsing import listing_parser, parse
 from ib_bench.errors import BenchError
 from ib_bench.report.tables import to_csv, to_json, trial_rows, trial_table
+from ib_bench.report.terminal import show
 from ib_bench.results.records import TrialRecord
 from ib_bench.results.store import Store
 
@@ -25,7 +24,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         trials = list(store.trials()) if options.search is None else _of_search(store, options.search)
     rows = trial_rows(trials)
     if options.format == "table":
-        Console().print(trial_table(rows))
+        show(trial_table(rows))
     elif options.format == "csv":
         print(to_csv(rows), end="")
     else:

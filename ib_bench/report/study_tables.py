@@ -11,7 +11,7 @@ from rich.console import Group
 from tabulate import tabulate
 
 from ib_bench.report.results import Results, Row, without_parts
-from ib_bench.report.styles import DISTRIBUTIONS, REGIMES, models_in_order
+from ib_bench.report.styles import DISTRIBUTIONS, REGIMES, models_in_order, rank
 from ib_bench.report.terminal import plain_table, titled
 from ib_bench.studies.claims import Claim
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
@@ -97,7 +97,9 @@ def kappa_table(rows: Iterable[Row]) -> StudyTable:
 def parts_table(rows: Sequence[Row]) -> StudyTable:
     """Table 3, with what each kappa rests on: a row each."""
     lengths = sorted({length for row in rows for length in row["parts"]})
-    labels = [*_varying(rows, ("source", "task", "model", "supervision", "setting")), "L"]
+    rows = sorted(rows, key=lambda row: (_order(row), rank(row["model"])))
+    title = "Sharing factor kappa and its parts"
+    labels, title = _labels(rows, ("source", "task", "model", "supervision", "L", "setting"), title)
     columns = [*labels, "kappa", "N* together", "sum alone", *(f"n={length}" for length in lengths)]
     body = []
     for row in rows:
@@ -107,7 +109,7 @@ def parts_table(rows: Sequence[Row]) -> StudyTable:
             [*_label_cells(row, labels), *numbers, *(Cell("", "") if p is None else _number(*p) for p in parts)]
         )
     note = "N* at the lengths 2..L together, and at each length n alone."
-    return StudyTable("kappa_parts", "Sharing factor kappa and its parts", note, columns, len(labels), body)
+    return StudyTable("kappa_parts", title, note, columns, len(labels), body)
 
 
 def claims_table(claims: dict[str, list[Claim]]) -> StudyTable:
@@ -138,7 +140,7 @@ def rich_table(table: StudyTable) -> Group:
     result = plain_table()
     for index, column in enumerate(table.columns):
         is_label = index < table.num_labels
-        result.add_column(column, justify="left" if is_label else "right", no_wrap=not is_label, overflow="fold")
+        result.add_column(column, justify="left" if is_label else "right", no_wrap=not is_label)
     for row in table.rows:
         result.add_row(*(cell.text for cell in row))
     return titled(table.title, result, table.note)
@@ -179,7 +181,7 @@ def comma_separated(table: StudyTable) -> str:
 
 def _pivot(name: str, title: str, note: str, rows: list[Row], cell: Callable[[Row], Cell]) -> StudyTable:
     """A column for each model; a row for everything else that varies."""
-    labels = [*_varying(rows, _LABELS)]
+    labels, title = _labels(rows, _LABELS, title)
     models = models_in_order(row["model"] for row in rows)
     groups: dict[tuple[str, ...], dict[str, Cell]] = {}
     heads: dict[tuple[str, ...], list[Cell]] = {}
@@ -192,9 +194,13 @@ def _pivot(name: str, title: str, note: str, rows: list[Row], cell: Callable[[Ro
     return StudyTable(name, title, note, [*labels, *models], len(labels), body)
 
 
-def _varying(rows: Sequence[Row], labels: Sequence[str]) -> list[str]:
-    """Those labels that say something: the task always, others where rows differ."""
-    return [name for name in labels if name == "task" or len({row[name] for row in rows}) > 1]
+def _labels(rows: Sequence[Row], labels: Sequence[str], title: str) -> tuple[list[str], str]:
+    """The labels in which rows differ, at least one, and the title with what they share."""
+    varying = [name for name in labels if len({row[name] for row in rows}) > 1] or ["task"]
+    shared = [name for name in labels if name not in varying and name != "source"] if rows else []
+    texts = {name: cell.text for name, cell in zip(shared, _label_cells(rows[0], shared) if rows else [], strict=True)}
+    told = ", ".join(f"L={text}" if name == "L" else text for name, text in texts.items() if text)
+    return varying, f"{title}: {told}" if told else title
 
 
 def _order(row: Row) -> tuple[object, ...]:

@@ -57,12 +57,10 @@ PARTIAL = Records(
 class TestTables:
     def test_min_train_size_has_a_column_for_each_model(self) -> None:
         table = tables_of(PARTIAL)["min_train_size"]
-        assert table.columns == ["task", "lengths", "LSTM", "Transformer"]
-        assert cells(table) == [
-            ["ModularAddition(modulus=5)", "fixed", "30", ""],
-            ["ModularAddition(modulus=5)", "uniform", "128", "> 4,096"],
-        ]
-        assert table.rows[1][2].key == PARTIAL.searches[0].key
+        assert table.columns == ["lengths", "LSTM", "Transformer"]
+        assert table.title == "Minimal training set size N*: ModularAddition(modulus=5), L=4, aligned CoT"
+        assert cells(table) == [["fixed", "30", ""], ["uniform", "128", "> 4,096"]]
+        assert table.rows[1][1].key == PARTIAL.searches[0].key
 
     def test_lengths_measured_only_for_kappa_are_left_out(self) -> None:
         table = tables_of(paper_like())["min_train_size"]
@@ -73,8 +71,8 @@ class TestTables:
         tables = tables_of(PARTIAL)
         assert cells(tables["kappa"]) == [["ModularAddition(modulus=5)", "> 0.55"]]
         parts = tables["kappa_parts"]
-        assert parts.columns == ["task", "L", "kappa", "N* together", "sum alone", "n=2", "n=3", "n=4"]
-        assert cells(parts)[0][2:] == ["> 0.55", "128", "> 70", "none held out", "40", "30"]
+        assert parts.columns == ["task", "kappa", "N* together", "sum alone", "n=2", "n=3", "n=4"]
+        assert cells(parts)[0][1:] == ["> 0.55", "128", "> 70", "none held out", "40", "30"]
 
     def test_extrapolation_at_twice_the_length(self) -> None:
         table = tables_of(PARTIAL)["extrapolation"]
@@ -90,7 +88,7 @@ class TestTables:
         other = search(Point("LSTM", ACOT), 16)
         records = Records(searches=[one, type(other)(**{**vars(other), "config": config, "key": "other"})])
         table = tables_of(records)["min_train_size"]
-        assert [row[1:] for row in cells(table)] == [["threshold=0.0001", "128"], ["threshold=0.5", "16"]]
+        assert cells(table) == [["threshold=0.0001", "128"], ["threshold=0.5", "16"]]
 
     def test_every_format_holds_every_number(self, tmp_path: Path) -> None:
         table = tables_of(PARTIAL)["min_train_size"]
@@ -196,4 +194,4 @@ def test_rank_correlation_leaves_bounds_out() -> None:
 
 def test_outcome_reads_as_in_the_glossary() -> None:
     table = tables_of(Records(searches=[search(Point("LSTM", OUTCOME), 9), search(Point("LSTM", COT), 9)]))
-    assert [row[1] for row in cells(table["min_train_size"])] == ["outcome", "CoT"]
+    assert [row[0] for row in cells(table["min_train_size"])] == ["outcome", "CoT"]
