@@ -13,7 +13,7 @@ from typing import Any
 
 from ib_bench.results.archive import Records
 from ib_bench.results.records import ExtrapolationRecord, Json, SearchRecord, arguments_text, model_texts, task_text
-from ib_bench.studies.claims import extrapolation_of
+from ib_bench.studies.claims import headline_accuracies
 from ib_bench.studies.sharing import JOINT, Sharing, sharings
 
 Row = dict[str, Any]
@@ -58,8 +58,9 @@ def collect(sources: Mapping[str, Records]) -> Results:
         sources=sources,
         searches=[{**label, **_search_row(record)} for (_, record), label in zip(searches, labels, strict=False)],
         sharings=[
-            {**by_key[name, sharing.joint.key], **_sharing_row(sharing, records.extrapolations)}
+            {**by_key[name, sharing.joint.key], **_sharing_row(sharing, accuracies)}
             for name, records in sources.items()
+            for accuracies in [headline_accuracies(records.extrapolations)]
             for sharing in sharings(records.searches)
         ],
         extrapolations=[
@@ -85,7 +86,7 @@ def _search_row(record: SearchRecord) -> Row:
     }
 
 
-def _sharing_row(sharing: Sharing, extrapolations: Sequence[ExtrapolationRecord]) -> Row:
+def _sharing_row(sharing: Sharing, accuracies: Mapping[str, float]) -> Row:
     factor = sharing.factor
     return {
         "key": sharing.joint.key,
@@ -95,7 +96,7 @@ def _sharing_row(sharing: Sharing, extrapolations: Sequence[ExtrapolationRecord]
         "joint": sharing.joint.verdict,
         "sum": sharing.sum_text,
         "parts": {length: (part.verdict, part.key) for length, part in sharing.parts.items()},
-        "accuracy_2x": extrapolation_of(sharing, extrapolations),
+        "accuracy_2x": accuracies.get(sharing.joint.key),
     }
 
 

@@ -335,14 +335,19 @@ def model_texts(records: Sequence[SearchRecord | ExtrapolationRecord]) -> list[s
     Returns:
         A text for each, such as ``LSTM``, or ``LSTM(hidden_size=64)`` beside one of another width.
     """
-    return [_told_apart(record, records) for record in records]
+    first: dict[str, Json] = {}
+    differing: dict[str, set[str]] = {}
+    for record in records:
+        name, own = record.labels["model"], _model_arguments(record)
+        other = first.setdefault(name, own)
+        names = differing.setdefault(name, set())
+        names |= {key for key in own.keys() | other.keys() if own.get(key) != other.get(key)}
+    return [_model_text(record, differing[record.labels["model"]]) for record in records]
 
 
-def _told_apart(record: SearchRecord | ExtrapolationRecord, among: Sequence[SearchRecord | ExtrapolationRecord]) -> str:
-    name, own = record.labels["model"], _model_arguments(record)
-    others = [_model_arguments(other) for other in among if other.labels["model"] == name]
-    differing = {key: value for key, value in own.items() if any(other.get(key) != value for other in others)}
-    return f"{name}({arguments_text(differing)})" if differing else str(name)
+def _model_text(record: SearchRecord | ExtrapolationRecord, shown: set[str]) -> str:
+    arguments = {name: value for name, value in _model_arguments(record).items() if name in shown}
+    return f"{record.labels['model']}({arguments_text(arguments)})" if arguments else str(record.labels["model"])
 
 
 def _model_arguments(record: SearchRecord | ExtrapolationRecord) -> Json:

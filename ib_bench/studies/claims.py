@@ -27,7 +27,7 @@ from itertools import combinations
 from typing import Literal
 
 from ib_bench.results.archive import Records
-from ib_bench.results.records import ExtrapolationRecord, SearchRecord, class_name
+from ib_bench.results.records import Experiment, ExtrapolationRecord, SearchConfig, SearchRecord, class_name
 from ib_bench.studies.comparison import Count, Interval, count, min_train_size, sharing_interval
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
 from ib_bench.studies.sharing import JOINT, Sharing, sharings
@@ -214,12 +214,13 @@ def _outcome_favours_recurrence(evidence: Evidence) -> list[Statement]:
 
     N*(transformer) is at least 10 times N*(recurrent).
     """
-    transformers = evidence.of(TRANSFORMERS, OUTCOME)
+    transformers: dict[str, list[SearchRecord]] = {}
+    for record in evidence.of(TRANSFORMERS, OUTCOME):
+        transformers.setdefault(_setting(record, model=None), []).append(record)
     ratios = [
         min_train_size(transformer) / min_train_size(recurrent)
         for recurrent in evidence.of(RECURRENT, OUTCOME)
-        for transformer in transformers
-        if _setting(recurrent, model=None) == _setting(transformer, model=None)
+        for transformer in transformers.get(_setting(recurrent, model=None), [])
     ]
     text = "N*(transformer) >= 10 N*(recurrent)"
     return [_statement(text, (ratio.at_least(ORDERS_OF_MAGNITUDE) for ratio in ratios))]
@@ -331,33 +332,29 @@ def _sharing_and_extrapolation_go_together(evidence: Evidence) -> list[Statement
     The one with the larger kappa has the larger normalised final-state accuracy at twice the training length. Pairs
     whose accuracies differ by less than 0.05 are open.
     """
-    points = [
-        (sharing, accuracy)
-        for sharing in evidence.sharings
-        if (accuracy := extrapolation_of(sharing, evidence.extrapolations)) is not None
-    ]
-    answers = [
-        _concordant(one, other)
-        for one, other in combinations(points, 2)
-        if _setting(one[0].joint, model=None, supervision=None)
-        == _setting(other[0].joint, model=None, supervision=None)
-    ]
+    accuracies = headline_accuracies(evidence.extrapolations)
+    by_task: dict[str, list[tuple[Sharing, float]]] = {}
+    for sharing in evidence.sharings:
+        if sharing.joint.key in accuracies:
+            points = by_task.setdefault(_setting(sharing.joint, model=None, supervision=None), [])
+            points.append((sharing, accuracies[sharing.joint.key]))
+    answers = [_concordant(*pair) for points in by_task.values() for pair in combinations(points, 2)]
     return [_statement("larger kappa, larger accuracy at 2 L", answers)]
 
 
-def extrapolation_of(sharing: Sharing, extrapolations: Sequence[ExtrapolationRecord]) -> float | None:
-    """Normalised final-state accuracy at twice the training length of the model that kappa's joint search is of.
+def headline_accuracies(extrapolations: Iterable[ExtrapolationRecord]) -> dict[str, float]:
+    """Normalised final-state accuracy at twice the training length, by the key of the search of the same experiment.
 
     Args:
-        sharing: of some experiment.
-        extrapolations: among which that of the same experiment is looked for.
+        extrapolations: of any experiments.
     """
-    config, max_length = sharing.joint.config, sharing.joint.labels["max_length"]
+    accuracies = {}
     for record in extrapolations:
-        if record.config["experiment"] == config["experiment"] and record.config["search"] == config["settings"]:
-            headline = record.at(HEADLINE_MULTIPLE * max_length)
-            return None if headline is None else headline.normalized_final_state_accuracy
-    return None
+        headline = record.at(HEADLINE_MULTIPLE * record.labels["max_length"])
+        if headline is not None:
+            search = SearchConfig(Experiment(**record.config["experiment"]), record.config["search"])
+            accuracies[search.key] = headline.normalized_final_state_accuracy
+    return accuracies
 
 
 def _concordant(one: tuple[Sharing, float], other: tuple[Sharing, float]) -> bool | None:
