@@ -28,12 +28,28 @@ def show(table: Table | Group, console: Console | None = None) -> None:
     """
     console = console or Console()
     tables = [part for part in table.renderables if isinstance(part, Table)] if isinstance(table, Group) else [table]
-    unlimited = console.options.update(width=10_000)
-    for column in (column for part in tables for column in part.columns):
-        widths = [Measurement.get(console, unlimited, text) for text in (column.header, *column.cells)]
-        column.min_width = max(width.maximum if column.no_wrap else width.minimum for width in widths)
-    needed = max((Measurement.get(console, unlimited, part).minimum for part in tables), default=0)
     width = console.width
-    console.width = max(width, needed)
+    console.width = max([width, *(_fit(part, console) for part in tables)])
     console.print(table)
     console.width = width
+
+
+def _fit(table: Table, console: Console) -> int:
+    """Fix the widths of a table's columns: those that may wrap give way, down to their longest word, the others never.
+
+    Returns:
+        The width of the table.
+    """
+    unlimited = console.options.update(width=10_000)
+    widths, least = [], []
+    for column in table.columns:
+        texts = [Measurement.get(console, unlimited, text) for text in (column.header, *column.cells)]
+        widths.append(max(text.maximum for text in texts))
+        least.append(widths[-1] if column.no_wrap else max(text.minimum for text in texts))
+    between = 2 * (len(widths) - 1)
+    while sum(widths) + between > console.width and widths != least:
+        widest = max(range(len(widths)), key=lambda index: widths[index] if widths[index] > least[index] else 0)
+        widths[widest] -= 1
+    for column, fixed in zip(table.columns, widths, strict=True):
+        column.width = fixed
+    return sum(widths) + between

@@ -23,6 +23,19 @@ def test_numbers_are_never_cut() -> None:
     row = next(line for line in lines if "8,192" in line)
     assert row.count("> 8,192") == 12
     assert row.startswith("aligned")
+    assert len({len(line.rstrip()) for line in lines if "8,192" in line}) == 1
+
+
+def test_labels_wrap_before_the_terminal_does() -> None:
+    table = plain_table()
+    table.add_column("what is compared, in many words")
+    table.add_column("true", justify="right", no_wrap=True)
+    table.add_row("the number of one model and the number of another model", "12,345")
+    console = Console(width=30, file=io.StringIO())
+    show(table, console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 30
+    assert any(line.rstrip().endswith("12,345") for line in lines)
 
 
 def test_a_title_may_be_wider_than_its_table() -> None:
