@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from ib_bench.report.study_tables import extrapolation_table, kappa_table, min_t
 from ib_bench.report.tables import plan_table, verdict_table
 from ib_bench.report.terminal import show
 from ib_bench.results.archive import Records, stored_records
+from ib_bench.results.records import ExtrapolationRecord, SearchRecord
+from ib_bench.results.store import Store
 from ib_bench.runner import Job, SearchJob
 from ib_bench.studies.estimate import estimate
 from ib_bench.studies.suite import covering, read_suite
@@ -100,7 +102,9 @@ def _run(name: str, plan: Plan, options: Namespace) -> int:
     measured = run_jobs(extrapolations, executor, "extrapolations")
     records = {key: outcome.result for key, outcome in outcomes.items() if outcome.result is not None}
     lengths = [outcome.result for outcome in measured if outcome.result is not None]
-    results = collect({name: Records(searches=list(records.values()), extrapolations=lengths)})
+    with Store(options.store) as store:
+        trials = [trial for trial in map(store.trial, _trial_keys(records.values(), lengths)) if trial is not None]
+    results = collect({name: Records(trials, list(records.values()), lengths)})
     console = Console()
     verdicts = [records[key] for key in plan.verdicts if key in records]
     title = f"{name}: smallest training set that suffices (N*)"
@@ -120,6 +124,12 @@ def _run(name: str, plan: Plan, options: Namespace) -> int:
         for path in [] if options.fast_dev_run else files:
             console.print(f"figure: {path}", soft_wrap=True)
     return _list_failures([*searches, *extrapolations], [*outcomes.values(), *measured], console)
+
+
+def _trial_keys(searches: Iterable[SearchRecord], extrapolations: Iterable[ExtrapolationRecord]) -> list[str]:
+    """Keys of all trials that results rest on, each once."""
+    keys = [key for record in searches for evaluation in record.evaluations for key in evaluation.trials]
+    return list(dict.fromkeys([*keys, *(record.trial for record in extrapolations)]))
 
 
 def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[Outcome[Any]], console: Console) -> int:

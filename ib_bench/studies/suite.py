@@ -123,6 +123,8 @@ class Suite:
             if axis not in axes:
                 raise UnknownNameError(f"axis of suite {self.name!r},", axis, axes)
             wanted = _expanded(chosen if isinstance(chosen, list) else [chosen])
+            if not wanted:
+                raise InvalidOptionError(f"axes.{axis}", chosen, "at least one of the axis' values")
             for value in wanted:
                 if not any(_is_named(known, value) for known in axes[axis]):
                     raise InvalidOptionError(f"axes.{axis}", value, f"among {', '.join(map(_name, axes[axis]))}")

@@ -73,6 +73,8 @@ def test_narrowing(suite: Suite) -> None:
     assert {cell.config["model"]["class_path"] for cell in cells} == {"LSTM"}
     with pytest.raises(BenchError, match=r"axes.modulus must be among 2, 4, 5, 6, got 7"):
         suite.narrowed({"modulus": 7})
+    with pytest.raises(BenchError, match=r"axes.modulus must be at least one of the axis' values, got \[\]"):
+        suite.narrowed({"modulus": []})
     with pytest.raises(BenchError, match="unknown axis of suite 'groups', 'modulos', did you mean 'modulus'"):
         suite.narrowed({"modulos": 5})
 
