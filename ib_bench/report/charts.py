@@ -128,13 +128,21 @@ def _named(rows: Sequence[Row]) -> list[Row]:
 def _colours(rows: Sequence[Row]) -> Any:
     models = models_in_order(row["model"] for row in rows)
     return alt.Color(
-        "model:N", title="model", scale=alt.Scale(domain=models, range=[colour(model) for model in models])
+        "model:N",
+        title="model",
+        legend=_LEGEND,
+        scale=alt.Scale(domain=models, range=[colour(model) for model in models]),
     )
 
 
 def _shapes(rows: Sequence[Row]) -> Any:
     models = models_in_order(row["model"] for row in rows)
-    return alt.Shape("model:N", title="model", scale=alt.Scale(domain=models, range=[shape(model) for model in models]))
+    return alt.Shape(
+        "model:N",
+        title="model",
+        legend=_LEGEND,
+        scale=alt.Scale(domain=models, range=[shape(model) for model in models]),
+    )
 
 
 def _tooltips(*more: Any) -> list[Any]:

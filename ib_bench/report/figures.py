@@ -8,13 +8,8 @@ from typing import Any
 
 import matplotlib
 
-from ib_bench import catalogue
+from ib_bench.report.styles import REGIMES, colour, in_order, marker, models_in_order
 from ib_bench.results.records import SearchRecord, model_texts, task_text
-
-# Okabe & Ito (2008): told apart by colour-blind readers too
-_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("s", "o", "^", "D", "v", "P", "X")
-_REGIME_ORDER = ("outcome", "chain_of_thought", "aligned_chain_of_thought")
 
 
 def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Path) -> list[Path]:
@@ -35,9 +30,9 @@ def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Pat
     from matplotlib.lines import Line2D  # noqa: PLC0415
 
     texts = model_texts(records)
-    models = sorted(dict.fromkeys(texts), key=lambda text: _rank(text.partition("(")[0]))
-    regimes = _in_order((record.labels["supervision"] for record in records), _REGIME_ORDER)
-    panels = _in_order(map(_panel, records), ())
+    models = models_in_order(texts)
+    regimes = in_order((record.labels["supervision"] for record in records), list(REGIMES))
+    panels = in_order(map(_panel, records))
     figure, axes = pyplot.subplots(
         1, len(panels), figsize=(1.5 + 4.5 * len(panels), 4), sharey=True, squeeze=False, layout="constrained"
     )
@@ -65,6 +60,21 @@ def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Pat
     handles.append(Line2D([], [], linestyle="", marker="o", color="grey", mfc="white", label="> N_max"))
     axes[0][-1].legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.suptitle(title)
+    return saved(figure, path)
+
+
+def saved(figure: Any, path: Path) -> list[Path]:
+    """Write a figure as SVG and PNG, and close it.
+
+    Args:
+        figure: matplotlib's.
+        path: of the files, without ending; the folder is made if it is missing.
+
+    Returns:
+        The files written.
+    """
+    from matplotlib import pyplot  # noqa: PLC0415 (after the backend is chosen)
+
     path.parent.mkdir(parents=True, exist_ok=True)
     files = [path.with_suffix(ending) for ending in (".svg", ".png")]
     for file in files:
@@ -91,18 +101,5 @@ def _panel(record: SearchRecord) -> str:
     return f"{task_text(labels)}, L={labels['max_length']}, {labels['length_distribution']} lengths"
 
 
-def _rank(model: str) -> int:
-    """One number for each architecture, the same in every figure: shipped ones first."""
-    known = [entry.class_name for entry in catalogue.entries(catalogue.MODELS)]
-    return known.index(model) if model in known else len(known) + sum(map(ord, model))
-
-
 def _style(model: str) -> dict[str, Any]:
-    index = _rank(model.partition("(")[0])
-    return {"color": _COLOURS[index % len(_COLOURS)], "marker": _MARKERS[index % len(_MARKERS)]}
-
-
-def _in_order(values: Any, order: Sequence[str]) -> list[str]:
-    """The different values, those of ``order`` first, the others as they come."""
-    different = list(dict.fromkeys(values))
-    return [value for value in order if value in different] + [value for value in different if value not in order]
+    return {"color": colour(model), "marker": marker(model)}

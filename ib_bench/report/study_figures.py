@@ -16,6 +16,7 @@ import matplotlib.patches
 import matplotlib.ticker
 import numpy as np
 
+from ib_bench.report.figures import saved
 from ib_bench.report.results import Results, Row
 from ib_bench.report.styles import (
     DISTRIBUTIONS,
@@ -53,7 +54,7 @@ def study_figures(results: Results, folder: Path) -> list[Path]:
         ("extrapolation", extrapolations, _extrapolations),
         ("kappa_and_extrapolation", points, _kappa_and_extrapolation),
     ]
-    return [path for name, rows, draw in drawings if rows for path in _saved(draw(rows), folder / name)]
+    return [path for name, rows, draw in drawings if rows for path in saved(draw(rows), folder / name)]
 
 
 def loss_figure(search: SearchRecord, trials: Sequence[TrialRecord], path: Path) -> list[Path]:
@@ -89,7 +90,7 @@ def loss_figure(search: SearchRecord, trials: Sequence[TrialRecord], path: Path)
         str(search.labels[name]) for name in ("model", "task", "supervision", "length_distribution")
     )
     figure.suptitle(f"{labels_text} · L={search.labels['max_length']} · N* {search.verdict}", fontsize="medium")
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def _against_length(rows: Sequence[Row]) -> Any:
@@ -298,14 +299,3 @@ def _legend(figure: Any, rows: Sequence[Row], lines: dict[str, Json], open_means
     if open_means:
         handles.append(Line2D([], [], linestyle="", marker="o", color="grey", mfc="white", label=open_means))
     figure.legend(handles=handles, frameon=False, loc="outside right upper", fontsize="small")
-
-
-def _saved(figure: Any, path: Path) -> list[Path]:
-    from matplotlib import pyplot  # noqa: PLC0415 (after the backend is chosen)
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files = [path.with_suffix(ending) for ending in (".svg", ".png")]
-    for file in files:
-        figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
-    pyplot.close(figure)
-    return files

@@ -103,8 +103,9 @@ class Evidence:
     """
 
     def __init__(self, records: Records) -> None:
-        self.searches = [record for record in records.finished if record.max_size]
-        self.sharings = sharings(records.searches)
+        ours = [record for record in records.finished if _model_path(record).startswith("ib_bench.")]
+        self.searches = [record for record in ours if record.max_size]
+        self.sharings = sharings(ours)
         self.extrapolations = records.extrapolations
         self._by_setting: dict[str, SearchRecord] = {}
         for record in self.searches:
@@ -382,6 +383,10 @@ def _not(answer: bool | None) -> bool | None:
 
 def _both(one: bool | None, other: bool | None) -> bool | None:
     return False if False in (one, other) else None if None in (one, other) else True
+
+
+def _model_path(record: SearchRecord) -> str:
+    return str(record.config["experiment"]["model"]["class_path"])
 
 
 def _is_of(record: SearchRecord, models: Sequence[str], supervision: str) -> bool:

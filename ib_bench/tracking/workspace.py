@@ -36,6 +36,10 @@ def workspace(entity: str, project: str) -> Any:
             title=title, x=_axis(panels, x), y=panels.SummaryMetric(y), log_x=log_x or None, log_y=log_y or None
         )
 
+    def bars(title: str, metric: str) -> Any:
+        grouping = {"groupby": panels.Config("model"), "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
+        return panels.BarPlot(title=title, metrics=[metric], **grouping)
+
     sections = [
         workspaces.Section(
             name="N*",
@@ -54,13 +58,7 @@ def workspace(entity: str, project: str) -> Any:
             name="kappa",
             is_open=True,
             panels=[
-                panels.BarPlot(
-                    title="kappa (log2: 0 shares nothing)",
-                    metrics=["log2_sharing_factor"],
-                    groupby=panels.Config("model"),
-                    groupby_aggfunc="mean",
-                    groupby_rangefunc="minmax",
-                ),
+                bars("kappa (log2: 0 shares nothing)", "log2_sharing_factor"),
                 panels.LinePlot(title="N* at each length alone", x="length", y=["sharing/min_train_size"], log_y=True),
             ],
         ),
@@ -74,13 +72,7 @@ def workspace(entity: str, project: str) -> Any:
                     y=["extrapolation/accuracy"],
                     log_x=True,
                 ),
-                panels.BarPlot(
-                    title="accuracy at 2 L",
-                    metrics=["accuracy_at_2x"],
-                    groupby=panels.Config("model"),
-                    groupby_aggfunc="mean",
-                    groupby_rangefunc="minmax",
-                ),
+                bars("accuracy at 2 L", "accuracy_at_2x"),
             ],
         ),
         workspaces.Section(name="claims", is_open=True, panels=[panels.WeavePanelSummaryTable(table_name="claims")]),

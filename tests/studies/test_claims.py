@@ -9,6 +9,7 @@ import pytest
 from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, search
 
 from ib_bench.results.archive import Records
+from ib_bench.results.records import SearchRecord
 from ib_bench.studies.claims import Claim, Statement, check_claims
 from ib_bench.studies.comparison import Count, Interval, min_train_size, sharing_interval
 from ib_bench.studies.sharing import sharings
@@ -166,3 +167,14 @@ def test_kappas_that_may_be_anything_decide_nothing() -> None:
     records = paper_like()
     censored = [search(point_of(record.labels), None) for record in records.searches]
     assert set(verdicts(replace(records, searches=censored)).values()) == {"not enough data"}
+
+
+def test_models_from_elsewhere_are_no_part_of_the_claims() -> None:
+    def from_elsewhere(record: SearchRecord) -> SearchRecord:
+        experiment = record.config["experiment"]
+        path = experiment["model"]["class_path"].replace("ib_bench.models", "my_models")
+        model = {**experiment["model"], "class_path": path}
+        return replace(record, config={**record.config, "experiment": {**experiment, "model": model}})
+
+    records = Records(searches=[from_elsewhere(record) for record in paper_like().searches])
+    assert all(not s.count.decided for claim in check_claims(records) for s in claim.statements)
