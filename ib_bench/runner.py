@@ -29,6 +29,7 @@ from ib_bench.results.records import (
     task_text,
 )
 from ib_bench.results.store import Store
+from ib_bench.studies.estimate import Work, grid_size
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE, ExtrapolationSettings, extrapolate
 from ib_bench.studies.search import Search, SearchListener, SearchSettings, grid_configs, search_config
 from ib_bench.studies.sharing import JOINT, part_configs
@@ -86,6 +87,10 @@ class Job(ABC, Generic[Record]):
     @abstractmethod
     def stored(self, store: Store) -> Record | None:
         """The finished result, if the store has it."""
+
+    @abstractmethod
+    def work(self) -> Work:
+        """What there is to train at most."""
 
     @abstractmethod
     def run(self, emit: Emit) -> Record:
@@ -151,6 +156,11 @@ class SearchJob(Job[SearchRecord]):
         """See :class:`Job`."""
         record = store.search(self.key)
         return record if record is not None and record.status == "finished" else None
+
+    def work(self) -> Work:
+        """See :class:`Job`."""
+        num_trials = grid_size(asdict(self.settings)) * self.max_evaluations
+        return Work(self.experiment, self.settings.max_steps, num_trials)
 
     def run(self, emit: Emit) -> SearchRecord:
         """See :class:`Job`."""
@@ -237,7 +247,7 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
     @property
     def label(self) -> str:
         """See :class:`Job`."""
-        return self.search.label
+        return f"extrapolation · {self.search.label}"
 
     @property
     def max_evaluations(self) -> int:
@@ -248,12 +258,15 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         """See :class:`Job`."""
         return store.extrapolation(self.key)
 
+    def work(self) -> Work:
+        """See :class:`Job`; where the search of the same experiment has run, only the best is trained once more."""
+        num_trials = grid_size(asdict(self.settings)) if self.search.pool_size else 0
+        return Work(self.search.experiment, self.settings.max_steps, num_trials, at_largest_size=True)
+
     def run(self, emit: Emit) -> ExtrapolationRecord:
         """See :class:`Job`."""
         progress = _ProgressListener(emit)
         search = self.search
-        if not search.pool_size:
-            raise BenchError("so few sequences exist that none can be held out: there is nothing to train on")
         with Store(self.store) as store:
             best = None if search.weights is None else BestWeights(search.weights, store)
 
@@ -282,6 +295,8 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
 
 def _headline(record: ExtrapolationRecord, max_length: int) -> str:
     headline = record.at(HEADLINE_MULTIPLE * max_length)
+    if not record.num_train_sequences:
+        return "none held out"
     return "done" if headline is None else f"{headline.normalized_final_state_accuracy:.3f} at {HEADLINE_MULTIPLE:g}x"
 
 

@@ -98,17 +98,23 @@ def _add_column(records: Records, model: str, supervision: str, modulus: int) ->
     alone, kappa = _PAPER[transformer, supervision]
     for length in range(2, 9):
         point = Point(model, supervision, "fixed", length, modulus)
-        size = None if alone is None else alone if transformer or supervision == COT else alone - 8 * length
+        size = alone if transformer or supervision == COT else alone - 8 * length
+        size = None if _is_too_much(model, supervision, modulus, length) else size
         records.searches.append(search(point, size))
     for length in (4, 8):
         point = Point(model, supervision, "uniform", length, modulus)
-        total = None if alone is None else round((length - 1) * alone / kappa(length)) + (16 - length)
+        total = round((length - 1) * alone / kappa(length)) + (16 - length)
+        total = None if _is_too_much(model, supervision, modulus, length) else total
         records.searches.append(search(point, total))
         records.trials.append(trial(point, 4096))
         records.extrapolations.append(extrapolation(point, 0.0 if transformer or supervision == COT else 1.0))
         curriculum = Point(model, supervision, "short_to_long", length, modulus)
         below = supervision == OUTCOME and not transformer
         records.searches.append(search(curriculum, None if total is None else total - 9 if below else total + 30))
+
+
+def _is_too_much(model: str, supervision: str, modulus: int, length: int) -> bool:
+    return model == "Transformer" and supervision == OUTCOME and modulus > 5 and length > 5
 
 
 _PAPER: dict[tuple[bool, str], Any] = {

@@ -39,4 +39,4 @@ def main(command: str, arguments: Sequence[str]) -> int:
 
 def _row(claim: Claim) -> dict[str, Any]:
     statements = [{**asdict(one), "verdict": one.verdict} for one in claim.statements]
-    return {**asdict(claim), "verdict": claim.verdict, "statements": statements}
+    return {**asdict(claim), "verdict": claim.verdict, "to_decide": claim.to_decide, "statements": statements}

@@ -75,10 +75,16 @@ def main(command: str, arguments: Sequence[str]) -> int:
 
 
 def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
+    require_writable_folder("store", str(Path(options.store).parent))
     stored = stored_records(options.store) if Path(options.store).exists() else Records()
     finished = {record.key for record in stored.finished}
     measured = {record.key for record in stored.extrapolations}
-    todo = [job.config for key, job in plan.searches.items() if key not in finished and job.pool_size]
+    todo = [job.work() for key, job in plan.searches.items() if key not in finished]
+    todo += [
+        replace(job.work(), max_trials=1) if job.search.key in finished | plan.searches.keys() else job.work()
+        for key, job in plan.extrapolations.items()
+        if key not in measured
+    ]
     counts = {
         "N*": (len(plan.verdicts), sum(key in finished for key in plan.verdicts)),
         "kappa": (
@@ -119,7 +125,7 @@ def _run(name: str, plan: Plan, options: Namespace) -> int:
         show(rich_table(extrapolation_table(results.extrapolations)), console)
     if results.searches or lengths:
         log_quietly(results.sources[name], WandbSettings(**options.wandb), name)
-    if verdicts:
+    if verdicts := [record for record in verdicts if record.max_size]:
         files = min_train_size_figure(verdicts, title, figures / name)
         for path in [] if options.fast_dev_run else files:
             console.print(f"figure: {path}", soft_wrap=True)
@@ -129,7 +135,7 @@ def _run(name: str, plan: Plan, options: Namespace) -> int:
 def _trial_keys(searches: Iterable[SearchRecord], extrapolations: Iterable[ExtrapolationRecord]) -> list[str]:
     """Keys of all trials that results rest on, each once."""
     keys = [key for record in searches for evaluation in record.evaluations for key in evaluation.trials]
-    return list(dict.fromkeys([*keys, *(record.trial for record in extrapolations)]))
+    return list(dict.fromkeys([*keys, *(record.trial for record in extrapolations if record.trial is not None)]))
 
 
 def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[Outcome[Any]], console: Console) -> int:

@@ -1,16 +1,26 @@
-"""The interactive charts of the HTML report, with Altair: the figures of the study, with a tooltip at every point."""
+"""The charts of the HTML report, with Altair: the study's figures, with tooltips and links to the configs."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import altair as alt
 
-from ib_bench.report.results import Results, Row
+from ib_bench.report.results import LossCurves, Results, Row
 from ib_bench.report.study_figures import rank_correlation
-from ib_bench.report.styles import DISTRIBUTIONS, REGIMES, colour, in_order, models_in_order, shape
+from ib_bench.report.styles import (
+    DASHES,
+    DISTRIBUTIONS,
+    LINE_STYLES,
+    REGIMES,
+    colour,
+    in_order,
+    models_in_order,
+    shape,
+)
 
 _FILL = alt.Fill("fill:N", scale=None)
 """The model's colour, or white where a number is only a bound."""
@@ -19,39 +29,69 @@ _LEGEND = alt.Legend(symbolFillColor="transparent")
 
 _TOOLTIP = ("model", "task", "L", "supervision", "lengths")
 
+_DIRECTIONS = {"lower_bound": "\N{UPWARDS ARROW}", "upper_bound": "\N{DOWNWARDS ARROW}"}
 
-def study_charts(results: Results) -> list[tuple[str, dict[str, Any]]]:
+
+def study_charts(results: Results, losses: LossCurves | None = None) -> list[tuple[str, dict[str, Any]]]:
     """A title and a Vega-Lite specification for every chart for which there are results.
 
     Args:
         results: what was measured.
+        losses: a search whose validation losses are drawn, with its trials.
     """
-    searches = [{**row, "is_bound": row["censored"]} for row in results.searches if row["drawn"]]
-    kappas = [{**row, "is_bound": row["kind"] != "value"} for row in results.sharings if row["kappa"] is not None]
+    searches = [{**row, "bound": "lower_bound" * row["censored"]} for row in results.searches if row["drawn"]]
+    sized = [row for row in searches if row["size"] is not None and row["lengths"] == "uniform"]
+    kappas = [{**row, "bound": row["kind"]} for row in results.sharings if row["kappa"] is not None]
     lengths = [row for row in results.extrapolations if row["headline"]]
     points = [row for row in kappas if row["accuracy_2x"] is not None]
     drawings: list[tuple[str, Sequence[Row], Callable[[Sequence[Row]], Any]]] = [
         ("N* against maximal length", searches, _against_length),
+        ("N* against the size of the task, uniform lengths", sized, _against_size),
         ("N* over task and length, uniform lengths", [r for r in searches if r["lengths"] == "uniform"], _heat_map),
         ("Sharing factor kappa", kappas, _kappas),
         ("Accuracy against length", lengths, _extrapolations),
         (f"Kappa and length extrapolation: {rank_correlation(points)}", points, _scatter),
     ]
-    return [(title, draw(_named(rows)).to_dict()) for title, rows, draw in drawings if rows]
+    charts = [(title, draw(_named(rows)).to_dict()) for title, rows, draw in drawings if rows]
+    if losses is not None:
+        charts.append((f"Validation losses: {losses.title}", _losses(losses).to_dict()))
+    return charts
 
 
 def _against_length(rows: Sequence[Row]) -> Any:
-    line = alt.Chart().mark_line(opacity=0.6)
-    point = alt.Chart().mark_point(size=60, fillOpacity=1)
     x = alt.X("L:Q", title="maximal length L", axis=alt.Axis(tickMinStep=1))
+    return _curves([{**row, "panel": row["task"]} for row in rows], x)
+
+
+def _against_size(rows: Sequence[Row]) -> Any:
+    sizes = sorted({row["size"] for row in rows})
+    axis = alt.Axis(values=sizes, format="d")
+    x = alt.X("size:Q", title="size of the task", scale=alt.Scale(type="log"), axis=axis)
+    return _curves([{**row, "panel": f"{row['task'].partition('(')[0]}, L={row['L']}"} for row in rows], x)
+
+
+def _curves(rows: Sequence[Row], x: Any) -> Any:
+    """N*, a panel for each regime and each ``panel`` of the rows."""
     y = alt.Y("drawn:Q", title="N*", scale=alt.Scale(type="log"))
-    style = alt.StrokeDash("lengths:N", title="lengths", sort=list(DISTRIBUTIONS.values()))
-    tooltip = _tooltips("text:N", "trials:Q")
-    layers = alt.layer(
-        line.encode(x=x, y=y, strokeDash=style, color=_colours(rows), detail=["setting:N", "source:N"]),
-        point.encode(x=x, y=y, color=_colours(rows), shape=_shapes(rows), fill=_FILL, tooltip=tooltip),
-    )
-    return _faceted(layers, rows, column="supervision", row="task")
+    lengths = in_order((row["lengths"] for row in rows), list(DISTRIBUTIONS.values()))
+    styles = {DISTRIBUTIONS[name]: DASHES[style] for name, style in LINE_STYLES.items()}
+    dashes = alt.Scale(domain=lengths, range=[styles.get(name, DASHES["-."]) for name in lengths])
+    style = alt.StrokeDash("lengths:N", title="lengths", scale=dashes)
+    line = alt.Chart().mark_line(opacity=0.6).encode(x=x, y=y, strokeDash=style, color=_colours(rows))
+    points = _points(rows, x, y, _tooltips("text:N", "trials:Q"))
+    rows = [{**row, "panel": ", ".join(filter(None, (row["panel"], row["group"])))} for row in rows]
+    return _faceted(alt.layer(line, *points), rows, column="supervision", row="panel")
+
+
+def _points(rows: Sequence[Row], x: Any, y: Any, tooltip: list[Any], **more: Any) -> list[Any]:
+    """Markers that lead to their configs; those of bounds are white and have an arrow in the bound's direction."""
+    place = {"x": x, "y": y, **more}
+    markers = alt.Chart().mark_point(size=60, fillOpacity=1, cursor="pointer")
+    arrows = alt.Chart().mark_text(dx=9, fontSize=12)
+    return [
+        markers.encode(color=_colours(rows), shape=_shapes(rows), fill=_FILL, href="href:N", tooltip=tooltip, **place),
+        arrows.encode(text="direction:N", color=_colours(rows), **place),
+    ]
 
 
 def _heat_map(rows: Sequence[Row]) -> Any:
@@ -60,7 +100,7 @@ def _heat_map(rows: Sequence[Row]) -> Any:
     ordered = sorted(rows, key=lambda row: (row["task"].partition("(")[0], row["size"] or 0))
     y = alt.Y("task:N", title=None, sort=in_order(row["task"] for row in ordered))
     cells = chart.encode(
-        x=alt.X("L:O", title="maximal length L"),
+        x=alt.X("L:O", title="maximal length L", axis=alt.Axis(labelAngle=0)),
         y=y,
         color=alt.Color("drawn:Q", title="N*", scale=scale),
         tooltip=_tooltips("text:N"),
@@ -68,61 +108,81 @@ def _heat_map(rows: Sequence[Row]) -> Any:
     middle = math.sqrt(min(row["drawn"] for row in rows) * max(row["drawn"] for row in rows))
     on_dark = alt.condition(alt.datum.drawn > middle, alt.value("white"), alt.value("black"))
     text = alt.Chart().mark_text(fontSize=9).encode(x="L:O", y=y, text="text:N", color=on_dark)
-    return _faceted(alt.layer(cells, text), rows, column="model", row="supervision", size=(170, 90))
+    regimes = in_order((row["supervision"] for row in rows), list(REGIMES.values()))
+    ordered = sorted(rows, key=lambda row: (row["group"], regimes.index(row["supervision"])))
+    rows = [{**row, "panel": ", ".join(filter(None, (row["supervision"], row["group"])))} for row in ordered]
+    return _faceted(alt.layer(cells, text), rows, column="model", row="panel", size=(170, 90))
 
 
 def _kappas(rows: Sequence[Row]) -> Any:
-    chart = alt.Chart().mark_point(size=60, fillOpacity=1)
-    points = chart.encode(
-        x=alt.X("model:N", title=None, sort=models_in_order(row["model"] for row in rows)),
-        xOffset=alt.XOffset("jitter:Q"),
-        y=alt.Y("kappa:Q", scale=alt.Scale(type="log")),
-        color=_colours(rows),
-        shape=_shapes(rows),
-        fill=_FILL,
-        tooltip=_tooltips("text:N", "joint:N", "sum:N"),
-    )
+    models = models_in_order(row["model"] for row in rows)
+    x = alt.X("model:N", title=None, sort=models, axis=alt.Axis(labelAngle=-20))
+    y = alt.Y("kappa:Q", scale=alt.Scale(type="log", base=2))
+    beside = alt.XOffset("place:O", scale=alt.Scale(paddingOuter=1))
+    points = _points(rows, x, y, _tooltips("text:N", "joint:N", "sum:N"), xOffset=beside)
     one = alt.Chart().mark_rule(color="grey").encode(y=alt.Y("one:Q", title="kappa"))
-    return _faceted(alt.layer(one, points), rows, column="supervision")
+    panel = "group" if any(row["group"] for row in rows) else None
+    return _faceted(alt.layer(one, *points), rows, column="supervision", row=panel)
 
 
 def _extrapolations(rows: Sequence[Row]) -> Any:
-    lines = alt.Chart().mark_line(point=True, opacity=0.7)
-    chart = lines.encode(
-        x=alt.X("multiple:Q", title="length, multiple of L", scale=alt.Scale(type="log", base=2)),
-        y=alt.Y("final:Q", title="accuracy"),
-        color=_colours(rows),
-        detail=["key:N", "source:N"],
-        tooltip=_tooltips("length:Q", alt.Tooltip("final:Q", format=".2f"), alt.Tooltip("token:Q", format=".2f")),
+    x = alt.X("multiple:Q", title="length, multiple of L", scale=alt.Scale(type="log", base=2))
+    y = alt.Y("final:Q", title="accuracy")
+    numbers = [alt.Tooltip("final:Q", format=".2f"), alt.Tooltip("token:Q", format=".2f")]
+    lines = alt.Chart().mark_line(opacity=0.7).encode(x=x, y=y, color=_colours(rows), detail=["key:N", "source:N"])
+    markers = alt.Chart().mark_point(size=30, filled=True, cursor="pointer")
+    points = markers.encode(
+        x=x, y=y, color=_colours(rows), shape=_shapes(rows), href="href:N", tooltip=_tooltips("length:Q", *numbers)
     )
-    return _faceted(chart, rows, column="supervision", row="task")
+    rows = [{**row, "panel": ", ".join(filter(None, (row["task"], row["group"])))} for row in rows]
+    return _faceted(alt.layer(lines, points), rows, column="supervision", row="panel")
 
 
 def _scatter(rows: Sequence[Row]) -> Any:
-    chart = alt.Chart(_inline(rows)).mark_point(size=60, fillOpacity=1)
-    return chart.encode(
-        x=alt.X("kappa:Q", scale=alt.Scale(type="log")),
-        y=alt.Y("accuracy_2x:Q", title="accuracy at 2 L"),
-        color=_colours(rows),
-        shape=_shapes(rows),
-        fill=_FILL,
-        tooltip=_tooltips("text:N", alt.Tooltip("accuracy_2x:Q", format=".2f")),
-    ).properties(width=420, height=300)
+    x = alt.X("kappa:Q", scale=alt.Scale(type="log"))
+    y = alt.Y("accuracy_2x:Q", title="accuracy at 2 L")
+    arrows = {"upper_bound": "\N{LEFTWARDS ARROW}", "lower_bound": "\N{RIGHTWARDS ARROW}"}
+    rows = [{**row, "direction": arrows.get(row["bound"], "")} for row in rows]
+    tooltip = _tooltips("text:N", alt.Tooltip("accuracy_2x:Q", format=".2f"))
+    return alt.layer(*_points(rows, x, y, tooltip), data=_inline(rows)).properties(width=420, height=300)
+
+
+def _losses(losses: LossCurves) -> Any:
+    rows = losses.rows()
+    lines = alt.Chart(_inline(rows)).mark_line(point=True, opacity=0.8)
+    curves = lines.encode(
+        x=alt.X("step:Q", title="optimizer steps"),
+        y=alt.Y("loss:Q", title="validation loss, nats", scale=alt.Scale(type="log")),
+        color=alt.Color("size:O", title="N", scale=alt.Scale(scheme="viridis", reverse=True)),
+        detail="trial:N",
+        tooltip=["size:Q", "learning_rate:Q", "seed:Q", "status:N", "step:Q", alt.Tooltip("loss:Q", format=".3g")],
+    )
+    threshold = alt.Chart(_inline([{"threshold": losses.threshold}])).mark_rule(strokeDash=[4, 4])
+    epsilon = threshold.encode(y="threshold:Q", tooltip=alt.Tooltip("threshold:Q", title="epsilon"))
+    return alt.layer(curves, epsilon).properties(width=420, height=300)
 
 
 def _named(rows: Sequence[Row]) -> list[Row]:
     """Rows with the names that people read, and a place beside the others of its model."""
-    return [
-        {
-            **{name: value for name, value in row.items() if name != "parts"},
-            "supervision": REGIMES.get(row["supervision"], row["supervision"]),
-            "lengths": DISTRIBUTIONS.get(row["lengths"], row["lengths"]),
-            "jitter": index % 8,
-            "one": 1,
-            "fill": "white" if row.get("is_bound") else colour(row["model"]),
-        }
-        for index, row in enumerate(rows)
-    ]
+    places: Counter[tuple[str, ...]] = Counter()
+    named = []
+    for row in rows:
+        column = (row["model"], row["supervision"], row["group"])
+        bound = _DIRECTIONS.get(row.get("bound", ""), "")
+        named.append(
+            {
+                **{name: value for name, value in row.items() if name != "parts"},
+                "supervision": REGIMES.get(row["supervision"], row["supervision"]),
+                "lengths": DISTRIBUTIONS.get(row["lengths"], row["lengths"]),
+                "place": places[column],
+                "one": 1,
+                "fill": "white" if bound else colour(row["model"]),
+                "direction": bound,
+                "href": f"#{row['key']}",
+            }
+        )
+        places[column] += 1
+    return named
 
 
 def _colours(rows: Sequence[Row]) -> Any:
@@ -146,7 +206,7 @@ def _shapes(rows: Sequence[Row]) -> Any:
 
 
 def _tooltips(*more: Any) -> list[Any]:
-    return [*(f"{name}:{'Q' if name == 'L' else 'N'}" for name in _TOOLTIP), *more]
+    return [*(f"{name}:{'Q' if name == 'L' else 'N'}" for name in _TOOLTIP), "group:N", *more]
 
 
 def _faceted(

@@ -13,18 +13,21 @@ import vl_convert
 from ib_bench import __version__
 from ib_bench.report.charts import study_charts
 from ib_bench.report.reproduction import commands_of, config_text
-from ib_bench.report.results import Results
+from ib_bench.report.results import LossCurves, Results
 from ib_bench.report.study_tables import StudyTable
 from ib_bench.studies.claims import Claim
 
 
-def html_report(results: Results, tables: Sequence[StudyTable], claims: dict[str, list[Claim]]) -> str:
+def html_report(
+    results: Results, tables: Sequence[StudyTable], claims: dict[str, list[Claim]], losses: LossCurves | None
+) -> str:
     """Tables that can be sorted, charts with tooltips, claims with their rules, and the config of every number.
 
     Args:
         results: what was measured.
         tables: of the same results.
         claims: for each source.
+        losses: a search whose validation losses are drawn.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -33,7 +36,7 @@ def html_report(results: Results, tables: Sequence[StudyTable], claims: dict[str
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    charts = study_charts(results)
+    charts = study_charts(results, losses)
     configs = {record.key: _reproduction(record) for record in results.records}
     return environment.get_template("report.html.jinja").render(
         version=__version__,

@@ -1,7 +1,8 @@
 """The results that a report is about, side by side from one or several sources, as flat rows.
 
 A *source* is a store or the reference results. A row holds what people tell experiments apart by (``source``, ``task``,
-``L``, ``supervision``, ``lengths``, ``model``, ``setting``), what was measured, and the ``key`` of the record.
+``L``, ``supervision``, ``lengths``, ``model``, ``setting``), what was measured, and the ``key`` of the record. Rows of
+one ``group`` have one source and one setting; its name is empty where all rows have.
 """
 
 from __future__ import annotations
@@ -11,8 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ib_bench.errors import InvalidOptionError
 from ib_bench.results.archive import Records
-from ib_bench.results.records import ExtrapolationRecord, Json, SearchRecord, arguments_text, model_texts, task_text
+from ib_bench.results.records import (
+    ExtrapolationRecord,
+    Json,
+    SearchRecord,
+    TrialRecord,
+    arguments_text,
+    model_texts,
+    task_text,
+)
 from ib_bench.studies.claims import headline_accuracies
 from ib_bench.studies.sharing import JOINT, Sharing, sharings
 
@@ -42,6 +52,74 @@ class Results:
         for source in self.sources.values():
             found += [*source.finished, *source.extrapolations]
         return found
+
+
+@dataclass(frozen=True)
+class LossCurves:
+    """A search whose validation losses are drawn.
+
+    Attributes:
+        search: finished.
+        trials: of the search, from the smallest training set to the largest.
+    """
+
+    search: SearchRecord
+    trials: Sequence[TrialRecord]
+
+    @property
+    def title(self) -> str:
+        """The search in a few words."""
+        labels = self.search.labels
+        regime = [str(labels[name]) for name in ("supervision", "length_distribution") if labels[name]]
+        texts = [labels["model"], task_text(labels), *regime, f"L={labels['max_length']}", f"N* {self.search.verdict}"]
+        return " \N{MIDDLE DOT} ".join(texts)
+
+    @property
+    def threshold(self) -> float:
+        """Epsilon, in nats."""
+        return float(self.search.config["settings"]["threshold"])
+
+    def rows(self) -> list[Row]:
+        """A row for each validation whose loss was finite."""
+        return [
+            {
+                "trial": trial.key,
+                "size": trial.config["num_train_sequences"],
+                "learning_rate": trial.config["learning_rate"],
+                "seed": trial.config["seed"],
+                "status": trial.status,
+                "step": step,
+                "loss": loss,
+            }
+            for trial in self.trials
+            for step, loss in trial.val_curve
+            if loss is not None
+        ]
+
+
+def loss_curves(sources: Mapping[str, Records], key: str | None) -> LossCurves | None:
+    """The trials of one search.
+
+    Args:
+        sources: the records, by the name of where they are from.
+        key: of the search, or its start; None takes the search with the most trials.
+
+    Returns:
+        None if there is no finished search at all.
+
+    Raises:
+        InvalidOptionError: no search has this key, or several have.
+    """
+    searches = [(record, records) for records in sources.values() for record in records.finished]
+    fitting = [pair for pair in searches if key is None or pair[0].key.startswith(key)]
+    if key is not None and len({record.key for record, _ in fitting}) != 1:
+        raise InvalidOptionError("search", key, f"the key of one search, or its start (it fits {len(fitting)})")
+    if not fitting:
+        return None
+    search, records = max(fitting, key=lambda pair: pair[0].num_trials)
+    keys = {trial for evaluation in search.evaluations for trial in evaluation.trials}
+    trials = [trial for trial in records.trials if trial.key in keys]
+    return LossCurves(search, sorted(trials, key=lambda trial: int(trial.config["num_train_sequences"])))
 
 
 def collect(sources: Mapping[str, Records]) -> Results:
@@ -102,13 +180,14 @@ def _sharing_row(sharing: Sharing, accuracies: Mapping[str, float]) -> Row:
 
 def _extrapolation_rows(record: ExtrapolationRecord) -> list[Row]:
     max_length = record.labels["max_length"]
+    nominal = {round(multiple * max_length): multiple for multiple in record.config["settings"]["multiples"]}
     return [
         {
             "key": record.key,
             "mode": item.mode,
             "headline": item is record.at(item.length),
             "length": item.length,
-            "multiple": item.length / max_length,
+            "multiple": nominal.get(item.length, item.length / max_length),  # 1.5 L is no whole number if L is odd
             "final": item.normalized_final_state_accuracy,
             "token": item.normalized_token_accuracy,
             "solved": record.trial_succeeded,
@@ -120,6 +199,7 @@ def _extrapolation_rows(record: ExtrapolationRecord) -> list[Row]:
 def _labels(records: Sequence[tuple[str, SearchRecord | ExtrapolationRecord]]) -> list[Row]:
     models = model_texts([record for _, record in records])
     settings = _setting_texts([record for _, record in records])
+    num_sources, num_settings = len({source for source, _ in records}), len(set(settings))
     return [
         {
             "source": source,
@@ -130,6 +210,7 @@ def _labels(records: Sequence[tuple[str, SearchRecord | ExtrapolationRecord]]) -
             "lengths": record.labels["length_distribution"],
             "model": model,
             "setting": setting,
+            "group": ", ".join([source] * (num_sources > 1) + [setting or "defaults"] * (num_settings > 1)),
         }
         for (source, record), model, setting in zip(records, models, settings, strict=True)
     ]
@@ -142,14 +223,28 @@ def _size(task_args: Json) -> int | None:
 
 
 def _setting_texts(records: Sequence[SearchRecord | ExtrapolationRecord]) -> list[str]:
-    """What else differs between experiments of one model: the search's settings, batch size, separator, precision."""
+    """What else differs between experiments of one model: the search's settings, batch size, separator, precision.
+
+    Extrapolations are told apart by the number of sequences at each length too, where they differ in that.
+    """
     settings = [_settings(record) for record in records]
+    evaluated = {record.config["settings"]["num_sequences"] for record in records if _is_extrapolation(record)}
     first: dict[str, Json] = {}
     differing: set[str] = set()
     for record, setting in zip(records, settings, strict=True):
         other = first.setdefault(record.labels["model"], setting)
         differing |= {name for name in setting.keys() | other.keys() if setting.get(name) != other.get(name)}
-    return [arguments_text({name: setting.get(name) for name in sorted(differing)}) for setting in settings]
+    texts = []
+    for record, setting in zip(records, settings, strict=True):
+        shown = {name: setting.get(name) for name in sorted(differing)}
+        if _is_extrapolation(record) and len(evaluated) > 1:
+            shown["num_sequences"] = record.config["settings"]["num_sequences"]
+        texts.append(arguments_text(shown))
+    return texts
+
+
+def _is_extrapolation(record: SearchRecord | ExtrapolationRecord) -> bool:
+    return isinstance(record, ExtrapolationRecord)
 
 
 def _settings(record: SearchRecord | ExtrapolationRecord) -> Json:

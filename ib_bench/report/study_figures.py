@@ -17,7 +17,7 @@ import matplotlib.ticker
 import numpy as np
 
 from ib_bench.report.figures import saved
-from ib_bench.report.results import Results, Row
+from ib_bench.report.results import LossCurves, Results, Row
 from ib_bench.report.styles import (
     DISTRIBUTIONS,
     LINE_STYLES,
@@ -26,10 +26,12 @@ from ib_bench.report.styles import (
     in_order,
     marker,
     models_in_order,
+    rank,
 )
-from ib_bench.results.records import Json, SearchRecord, TrialRecord
+from ib_bench.results.records import Json
 
 _PANEL = (3.0, 2.5)  # inches
+_BESIDE = 1.015  # the factor by which models are moved apart on the horizontal axis
 
 
 def study_figures(results: Results, folder: Path) -> list[Path]:
@@ -57,12 +59,11 @@ def study_figures(results: Results, folder: Path) -> list[Path]:
     return [path for name, rows, draw in drawings if rows for path in saved(draw(rows), folder / name)]
 
 
-def loss_figure(search: SearchRecord, trials: Sequence[TrialRecord], path: Path) -> list[Path]:
+def loss_figure(losses: LossCurves, path: Path) -> list[Path]:
     """Validation-loss curves of a search's trials, a shade for each training set size, with the threshold drawn.
 
     Args:
-        search: the trials are of.
-        trials: in any order.
+        losses: what is drawn.
         path: of the files, without ending.
 
     Returns:
@@ -70,78 +71,88 @@ def loss_figure(search: SearchRecord, trials: Sequence[TrialRecord], path: Path)
     """
     figure, axes = _panels(1, 1, (6.0, 4.0))
     axis = axes[0][0]
-    sizes = sorted({trial.config["num_train_sequences"] for trial in trials})
+    rows = losses.rows()
+    sizes = sorted({row["size"] for row in rows})
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, max(len(sizes), 1)))
-    for trial in sorted(trials, key=lambda trial: int(trial.config["num_train_sequences"])):
-        size = trial.config["num_train_sequences"]
-        finite = [(step, loss) for step, loss in trial.val_curve if loss is not None]
-        steps, losses = [step for step, _ in finite], [loss for _, loss in finite]
-        axis.plot(steps, losses, color=shades[sizes.index(size)], linewidth=1.2, label=f"N = {size:,}")
-    threshold = search.config["settings"]["threshold"]
-    axis.axhline(threshold, color="black", linestyle="--", linewidth=1)
-    axis.annotate(
-        f"epsilon = {threshold:g}", (1, threshold), xycoords=("axes fraction", "data"), ha="right", va="bottom"
-    )
+    for size, shade in zip(sizes, shades, strict=False):
+        axis.plot([], [], color=shade, label=f"N = {size:,}")
+        for trial in in_order(row["trial"] for row in rows if row["size"] == size):
+            curve = [(row["step"], row["loss"]) for row in rows if row["trial"] == trial]
+            axis.plot(*zip(*curve, strict=True), color=shade, linewidth=1.2, marker="o", markevery=[-1], markersize=4)
+    axis.axhline(losses.threshold, color="black", linestyle="--", linewidth=1)
+    place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+    axis.annotate(f"epsilon = {losses.threshold:g}", (1, losses.threshold), **place)
     axis.set(yscale="log", xlabel="optimizer steps", ylabel="validation loss, nats")
-    handles, labels = axis.get_legend_handles_labels()
-    different = dict(zip(labels, handles, strict=True))
-    axis.legend(different.values(), different.keys(), frameon=False, fontsize="small")
-    labels_text = " · ".join(
-        str(search.labels[name]) for name in ("model", "task", "supervision", "length_distribution")
-    )
-    figure.suptitle(f"{labels_text} · L={search.labels['max_length']} · N* {search.verdict}", fontsize="medium")
+    if rows:
+        axis.legend(frameon=False, fontsize="small")
+    figure.suptitle(losses.title, fontsize="medium")
     return saved(figure, path)
 
 
 def _against_length(rows: Sequence[Row]) -> Any:
     """N* against L: a panel for each task and regime, a line style for each length distribution."""
-    return _lines(rows, "L", "task", "maximal length L")
+    named = [{**row, "panel": _joined(row["task"], row["group"])} for row in rows]
+    figure, axes = _lines(named, "L", "maximal length L")
+    for axis in axes.flat:
+        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    return figure
 
 
 def _against_size(rows: Sequence[Row]) -> Any:
     """N* against the size of the task, such as the modulus: a panel for each L and regime."""
-    named = [{**row, "panel": f"{row['task'].partition('(')[0]}, L={row['L']}"} for row in rows]
-    return _lines(named, "size", "panel", "size of the task")
-
-
-def _lines(rows: Sequence[Row], x: str, column: str, x_label: str) -> Any:
-    regimes, columns = _regimes(rows), in_order(row[column] for row in rows)
-    figure, axes = _panels(len(regimes), len(columns))
-    for axis, regime, panel in _each(axes, regimes, columns):
-        here = [row for row in rows if row["supervision"] == regime and row[column] == panel]
-        for model in models_in_order(row["model"] for row in here):
-            for lengths in in_order((row["lengths"] for row in here), list(DISTRIBUTIONS)):
-                line = [row for row in here if row["model"] == model and row["lengths"] == lengths and row["drawn"]]
-                for setting in {(row["setting"], row["source"]) for row in line}:
-                    same = [row for row in line if (row["setting"], row["source"]) == setting]
-                    _line(axis, sorted(same, key=lambda row: row[x]), x, model, LINE_STYLES.get(lengths, "-."))
-        axis.set_yscale("log")
-        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
-    _name_panels(axes, regimes, columns, x_label, "N*")
-    lines = {DISTRIBUTIONS.get(name, name): LINE_STYLES.get(name, "-.") for name in {row["lengths"] for row in rows}}
-    _legend(figure, rows, {name: {"linestyle": style} for name, style in sorted(lines.items())}, open_means="> N")
+    named = [{**row, "panel": _joined(_family(row), f"L={row['L']}", row["group"])} for row in rows]
+    figure, axes = _lines(named, "size", "size of the task")
+    for axis, panel in zip(axes[-1], in_order(row["panel"] for row in named), strict=True):
+        axis.set_xscale("log")
+        sizes = sorted({row["size"] for row in named if row["panel"] == panel})
+        axis.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
+        axis.set_xticks(sizes)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     return figure
 
 
-def _line(axis: Any, rows: Sequence[Row], x: str, model: str, style: str) -> None:
-    values = [row["drawn"] for row in rows]
-    axis.plot([row[x] for row in rows], values, color=colour(model), linestyle=style, linewidth=1, alpha=0.7)
-    for row in rows:
-        face = "white" if row["censored"] else colour(model)
-        axis.plot(row[x], row["drawn"], marker(model), mfc=face, mec=colour(model), markersize=5)
+def _lines(rows: Sequence[Row], x: str, x_label: str) -> tuple[Any, Any]:
+    regimes, columns = _regimes(rows), in_order(row["panel"] for row in rows)
+    figure, axes = _panels(len(regimes), len(columns))
+    for axis, regime, panel in _each(axes, regimes, columns):
+        here = [row for row in rows if row["supervision"] == regime and row["panel"] == panel and row["drawn"]]
+        models = models_in_order(row["model"] for row in here)
+        for place, model in enumerate(models):
+            beside = _BESIDE ** (place - (len(models) - 1) / 2)
+            for lengths in in_order((row["lengths"] for row in here), list(DISTRIBUTIONS)):
+                line = [row for row in here if row["model"] == model and row["lengths"] == lengths]
+                line = sorted(line, key=lambda row: row[x])
+                _line(axis, line, [row[x] * beside for row in line], LINE_STYLES.get(lengths, "-."))
+        axis.set_yscale("log")
+    _name_panels(axes, regimes, columns, x_label, "N*")
+    lines = {DISTRIBUTIONS.get(name, name): LINE_STYLES.get(name, "-.") for name in {row["lengths"] for row in rows}}
+    _legend(figure, rows, {name: {"linestyle": style} for name, style in sorted(lines.items())}, open_means="> N")
+    return figure, axes
+
+
+def _line(axis: Any, rows: Sequence[Row], places: Sequence[float], style: str) -> None:
+    if rows:
+        shade = colour(rows[0]["model"])
+        axis.plot(places, [row["drawn"] for row in rows], color=shade, linestyle=style, linewidth=1, alpha=0.7)
+    for row, place in zip(rows, places, strict=True):
+        face = "white" if row["censored"] else colour(row["model"])
+        axis.plot(place, row["drawn"], marker(row["model"]), mfc=face, mec=colour(row["model"]), markersize=5)
 
 
 def _heat_maps(rows: Sequence[Row]) -> Any:
-    """N* over the task's size and L: a panel for each model and regime; hatched where it is only known to be larger."""
-    rows = [row for row in rows if row["task"].partition("(")[0] == rows[0]["task"].partition("(")[0]]
-    regimes, models = _regimes(rows), models_in_order(row["model"] for row in rows)
-    sizes, lengths = sorted({row["size"] for row in rows}), sorted({row["L"] for row in rows})
-    figure, axes = _panels(len(regimes), len(models))
+    """N* over the task's size and L: a panel for each task, model and regime; hatched where it is only a bound."""
+    named = [{**row, "panel": _joined(_family(row), row["model"], row["group"])} for row in rows]
+    panels = sorted({(_family(row), row["group"], rank(row["model"]), row["panel"]) for row in named})
+    regimes, columns = _regimes(rows), [panel for *_, panel in panels]
+    figure, axes = _panels(len(regimes), len(columns), share_y=False)
     norm = matplotlib.colors.LogNorm(1, max(row["drawn"] for row in rows) or 10)
-    for axis, regime, model in _each(axes, regimes, models):
+    for axis, regime, panel in _each(axes, regimes, columns):
+        of_panel = [row for row in named if row["panel"] == panel]
+        sizes, lengths = sorted({row["size"] for row in of_panel}), sorted({row["L"] for row in of_panel})
         values = np.full((len(sizes), len(lengths)), np.nan)
-        for row in rows:
-            if row["supervision"] == regime and row["model"] == model and row["drawn"]:
+        for row in of_panel:
+            if row["supervision"] == regime and row["drawn"]:
                 place = sizes.index(row["size"]), lengths.index(row["L"])
                 values[place] = row["drawn"]
                 on_dark = {"color": "w" if norm(row["drawn"]) > 0.6 else "k"}
@@ -154,16 +165,17 @@ def _heat_maps(rows: Sequence[Row]) -> Any:
         axis.set_xticks(range(len(lengths)), lengths)
         axis.set_yticks(range(len(sizes)), sizes)
     figure.colorbar(image, ax=axes.ravel().tolist(), label="N* (hatched: larger), uniform lengths")
-    _name_panels(axes, regimes, models, "maximal length L", "size of the task")
+    _name_panels(axes, regimes, columns, "maximal length L", "size of the task")
     return figure
 
 
 def _kappas(rows: Sequence[Row]) -> Any:
     """Kappa of every experiment, a column for each model, around the line at 1; bounds are open, with an arrow."""
-    regimes, models = _regimes(rows), models_in_order(row["model"] for row in rows)
-    figure, axes = _panels(1, len(regimes), (3.2, 3.2))
-    for axis, regime in zip(axes[0], regimes, strict=True):
-        here = [row for row in rows if row["supervision"] == regime]
+    regimes, groups = _regimes(rows), in_order(row["group"] for row in rows)
+    models = models_in_order(row["model"] for row in rows)
+    figure, axes = _panels(len(groups), len(regimes), (3.2, 3.2))
+    for axis, group, regime in _each(axes, groups, regimes):
+        here = [row for row in rows if row["supervision"] == regime and row["group"] == group]
         for column, model in enumerate(models):
             of_model = [row for row in here if row["model"] == model]
             for index, row in enumerate(of_model):
@@ -174,7 +186,8 @@ def _kappas(rows: Sequence[Row]) -> Any:
         axis.yaxis.set_major_formatter("{x:g}")
         axis.set_xticks(range(len(models)), models, fontsize="small", rotation=20)
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
-    axes[0][0].set_ylabel("kappa")
+    for axis, group in zip(axes[:, 0], groups, strict=True):
+        axis.set_ylabel(_joined(group, "kappa", between="\n"))
     _legend(figure, rows, {}, open_means="a bound")
     return figure
 
@@ -184,15 +197,16 @@ def _bounded_point(axis: Any, x: float, y: float, kind: str, model: str) -> None
     if not known:
         end = y * (1.5 if kind == "lower_bound" else 1 / 1.5)
         axis.annotate("", (x, end), (x, y), arrowprops={"arrowstyle": "->", "color": colour(model), "lw": 0.8})
+        axis.plot(x, end, alpha=0)  # so that the axis goes as far as the arrow
     axis.plot(x, y, marker(model), mfc=colour(model) if known else "white", mec=colour(model), markersize=5)
 
 
 def _extrapolations(rows: Sequence[Row]) -> Any:
     """Accuracy against the length multiple: a thin line for each experiment, a thick one for the median."""
-    regimes = _regimes(rows)
-    figure, axes = _panels(1, len(regimes), (3.2, 3.2))
-    for axis, regime in zip(axes[0], regimes, strict=True):
-        here = [row for row in rows if row["supervision"] == regime]
+    regimes, groups = _regimes(rows), in_order(row["group"] for row in rows)
+    figure, axes = _panels(len(groups), len(regimes), (3.2, 3.2))
+    for axis, group, regime in _each(axes, groups, regimes):
+        here = [row for row in rows if row["supervision"] == regime and row["group"] == group]
         for model in models_in_order(row["model"] for row in here):
             curves: dict[tuple[str, str], list[Row]] = {}
             for row in here:
@@ -210,7 +224,8 @@ def _extrapolations(rows: Sequence[Row]) -> Any:
         axis.xaxis.set_major_formatter("{x:g}x")
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
         axis.set_xlabel("length, multiple of L")
-    axes[0][0].set_ylabel("normalised final-state accuracy")
+    for axis, group in zip(axes[:, 0], groups, strict=True):
+        axis.set_ylabel(_joined(group, "normalised final-state accuracy", between="\n"))
     _legend(figure, rows, {"median": {"linestyle": "-", "linewidth": 2}})
     return figure
 
@@ -222,15 +237,17 @@ def _accuracy_curve(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
 
 def _kappa_and_extrapolation(rows: Sequence[Row]) -> Any:
     """Accuracy at 2 L against kappa, with Spearman's rank correlation of those kappas that are known."""
-    figure, axes = _panels(1, 1, (5.5, 4.0))
-    axis = axes[0][0]
-    for row in rows:
-        known = row["kind"] == "value"
-        face = colour(row["model"]) if known else "white"
-        axis.plot(row["kappa"], row["accuracy_2x"], marker(row["model"]), mfc=face, mec=colour(row["model"]))
-    axis.axvline(1, color="grey", linewidth=0.8)
-    axis.set(xscale="log", xlabel="kappa", ylabel="normalised final-state accuracy at 2 L")
-    axis.set_title(rank_correlation(rows), fontsize="medium")
+    groups = in_order(row["group"] for row in rows)
+    figure, axes = _panels(1, len(groups), (5.5, 4.0))
+    for axis, group in zip(axes[0], groups, strict=True):
+        here = [row for row in rows if row["group"] == group]
+        for row in here:
+            face = colour(row["model"]) if row["kind"] == "value" else "white"
+            axis.plot(row["kappa"], row["accuracy_2x"], marker(row["model"]), mfc=face, mec=colour(row["model"]))
+        axis.axvline(1, color="grey", linewidth=0.8)
+        axis.set(xscale="log", xlabel="kappa")
+        axis.set_title(_joined(group, rank_correlation(here), between="\n"), fontsize="medium")
+    axes[0][0].set_ylabel("normalised final-state accuracy at 2 L")
     _legend(figure, rows, {}, open_means="a bound")
     return figure
 
@@ -254,7 +271,18 @@ def _regimes(rows: Sequence[Row]) -> list[str]:
     return in_order((row["supervision"] for row in rows), list(REGIMES))
 
 
-def _panels(num_rows: int, num_columns: int, size: tuple[float, float] = _PANEL) -> tuple[Any, Any]:
+def _family(row: Row) -> str:
+    """The task without its size."""
+    return str(row["task"]).partition("(")[0]
+
+
+def _joined(*texts: str, between: str = ", ") -> str:
+    return between.join(filter(None, texts))
+
+
+def _panels(
+    num_rows: int, num_columns: int, size: tuple[float, float] = _PANEL, share_y: bool = True
+) -> tuple[Any, Any]:
     matplotlib.use("agg")
     from matplotlib import pyplot  # noqa: PLC0415 (costs a second, and only after the backend is chosen)
 
@@ -263,7 +291,7 @@ def _panels(num_rows: int, num_columns: int, size: tuple[float, float] = _PANEL)
         num_columns,
         figsize=(size[0] * num_columns + 1.5, size[1] * num_rows + 0.5),
         sharex="col",
-        sharey=True,
+        sharey=share_y,
         squeeze=False,
         layout="constrained",
     )

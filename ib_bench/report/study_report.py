@@ -7,18 +7,16 @@ from pathlib import Path
 from ib_bench.errors import BenchError
 from ib_bench.report.html import html_report
 from ib_bench.report.reproduction import config_text
-from ib_bench.report.results import Results
+from ib_bench.report.results import Results, loss_curves
 from ib_bench.report.study_figures import loss_figure, study_figures
 from ib_bench.report.study_tables import StudyTable, comma_separated, latex, markdown, study_tables
-from ib_bench.results.archive import Records
-from ib_bench.results.records import SearchRecord
 from ib_bench.studies.claims import Claim, check_claims
 
 
 def html_of(results: Results) -> str:
     """The HTML report alone."""
     claims = {name: check_claims(records) for name, records in results.sources.items()}
-    return html_report(results, study_tables(results, claims), claims)
+    return html_report(results, study_tables(results, claims), claims, loss_curves(results.sources, None))
 
 
 def write_report(
@@ -39,7 +37,7 @@ def write_report(
     Raises:
         BenchError: there is no such search, or a file cannot be written.
     """
-    chosen = _chosen(results, search)
+    losses = loss_curves(results.sources, search)
     try:
         for folder in ("tables", "configs"):
             (out / folder).mkdir(parents=True, exist_ok=True)
@@ -52,23 +50,10 @@ def write_report(
             path = out / "configs" / f"{record.key}.yaml"
             path.write_text(config_text(record, f"configs/{path.name}"), encoding="utf-8")
         study_figures(results, out / "figures")
-        if chosen is not None:
-            record, trials = chosen
-            keys = {key for evaluation in record.evaluations for key in evaluation.trials}
-            loss_figure(record, [trial for trial in trials.trials if trial.key in keys], out / "figures" / "losses")
+        if losses is not None:
+            loss_figure(losses, out / "figures" / "losses")
         path = out / "report.html"
-        path.write_text(html_report(results, tables, claims), encoding="utf-8")
+        path.write_text(html_report(results, tables, claims, losses), encoding="utf-8")
     except OSError as error:
         raise BenchError(f"out must be a folder that can be written, got {str(out)!r}: {error.strerror}") from error
     return path
-
-
-def _chosen(results: Results, key: str | None) -> tuple[SearchRecord, Records] | None:
-    """The search whose losses are drawn, and the records that hold its trials."""
-    searches = [(record, records) for records in results.sources.values() for record in records.finished]
-    if key is None:
-        return max(searches, key=lambda pair: pair[0].num_trials, default=None)
-    found = [pair for pair in searches if pair[0].key.startswith(key)]
-    if len(found) != 1:
-        raise BenchError(f"search must be the key of one search, got {key!r}, which fits {len(found)}")
-    return found[0]

@@ -104,7 +104,7 @@ def parts_table(rows: Sequence[Row]) -> StudyTable:
     body = []
     for row in rows:
         parts = [row["parts"].get(length) for length in lengths]
-        numbers = [_kappa_cell(row), _number(row["joint"], row["key"]), _number(row["sum"])]
+        numbers = [_kappa_cell(row), _number(row["joint"], row["key"]), _number(row["sum"], row["key"])]
         body.append(
             [*_label_cells(row, labels), *numbers, *(Cell("", "") if p is None else _number(*p) for p in parts)]
         )

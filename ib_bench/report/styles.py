@@ -19,6 +19,8 @@ REGIMES = {
 }
 DISTRIBUTIONS = {"fixed": "fixed", "uniform": "uniform", "short_to_long": "short-to-long"}
 LINE_STYLES = {"uniform": "-", "fixed": "--", "short_to_long": ":"}
+DASHES = {"-": [1, 0], "--": [6, 3], ":": [2, 2], "-.": [6, 2, 2, 2]}
+"""The same line styles, given by matplotlib's names, as Vega writes them."""
 
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("s", "o", "^", "D", "v", "P", "X")

@@ -300,8 +300,9 @@ class ExtrapolationRecord:
         key: of the config.
         config: the config, as JSON.
         labels: as of a search.
-        num_train_sequences: size of the training set, the largest there is.
-        trial: key of the trial whose model was evaluated.
+        num_train_sequences: size of the training set, the largest there is; 0 where so few sequences exist that none
+            can be held out, so that nothing can be trained.
+        trial: key of the trial whose model was evaluated; None where there is none.
         trial_succeeded: whether its validation loss went below the threshold.
         accuracies: at each length, ascending.
         finished_at: UTC, ISO 8601.
@@ -311,7 +312,7 @@ class ExtrapolationRecord:
     config: Json
     labels: Json
     num_train_sequences: int
-    trial: str
+    trial: str | None
     trial_succeeded: bool
     accuracies: list[LengthAccuracy]
     finished_at: str
@@ -333,25 +334,37 @@ def model_texts(records: Sequence[SearchRecord | ExtrapolationRecord]) -> list[s
         records: the searches that are shown together.
 
     Returns:
-        A text for each, such as ``LSTM``, or ``LSTM(hidden_size=64)`` beside one of another width.
+        A text for each, such as ``LSTM``, or ``LSTM(hidden_size=64)`` beside one of another width, or
+        ``my_package.LSTM`` beside another class of that name.
     """
+    paths: dict[str, set[str]] = {}
+    for record in records:
+        paths.setdefault(record.labels["model"], set()).add(_model_path(record))
+    labels = [str(record.labels["model"]) for record in records]
+    names = [
+        _model_path(record) if len(paths[name]) > 1 else name for record, name in zip(records, labels, strict=True)
+    ]
     first: dict[str, Json] = {}
     differing: dict[str, set[str]] = {}
-    for record in records:
-        name, own = record.labels["model"], _model_arguments(record)
+    for record, name in zip(records, names, strict=True):
+        own = _model_arguments(record)
         other = first.setdefault(name, own)
-        names = differing.setdefault(name, set())
-        names |= {key for key in own.keys() | other.keys() if own.get(key) != other.get(key)}
-    return [_model_text(record, differing[record.labels["model"]]) for record in records]
+        keys = differing.setdefault(name, set())
+        keys |= {key for key in own.keys() | other.keys() if own.get(key) != other.get(key)}
+    return [_model_text(name, record, differing[name]) for record, name in zip(records, names, strict=True)]
 
 
-def _model_text(record: SearchRecord | ExtrapolationRecord, shown: set[str]) -> str:
-    arguments = {name: value for name, value in _model_arguments(record).items() if name in shown}
-    return f"{record.labels['model']}({arguments_text(arguments)})" if arguments else str(record.labels["model"])
+def _model_text(name: str, record: SearchRecord | ExtrapolationRecord, shown: set[str]) -> str:
+    arguments = {key: value for key, value in _model_arguments(record).items() if key in shown}
+    return f"{name}({arguments_text(arguments)})" if arguments else name
 
 
 def _model_arguments(record: SearchRecord | ExtrapolationRecord) -> Json:
-    return dict(record.config.get("experiment", {}).get("model", {}).get("init_args", {}))
+    return dict(record.config["experiment"]["model"].get("init_args", {}))
+
+
+def _model_path(record: SearchRecord | ExtrapolationRecord) -> str:
+    return str(record.config["experiment"]["model"]["class_path"])
 
 
 def task_text(labels: Json) -> str:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -43,6 +44,7 @@ NEAR = 2.0
 MIN_DECIDED = 3
 SUPPORTED_SHARE, CONTRADICTED_SHARE = 0.8, 0.2
 MIN_ACCURACY_DIFFERENCE = 0.05
+SMALL_NUM_STATES, SMALL_LENGTH = 5, 5
 
 OUTCOME, COT, ACOT = "outcome", "chain_of_thought", "aligned_chain_of_thought"
 
@@ -77,14 +79,14 @@ class Claim:
         text: what the paper says.
         rule: how that is decided.
         statements: the comparisons that were made.
-        to_decide: the command that measures what it rests on.
+        to_measure: the command that measures what it rests on.
     """
 
     name: str
     text: str
     rule: str
     statements: list[Statement]
-    to_decide: str
+    to_measure: str
 
     @property
     def verdict(self) -> Verdict:
@@ -93,6 +95,15 @@ class Claim:
         if "not enough data" in verdicts:
             return "not enough data"
         return verdicts.pop() if len(verdicts) == 1 else "mixed"
+
+    @property
+    def to_decide(self) -> str:
+        """What to do about statements that too few pairs decide: measure more, or search further; empty if none."""
+        undecided = [statement.count for statement in self.statements if statement.count.decided < MIN_DECIDED]
+        missing = any(count.decided + count.open < MIN_DECIDED for count in undecided)
+        censored = any(count.open for count in undecided)
+        further = "pairs are open where N* is only known to be larger: raise search.max_size and search.max_steps"
+        return "; ".join([self.to_measure] * missing + [further] * censored)
 
 
 class Evidence:
@@ -207,13 +218,15 @@ def _recurrent_models_want_alignment(evidence: Evidence) -> list[Statement]:
 
 @_claim(
     "3.3",
-    "with outcome supervision recurrent models need orders of magnitude less data than transformers",
+    "with outcome supervision recurrent models need orders of magnitude less data than transformers, which fail beyond "
+    "small tasks and lengths",
     "--axes.supervision outcome --axes.quantity search",
 )
 def _outcome_favours_recurrence(evidence: Evidence) -> list[Statement]:
     """For each recurrent model and each transformer at the same task, length and distribution.
 
-    N*(transformer) is at least 10 times N*(recurrent).
+    N*(transformer) is at least 10 times N*(recurrent). Fail: for each task of more than 5 states and L > 5, the
+    transformer succeeds at no size.
     """
     transformers: dict[str, list[SearchRecord]] = {}
     for record in evidence.of(TRANSFORMERS, OUTCOME):
@@ -223,8 +236,11 @@ def _outcome_favours_recurrence(evidence: Evidence) -> list[Statement]:
         for recurrent in evidence.of(RECURRENT, OUTCOME)
         for transformer in transformers.get(_setting(recurrent, model=None), [])
     ]
-    text = "N*(transformer) >= 10 N*(recurrent)"
-    return [_statement(text, (ratio.at_least(ORDERS_OF_MAGNITUDE) for ratio in ratios))]
+    beyond = [record for record in evidence.of(TRANSFORMERS, OUTCOME) if _is_beyond_small(record)]
+    return [
+        _statement("N*(transformer) >= 10 N*(recurrent)", (ratio.at_least(ORDERS_OF_MAGNITUDE) for ratio in ratios)),
+        _statement("transformer, more than 5 states, L > 5: no size suffices", (record.censored for record in beyond)),
+    ]
 
 
 @_claim(
@@ -347,10 +363,10 @@ def headline_accuracies(extrapolations: Iterable[ExtrapolationRecord]) -> dict[s
     """Normalised final-state accuracy at twice the training length, by the key of the search of the same experiment.
 
     Args:
-        extrapolations: of any experiments.
+        extrapolations: of any experiments; of several of one experiment, that with the most sequences counts.
     """
     accuracies = {}
-    for record in extrapolations:
+    for record in sorted(extrapolations, key=lambda record: int(record.config["settings"]["num_sequences"])):
         headline = record.at(HEADLINE_MULTIPLE * record.labels["max_length"])
         if headline is not None:
             search = SearchConfig(Experiment(**record.config["experiment"]), record.config["search"])
@@ -393,6 +409,12 @@ def _is_of(record: SearchRecord, models: Sequence[str], supervision: str) -> boo
     return record.labels["model"] in models and record.labels["supervision"] == supervision
 
 
+def _is_beyond_small(record: SearchRecord) -> bool:
+    arguments = record.labels["task_args"]
+    num_states = arguments.get("modulus") or math.factorial(arguments.get("num_elements", 0))
+    return bool(num_states > SMALL_NUM_STATES and record.labels["max_length"] > SMALL_LENGTH)
+
+
 def _distributed(records: Iterable[SearchRecord], length_distribution: str) -> list[SearchRecord]:
     return [record for record in records if record.labels["length_distribution"] == length_distribution]
 
@@ -407,4 +429,5 @@ def _setting(record: SearchRecord, **changes: object) -> str:
     if model is None:
         settings.pop("learning_rates", None)
     data = {**experiment["data"]["init_args"], **changes}
-    return json.dumps([model, class_name(experiment["data"]), data, experiment["trainer"], settings], sort_keys=True)
+    rest = [data, experiment["trainer"], experiment["source_digests"], settings]
+    return json.dumps([model, class_name(experiment["data"]), *rest], sort_keys=True)

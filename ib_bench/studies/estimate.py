@@ -3,7 +3,7 @@
 A trial's time is its steps times the time of a step; both depend on the model and on what it reads, so they are taken
 from trials of the same model, with the same supervision where there are some. At most, every trial of every size runs
 for the whole budget; as a rule most do not, and the second estimate takes the share of that which finished searches of
-the same model have needed.
+the same model have needed, over all their sizes or, for those who only train at the largest, there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from ib_bench.results.records import Experiment, Json, SearchConfig, SearchRecord, TrialRecord
+from ib_bench.results.records import Evaluation, Experiment, Json, SearchRecord, TrialRecord
+
+
+@dataclass(frozen=True)
+class Work:
+    """Trials of one experiment that are still to be trained.
+
+    Attributes:
+        experiment: that they are of.
+        max_steps: of each.
+        max_trials: how many there are at most.
+        at_largest_size: whether all of them are at the largest size.
+    """
+
+    experiment: Experiment
+    max_steps: int
+    max_trials: int
+    at_largest_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,27 +50,28 @@ class Estimate:
 
 
 def estimate(
-    todo: Sequence[SearchConfig], searches: Sequence[SearchRecord], trials: Sequence[TrialRecord], num_workers: int
+    todo: Sequence[Work], searches: Sequence[SearchRecord], trials: Sequence[TrialRecord], num_workers: int
 ) -> Estimate:
     """Estimate.
 
     Args:
-        todo: searches that are to be run.
+        todo: what is to be trained.
         searches: that have been, finished or not.
         trials: that have been trained.
         num_workers: how many searches run side by side, at least 1.
     """
     step_time_s = _StepTimes(trials)
-    share = _Shares(searches, {trial.key: trial.num_steps for trial in trials})
+    num_steps = {trial.key: trial.num_steps for trial in trials}
+    shares = {at_largest: _Shares(searches, num_steps, at_largest) for at_largest in (False, True)}
     most: list[float | None] = []
     likely: list[float | None] = []
-    for config in todo:
-        seconds = step_time_s.of(config.experiment)
-        longest = None if seconds is None else seconds * _max_steps(config.settings)
-        part = share.of(config.experiment)
+    for work in todo:
+        seconds = step_time_s.of(work.experiment)
+        longest = None if seconds is None else seconds * work.max_steps * work.max_trials
+        share = shares[work.at_largest_size].of(work.experiment)
         most.append(longest)
-        likely.append(None if longest is None or part is None else longest * part)
-    max_trials = sum(_max_trials(config.settings) for config in todo)
+        likely.append(None if longest is None or share is None else longest * share)
+    max_trials = sum(work.max_trials for work in todo)
     return Estimate(max_trials, _sum(most, num_workers), _sum(likely, num_workers))
 
 
@@ -88,12 +106,15 @@ class _StepTimes(_Means):
 class _Shares(_Means):
     """Steps that finished searches have taken, as a share of those they might have taken."""
 
-    def __init__(self, searches: Sequence[SearchRecord], num_steps: dict[str, int]) -> None:
+    def __init__(self, searches: Sequence[SearchRecord], num_steps: dict[str, int], at_largest_size: bool) -> None:
         super().__init__()
         for search in searches:
-            taken = [num_steps.get(key, 0) for evaluation in search.evaluations for key in evaluation.trials]
+            settings = search.config["settings"]
+            evaluations: list[Evaluation] = search.evaluations[:1] if at_largest_size else search.evaluations
+            num_evaluations = 1 if at_largest_size else settings["max_evaluations"]
+            taken = [num_steps.get(key, 0) for evaluation in evaluations for key in evaluation.trials]
             if search.status == "finished" and taken:
-                share = sum(taken) / _max_steps(search.config["settings"])
+                share = sum(taken) / (grid_size(settings) * num_evaluations * settings["max_steps"])
                 self.add(Experiment(**search.config["experiment"]), share)
 
 
@@ -103,12 +124,13 @@ def _likenesses(experiment: Experiment) -> list[str]:
     return [f"{model} {supervision}", model]
 
 
-def _max_trials(settings: Json) -> int:
-    return int(len(settings["learning_rates"]) * len(settings["seeds"]) * settings["max_evaluations"])
+def grid_size(settings: Json) -> int:
+    """Number of configurations of a search's grid.
 
-
-def _max_steps(settings: Json) -> int:
-    return int(_max_trials(settings) * settings["max_steps"])
+    Args:
+        settings: of the search, as JSON.
+    """
+    return len(settings["learning_rates"]) * len(settings["seeds"])
 
 
 def _sum(times: Sequence[float | None], num_workers: int) -> float | None:

@@ -80,7 +80,7 @@ def extrapolate(
     Args:
         config: by whose key the result is stored.
         settings: of the grid and the largest training set.
-        pool_size: number of training sequences that exist.
+        pool_size: number of training sequences that exist; with 0 nothing is trained, and nothing measured.
         store: trials found there are not trained again, unless one of them is the one whose model is wanted.
         train: trains.
         evaluate: measures a trained model at all lengths.
@@ -89,15 +89,15 @@ def extrapolate(
     if done is not None:
         return done
     size = min(settings.max_size, pool_size)
-    trained = _train_best(config.experiment, settings, size, store, train)
+    trained = _train_best(config.experiment, settings, size, store, train) if size else None
     record = ExtrapolationRecord(
         key=config.key,
         config=config.to_json(),
         labels=config.experiment.labels(),
         num_train_sequences=size,
-        trial=trained.record.key,
-        trial_succeeded=trained.record.succeeded,
-        accuracies=evaluate(trained),
+        trial=None if trained is None else trained.record.key,
+        trial_succeeded=trained is not None and trained.record.succeeded,
+        accuracies=[] if trained is None else evaluate(trained),
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
     store.add_extrapolation(record)

@@ -18,8 +18,8 @@ from ib_bench.results.archive import Records, write_archive
 from ib_bench.results.records import ExtrapolationRecord, SearchRecord, task_text
 from ib_bench.studies.claims import check_claims
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
-from ib_bench.studies.sharing import Sharing, sharings
-from ib_bench.tracking.runs import logged_runs, open_run
+from ib_bench.studies.sharing import Sharing, SharingFactor, sharings
+from ib_bench.tracking.runs import close_run, logged_runs, open_run
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.tracking.wandb_search import WandbSearch
 
@@ -94,14 +94,22 @@ def _log_sharing(sharing: Sharing, settings: WandbSettings, group: str | None, r
     run.summary.update(
         {
             "status": "finished",
-            "sharing_factor": factor.value,
-            "log2_sharing_factor": math.log2(factor.value) if factor.value else None,
-            "sharing_factor_kind": factor.kind,
+            "sharing_factor": str(factor),
+            **_sharing_factor(factor),
             "joint_min_train_size": joint.min_train_size,
             "sum_of_parts": sharing.sum_text,
         }
     )
-    run.finish()
+    close_run(run, settings, run_id)
+
+
+def _sharing_factor(factor: SharingFactor) -> dict[str, float]:
+    """Kappa as a metric whose name says what it is, so that a chart never takes a bound for a number."""
+    names = {"value": "is", "lower_bound": "is_above", "upper_bound": "is_below"}
+    if factor.value is None:
+        return {}
+    name = f"sharing_factor_{names[factor.kind]}"
+    return {name: factor.value, f"log2_{name}": math.log2(factor.value)}
 
 
 def _log_extrapolation(record: ExtrapolationRecord, settings: WandbSettings, group: str | None) -> None:
@@ -123,7 +131,7 @@ def _log_extrapolation(record: ExtrapolationRecord, settings: WandbSettings, gro
     headline = record.at(HEADLINE_MULTIPLE * max_length)
     accuracy = None if headline is None else headline.normalized_final_state_accuracy
     run.summary.update({"status": "finished", "accuracy_at_2x": accuracy, "trial_succeeded": record.trial_succeeded})
-    run.finish()
+    close_run(run, settings, record.key)
 
 
 def _log_suite(records: Records, settings: WandbSettings, group: str | None, report: str, run_id: str) -> None:
@@ -151,7 +159,7 @@ def _log_suite(records: Records, settings: WandbSettings, group: str | None, rep
                 **{f"claim {claim}": verdict for claim, _, verdict in claims},
             }
         )
-        run.finish()
+        close_run(run, settings, run_id)
 
 
 def _name(record: SearchRecord | ExtrapolationRecord) -> str:

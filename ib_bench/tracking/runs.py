@@ -43,6 +43,20 @@ def open_run(
     )
 
 
+def close_run(run: Any, settings: WandbSettings, run_id: str) -> None:
+    """Close a run that holds its whole result, so that :func:`logged_runs` knows it.
+
+    Args:
+        run: that :func:`open_run` opened.
+        settings: where it is.
+        run_id: of the run.
+    """
+    run.finish()
+    if resolved_mode(settings) == "offline":
+        with _offline_list().open("a", encoding="utf-8") as file:
+            file.write(f"{_offline_name(settings, run_id)}\n")
+
+
 def resolved_mode(settings: WandbSettings) -> WandbMode:
     """The mode, with null decided as :class:`WandbSettings` says."""
     mode = settings.mode or os.environ.get("WANDB_MODE")
@@ -50,7 +64,7 @@ def resolved_mode(settings: WandbSettings) -> WandbMode:
 
 
 def logged_runs(settings: WandbSettings) -> set[str]:
-    """Ids of the runs that are there already: finished ones of the project, or offline ones in the folder ``wandb``.
+    """Ids of the runs that are there already and finished, online or in the folder ``wandb``.
 
     Args:
         settings: where to look.
@@ -62,5 +76,14 @@ def logged_runs(settings: WandbSettings) -> set[str]:
             return {run.id for run in api.runs(path, per_page=1000) if run.state == "finished"}
         except ValueError:  # there is no such project yet
             return set()
-    folder = Path(os.environ.get("WANDB_DIR", ".")) / "wandb"
-    return {path.name.rpartition("-")[2] for path in folder.glob("offline-run-*-*")}
+    names = _offline_list().read_text(encoding="utf-8").splitlines() if _offline_list().exists() else []
+    return {run_id for name in names for run_id in [name.rpartition("/")[2]] if name == _offline_name(settings, run_id)}
+
+
+def _offline_list() -> Path:
+    """The file that names the finished offline runs; wandb's own folders do not say which project they are of."""
+    return Path(os.environ.get("WANDB_DIR", ".")) / "wandb" / "ib_bench_runs.txt"
+
+
+def _offline_name(settings: WandbSettings, run_id: str) -> str:
+    return f"{settings.entity or ''}/{settings.project}/{run_id}"

@@ -11,7 +11,7 @@ import wandb
 
 from ib_bench.results.records import Evaluation, SearchRecord, TrialRecord
 from ib_bench.studies.search import SearchListener
-from ib_bench.tracking.runs import open_run
+from ib_bench.tracking.runs import close_run, open_run
 from ib_bench.tracking.settings import WandbSettings
 
 _TRIAL_COLUMNS: list[str | int] = [
@@ -106,7 +106,7 @@ class WandbSearch(SearchListener):
         """Log the table and the summary, and close the run."""
         self._run.log({"trials": wandb.Table(columns=_TRIAL_COLUMNS, data=self._trials)})
         self._run.summary.update(_summary(record))
-        self._run.finish()
+        close_run(self._run, self._settings, record.key)
 
     @_store_comes_first
     def on_failure(self, record: SearchRecord, error: BaseException) -> None:
@@ -119,4 +119,6 @@ class WandbSearch(SearchListener):
 def _summary(record: SearchRecord) -> dict[str, Any]:
     summary = record.summary()
     shown = ("status", "min_train_size", "bracket", "censored", "max_size", "num_trials", "wall_time_s")
-    return {name: summary[name] for name in shown}
+    # A censored N* is a metric of its own, so that a chart of N* never takes a bound for a number.
+    bound = {"min_train_size_is_above": record.max_size} if record.censored else {}
+    return {**{name: summary[name] for name in shown}, **bound}

@@ -47,6 +47,7 @@ def workspace(entity: str, project: str) -> Any:
             panels=[
                 scatter("N* against maximal length", "config.max_length", "min_train_size", log_y=True),
                 scatter("N* against modulus", "config.task_args.modulus", "min_train_size", log_x=True, log_y=True),
+                scatter("N* is above this", "config.max_length", "min_train_size_is_above", log_y=True),
                 panels.LinePlot(
                     title="bracket",
                     x="evaluation",
@@ -58,7 +59,9 @@ def workspace(entity: str, project: str) -> Any:
             name="kappa",
             is_open=True,
             panels=[
-                bars("kappa (log2: 0 shares nothing)", "log2_sharing_factor"),
+                bars("kappa (log2: 0 shares nothing)", "log2_sharing_factor_is"),
+                bars("kappa is above this (log2)", "log2_sharing_factor_is_above"),
+                bars("kappa is below this (log2)", "log2_sharing_factor_is_below"),
                 panels.LinePlot(title="N* at each length alone", x="length", y=["sharing/min_train_size"], log_y=True),
             ],
         ),

@@ -7,6 +7,8 @@ a file named after the trial, so that whoever measures it again, at other length
 from __future__ import annotations
 
 import os
+import pickle
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +54,7 @@ class BestWeights:
                 self._path(key).unlink(missing_ok=True)
 
     def load(self, config: TrialConfig, placement: dict[str, Any]) -> TrainedTrial | None:
-        """The trial as it was trained, or None if its weights were not kept.
+        """The trial as it was trained, or None if its weights were not kept, or are damaged.
 
         Args:
             config: of the trial.
@@ -65,7 +67,12 @@ class BestWeights:
             config.experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed
         )
         model = instantiate_model(config.experiment.model, data, learning_rate=config.learning_rate)
-        model.load_state_dict(torch.load(self._path(config.key), map_location="cpu", weights_only=True))
+        try:
+            model.load_state_dict(torch.load(self._path(config.key), map_location="cpu", weights_only=True))
+        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+            reason = " ".join(str(error).split())
+            warnings.warn(f"weights {self._path(config.key)} are damaged, training again: {reason}", stacklevel=2)
+            return None
         with silent():
             device = quiet_trainer(**{"devices": 1, **placement}).strategy.root_device
         return TrainedTrial(record, model, data, device)

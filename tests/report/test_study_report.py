@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ib_bench.report.study_report import write_report
 from ib_bench.report.study_tables import StudyTable, latex, markdown, rich_table, study_tables
 from ib_bench.results.archive import Records
 from ib_bench.studies.claims import check_claims
+from ib_bench.studies.extrapolation import ExtrapolationSettings
 
 
 def tables_of(records: Records, **more: Records) -> dict[str, StudyTable]:
@@ -90,6 +92,25 @@ class TestTables:
         table = tables_of(records)["min_train_size"]
         assert cells(table) == [["threshold=0.0001", "128"], ["threshold=0.5", "16"]]
 
+    def test_extrapolations_of_other_settings_are_rows_of_their_own(self) -> None:
+        one = extrapolation(Point("LSTM", ACOT), 0.75)
+        config = {**one.config, "settings": {**one.config["settings"], "num_sequences": 5}}
+        other = replace(extrapolation(Point("LSTM", ACOT), 0.25), config=config, key="other")
+        table = tables_of(Records(searches=[search(Point("LSTM", ACOT), 9)], extrapolations=[other, one]))
+        assert cells(table["extrapolation"]) == [["num_sequences=1000", "0.75"], ["num_sequences=5", "0.25"]]
+
+    def test_multiples_are_those_that_were_asked_for(self) -> None:
+        record = extrapolation(Point("LSTM", ACOT, max_length=5), 0.75)
+        lengths = ExtrapolationSettings().lengths(5)
+        accuracies = [replace(record.accuracies[0], length=length) for length in lengths]
+        rows = collect({"own": Records(extrapolations=[replace(record, accuracies=accuracies)])}).extrapolations
+        assert [row["multiple"] for row in rows] == ExtrapolationSettings().multiples  # 1.5 L is 8, and not 7.5
+
+    def test_groups_are_told_apart_by_source_and_setting(self) -> None:
+        results = collect({"own": PARTIAL, "reference": paper_like()})
+        assert {row["group"] for row in results.searches} == {"own", "reference"}
+        assert {row["group"] for row in collect({"own": PARTIAL}).searches} == {""}
+
     def test_every_format_holds_every_number(self, tmp_path: Path) -> None:
         table = tables_of(PARTIAL)["min_train_size"]
         console = Console(width=200, file=io.StringIO())
@@ -130,6 +151,16 @@ class Page(HTMLParser):
             self.sources.append(str(values.get("href")))
 
 
+def _values_of(spec: object) -> list[list[dict[str, str]]]:
+    """The rows of all data sets of a Vega-Lite specification."""
+    if isinstance(spec, list):
+        return [rows for item in spec for rows in _values_of(item)]
+    if not isinstance(spec, dict):
+        return []
+    own = [spec["data"]["values"]] if "values" in spec.get("data", {}) else []
+    return own + [rows for name, item in spec.items() if name != "data" for rows in _values_of(item)]
+
+
 class TestFiles:
     def test_a_full_store(self, tmp_path: Path) -> None:
         path = report(paper_like(), tmp_path / "new" / "folder")
@@ -147,10 +178,12 @@ class TestFiles:
         assert page.sources == []  # nothing is loaded from elsewhere
         assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
         assert len(page.links) > 400
-        assert text.count('class="verdict supported"') == 10
+        checked = check_claims(paper_like())
+        assert text.count('class="verdict supported"') == sum(len(claim.statements) for claim in checked)
         specs = json.loads(re.search(r"\n  (\[\{.*\}\])\.forEach", text)[1])  # type: ignore[index]
-        assert len(specs) == 5
-        assert all(rows for spec in specs for rows in spec["datasets"].values())
+        assert len(specs) == 7
+        values = [rows for spec in specs for rows in _values_of(spec)]
+        assert all(values) and {row["href"][1:] for rows in values for row in rows if "href" in row} <= page.ids
 
     def test_a_partial_store(self, tmp_path: Path) -> None:
         text = report(PARTIAL, tmp_path).read_text(encoding="utf-8")
@@ -175,7 +208,9 @@ class TestFiles:
         assert measured.startswith("# ib-bench extrapolate") and yaml.safe_load(measured)["extrapolation"]
 
     def test_losses_of_a_chosen_search(self, tmp_path: Path) -> None:
-        with pytest.raises(BenchError, match="search must be the key of one search, got 'zzz', which fits 0"):
+        with pytest.raises(
+            BenchError, match=r"search must be the key of one search, or its start \(it fits 0\), got 'zzz'"
+        ):
             report(PARTIAL, tmp_path, chosen="zzz")
         assert list(tmp_path.iterdir()) == []
         report(PARTIAL, tmp_path, chosen=PARTIAL.searches[0].key[:10])
@@ -187,7 +222,7 @@ def test_rank_correlation_leaves_bounds_out() -> None:
         return [row for row in results.sharings if row["kappa"] is not None]
 
     full = points(collect({"own": paper_like()}))
-    assert re.match(r"Spearman's rho = 0\.\d\d \(p = .*, n = 54\)", rank_correlation(full))
+    assert re.match(r"Spearman's rho = 0\.\d\d \(p = .*, n = 53\)", rank_correlation(full))
     bounds = [{**row, "kind": "lower_bound"} for row in full]
     assert rank_correlation(bounds).startswith("0 known kappas")
 

@@ -21,7 +21,8 @@ def record(model: str, supervision: str, bracket: tuple[int, int | None], second
         "max_length": 6,
     }
     evaluation = Evaluation(bracket[1] or 4096, bracket[1] is not None, 0.5, bracket, ["a", "b"])
-    return SearchRecord("k", {}, labels, "finished", 4096, [evaluation], seconds, "2026-01-01T00:00:00+00:00")
+    config = {"experiment": {"model": {"class_path": f"ib_bench.models.{model}", "init_args": {}}}}
+    return SearchRecord("k", config, labels, "finished", 4096, [evaluation], seconds, "2026-01-01T00:00:00+00:00")
 
 
 RECORDS = [
@@ -56,6 +57,8 @@ def test_models_of_one_name_are_told_apart() -> None:
         return replace(RECORDS[1], config={"experiment": {"model": spec}})
 
     text = printed(verdict_table([of_width(4), of_width(8), RECORDS[0]], ""))
+    other_class = {"experiment": {"model": {"class_path": "mine.LSTM", "init_args": {}}}}
+    assert "mine.LSTM" in printed(verdict_table([RECORDS[1], replace(RECORDS[1], config=other_class)], ""))
     assert "LSTM(hidden_size=4)" in text
     assert "LSTM(hidden_size=8)" in text
     assert "Transformer " in text

@@ -32,7 +32,7 @@ def test_report_and_claims_without_a_store(
     claims = json.loads(capsys.readouterr().out)
     assert [claim["source"] for claim in claims] == ["reference"] * 10
     assert any(claim["verdict"] != "not enough data" for claim in claims)
-    assert all(claim["rule"] and claim["to_decide"] for claim in claims)
+    assert all(claim["rule"] and claim["to_measure"] for claim in claims)
     assert main(["report", "--reference"]) == 0
     assert "report: report/report.html" in capsys.readouterr().out
     assert not (tmp_path / "ib_bench.sqlite").exists()

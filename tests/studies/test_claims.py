@@ -36,7 +36,25 @@ def test_a_store_like_the_papers_supports_every_claim() -> None:
 
 def test_every_claim_says_its_rule_and_what_to_run() -> None:
     for each in check_claims(Records()):
-        assert each.rule and each.text and each.to_decide.startswith("ib-bench run small --axes.")
+        assert each.rule and each.text and each.to_decide == each.to_measure
+        assert each.to_measure.startswith("ib-bench run small --axes.")
+
+
+def test_missing_pairs_and_bounds_are_told_apart() -> None:
+    assert claim("3.1", paper_like()).to_decide == ""
+    records = Records()
+    for modulus in MODULI:
+        for supervision in (ACOT, COT):
+            records.searches.append(search(Point("Transformer", supervision, modulus=modulus), None))
+    assert "raise search.max_size" in claim("3.1", records).to_decide
+    assert "ib-bench run" not in claim("3.1", records).to_decide
+
+
+def test_transformers_fail_beyond_small_tasks_only_if_no_size_suffices() -> None:
+    for size, verdict in ((None, "supported"), (4000, "contradicted")):
+        records = Records(searches=[search(Point("Transformer", OUTCOME, "fixed", n, 10), size) for n in (5, 6, 7, 8)])
+        _, fail = claim("3.3", records).statements
+        assert fail.verdict == verdict and fail.count.decided == 3  # L = 5 is small
 
 
 def swapped(records: Records, one: str, other: str) -> Records:

@@ -51,6 +51,14 @@ class Fakes:
         return extrapolate(config, GRID, 70, store, self.train, self.evaluate)
 
 
+def test_with_nothing_held_out_there_is_nothing_to_train(experiment: Experiment, store: Store) -> None:
+    fakes = Fakes({})
+    config = ExtrapolationConfig(experiment, asdict(GRID), asdict(ExtrapolationSettings()))
+    for _ in range(2):
+        record = extrapolate(config, GRID, 0, store, fakes.train, fakes.evaluate)
+        assert (record.num_train_sequences, record.trial, record.accuracies) == (0, None, [])
+
+
 def test_the_first_success_is_evaluated_and_nothing_trained_twice(experiment: Experiment, store: Store) -> None:
     fakes = Fakes({(0.1, 1): 0.5, (0.1, 2): 1e-5, (0.01, 1): 1e-6, (0.01, 2): 0.1})
     record = fakes.run(experiment, store)

@@ -47,8 +47,10 @@ def test_every_kind_of_result_is_a_run(in_tmp_path: Path) -> None:
     assert {str(header["run_group"]) for header, _, _ in found.values()} == {"small"}
     _, steps, summary = found["sharing"]
     assert [(step["length"], step["sharing/censored"]) for step in steps] == [(2, 1), (3, 0), (4, 0)]
-    assert summary["sharing_factor_kind"] == "lower_bound"
-    assert summary["sharing_factor"] == pytest.approx((4096 + 40 + 30) / 128)
+    bound = (4096 + 40 + 30) / 128
+    assert summary["sharing_factor"] == f"> {bound:.2f}"
+    assert summary["sharing_factor_is_above"] == pytest.approx(bound)
+    assert "sharing_factor_is" not in summary  # a bound is no number
     _, steps, summary = found["extrapolation"]
     assert [step["multiple"] for step in steps] == [1, 2, 16]
     assert summary["accuracy_at_2x"] == 0.5
@@ -72,6 +74,8 @@ def test_doing_it_again_changes_nothing(in_tmp_path: Path, capsys: pytest.Captur
     assert main(command) == 0
     assert f"0 runs logged, {NUM_RUNS} were there already" in capsys.readouterr().out
     assert sorted(path.name for path in (in_tmp_path / "wandb").glob("offline-run-*")) == before
+    assert main([*command, "--wandb.project", "elsewhere"]) == 0
+    assert f"{NUM_RUNS} runs logged, 0 were there already" in capsys.readouterr().out
 
 
 def test_the_dashboards_definition(in_tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

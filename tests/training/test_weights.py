@@ -28,8 +28,14 @@ def test_the_best_weights_are_kept_and_come_back(experiment: Experiment, store: 
     assert loaded is not None and loaded.record == trained[1].record
     state, expected = loaded.model.state_dict(), trained[1].model.state_dict()
     assert all(torch.equal(state[name], expected[name]) for name in expected)
+    (file,) = (tmp_path / "weights").iterdir()
     held_out = [next(iter(one.data.val_dataloader())) for one in (loaded, trained[1])]
     assert torch.equal(held_out[0].tokens, held_out[1].tokens)
+    content = file.read_bytes()
+    for damaged in (b"", content[: len(content) // 2], b"no weights at all"):
+        file.write_bytes(damaged)
+        with pytest.warns(UserWarning, match="are damaged, training again"):
+            assert weights.load(grid[1], {}) is None
 
 
 def with_loss(trained: TrainedTrial, loss: float) -> TrainedTrial:
