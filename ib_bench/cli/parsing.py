@@ -131,5 +131,12 @@ def _readable(kind: str) -> str:
         names = re.findall(r"'([^']+)'", kind)
         return "one of " + ", ".join(names) if names else ""
     name = re.sub(r"<class '([^']+)'>", r"\1", kind)
-    articles = {"int": "an integer", "float": "a number", "bool": "true or false", "NoneType": "null", "list": "a list"}
+    articles = {
+        "int": "an integer",
+        "float": "a number",
+        "bool": "true or false",
+        "NoneType": "null",
+        "list": "a list",
+        "dict": "a mapping",
+    }
     return articles.get(name, name)
