@@ -1,16 +1,13 @@
 """A trial's training step against a bare PyTorch loop, and against Lightning used naively.
 
-All three train the same model on the same sequences with the same optimizer. They take turns, and each figure is a
-median over the rounds, so that what else the machine does disturbs the ratios little.
+All three train the same model on the same sequences with the same optimizer, and validate as often.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import statistics
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +18,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, TensorDataset
 
 from ib_bench import models
+from ib_bench.benchmarks.figure import Figure, OnRound, timed_in_turns
 from ib_bench.data import ModularAddition
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import cross_entropy
@@ -28,84 +26,83 @@ from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import Batch
 from ib_bench.training.fitting import silent, train
 
-MODELS = {
-    "LSTM": {"hidden_size": 64},
-    "DenseSSM": {"hidden_size": 64},
-    "Transformer": {"hidden_size": 64, "num_layers": 2, "num_heads": 2},
-}
-"""The architectures that are timed, and their sizes."""
-
 _NUM_SEQUENCES = 4096
+_VAL_CHECK_INTERVAL = 157  # what a trial on these data would take
 
 
 @dataclass(frozen=True)
-class StepCost:
-    """Milliseconds per optimizer step, medians over rounds.
-
-    Attributes:
-        model: name of the architecture.
-        bare_ms: a loop of forward, backward and step.
-        trial_ms: the same through the Trainer as a trial sets it up.
-        naive_ms: the same through a Trainer with its defaults and a DataLoader that collates samples.
-    """
+class _Size:
+    """Arguments of an architecture, and how the trial's step should compare with the bare loop's."""
 
     model: str
-    bare_ms: float
-    trial_ms: float
-    naive_ms: float
-
-    @property
-    def trial_ratio(self) -> float:
-        """How much longer a trial's step takes than the bare loop's."""
-        return self.trial_ms / self.bare_ms
-
-    @property
-    def naive_ratio(self) -> float:
-        """How much longer the naive step takes than the bare loop's."""
-        return self.naive_ms / self.bare_ms
+    sizes: dict[str, int]
+    target: float
+    share_of_steps: float = 1.0
 
 
-def measure_step_costs(
-    num_steps: int, num_rounds: int, on_round: Callable[[str], None] = lambda model: None
-) -> list[StepCost]:
-    """Time the three ways of training for every architecture of :data:`MODELS`, on one CPU thread.
+_SIZES = [
+    *(_Size("LSTM", {"hidden_size": width}, target) for width, target in ((32, 1.10), (64, 1.05), (128, 1.05))),
+    *(_Size("DenseSSM", {"hidden_size": width}, target) for width, target in ((32, 1.10), (64, 1.05), (128, 1.05))),
+    *(
+        _Size("Transformer", {"hidden_size": width, "num_layers": 2, "num_heads": 2}, target)
+        for width, target in ((32, 1.10), (64, 1.05), (128, 1.05))
+    ),
+    _Size("LSTM", {"hidden_size": 768}, 1.05, 0.05),
+    _Size("DenseSSM", {"hidden_size": 256}, 1.05, 0.05),
+    _Size("Transformer", {"hidden_size": 256, "num_layers": 6, "num_heads": 4}, 1.05, 0.05),
+]
+"""Small widths and the paper's."""
+
+
+def training_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[Figure]:
+    """Time the three ways of training for every architecture and size, on one CPU thread.
 
     Args:
-        num_steps: optimizer steps in each timing.
+        num_steps: optimizer steps in each timing; the paper's widths, which take longer, get a twentieth of them.
         num_rounds: timings of each, in turns.
-        on_round: is told the model's name before each round.
+        on_round: is told the model before each round.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [_measure(name, num_steps, num_rounds, on_round) for name in MODELS]
+        return [figure for size in _SIZES for figure in _measure(size, num_steps, num_rounds, on_round)]
     finally:
         torch.set_num_threads(threads)
 
 
-def _measure(name: str, num_steps: int, num_rounds: int, on_round: Callable[[str], None]) -> StepCost:
+def _measure(size: _Size, num_steps: int, num_rounds: int, on_round: OnRound) -> Iterator[Figure]:
+    name = f"{size.model}, width {size.sizes['hidden_size']}"
     data = ModularAddition(modulus=5, max_length=10, length_distribution="fixed", num_train_sequences=_NUM_SEQUENCES)
-    loops = (_bare_loop, _trial_loop, _naive_loop)
-    timings: list[list[float]] = [[] for _ in loops]
-    for _ in range(num_rounds):
-        on_round(name)
-        for loop, seconds in zip(loops, timings, strict=True):
-            model = getattr(models, name)(data.vocab_size, data.num_classes, **MODELS[name])
-            start = time.perf_counter()
-            loop(model, data, num_steps)
-            seconds.append(time.perf_counter() - start)
-    return StepCost(name, *(1000 * statistics.median(seconds) / num_steps for seconds in timings))
+    num = max(1, round(num_steps * size.share_of_steps))
+
+    def contestant(loop: Callable[[SequenceModel, StateTrackingData, int], None]) -> Callable[[], None]:
+        return lambda: loop(getattr(models, size.model)(data.vocab_size, data.num_classes, **size.sizes), data, num)
+
+    contestants = [contestant(loop) for loop in (_bare_loop, _trial_loop, _naive_loop)]
+    seconds = timed_in_turns(contestants, num_rounds, lambda: on_round(name))
+    bare, trial, naive = (1000 * time / num for time in seconds)
+    note = f"{trial:.2f} against {bare:.2f} ms per step"
+    yield Figure("steps", f"{name}: trial against bare loop", trial / bare, "x", size.target, note=note)
+    note = f"{naive:.2f} against {bare:.2f} ms per step"
+    yield Figure("steps", f"{name}: Lightning's defaults against bare loop", naive / bare, "x", note=note)
 
 
 def _bare_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:
     optimizer = model.configure_optimizers()
-    for batch in _endless(data):
-        if num_steps == 0:
-            return
+    for step, batch in zip(range(1, num_steps + 1), _endless(data), strict=False):
         optimizer.zero_grad()
         cross_entropy(model(batch.tokens), batch.targets).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        num_steps -= 1
+        if step % _VAL_CHECK_INTERVAL == 0:
+            _validate(model, data)
+
+
+@torch.no_grad()
+def _validate(model: SequenceModel, data: StateTrackingData) -> None:
+    model.eval()
+    for batch in data.val_dataloader():
+        cross_entropy(model(batch.tokens), batch.targets)
+    model.train()
 
 
 def _endless(data: StateTrackingData) -> Iterator[Batch]:
@@ -116,15 +113,22 @@ def _endless(data: StateTrackingData) -> Iterator[Batch]:
 
 def _trial_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:
     with _unseen():
-        train(model, data, num_steps, num_steps + 1, [], accelerator="cpu")
+        train(model, data, num_steps, _VAL_CHECK_INTERVAL, [], accelerator="cpu")
 
 
 def _naive_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:
     tokens, targets = map(torch.cat, zip(*data.train_dataloader(), strict=True))
     loader = DataLoader(_Samples(tokens, targets), batch_size=data.batch_size, shuffle=True)
     with _unseen(), tempfile.TemporaryDirectory() as folder:
-        trainer = pl.Trainer(max_steps=num_steps, accelerator="cpu", logger=CSVLogger(folder), default_root_dir=folder)
-        trainer.fit(model, loader)
+        trainer = pl.Trainer(
+            max_steps=num_steps,
+            accelerator="cpu",
+            logger=CSVLogger(folder),
+            default_root_dir=folder,
+            val_check_interval=_VAL_CHECK_INTERVAL,
+            check_val_every_n_epoch=None,
+        )
+        trainer.fit(model, loader, data.val_dataloader())
 
 
 class _Samples(TensorDataset):

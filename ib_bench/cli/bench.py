@@ -1,59 +1,73 @@
-"""``ib-bench bench``: what the suite costs on this machine."""
+"""``ib-bench bench``: what the suite costs on this machine, beside what it should cost."""
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import torch
-from jsonargparse import ArgumentParser
-from rich import box
+from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
 
-from ib_bench.benchmarks.training_step import StepCost, measure_step_costs
+from ib_bench.benchmarks.figure import Figure, OnRound
+from ib_bench.benchmarks.training_step import training_steps
 from ib_bench.cli.parsing import parse
-from ib_bench.errors import require
-from ib_bench.report.tables import OutputFormat
+from ib_bench.errors import UnknownNameError, require
+from ib_bench.report.tables import OutputFormat, to_json
+from ib_bench.report.terminal import plain_table, show, titled
+
+_BENCHMARKS = {
+    "steps": lambda options, on_round: training_steps(options.steps, options.rounds, on_round),
+}
+"""What can be measured, by name."""
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
-    """Time a training step three ways."""
+    """Measure, and print every figure beside its target."""
     parser = ArgumentParser(
         prog=f"ib-bench {command}",
-        description="Time a trial's training step against a bare PyTorch loop and against Lightning used naively.",
+        description=f"Measure what the suite costs on this machine: {', '.join(_BENCHMARKS)}.",
         exit_on_error=False,
     )
-    parser.add_argument("--steps", type=int, default=300, help="Optimizer steps in each timing.")
-    parser.add_argument("--rounds", type=int, default=7, help="Timings of each, in turns.")
+    parser.add_argument("names", type=str, nargs="*", default=[], help="Which benchmarks; all of them if left out.")
+    parser.add_argument("--steps", type=int, default=300, help="Optimizer steps in each timing of a training.")
+    parser.add_argument("--rounds", type=int, default=7, help="Timings of each contestant, in turns.")
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
     options = parse(parser, arguments)
-    require(options.steps >= 1, "steps", options.steps, "an integer of at least 1")
-    require(options.rounds >= 1, "rounds", options.rounds, "an integer of at least 1")
+    for option in ("steps", "rounds"):
+        require(getattr(options, option) >= 1, option, getattr(options, option), "an integer of at least 1")
+    for name in options.names:
+        if name not in _BENCHMARKS:
+            raise UnknownNameError("benchmark", name, _BENCHMARKS)
     with Console(stderr=True).status("timing") as status:
-        costs = measure_step_costs(options.steps, options.rounds, lambda model: status.update(f"timing {model}"))
-    machine = {"platform": platform.platform(), "torch": torch.__version__, "num_threads": 1}
+        figures = _measured(options, lambda what: status.update(f"timing {what}"))
+    machine = {"platform": platform.platform(), "python": platform.python_version(), "torch": torch.__version__}
     if options.format == "json":
-        ratios = [{"trial_ratio": cost.trial_ratio, "naive_ratio": cost.naive_ratio} for cost in costs]
-        rows = [{**asdict(cost), **ratio} for cost, ratio in zip(costs, ratios, strict=True)]
-        print(json.dumps({"machine": machine, "training_step": rows}, indent=2))
+        rows = [{**asdict(figure), "reached": figure.reached} for figure in figures]
+        print(to_json({"machine": machine, "figures": rows}), end="")
     else:
-        Console().print(_table(costs, machine))
+        note = ", ".join(f"{name} {value}" for name, value in machine.items())
+        show(titled("What the suite costs on this machine", _table(figures), note))
     return 0
 
 
-def _table(costs: Sequence[StepCost], machine: dict[str, object]) -> Table:
-    table = Table(
-        title="One training step: batch 64, length 10, aligned chain of thought",
-        caption=", ".join(f"{name} {value}" for name, value in machine.items()),
-        box=box.SIMPLE_HEAD,
-    )
-    table.add_column("model")
-    for column in ("bare loop", "trial", "naive Lightning", "trial / bare", "naive / bare"):
-        table.add_column(column, justify="right")
-    for cost in costs:
-        times = [f"{value:.2f} ms" for value in (cost.bare_ms, cost.trial_ms, cost.naive_ms)]
-        table.add_row(cost.model, *times, f"{cost.trial_ratio:.2f}x", f"{cost.naive_ratio:.2f}x")
+def _measured(options: Namespace, on_round: OnRound) -> list[Figure]:
+    names = options.names or list(_BENCHMARKS)
+    return [figure for name in names for figure in _BENCHMARKS[name](options, on_round)]
+
+
+def _table(figures: Sequence[Figure]) -> Table:
+    table = plain_table()
+    table.add_column("benchmark")
+    table.add_column("what")
+    for column in ("measured", "target"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("from")
+    for figure in figures:
+        colour = {True: "green", False: "red", None: "default"}[figure.reached]
+        target = "" if figure.target is None else f"{'>=' if figure.at_least else '<='} {figure.target:g}{figure.unit}"
+        value = f"[{colour}]{figure.value:.3g}{figure.unit}[/{colour}]"
+        table.add_row(figure.benchmark, figure.what, value, target, figure.note)
     return table
