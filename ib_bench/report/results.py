@@ -117,9 +117,9 @@ def loss_curves(sources: Mapping[str, Records], key: str | None) -> LossCurves |
     if not fitting:
         return None
     search, records = max(fitting, key=lambda pair: pair[0].num_trials)
-    keys = {trial for evaluation in search.evaluations for trial in evaluation.trials}
-    trials = [trial for trial in records.trials if trial.key in keys]
-    return LossCurves(search, sorted(trials, key=lambda trial: int(trial.config["num_train_sequences"])))
+    return LossCurves(
+        search, sorted(records.trials_of(search), key=lambda trial: int(trial.config["num_train_sequences"]))
+    )
 
 
 def collect(sources: Mapping[str, Records]) -> Results:

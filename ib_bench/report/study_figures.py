@@ -135,9 +135,17 @@ def _line(axis: Any, rows: Sequence[Row], places: Sequence[float], style: str) -
     if rows:
         shade = colour(rows[0]["model"])
         axis.plot(places, [row["drawn"] for row in rows], color=shade, linestyle=style, linewidth=1, alpha=0.7)
-    for row, place in zip(rows, places, strict=True):
-        face = "white" if row["censored"] else colour(row["model"])
-        axis.plot(place, row["drawn"], marker(row["model"]), mfc=face, mec=colour(row["model"]), markersize=5)
+        for censored in (False, True):
+            points = [(x, row["drawn"]) for row, x in zip(rows, places, strict=True) if row["censored"] == censored]
+            face = "white" if censored else shade
+            axis.plot(
+                [x for x, _ in points],
+                [y for _, y in points],
+                marker(rows[0]["model"]),
+                mfc=face,
+                mec=shade,
+                markersize=5,
+            )
 
 
 def _heat_maps(rows: Sequence[Row]) -> Any:
