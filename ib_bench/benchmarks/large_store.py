@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from itertools import islice, product
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _SETTINGS = SearchSettings(learning_rates=[1e-3, 1e-4], seeds=[10, 20], max_size
 _SIZES = [4096, 2048, 1024, 512, 256]
 _CURVE_LENGTH = 30
 _TARGETS_S = {"results": 2.0, "report": 30.0}
+_ROUNDS = {"results": 5, "report": 1}
 
 TRIALS_PER_SEARCH = len(_SIZES) * len(_SETTINGS.grid())
 
@@ -39,10 +41,9 @@ def large_store(on_round: OnRound, num_searches: int = 10_000) -> list[Figure]:
         what = f"{num_searches:,} searches, {num_searches * TRIALS_PER_SEARCH:,} trials"
         figures = []
         for verb, arguments in commands.items():
-            (seconds,) = timed_in_turns(
-                [command(folder, verb, *arguments)], 3 if verb == "results" else 1, lambda verb=verb: on_round(verb)
-            )
-            figures.append(Figure("store", f"{verb}: {what}", seconds, "s", _TARGETS_S[verb]))
+            run = command(folder, verb, *arguments)
+            (seconds,) = timed_in_turns([run], _ROUNDS[verb], partial(on_round, f"{verb}, {what}"))
+            figures.append(Figure("store", f"{verb}, {what}", seconds, "s", _TARGETS_S[verb]))
         return figures
 
 

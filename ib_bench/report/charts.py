@@ -21,9 +21,12 @@ from ib_bench.report.styles import (
     models_in_order,
     shape,
 )
+from ib_bench.results.records import Json
 
 _FILL = alt.Fill("fill:N", scale=None)
 """The model's colour, or white where a number is only a bound."""
+
+_ROWS = alt.NamedData("rows")
 
 _LEGEND = alt.Legend(symbolFillColor="transparent")
 
@@ -32,7 +35,7 @@ _TOOLTIP = ("model", "task", "L", "supervision", "lengths")
 _DIRECTIONS = {"lower_bound": "\N{UPWARDS ARROW}", "upper_bound": "\N{DOWNWARDS ARROW}"}
 
 
-def study_charts(results: Results, losses: LossCurves | None = None) -> list[tuple[str, dict[str, Any]]]:
+def study_charts(results: Results, losses: LossCurves | None = None) -> list[tuple[str, Json]]:
     """A title and a Vega-Lite specification for every chart for which there are results.
 
     Args:
@@ -44,7 +47,7 @@ def study_charts(results: Results, losses: LossCurves | None = None) -> list[tup
     kappas = [{**row, "bound": row["kind"]} for row in results.sharings if row["kappa"] is not None]
     lengths = [row for row in results.extrapolations if row["headline"]]
     points = [row for row in kappas if row["accuracy_2x"] is not None]
-    drawings: list[tuple[str, Sequence[Row], Callable[[Sequence[Row]], Any]]] = [
+    drawings: list[tuple[str, Sequence[Row], Callable[[Sequence[Row]], Json]]] = [
         ("N* against maximal length", searches, _against_length),
         ("N* against the size of the task, uniform lengths", sized, _against_size),
         ("N* over task and length, uniform lengths", [r for r in searches if r["lengths"] == "uniform"], _heat_map),
@@ -52,25 +55,25 @@ def study_charts(results: Results, losses: LossCurves | None = None) -> list[tup
         ("Accuracy against length", lengths, _extrapolations),
         (f"Kappa and length extrapolation: {rank_correlation(points)}", points, _scatter),
     ]
-    charts = [(title, draw(_named(rows)).to_dict()) for title, rows, draw in drawings if rows]
+    charts = [(title, draw(_named(rows))) for title, rows, draw in drawings if rows]
     if losses is not None:
         charts.append((f"Validation losses: {losses.title}", _losses(losses).to_dict()))
     return charts
 
 
-def _against_length(rows: Sequence[Row]) -> Any:
+def _against_length(rows: Sequence[Row]) -> Json:
     x = alt.X("L:Q", title="maximal length L", axis=alt.Axis(tickMinStep=1))
     return _curves([{**row, "panel": row["task"]} for row in rows], x)
 
 
-def _against_size(rows: Sequence[Row]) -> Any:
+def _against_size(rows: Sequence[Row]) -> Json:
     sizes = sorted({row["size"] for row in rows})
     axis = alt.Axis(values=sizes, format="d")
     x = alt.X("size:Q", title="size of the task", scale=alt.Scale(type="log"), axis=axis)
     return _curves([{**row, "panel": f"{row['task'].partition('(')[0]}, L={row['L']}"} for row in rows], x)
 
 
-def _curves(rows: Sequence[Row], x: Any) -> Any:
+def _curves(rows: Sequence[Row], x: Any) -> Json:
     """N*, a panel for each regime and each ``panel`` of the rows."""
     y = alt.Y("drawn:Q", title="N*", scale=alt.Scale(type="log"))
     lengths = in_order((row["lengths"] for row in rows), list(DISTRIBUTIONS.values()))
@@ -94,7 +97,7 @@ def _points(rows: Sequence[Row], x: Any, y: Any, tooltip: list[Any], **more: Any
     ]
 
 
-def _heat_map(rows: Sequence[Row]) -> Any:
+def _heat_map(rows: Sequence[Row]) -> Json:
     chart = alt.Chart().mark_rect(stroke="white")
     scale = alt.Scale(type="log", scheme="viridis", reverse=True)
     ordered = sorted(rows, key=lambda row: (row["task"].partition("(")[0], row["size"] or 0))
@@ -114,7 +117,7 @@ def _heat_map(rows: Sequence[Row]) -> Any:
     return _faceted(alt.layer(cells, text), rows, column="model", row="panel", size=(170, 90))
 
 
-def _kappas(rows: Sequence[Row]) -> Any:
+def _kappas(rows: Sequence[Row]) -> Json:
     models = models_in_order(row["model"] for row in rows)
     x = alt.X("model:N", title=None, sort=models, axis=alt.Axis(labelAngle=-20))
     y = alt.Y("kappa:Q", scale=alt.Scale(type="log", base=2))
@@ -125,7 +128,7 @@ def _kappas(rows: Sequence[Row]) -> Any:
     return _faceted(alt.layer(one, *points), rows, column="supervision", row=panel)
 
 
-def _extrapolations(rows: Sequence[Row]) -> Any:
+def _extrapolations(rows: Sequence[Row]) -> Json:
     x = alt.X("multiple:Q", title="length, multiple of L", scale=alt.Scale(type="log", base=2))
     y = alt.Y("final:Q", title="accuracy")
     numbers = [alt.Tooltip("final:Q", format=".2f"), alt.Tooltip("token:Q", format=".2f")]
@@ -138,13 +141,14 @@ def _extrapolations(rows: Sequence[Row]) -> Any:
     return _faceted(alt.layer(lines, points), rows, column="supervision", row="panel")
 
 
-def _scatter(rows: Sequence[Row]) -> Any:
+def _scatter(rows: Sequence[Row]) -> Json:
     x = alt.X("kappa:Q", scale=alt.Scale(type="log"))
     y = alt.Y("accuracy_2x:Q", title="accuracy at 2 L")
     arrows = {"upper_bound": "\N{LEFTWARDS ARROW}", "lower_bound": "\N{RIGHTWARDS ARROW}"}
     rows = [{**row, "direction": arrows.get(row["bound"], "")} for row in rows]
     tooltip = _tooltips("text:N", alt.Tooltip("accuracy_2x:Q", format=".2f"))
-    return alt.layer(*_points(rows, x, y, tooltip), data=_inline(rows)).properties(width=420, height=300)
+    chart = alt.layer(*_points(rows, x, y, tooltip), data=_ROWS)
+    return _with_rows(chart.properties(width=420, height=300), rows)
 
 
 def _losses(losses: LossCurves) -> Any:
@@ -211,13 +215,18 @@ def _tooltips(*more: Any) -> list[Any]:
 
 def _faceted(
     chart: Any, rows: Sequence[Row], column: str, row: str | None = None, size: tuple[int, int] = (190, 150)
-) -> Any:
+) -> Json:
     orders = {"supervision": list(REGIMES.values()), "model": models_in_order(one["model"] for one in rows)}
     facets: dict[str, Any] = {"column": alt.Column(f"{column}:N", title=None, sort=orders[column])}
     if row is not None:
         order = orders.get(row) or in_order(one[row] for one in rows)
         facets["row"] = alt.Row(f"{row}:N", title=None, sort=order)
-    return chart.properties(width=size[0], height=size[1]).facet(data=_inline(rows), **facets)
+    return _with_rows(chart.properties(width=size[0], height=size[1]).facet(data=_ROWS, **facets), rows)
+
+
+def _with_rows(chart: Any, rows: Sequence[Row]) -> Json:
+    """The specification of a chart, with its rows put in as they are: Altair would validate every number of them."""
+    return {**chart.to_dict(), "datasets": {_ROWS.name: list(rows)}}
 
 
 def _inline(rows: Sequence[Row]) -> Any:
