@@ -97,11 +97,14 @@ class FittedTable:
         return _total(self._widths)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from self._line([Text(column.title, style="table.header") for column in self._columns], console)
+        yield from self._row([Text(column.title, style="table.header") for column in self._columns], console)
         yield Segment("─" * self.width + "\n")
         for row in self._rows:
-            for line in self._wrapped(row, console) if self._wraps else [row]:
-                yield from self._line(line, console)
+            yield from self._row(row, console)
+
+    def _row(self, cells: Sequence[str | Text], console: Console) -> Iterable[Segment]:
+        for line in self._wrapped(cells, console) if self._wraps else [cells]:
+            yield from self._line(line, console)
 
     def _line(self, cells: Iterable[str | Text], console: Console) -> Iterable[Segment]:
         plain = ""
