@@ -31,6 +31,7 @@ from ib_bench.report.styles import (
 from ib_bench.results.records import Json
 
 _PANEL = (3.0, 2.5)  # inches
+_MAX_LABELLED = 12  # rows and columns of a heat map whose cells have room for a number
 _BESIDE = 1.015  # the factor by which models are moved apart on the horizontal axis
 
 
@@ -149,11 +150,15 @@ def _line(axis: Any, rows: Sequence[Row], places: Sequence[float], style: str) -
 
 
 def _heat_maps(rows: Sequence[Row]) -> Any:
-    """N* over the task's size and L: a panel for each task, model and regime; hatched where it is only a bound."""
+    """N* over the task's size and L: a panel for each task, model and regime; hatched where it is only a bound.
+
+    The numbers are written into the cells while they fit.
+    """
     named = [{**row, "panel": _joined(_family(row), row["model"], row["group"])} for row in rows]
     panels = sorted({(_family(row), row["group"], rank(row["model"]), row["panel"]) for row in named})
     regimes, columns = _regimes(rows), [panel for *_, panel in panels]
     figure, axes = _panels(len(regimes), len(columns), share_y=False)
+    legible = len({row["size"] for row in rows}) <= _MAX_LABELLED and len({row["L"] for row in rows}) <= _MAX_LABELLED
     norm = matplotlib.colors.LogNorm(1, max(row["drawn"] for row in rows) or 10)
     for axis, regime, panel in _each(axes, regimes, columns):
         of_panel = [row for row in named if row["panel"] == panel]
@@ -164,7 +169,8 @@ def _heat_maps(rows: Sequence[Row]) -> Any:
                 place = sizes.index(row["size"]), lengths.index(row["L"])
                 values[place] = row["drawn"]
                 on_dark = {"color": "w" if norm(row["drawn"]) > 0.6 else "k"}
-                axis.text(*reversed(place), row["text"], ha="center", va="center", fontsize=6, **on_dark)
+                if legible:
+                    axis.text(*reversed(place), row["text"], ha="center", va="center", fontsize=6, **on_dark)
                 if row["censored"]:
                     corner = (place[1] - 0.5, place[0] - 0.5)
                     axis.add_patch(matplotlib.patches.Rectangle(corner, 1, 1, fill=False, hatch="///", alpha=0.3, lw=0))
@@ -172,7 +178,8 @@ def _heat_maps(rows: Sequence[Row]) -> Any:
         image = axis.imshow(values, norm=norm, cmap="viridis_r", aspect="auto", origin="lower")
         axis.set_xticks(range(len(lengths)), lengths)
         axis.set_yticks(range(len(sizes)), sizes)
-    figure.colorbar(image, ax=axes.ravel().tolist(), label="N* (hatched: larger), uniform lengths")
+    label = "N* (hatched: larger), uniform lengths" + ("" if legible else "; the tables hold the numbers")
+    figure.colorbar(image, ax=axes.ravel().tolist(), label=label)
     _name_panels(axes, regimes, columns, "maximal length L", "size of the task")
     return figure
 
