@@ -6,15 +6,17 @@ an arrow. Log scales wherever a number counts sequences, and around 1 for kappa.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
 import matplotlib.colors
 import matplotlib.patches
 import matplotlib.ticker
 import numpy as np
+from matplotlib.collections import LineCollection
 
 from ib_bench.report.figures import saved
 from ib_bench.report.results import LossCurves, Results, Row
@@ -30,8 +32,12 @@ from ib_bench.report.styles import (
 )
 from ib_bench.results.records import Json
 
+Value = TypeVar("Value")
+
 _PANEL = (3.0, 2.5)  # inches
 _MAX_LABELLED = 12  # rows and columns of a heat map whose cells have room for a number
+_MAX_PANELS = 24  # in a row or column; more make a picture that no program opens
+_MAX_TICKS = 24
 _BESIDE = 1.015  # the factor by which models are moved apart on the horizontal axis
 
 
@@ -103,11 +109,11 @@ def _against_size(rows: Sequence[Row]) -> Any:
     """N* against the size of the task, such as the modulus: a panel for each L and regime."""
     named = [{**row, "panel": _joined(_family(row), f"L={row['L']}", row["group"])} for row in rows]
     figure, axes = _lines(named, "size", "size of the task")
-    for axis, panel in zip(axes[-1], in_order(row["panel"] for row in named), strict=True):
+    for axis, panel in zip(axes[-1], in_order(row["panel"] for row in named)[:_MAX_PANELS], strict=True):
         axis.set_xscale("log")
         sizes = sorted({row["size"] for row in named if row["panel"] == panel})
         axis.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
-        axis.set_xticks(sizes)
+        axis.set_xticks(_thinned(sizes))
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     return figure
@@ -115,7 +121,8 @@ def _against_size(rows: Sequence[Row]) -> Any:
 
 def _lines(rows: Sequence[Row], x: str, x_label: str) -> tuple[Any, Any]:
     regimes, columns = _regimes(rows), in_order(row["panel"] for row in rows)
-    figure, axes = _panels(len(regimes), len(columns))
+    figure, axes = _panels(len(regimes), len(columns[:_MAX_PANELS]))
+    _tell_of_missing(figure, columns)
     for axis, regime, panel in _each(axes, regimes, columns):
         here = [row for row in rows if row["supervision"] == regime and row["panel"] == panel and row["drawn"]]
         models = models_in_order(row["model"] for row in here)
@@ -136,17 +143,8 @@ def _line(axis: Any, rows: Sequence[Row], places: Sequence[float], style: str) -
     if rows:
         shade = colour(rows[0]["model"])
         axis.plot(places, [row["drawn"] for row in rows], color=shade, linestyle=style, linewidth=1, alpha=0.7)
-        for censored in (False, True):
-            points = [(x, row["drawn"]) for row, x in zip(rows, places, strict=True) if row["censored"] == censored]
-            face = "white" if censored else shade
-            axis.plot(
-                [x for x, _ in points],
-                [y for _, y in points],
-                marker(rows[0]["model"]),
-                mfc=face,
-                mec=shade,
-                markersize=5,
-            )
+        points = [(x, row["drawn"], not row["censored"]) for row, x in zip(rows, places, strict=True)]
+        _points(axis, points, rows[0]["model"], markersize=5)
 
 
 def _heat_maps(rows: Sequence[Row]) -> Any:
@@ -157,7 +155,8 @@ def _heat_maps(rows: Sequence[Row]) -> Any:
     named = [{**row, "panel": _joined(_family(row), row["model"], row["group"])} for row in rows]
     panels = sorted({(_family(row), row["group"], rank(row["model"]), row["panel"]) for row in named})
     regimes, columns = _regimes(rows), [panel for *_, panel in panels]
-    figure, axes = _panels(len(regimes), len(columns), share_y=False)
+    figure, axes = _panels(len(regimes), len(columns[:_MAX_PANELS]), share_y=False)
+    _tell_of_missing(figure, columns)
     legible = len({row["size"] for row in rows}) <= _MAX_LABELLED and len({row["L"] for row in rows}) <= _MAX_LABELLED
     norm = matplotlib.colors.LogNorm(1, max(row["drawn"] for row in rows) or 10)
     for axis, regime, panel in _each(axes, regimes, columns):
@@ -176,8 +175,8 @@ def _heat_maps(rows: Sequence[Row]) -> Any:
                     axis.add_patch(matplotlib.patches.Rectangle(corner, 1, 1, fill=False, hatch="///", alpha=0.3, lw=0))
         axis.grid(visible=False)
         image = axis.imshow(values, norm=norm, cmap="viridis_r", aspect="auto", origin="lower")
-        axis.set_xticks(range(len(lengths)), lengths)
-        axis.set_yticks(range(len(sizes)), sizes)
+        axis.set_xticks(_thinned(range(len(lengths))), _thinned(lengths))
+        axis.set_yticks(_thinned(range(len(sizes))), _thinned(sizes))
     label = "N* (hatched: larger), uniform lengths" + ("" if legible else "; the tables hold the numbers")
     figure.colorbar(image, ax=axes.ravel().tolist(), label=label)
     _name_panels(axes, regimes, columns, "maximal length L", "size of the task")
@@ -188,38 +187,56 @@ def _kappas(rows: Sequence[Row]) -> Any:
     """Kappa of every experiment, a column for each model, around the line at 1; bounds are open, with an arrow."""
     regimes, groups = _regimes(rows), in_order(row["group"] for row in rows)
     models = models_in_order(row["model"] for row in rows)
-    figure, axes = _panels(len(groups), len(regimes), (3.2, 3.2))
+    figure, axes = _panels(len(groups[:_MAX_PANELS]), len(regimes), (3.2, 3.2))
+    _tell_of_missing(figure, groups)
     for axis, group, regime in _each(axes, groups, regimes):
         here = [row for row in rows if row["supervision"] == regime and row["group"] == group]
         for column, model in enumerate(models):
             of_model = [row for row in here if row["model"] == model]
-            for index, row in enumerate(of_model):
-                x = column + (index + 0.5) / len(of_model) * 0.7 - 0.35
-                _bounded_point(axis, x, row["kappa"], row["kind"], model)
+            places = [column + (index + 0.5) / len(of_model) * 0.7 - 0.35 for index in range(len(of_model))]
+            for x, row in zip(places, of_model, strict=True):
+                if row["kind"] != "value":
+                    _arrow(axis, x, row["kappa"], row["kind"], colour(model))
+            points = [(x, row["kappa"], row["kind"] == "value") for x, row in zip(places, of_model, strict=True)]
+            _points(axis, points, model, markersize=5)
         axis.axhline(1, color="grey", linewidth=0.8)
         axis.set_yscale("log", base=2)
         axis.yaxis.set_major_formatter("{x:g}")
         axis.set_xticks(range(len(models)), models, fontsize="small", rotation=20)
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
-    for axis, group in zip(axes[:, 0], groups, strict=True):
+    for axis, group in zip(axes[:, 0], groups, strict=False):
         axis.set_ylabel(_joined(group, "kappa", between="\n"))
     _legend(figure, rows, {}, open_means="a bound")
     return figure
 
 
-def _bounded_point(axis: Any, x: float, y: float, kind: str, model: str) -> None:
-    known = kind == "value"
-    if not known:
-        end = y * (1.5 if kind == "lower_bound" else 1 / 1.5)
-        axis.annotate("", (x, end), (x, y), arrowprops={"arrowstyle": "->", "color": colour(model), "lw": 0.8})
-        axis.plot(x, end, alpha=0)  # so that the axis goes as far as the arrow
-    axis.plot(x, y, marker(model), mfc=colour(model) if known else "white", mec=colour(model), markersize=5)
+def _arrow(axis: Any, x: float, y: float, kind: str, shade: str) -> None:
+    """From a bound of kappa to the side on which kappa lies."""
+    end = y * (1.5 if kind == "lower_bound" else 1 / 1.5)
+    axis.annotate("", (x, end), (x, y), arrowprops={"arrowstyle": "->", "color": shade, "lw": 0.8})
+    axis.update_datalim([(x, end)])  # so that the axis goes as far as the arrow
+
+
+def _points(axis: Any, points: Sequence[tuple[float, float, bool]], model: str, **style: Any) -> None:
+    """Markers of a model: of what is known filled, of bounds white.
+
+    Args:
+        axis: matplotlib's.
+        points: horizontal and vertical place, and whether the number is known.
+        model: whose colour and marker they have.
+        style: more about all markers.
+    """
+    for wanted in (True, False):
+        places = [(x, y) for x, y, known in points if known is wanted]
+        face = colour(model) if wanted else "white"
+        axis.plot([x for x, _ in places], [y for _, y in places], marker(model), mfc=face, mec=colour(model), **style)
 
 
 def _extrapolations(rows: Sequence[Row]) -> Any:
     """Accuracy against the length multiple: a thin line for each experiment, a thick one for the median."""
     regimes, groups = _regimes(rows), in_order(row["group"] for row in rows)
-    figure, axes = _panels(len(groups), len(regimes), (3.2, 3.2))
+    figure, axes = _panels(len(groups[:_MAX_PANELS]), len(regimes), (3.2, 3.2))
+    _tell_of_missing(figure, groups)
     for axis, group, regime in _each(axes, groups, regimes):
         here = [row for row in rows if row["supervision"] == regime and row["group"] == group]
         for model in models_in_order(row["model"] for row in here):
@@ -227,8 +244,8 @@ def _extrapolations(rows: Sequence[Row]) -> Any:
             for row in here:
                 if row["model"] == model:
                     curves.setdefault((row["source"], row["key"]), []).append(row)
-            for curve in curves.values():
-                axis.plot(*_accuracy_curve(curve), color=colour(model), linewidth=0.5, alpha=0.25)
+            lines = [_accuracy_curve(curve) for curve in curves.values()]
+            axis.add_collection(LineCollection(lines, colors=colour(model), linewidths=0.5, alpha=0.25))
             multiples = sorted({row["multiple"] for row in here})
             everything = [row for curve in curves.values() for row in curve]
             shared = [m for m in multiples if sum(row["multiple"] == m for row in everything) == len(curves)]
@@ -239,26 +256,26 @@ def _extrapolations(rows: Sequence[Row]) -> Any:
         axis.xaxis.set_major_formatter("{x:g}x")
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
         axis.set_xlabel("length, multiple of L")
-    for axis, group in zip(axes[:, 0], groups, strict=True):
+    for axis, group in zip(axes[:, 0], groups, strict=False):
         axis.set_ylabel(_joined(group, "normalised final-state accuracy", between="\n"))
     _legend(figure, rows, {"median": {"linestyle": "-", "linewidth": 2}})
     return figure
 
 
-def _accuracy_curve(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
-    rows = sorted(rows, key=lambda row: row["multiple"])
-    return [row["multiple"] for row in rows], [row["final"] for row in rows]
+def _accuracy_curve(rows: Sequence[Row]) -> list[tuple[float, float]]:
+    return [(row["multiple"], row["final"]) for row in sorted(rows, key=lambda row: row["multiple"])]
 
 
 def _kappa_and_extrapolation(rows: Sequence[Row]) -> Any:
     """Accuracy at 2 L against kappa, with Spearman's rank correlation of those kappas that are known."""
     groups = in_order(row["group"] for row in rows)
-    figure, axes = _panels(1, len(groups), (5.5, 4.0))
-    for axis, group in zip(axes[0], groups, strict=True):
+    figure, axes = _panels(1, len(groups[:_MAX_PANELS]), (5.5, 4.0))
+    _tell_of_missing(figure, groups)
+    for axis, group in zip(axes[0], groups, strict=False):
         here = [row for row in rows if row["group"] == group]
-        for row in here:
-            face = colour(row["model"]) if row["kind"] == "value" else "white"
-            axis.plot(row["kappa"], row["accuracy_2x"], marker(row["model"]), mfc=face, mec=colour(row["model"]))
+        for model in models_in_order(row["model"] for row in here):
+            of_model = [row for row in here if row["model"] == model]
+            _points(axis, [(row["kappa"], row["accuracy_2x"], row["kind"] == "value") for row in of_model], model)
         axis.axvline(1, color="grey", linewidth=0.8)
         axis.set(xscale="log", xlabel="kappa")
         axis.set_title(_joined(group, rank_correlation(here), between="\n"), fontsize="medium")
@@ -316,14 +333,25 @@ def _panels(
     return figure, axes
 
 
+def _thinned(values: Sequence[Value]) -> Sequence[Value]:
+    """So few of the values, evenly spread, that each can have a tick."""
+    return values[:: math.ceil(len(values) / _MAX_TICKS)]
+
+
+def _tell_of_missing(figure: Any, panels: Sequence[str]) -> None:
+    if len(panels) > _MAX_PANELS:
+        told = f"the first {_MAX_PANELS} of {len(panels):,} panels; the tables and report.html hold the others"
+        figure.suptitle(told, fontsize="medium", color="red")
+
+
 def _each(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[Any, str, str]]:
-    for row, name in enumerate(rows):
-        for column, other in enumerate(columns):
+    for row, name in enumerate(rows[:_MAX_PANELS]):
+        for column, other in enumerate(columns[:_MAX_PANELS]):
             yield axes[row][column], name, other
 
 
 def _name_panels(axes: Any, regimes: Sequence[str], columns: Sequence[str], x_label: str, y_label: str) -> None:
-    for axis, column in zip(axes[0], columns, strict=True):
+    for axis, column in zip(axes[0], columns, strict=False):
         axis.set_title(column, fontsize="small")
     for axis in axes[-1]:
         axis.set_xlabel(x_label)
