@@ -7,7 +7,6 @@ at once.
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import shlex
 import signal
@@ -15,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from ib_bench import __version__
+from ib_bench.cli.garbage import import_for_good
 from ib_bench.errors import BenchError, UnknownNameError
 
 COMMANDS = {
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog = f"ib-bench {command}"
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())  # a user's own model in the working folder is found by its dotted path
-        module = importlib.import_module(f"ib_bench.cli.{COMMANDS[command][0]}")
+        module = import_for_good(f"ib_bench.cli.{COMMANDS[command][0]}")
         return int(module.main(command, arguments[1:]))
     except BenchError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
