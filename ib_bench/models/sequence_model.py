@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import lightning.pytorch as pl
 import torch
@@ -31,8 +31,14 @@ class SequenceModel(pl.LightningModule, ABC):
         num_classes: number of different answers, at least 2.
         learning_rate: of Adam (betas 0.9 and 0.999; no decay, schedule or clipping), above 0.
 
+    Attributes:
+        stackable: whether :meth:`stackable_forward` works, so that a grid of such models can be trained as one
+            (:mod:`ib_bench.training.stacking`). A class has to say so itself; it is not inherited.
+
     Reference: arXiv 2602.18333, section 4.
     """
+
+    stackable: ClassVar[bool] = False
 
     def __init__(self, num_classes: int, learning_rate: float = 1e-3) -> None:
         super().__init__()
@@ -50,6 +56,16 @@ class SequenceModel(pl.LightningModule, ABC):
         Returns:
             Logits ``(batch, length, num_classes)``.
         """
+
+    def stackable_forward(self, tokens: Tensor) -> Tensor:
+        """What :meth:`forward` returns, computed by operations for which ``torch.func.vmap`` has a batching rule.
+
+        A model whose ``forward`` is made of other operations overrides it. Parameters count, buffers do not.
+
+        Args:
+            tokens: int64 ``(batch, length)``, values in ``[0, vocab_size)``.
+        """
+        return cast(Tensor, self(tokens))
 
     def decode(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Read on: score further tokens after those that have been read already.
