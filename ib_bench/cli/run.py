@@ -10,6 +10,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
+from rich.text import Text
 
 from ib_bench.cli.experiments import add_output_arguments, add_workers_argument
 from ib_bench.cli.parsing import parse, require_writable_folder
@@ -141,7 +142,7 @@ def _trial_keys(searches: Iterable[SearchRecord], extrapolations: Iterable[Extra
 def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[Outcome[Any]], console: Console) -> int:
     failures = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
     for job, error in failures:
-        console.print(f"[bold red]failed[/bold red] {job.label}: {error!r}", soft_wrap=True)
+        console.print("[bold red]failed[/bold red]", Text(f"{job.label}: {error!r}"), soft_wrap=True)
     if failures:
         console.print(f"{len(failures)} of {len(jobs)} failed; the same command tries them again")
     return 1 if failures else 0

@@ -47,11 +47,12 @@ def html_report(
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") if charts else "",
         claims=claims,
         configs=configs,
+        settings=results.settings,
     )
 
 
 def _reproduction(record: Any) -> dict[str, Any]:
-    path = f"{record.key}.yaml"
+    path = f"configs/{record.key}.yaml"
     return {"commands": commands_of(record, path), "config": config_text(record, path)}
 
 

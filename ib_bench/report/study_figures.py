@@ -6,6 +6,7 @@ an arrow. Log scales wherever a number counts sequences, and around 1 for kappa.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import matplotlib
 import matplotlib.colors
 import matplotlib.patches
-import matplotlib.ticker
 import numpy as np
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from ib_bench.report.figures import saved
 from ib_bench.report.results import LossCurves, Results, Row
@@ -22,7 +23,6 @@ from ib_bench.report.styles import (
     DISTRIBUTIONS,
     LINE_STYLES,
     REGIMES,
-    colour,
     in_order,
     marker,
     models_in_order,
@@ -31,6 +31,8 @@ from ib_bench.report.styles import (
 from ib_bench.results.records import Json
 
 _PANEL = (3.0, 2.5)  # inches
+_LEGEND_WIDTH, _TITLE_WIDTH = 32, 28  # characters
+_MAX_TICKS = 8
 _BESIDE = 1.015  # the factor by which models are moved apart on the horizontal axis
 
 
@@ -93,8 +95,11 @@ def _against_length(rows: Sequence[Row]) -> Any:
     """N* against L: a panel for each task and regime, a line style for each length distribution."""
     named = [{**row, "panel": _joined(row["task"], row["group"])} for row in rows]
     figure, axes = _lines(named, "L", "maximal length L")
-    for axis in axes.flat:
-        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    for axis, panel in zip(axes[-1], in_order(row["panel"] for row in named), strict=True):
+        lengths = sorted({row["L"] for row in named if row["panel"] == panel})
+        axis.set_xlim(lengths[0] - 1, lengths[-1] + 1)
+        few = len(lengths) <= _MAX_TICKS
+        axis.xaxis.set_major_locator(FixedLocator(lengths) if few else MaxNLocator(_MAX_TICKS, integer=True))
     return figure
 
 
@@ -108,7 +113,7 @@ def _against_size(rows: Sequence[Row]) -> Any:
         axis.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
         axis.set_xticks(sizes)
         axis.xaxis.set_major_formatter("{x:g}")
-        axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+        axis.xaxis.set_minor_locator(NullLocator())
     return figure
 
 
@@ -133,11 +138,11 @@ def _lines(rows: Sequence[Row], x: str, x_label: str) -> tuple[Any, Any]:
 
 def _line(axis: Any, rows: Sequence[Row], places: Sequence[float], style: str) -> None:
     if rows:
-        shade = colour(rows[0]["model"])
+        shade = rows[0]["colour"]
         axis.plot(places, [row["drawn"] for row in rows], color=shade, linestyle=style, linewidth=1, alpha=0.7)
     for row, place in zip(rows, places, strict=True):
-        face = "white" if row["censored"] else colour(row["model"])
-        axis.plot(place, row["drawn"], marker(row["model"]), mfc=face, mec=colour(row["model"]), markersize=5)
+        face = "white" if row["censored"] else row["colour"]
+        axis.plot(place, row["drawn"], marker(row["model"]), mfc=face, mec=row["colour"], markersize=5)
 
 
 def _heat_maps(rows: Sequence[Row]) -> Any:
@@ -180,25 +185,29 @@ def _kappas(rows: Sequence[Row]) -> Any:
             of_model = [row for row in here if row["model"] == model]
             for index, row in enumerate(of_model):
                 x = column + (index + 0.5) / len(of_model) * 0.7 - 0.35
-                _bounded_point(axis, x, row["kappa"], row["kind"], model)
+                _bounded_point(axis, row, x, row["kappa"], along=(0, 1))
         axis.axhline(1, color="grey", linewidth=0.8)
         axis.set_yscale("log", base=2)
         axis.yaxis.set_major_formatter("{x:g}")
-        axis.set_xticks(range(len(models)), models, fontsize="small", rotation=20)
+        axis.set_xticks(
+            range(len(models)), [model.partition("(")[0] for model in models], fontsize="small", rotation=20
+        )
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
     for axis, group in zip(axes[:, 0], groups, strict=True):
-        axis.set_ylabel(_joined(group, "kappa", between="\n"))
+        axis.set_ylabel(_joined(textwrap.fill(group, _TITLE_WIDTH), "kappa", between="\n"))
     _legend(figure, rows, {}, open_means="a bound")
     return figure
 
 
-def _bounded_point(axis: Any, x: float, y: float, kind: str, model: str) -> None:
-    known = kind == "value"
-    if not known:
-        end = y * (1.5 if kind == "lower_bound" else 1 / 1.5)
-        axis.annotate("", (x, end), (x, y), arrowprops={"arrowstyle": "->", "color": colour(model), "lw": 0.8})
-        axis.plot(x, end, alpha=0)  # so that the axis goes as far as the arrow
-    axis.plot(x, y, marker(model), mfc=colour(model) if known else "white", mec=colour(model), markersize=5)
+def _bounded_point(axis: Any, row: Row, x: float, y: float, along: tuple[int, int]) -> None:
+    """A kappa's marker; that of a bound is open, and an arrow leads from it along one of the axes."""
+    direction = {"value": 0, "lower_bound": 1, "upper_bound": -1}[row["kind"]]
+    if direction:
+        end = x * 1.5 ** (direction * along[0]), y * 1.5 ** (direction * along[1])
+        axis.annotate("", end, (x, y), arrowprops={"arrowstyle": "->", "color": row["colour"], "lw": 0.8})
+        axis.plot(*end, alpha=0)  # so that the axis goes as far as the arrow
+    face = "white" if direction else row["colour"]
+    axis.plot(x, y, marker(row["model"]), mfc=face, mec=row["colour"], markersize=5)
 
 
 def _extrapolations(rows: Sequence[Row]) -> Any:
@@ -212,20 +221,21 @@ def _extrapolations(rows: Sequence[Row]) -> Any:
             for row in here:
                 if row["model"] == model:
                     curves.setdefault((row["source"], row["key"]), []).append(row)
+            shade = next(row["colour"] for row in here if row["model"] == model)
             for curve in curves.values():
-                axis.plot(*_accuracy_curve(curve), color=colour(model), linewidth=0.5, alpha=0.25)
+                axis.plot(*_accuracy_curve(curve), color=shade, linewidth=0.5, alpha=0.25)
             multiples = sorted({row["multiple"] for row in here})
             everything = [row for curve in curves.values() for row in curve]
             shared = [m for m in multiples if sum(row["multiple"] == m for row in everything) == len(curves)]
             middle = [float(np.median([row["final"] for row in everything if row["multiple"] == m])) for m in shared]
-            axis.plot(shared, middle, color=colour(model), marker=marker(model), linewidth=2, markersize=5)
+            axis.plot(shared, middle, color=shade, marker=marker(model), linewidth=2, markersize=5)
         axis.axhline(0, color="grey", linewidth=0.8)
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:g}x")
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
         axis.set_xlabel("length, multiple of L")
     for axis, group in zip(axes[:, 0], groups, strict=True):
-        axis.set_ylabel(_joined(group, "normalised final-state accuracy", between="\n"))
+        axis.set_ylabel(_joined(textwrap.fill(group, _TITLE_WIDTH), "normalised final-state accuracy", between="\n"))
     _legend(figure, rows, {"median": {"linestyle": "-", "linewidth": 2}})
     return figure
 
@@ -242,8 +252,7 @@ def _kappa_and_extrapolation(rows: Sequence[Row]) -> Any:
     for axis, group in zip(axes[0], groups, strict=True):
         here = [row for row in rows if row["group"] == group]
         for row in here:
-            face = colour(row["model"]) if row["kind"] == "value" else "white"
-            axis.plot(row["kappa"], row["accuracy_2x"], marker(row["model"]), mfc=face, mec=colour(row["model"]))
+            _bounded_point(axis, row, row["kappa"], row["accuracy_2x"], along=(1, 0))
         axis.axvline(1, color="grey", linewidth=0.8)
         axis.set(xscale="log", xlabel="kappa")
         axis.set_title(_joined(group, rank_correlation(here), between="\n"), fontsize="medium")
@@ -261,7 +270,8 @@ def rank_correlation(rows: Sequence[Row]) -> str:
     from scipy.stats import spearmanr  # noqa: PLC0415 (its import takes a second)
 
     known = [row for row in rows if row["kind"] == "value"]
-    if len({row["kappa"] for row in known}) < 2 or len({row["accuracy_2x"] for row in known}) < 2:
+    values = [{row[name] for row in known} for name in ("kappa", "accuracy_2x")]
+    if len(known) < 3 or min(map(len, values)) < 2:
         return f"{len(known)} known kappas: too few, or too much alike, for a rank correlation"
     result = spearmanr([row["kappa"] for row in known], [row["accuracy_2x"] for row in known])
     return f"Spearman's rho = {result.statistic:.2f} (p = {result.pvalue:.2g}, n = {len(known)})"
@@ -309,7 +319,7 @@ def _each(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> Iterator[tu
 
 def _name_panels(axes: Any, regimes: Sequence[str], columns: Sequence[str], x_label: str, y_label: str) -> None:
     for axis, column in zip(axes[0], columns, strict=True):
-        axis.set_title(column, fontsize="small")
+        axis.set_title(textwrap.fill(column, _TITLE_WIDTH), fontsize="small")
     for axis in axes[-1]:
         axis.set_xlabel(x_label)
     for axis, regime in zip(axes[:, 0], regimes, strict=True):
@@ -319,11 +329,15 @@ def _name_panels(axes: Any, regimes: Sequence[str], columns: Sequence[str], x_la
 def _legend(figure: Any, rows: Sequence[Row], lines: dict[str, Json], open_means: str | None = None) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415 (after the backend is chosen)
 
+    shade_of = {row["model"]: row["colour"] for row in rows}
+    shades = {model: shade_of[model] for model in models_in_order(shade_of)}
     handles = [
-        Line2D([], [], linestyle="", marker=marker(model), color=colour(model), label=model)
-        for model in models_in_order(row["model"] for row in rows)
+        Line2D([], [], linestyle="", marker=marker(model), color=shade, label=textwrap.fill(model, _LEGEND_WIDTH))
+        for model, shade in shades.items()
     ]
     handles += [Line2D([], [], color="grey", label=name, **style) for name, style in lines.items()]
     if open_means:
         handles.append(Line2D([], [], linestyle="", marker="o", color="grey", mfc="white", label=open_means))
+    for name, setting in sorted({(row["setting_name"], row["setting"]) for row in rows if row["setting_name"]}):
+        handles.append(Line2D([], [], linestyle="", label=textwrap.fill(f"{name}: {setting}", _LEGEND_WIDTH)))
     figure.legend(handles=handles, frameon=False, loc="outside right upper", fontsize="small")
