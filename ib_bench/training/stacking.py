@@ -28,6 +28,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from ib_bench.models.metrics import LOSS, StateTrackingMetrics, at_least_float32
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
+from ib_bench.training.judgement import is_near, judged
 
 
 @dataclass
@@ -52,13 +53,14 @@ class Member:
 class StackedModel(pl.LightningModule):
     """The members as one LightningModule.
 
-    A member's training ends once its validation loss is below the threshold or no longer finite; it is then taken off
-    the stack. The first success ends all.
+    A member's training ends once its validation loss is below the threshold or no longer finite, or futile; it is then
+    taken off the stack. The first success ends all.
 
     Args:
         members: whose models have the same shapes and are stackable.
         threshold: epsilon, in nats.
         exhaustive: go on after a success.
+        futile_after: optimizer steps from which on a member without progress is taken off too.
         on_validation: is told the optimizer steps and the lowest loss of every validation.
     """
 
@@ -67,6 +69,7 @@ class StackedModel(pl.LightningModule):
         members: Sequence[Member],
         threshold: float,
         exhaustive: bool = False,
+        futile_after: float = math.inf,
         on_validation: Callable[[int, float], None] | None = None,
     ) -> None:
         super().__init__()
@@ -74,6 +77,7 @@ class StackedModel(pl.LightningModule):
         self.members = members
         self.threshold = threshold
         self.exhaustive = exhaustive
+        self.futile_after = futile_after
         self.report = on_validation
         self.rows = nn.ParameterList(parameters_to_vector(one.model.parameters()).detach() for one in members)
         self._parts = [(f"model.{name}", value.shape) for name, value in members[0].model.named_parameters()]
@@ -136,21 +140,24 @@ class StackedModel(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Note every member's loss, and take those off the stack whose training is over."""
-        losses = []
+        losses, judgements = [], []
         for index in self.active:
             member, metric = self.members[index], self._metric(index)
             member.metrics = {name: float(value) for name, value in metric.compute().items()}
             metric.reset()
             losses.append(member.metrics[LOSS])
             member.curve.append((self.trainer.global_step, losses[-1]))
-        for index, loss in zip(self.active, losses, strict=True):
-            if loss < self.threshold or not math.isfinite(loss):
+            judgements.append(judged(member.curve, self.threshold, self.futile_after))
+            if judgements[-1] is not None:
                 self._take_off(index)
-        success = any(loss < self.threshold for loss in losses)
-        if (success and not self.exhaustive) or not self.active:
+        if ("succeeded" in judgements and not self.exhaustive) or not self.active:
             self.trainer.should_stop = True
         if self.report is not None:
             self.report(self.trainer.global_step, min(losses, key=lambda loss: (math.isnan(loss), loss)))
+
+    def is_near(self) -> bool:
+        """Whether a member's last validation loss is near the threshold."""
+        return any(is_near(self.members[index].curve, self.threshold) for index in self.active)
 
     def unstack(self, index: int) -> SequenceModel:
         """A member's model, with the parameters that it has now."""

@@ -22,11 +22,13 @@ from lightning.fabric.utilities.seed import seed_everything
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from ib_bench.data.searchable_data import SearchableData
+from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import METRIC_DEFINITION
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.records import TrialConfig, TrialRecord
 from ib_bench.training.fitting import interrupts_reach_the_caller, silent, train, train_stacked
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
+from ib_bench.training.judgement import judged
 from ib_bench.training.stacking import Member, StackedModel
 from ib_bench.training.threshold_stopping import ThresholdStopping
 from ib_bench.training.validation_cadence import validation_interval
@@ -81,9 +83,14 @@ def train_trial(
         model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
         data.prepare_data()
         data.setup("fit")  # the loaders are looked at before Lightning does this itself
-        stopping = ThresholdStopping(config.threshold, on_validation)
+        stopping = ThresholdStopping(config.threshold, on_validation, _futile_after(config))
         interval = config.val_check_interval or _default_interval(data, config.max_steps)
         arguments = {"devices": 1, **experiment.trainer, **(placement or {})}
+        if config.options.get("adaptive_validation"):
+            arguments["is_near"] = stopping.is_near
+        if config.options.get("compile"):
+            assert isinstance(model, SequenceModel) and isinstance(data, StateTrackingData), "see acceleration.py"
+            model.compile_steps(data.batch_size)
         trainer = train(model, data, config.max_steps, interval, [stopping], **arguments)
         num_steps = trainer.global_step
         if not stopping.curve or stopping.curve[-1][0] < num_steps:
@@ -122,9 +129,11 @@ def train_stack(
         places = [seeds.index(config.seed) for config in configs]
         models = [_initialized(config, data[place]) for config, place in zip(configs, places, strict=True)]
         members = [Member(model, place) for model, place in zip(models, places, strict=True)]
-        stack = StackedModel(members, first.threshold, exhaustive, on_validation)
+        stack = StackedModel(members, first.threshold, exhaustive, _futile_after(first), on_validation)
         interval = first.val_check_interval or _default_interval(data[0], first.max_steps)
         arguments = {"devices": 1, **first.experiment.trainer, **(placement or {})}
+        if first.options.get("adaptive_validation"):
+            arguments["is_near"] = stack.is_near
         trainer = train_stacked(stack, data, first.max_steps, interval, **arguments)
     device = trainer.strategy.root_device
     ended = [index for index, member in enumerate(members) if member.ended or trainer.global_step == first.max_steps]
@@ -136,6 +145,12 @@ def train_stack(
         record = _record(configs[index], curve, curve[-1][0], interval, metrics, device, seconds)
         trials.append(TrainedTrial(record, stack.unstack(index), data[places[index]], device))
     return trials
+
+
+def _futile_after(config: TrialConfig) -> float:
+    """Optimizer steps from which on a trial may be futile."""
+    share = config.options.get("futility")
+    return math.inf if share is None else float(share) * config.max_steps
 
 
 def _initialized(config: TrialConfig, data: SearchableData) -> SequenceModel:
@@ -168,11 +183,11 @@ def _record(
 ) -> TrialRecord:
     finite = [(loss, step) for step, loss in curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
-    last = curve[-1][1] if curve else math.inf
+    judgement = judged(curve, config.threshold, _futile_after(config)) if curve else None
     return TrialRecord(
         key=config.key,
         config=config.to_json(),
-        status="succeeded" if last < config.threshold else "failed" if math.isfinite(last) else "diverged",
+        status=judgement if judgement and (judgement != "futile" or num_steps < config.max_steps) else "failed",
         num_steps=num_steps,
         best_val_loss=best_loss,
         best_step=best_step,
