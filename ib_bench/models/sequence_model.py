@@ -138,9 +138,14 @@ class SequenceModel(pl.LightningModule, ABC):
         logits = self(batch.tokens)
         self._metric(split).update(logits, batch.targets)
 
-    def _train_loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean cross-entropy over the supervised positions of a batch, in nats, a scalar."""
         compiled = len(batch.tokens) == self._compiled_batch_size
-        loss = (_compiled_loss() if compiled else _loss)(self, batch.tokens, batch.targets)
+        loss: Tensor = (_compiled_loss() if compiled else _loss)(self, batch.tokens, batch.targets)
+        return loss
+
+    def _train_loss(self, batch: Batch) -> Tensor:
+        loss = self.loss(batch)
         trainer = self.trainer
         if trainer.loggers or trainer.progress_bar_callback or trainer.checkpoint_callbacks:
             # only where somebody looks: logging costs a good part of a small model's step

@@ -16,6 +16,8 @@ from typing import Literal
 
 Midpoint = Literal["arithmetic", "geometric"]
 
+_UPWARDS = 4
+
 
 @dataclass(frozen=True)
 class Bracket:
@@ -78,9 +80,10 @@ class Bisection:
         """Search.
 
         With a guess, the first sizes are the ends of the bracket in which the search would end if the guess were right.
-        Where an end disproves it, the guess moves by a factor of 2, then 4, 16, and so on, until N* lies between known
-        sizes. Sizes come from the same tree of brackets as without a guess, so that N* is found in the same bracket
-        wherever larger training sets are not worse.
+        Where an end disproves it, the guess moves down by a factor of 2, then 4, 16, and so on, or up by four times
+        that, as a size that fails costs a whole grid, until N* lies between known sizes. Sizes come from the same tree
+        of brackets as without a guess, so that N* is found in the same bracket wherever larger training sets are not
+        worse.
 
         Args:
             succeeds: answers for a size in ``1..max_size``; asked once for each size.
@@ -107,7 +110,7 @@ class Bisection:
             known = known.narrowed(size, succeeded)
             yield size, succeeded, known
             if guess is not None and succeeded != (size >= guess):
-                guess = max(1, size // factor) if succeeded else size * factor
+                guess = max(1, size // factor) if succeeded else size * factor * _UPWARDS
                 factor **= 2
 
     def _unknown_size(self, known: Bracket, guess: int | None) -> int | None:
