@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -80,16 +80,20 @@ def _steps(name: str, sizes: dict[str, int], data: ModularAddition) -> _Steps:
     return _Steps(model, model.configure_optimizers())
 
 
-def stacked_grids(num_steps: int, num_rounds: int, on_round: OnRound) -> list[Figure]:
+def stacked_grids(
+    num_steps: int, num_rounds: int, on_round: OnRound, names: Sequence[str] = tuple(_SIZES)
+) -> list[Figure]:
     """Operators and time of a grid of 15, stacked and one by one, per configuration and step, on one CPU thread.
 
     Args:
         num_steps: optimizer steps in each timing, at least 1.
         num_rounds: timings of each, in turns.
         on_round: is told the model before each round.
+        names: of the architectures.
     """
     figures = []
-    for name, sizes in _SIZES.items():
+    for name in names:
+        sizes = _SIZES[name]
 
         def train(stacked: bool, steps: int, name: str = name, sizes: dict[str, int] = sizes) -> Callable[[], Any]:
             grid = _grid(name, sizes, steps)
