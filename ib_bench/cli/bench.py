@@ -9,7 +9,7 @@ from dataclasses import asdict
 import torch
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from ib_bench.benchmarks.acceleration import compiled_steps, stacked_grids
 from ib_bench.benchmarks.dense_ssm import dense_ssm
@@ -21,7 +21,7 @@ from ib_bench.benchmarks.training_step import training_steps
 from ib_bench.cli.parsing import parse
 from ib_bench.errors import UnknownNameError, require
 from ib_bench.report.tables import OutputFormat, to_json
-from ib_bench.report.terminal import plain_table, show, titled
+from ib_bench.report.terminal import PlainTable, plain_table, show, titled
 
 _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Figure]]] = {
     "steps": lambda options, on_round: training_steps(options.steps, options.rounds, on_round),
@@ -70,7 +70,7 @@ def _measured(options: Namespace, on_round: OnRound) -> list[Figure]:
     return [figure for name in names for figure in _BENCHMARKS[name](options, on_round)]
 
 
-def _table(figures: Sequence[Figure]) -> Table:
+def _table(figures: Sequence[Figure]) -> PlainTable:
     table = plain_table()
     table.add_column("benchmark")
     table.add_column("what")
@@ -80,6 +80,6 @@ def _table(figures: Sequence[Figure]) -> Table:
     for figure in figures:
         colour = {True: "green", False: "red", None: "default"}[figure.reached]
         target = "" if figure.target is None else f"{'>=' if figure.at_least else '<='} {figure.target:g}{figure.unit}"
-        value = f"[{colour}]{figure.value:.3g}{figure.unit}[/{colour}]"
+        value = Text(f"{figure.value:.3g}{figure.unit}", style=colour)
         table.add_row(figure.benchmark, figure.what, value, target, figure.note)
     return table

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 
 from ib_bench.cli.parsing import parse, require_writable_folder
-from ib_bench.cli.sources import add_source_arguments, chosen_sources
+from ib_bench.cli.sources import add_source_arguments, chosen_sources, many_records
 from ib_bench.report.results import collect
 from ib_bench.report.study_report import write_report
 from ib_bench.report.study_tables import rich_table, study_tables
@@ -17,6 +17,7 @@ from ib_bench.report.terminal import show
 from ib_bench.studies.claims import check_claims
 
 
+@many_records()
 def main(command: str, arguments: Sequence[str]) -> int:
     """Print the tables, and write them with figures and configs into a folder."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)

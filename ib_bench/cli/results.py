@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ib_bench.cli.parsing import listing_parser, parse
+from ib_bench.cli.sources import many_records
 from ib_bench.report.tables import to_csv, to_json, verdict_table
 from ib_bench.report.terminal import show
 from ib_bench.results.store import Store
 
 
+@many_records()
 def main(command: str, arguments: Sequence[str]) -> int:
     """List the searches of a store."""
     options = parse(listing_parser(command, "List the searches in a store and their verdicts."), arguments)

@@ -95,7 +95,7 @@ def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
         "searches behind them": (len(plan.searches), sum(key in finished for key in plan.searches)),
         "extrapolations": (len(plan.extrapolations), sum(key in measured for key in plan.extrapolations)),
     }
-    remaining = estimate(todo, stored.searches, stored.trials, options.workers)
+    remaining = estimate(todo, stored.searches, list(stored.trials), options.workers)
     show(plan_table(name, counts, remaining, options.workers))
     return 0
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -19,6 +22,21 @@ def add_source_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="Show the reference results that ship with the package, beside the store's own if there is a store.",
     )
+
+
+@contextmanager
+def many_records() -> Iterator[None]:
+    """While a command holds thousands of records, Python does not look through them again and again for cycles.
+
+    There are none; refcounts free what is no longer needed.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def chosen_sources(options: Namespace) -> dict[str, Records]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -20,6 +20,7 @@ from ib_bench.report.styles import (
     models_in_order,
     shape,
 )
+from ib_bench.results.records import Json
 
 _FILL = alt.Fill("fill:N", scale=None)
 """The model's colour, or white where a number is only a bound."""
@@ -33,7 +34,7 @@ _TOOLTIP = ("model", "task", "L", "supervision", "lengths")
 _DIRECTIONS = {"lower_bound": "\N{UPWARDS ARROW}", "upper_bound": "\N{DOWNWARDS ARROW}"}
 
 
-def study_charts(results: Results, losses: LossCurves | None = None) -> list[tuple[str, dict[str, Any]]]:
+def study_charts(results: Results, losses: LossCurves | None = None) -> list[tuple[str, Json]]:
     """A title and a Vega-Lite specification for every chart for which there are results.
 
     Args:
@@ -45,7 +46,7 @@ def study_charts(results: Results, losses: LossCurves | None = None) -> list[tup
     kappas = [{**row, "bound": row["kind"]} for row in results.sharings if row["kappa"] is not None]
     lengths = [row for row in results.extrapolations if row["headline"]]
     points = [row for row in kappas if row["accuracy_2x"] is not None]
-    drawings: list[tuple[str, Sequence[Row], Callable[[Sequence[Row]], Any]]] = [
+    drawings: list[tuple[str, Sequence[Row], Callable[[Sequence[Row]], Json]]] = [
         ("N* against maximal length", searches, _against_length),
         ("N* against the size of the task, uniform lengths", sized, _against_size),
         ("N* over task and length, uniform lengths", [r for r in searches if r["lengths"] == "uniform"], _heat_map),
@@ -53,20 +54,20 @@ def study_charts(results: Results, losses: LossCurves | None = None) -> list[tup
         ("Accuracy against length", lengths, _extrapolations),
         (f"Kappa and length extrapolation: {rank_correlation(points)}", points, _scatter),
     ]
-    charts = [(title, draw(_named(rows)).to_dict()) for title, rows, draw in drawings if rows]
+    charts = [(title, draw(_named(rows))) for title, rows, draw in drawings if rows]
     if losses is not None:
         charts.append((f"Validation losses: {losses.title}", _losses(losses).to_dict()))
     return charts
 
 
-def _against_length(rows: Sequence[Row]) -> Any:
+def _against_length(rows: Sequence[Row]) -> Json:
     lengths = sorted({row["L"] for row in rows})
     axis = alt.Axis(values=lengths, labelOverlap=True, format="d")
     x = alt.X("x:Q", title="maximal length L", axis=axis, scale=alt.Scale(domain=[lengths[0] - 1, lengths[-1] + 1]))
     return _curves([{**row, "panel": row["task"], "x": row["L"]} for row in rows], x)
 
 
-def _against_size(rows: Sequence[Row]) -> Any:
+def _against_size(rows: Sequence[Row]) -> Json:
     sizes = sorted({row["size"] for row in rows})
     axis = alt.Axis(values=sizes, labelOverlap=True, format="d")
     scale = alt.Scale(type="log", domain=[sizes[0] / 1.5, sizes[-1] * 1.5])
@@ -75,7 +76,7 @@ def _against_size(rows: Sequence[Row]) -> Any:
     return _curves(named, x)
 
 
-def _curves(rows: Sequence[Row], x: Any) -> Any:
+def _curves(rows: Sequence[Row], x: Any) -> Json:
     """N* against ``x``, a panel for each regime and ``panel`` of the rows; models stand a little beside each other."""
     models = models_in_order(row["model"] for row in rows)
     rows = [{**row, "x": row["x"] * _BESIDE ** (models.index(row["model"]) - (len(models) - 1) / 2)} for row in rows]
@@ -101,7 +102,7 @@ def _points(rows: Sequence[Row], x: Any, y: Any, tooltip: list[Any], **more: Any
     ]
 
 
-def _heat_map(rows: Sequence[Row]) -> Any:
+def _heat_map(rows: Sequence[Row]) -> Json:
     chart = alt.Chart().mark_rect(stroke="white")
     scale = alt.Scale(type="log", scheme="viridis", reverse=True)
     ordered = sorted(rows, key=lambda row: (row["task"].partition("(")[0], row["size"] or 0))
@@ -121,7 +122,7 @@ def _heat_map(rows: Sequence[Row]) -> Any:
     return _faceted(alt.layer(cells, text), rows, column="model", row="panel", size=(170, 90))
 
 
-def _kappas(rows: Sequence[Row]) -> Any:
+def _kappas(rows: Sequence[Row]) -> Json:
     models = models_in_order(row["model"] for row in rows)
     x = alt.X("model:N", title=None, scale=alt.Scale(domain=models), axis=alt.Axis(labelAngle=-20))
     y = alt.Y("kappa:Q", scale=_log_scale(rows, "kappa", base=2))
@@ -132,7 +133,7 @@ def _kappas(rows: Sequence[Row]) -> Any:
     return _faceted(alt.layer(one, *points), rows, column="supervision", row=panel)
 
 
-def _extrapolations(rows: Sequence[Row]) -> Any:
+def _extrapolations(rows: Sequence[Row]) -> Json:
     x = alt.X("multiple:Q", title="length, multiple of L", scale=alt.Scale(type="log", base=2))
     finals = [row["final"] for row in rows]
     y = alt.Y("final:Q", title="accuracy", scale=alt.Scale(domain=[min(*finals, 0), max(*finals, 1)]))
@@ -146,13 +147,14 @@ def _extrapolations(rows: Sequence[Row]) -> Any:
     return _faceted(alt.layer(lines, points), rows, column="supervision", row="panel")
 
 
-def _scatter(rows: Sequence[Row]) -> Any:
+def _scatter(rows: Sequence[Row]) -> Json:
     x = alt.X("kappa:Q", scale=alt.Scale(type="log"))
     y = alt.Y("accuracy_2x:Q", title="accuracy at 2 L")
     arrows = {"upper_bound": "\N{LEFTWARDS ARROW}", "lower_bound": "\N{RIGHTWARDS ARROW}"}
     rows = [{**row, "direction": arrows.get(row["bound"], "")} for row in rows]
     tooltip = _tooltips("text:N", alt.Tooltip("accuracy_2x:Q", format=".2f"))
-    return alt.layer(*_points(rows, x, y, tooltip), data=_inline(rows)).properties(width=420, height=300)
+    chart = alt.layer(*_points(rows, x, y, tooltip), data=alt.NamedData("rows"))
+    return _with_rows(chart.properties(width=420, height=300), {"rows": rows})
 
 
 def _losses(losses: LossCurves) -> Any:
@@ -226,26 +228,35 @@ def _tooltips(*more: Any) -> list[Any]:
 
 def _faceted(
     chart: Any, rows: Sequence[Row], column: str, row: str | None = None, size: tuple[int, int] = (190, 150)
-) -> Any:
+) -> Json:
     """A panel for each combination of two of the rows' values, side by side; the chart is drawn with a panel's rows.
 
     Vega-Lite's own facets take the place of one another where some are empty and the order is given.
     """
     orders = {"supervision": list(REGIMES.values()), "model": models_in_order(one["model"] for one in rows)}
     columns = in_order((one[column] for one in rows), orders[column])
-    lines = [None] if row is None else in_order((one[row] for one in rows), orders.get(row, []))
-    panels = []
-    for line in lines:
-        there = [one for one in rows if row is None or one[row] == line]
-        of_line = []
-        for name in columns:
+    groups: dict[str | None, dict[str, list[Row]]] = {}
+    for one in rows:
+        groups.setdefault(one[row] if row else None, {}).setdefault(one[column], []).append(one)
+    datasets: dict[str, list[Row]] = {}
+    lines = []
+    for line in in_order(groups, orders.get(row or "", [])):
+        panels = []
+        for name in in_order(groups[line], columns):
+            key = f"rows {len(datasets)}"
+            datasets[key] = groups[line][name]
             title = alt.Title(list(filter(None, (name, *(line or "").split(", ")))), fontSize=10, fontWeight="normal")
             panel = chart.copy(deep=False).properties(width=size[0], height=size[1], title=title)
-            of_panel = [one for one in there if one[column] == name]
-            panel.data = _inline(of_panel)
-            of_line += [panel] * bool(of_panel)
-        panels.append(alt.hconcat(*of_line))
-    return alt.vconcat(*panels).resolve_scale(x="shared", y="shared", color="shared", shape="shared")
+            panel.data = alt.NamedData(key)
+            panels.append(panel)
+        lines.append(alt.hconcat(*panels))
+    together = alt.vconcat(*lines).resolve_scale(x="shared", y="shared", color="shared", shape="shared")
+    return _with_rows(together, datasets)
+
+
+def _with_rows(chart: Any, datasets: Mapping[str, Sequence[Row]]) -> Json:
+    """The specification of a chart, with its rows put in as they are: Altair would validate every number of them."""
+    return {**chart.to_dict(), "datasets": dict(datasets)}
 
 
 def _inline(rows: Sequence[Row]) -> Any:

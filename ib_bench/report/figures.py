@@ -11,6 +11,8 @@ import matplotlib
 from ib_bench.report.styles import REGIMES, colours, in_order, marker, models_in_order
 from ib_bench.results.records import SearchRecord, model_texts, task_text
 
+_DPI = 150
+
 
 def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Path) -> list[Path]:
     """N* per supervision regime and architecture, on a log axis, a panel for each task, length and distribution.
@@ -76,8 +78,12 @@ def saved(figure: Any, path: Path) -> list[Path]:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     files = [path.with_suffix(ending) for ending in (".svg", ".png")]
-    for file in files:
-        figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
+    figure.set_dpi(_DPI)
+    figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine(None)  # each file would lay everything out again, and draw it once more for that
+    with matplotlib.rc_context({"svg.hashsalt": path.name}):  # the same results give the same file
+        for file in files:
+            figure.savefig(file, dpi=_DPI, metadata={"Date": None} if file.suffix == ".svg" else None)
     pyplot.close(figure)
     return files
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from typing import Any
+
 import yaml
 
 from ib_bench.results.records import ExtrapolationRecord, Json, SearchRecord
+
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # some installations lack libyaml
 
 
 def config_of(record: SearchRecord | ExtrapolationRecord) -> Json:
@@ -34,4 +40,10 @@ def commands_of(record: SearchRecord | ExtrapolationRecord, config_path: str) ->
 def config_text(record: SearchRecord | ExtrapolationRecord, config_path: str) -> str:
     """The config file, which says in its first lines what it is for."""
     header = "".join(f"# {command}\n" for command in commands_of(record, config_path))
-    return header + yaml.safe_dump(config_of(record), sort_keys=False)
+    return header + "".join(_yaml(json.dumps({name: part})) for name, part in config_of(record).items())
+
+
+@cache
+def _yaml(mapping_json: str) -> str:
+    """A part of a config, given as JSON, as YAML; thousands of records have the same model and settings."""
+    return str(yaml.dump(json.loads(mapping_json), Dumper=_Dumper, sort_keys=False))

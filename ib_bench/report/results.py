@@ -121,9 +121,9 @@ def loss_curves(sources: Mapping[str, Records], key: str | None) -> LossCurves |
     if not fitting:
         return None
     search, records = max(fitting, key=lambda pair: pair[0].num_trials)
-    keys = {trial for evaluation in search.evaluations for trial in evaluation.trials}
-    trials = [trial for trial in records.trials if trial.key in keys]
-    return LossCurves(search, sorted(trials, key=lambda trial: int(trial.config["num_train_sequences"])))
+    return LossCurves(
+        search, sorted(records.trials_of(search), key=lambda trial: int(trial.config["num_train_sequences"]))
+    )
 
 
 def collect(sources: Mapping[str, Records]) -> Results:
@@ -242,7 +242,10 @@ def _setting_texts(records: Sequence[tuple[str, SearchRecord | ExtrapolationReco
     are told apart by the number of sequences at each length too, where they differ in that.
     """
     settings = [_settings(record) for _, record in records]
-    evaluated = {record.config["settings"]["num_sequences"] for _, record in records if _is_extrapolation(record)}
+    evaluated: dict[str, set[int]] = {}
+    for source, record in records:
+        if _is_extrapolation(record):
+            evaluated.setdefault(source, set()).add(record.config["settings"]["num_sequences"])
     first: dict[tuple[str, str], Json] = {}
     differing: dict[str, set[str]] = {}
     several_rates = set()
@@ -256,7 +259,7 @@ def _setting_texts(records: Sequence[tuple[str, SearchRecord | ExtrapolationReco
     for (source, record), setting in zip(records, settings, strict=True):
         names = differing[source] | ({"learning_rates"} if (source, record.labels["model"]) in several_rates else set())
         shown = {name: setting.get(name) for name in sorted(names)}
-        if _is_extrapolation(record) and len(evaluated) > 1:
+        if _is_extrapolation(record) and len(evaluated[source]) > 1:
             shown["num_sequences"] = record.config["settings"]["num_sequences"]
         texts.append(arguments_text(shown))
     return texts

@@ -6,15 +6,17 @@ an arrow. Log scales wherever a number counts sequences, and around 1 for kappa.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
 import matplotlib.colors
 import matplotlib.patches
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from ib_bench.report.figures import saved
@@ -30,9 +32,13 @@ from ib_bench.report.styles import (
 )
 from ib_bench.results.records import Json
 
+Value = TypeVar("Value")
+
 _PANEL = (3.0, 2.5)  # inches
 _LEGEND_WIDTH, _TITLE_WIDTH = 32, 28  # characters
-_MAX_TICKS = 8
+_MAX_TICKS = 12
+_MAX_LABELLED = 12  # rows and columns of a heat map whose cells have room for a number
+_MAX_PANELS = 24  # in a row or column; more make a picture that no program opens
 _BESIDE = 1.015  # the factor by which models are moved apart on the horizontal axis
 
 
@@ -95,7 +101,7 @@ def _against_length(rows: Sequence[Row]) -> Any:
     """N* against L: a panel for each task and regime, a line style for each length distribution."""
     named = [{**row, "panel": _joined(row["task"], row["group"])} for row in rows]
     figure, axes = _lines(named, "L", "maximal length L")
-    for axis, panel in zip(axes[-1], in_order(row["panel"] for row in named), strict=True):
+    for axis, panel in zip(axes[-1], in_order(row["panel"] for row in named)[:_MAX_PANELS], strict=True):
         lengths = sorted({row["L"] for row in named if row["panel"] == panel})
         axis.set_xlim(lengths[0] - 1, lengths[-1] + 1)
         few = len(lengths) <= _MAX_TICKS
@@ -107,11 +113,11 @@ def _against_size(rows: Sequence[Row]) -> Any:
     """N* against the size of the task, such as the modulus: a panel for each L and regime."""
     named = [{**row, "panel": _joined(_family(row), f"L={row['L']}", row["group"])} for row in rows]
     figure, axes = _lines(named, "size", "size of the task")
-    for axis, panel in zip(axes[-1], in_order(row["panel"] for row in named), strict=True):
+    for axis, panel in zip(axes[-1], in_order(row["panel"] for row in named)[:_MAX_PANELS], strict=True):
         axis.set_xscale("log")
         sizes = sorted({row["size"] for row in named if row["panel"] == panel})
         axis.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
-        axis.set_xticks(sizes)
+        axis.set_xticks(_thinned(sizes))
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_locator(NullLocator())
     return figure
@@ -119,7 +125,8 @@ def _against_size(rows: Sequence[Row]) -> Any:
 
 def _lines(rows: Sequence[Row], x: str, x_label: str) -> tuple[Any, Any]:
     regimes, columns = _regimes(rows), in_order(row["panel"] for row in rows)
-    figure, axes = _panels(len(regimes), len(columns))
+    figure, axes = _panels(len(regimes), len(columns[:_MAX_PANELS]))
+    _tell_of_missing(figure, columns)
     for axis, regime, panel in _each(axes, regimes, columns):
         here = [row for row in rows if row["supervision"] == regime and row["panel"] == panel and row["drawn"]]
         models = models_in_order(row["model"] for row in here)
@@ -140,17 +147,21 @@ def _line(axis: Any, rows: Sequence[Row], places: Sequence[float], style: str) -
     if rows:
         shade = rows[0]["colour"]
         axis.plot(places, [row["drawn"] for row in rows], color=shade, linestyle=style, linewidth=1, alpha=0.7)
-    for row, place in zip(rows, places, strict=True):
-        face = "white" if row["censored"] else row["colour"]
-        axis.plot(place, row["drawn"], marker(row["model"]), mfc=face, mec=row["colour"], markersize=5)
+        points = [(x, row["drawn"], not row["censored"]) for row, x in zip(rows, places, strict=True)]
+        _points(axis, points, rows[0], markersize=5)
 
 
 def _heat_maps(rows: Sequence[Row]) -> Any:
-    """N* over the task's size and L: a panel for each task, model and regime; hatched where it is only a bound."""
+    """N* over the task's size and L: a panel for each task, model and regime; hatched where it is only a bound.
+
+    The numbers are written into the cells while they fit.
+    """
     named = [{**row, "panel": _joined(_family(row), row["model"], row["group"])} for row in rows]
     panels = sorted({(_family(row), row["group"], rank(row["model"]), row["panel"]) for row in named})
     regimes, columns = _regimes(rows), [panel for *_, panel in panels]
-    figure, axes = _panels(len(regimes), len(columns), share_y=False)
+    figure, axes = _panels(len(regimes), len(columns[:_MAX_PANELS]), share_y=False)
+    _tell_of_missing(figure, columns)
+    legible = len({row["size"] for row in rows}) <= _MAX_LABELLED and len({row["L"] for row in rows}) <= _MAX_LABELLED
     norm = matplotlib.colors.LogNorm(1, max(row["drawn"] for row in rows) or 10)
     for axis, regime, panel in _each(axes, regimes, columns):
         of_panel = [row for row in named if row["panel"] == panel]
@@ -161,15 +172,17 @@ def _heat_maps(rows: Sequence[Row]) -> Any:
                 place = sizes.index(row["size"]), lengths.index(row["L"])
                 values[place] = row["drawn"]
                 on_dark = {"color": "w" if norm(row["drawn"]) > 0.6 else "k"}
-                axis.text(*reversed(place), row["text"], ha="center", va="center", fontsize=6, **on_dark)
+                if legible:
+                    axis.text(*reversed(place), row["text"], ha="center", va="center", fontsize=6, **on_dark)
                 if row["censored"]:
                     corner = (place[1] - 0.5, place[0] - 0.5)
                     axis.add_patch(matplotlib.patches.Rectangle(corner, 1, 1, fill=False, hatch="///", alpha=0.3, lw=0))
         axis.grid(visible=False)
         image = axis.imshow(values, norm=norm, cmap="viridis_r", aspect="auto", origin="lower")
-        axis.set_xticks(range(len(lengths)), lengths)
-        axis.set_yticks(range(len(sizes)), sizes)
-    figure.colorbar(image, ax=axes.ravel().tolist(), label="N* (hatched: larger), uniform lengths")
+        axis.set_xticks(_thinned(range(len(lengths))), _thinned(lengths))
+        axis.set_yticks(_thinned(range(len(sizes))), _thinned(sizes))
+    label = "N* (hatched: larger), uniform lengths" + ("" if legible else "; the tables hold the numbers")
+    figure.colorbar(image, ax=axes.ravel().tolist(), label=label)
     _name_panels(axes, regimes, columns, "maximal length L", "size of the task")
     return figure
 
@@ -178,14 +191,14 @@ def _kappas(rows: Sequence[Row]) -> Any:
     """Kappa of every experiment, a column for each model, around the line at 1; bounds are open, with an arrow."""
     regimes, groups = _regimes(rows), in_order(row["group"] for row in rows)
     models = models_in_order(row["model"] for row in rows)
-    figure, axes = _panels(len(groups), len(regimes), (3.2, 3.2))
+    figure, axes = _panels(len(groups[:_MAX_PANELS]), len(regimes), (3.2, 3.2))
+    _tell_of_missing(figure, groups)
     for axis, group, regime in _each(axes, groups, regimes):
         here = [row for row in rows if row["supervision"] == regime and row["group"] == group]
         for column, model in enumerate(models):
             of_model = [row for row in here if row["model"] == model]
-            for index, row in enumerate(of_model):
-                x = column + (index + 0.5) / len(of_model) * 0.7 - 0.35
-                _bounded_point(axis, row, x, row["kappa"], along=(0, 1))
+            places = [column + (index + 0.5) / len(of_model) * 0.7 - 0.35 for index in range(len(of_model))]
+            _kappa_points(axis, of_model, places, [row["kappa"] for row in of_model], along=(0, 1))
         axis.axhline(1, color="grey", linewidth=0.8)
         axis.set_yscale("log", base=2)
         axis.yaxis.set_major_formatter("{x:g}")
@@ -193,27 +206,49 @@ def _kappas(rows: Sequence[Row]) -> Any:
             range(len(models)), [model.partition("(")[0] for model in models], fontsize="small", rotation=20
         )
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
-    for axis, group in zip(axes[:, 0], groups, strict=True):
+    for axis, group in zip(axes[:, 0], groups, strict=False):
         axis.set_ylabel(_joined(textwrap.fill(group, _TITLE_WIDTH), "kappa", between="\n"))
     _legend(figure, rows, {}, open_means="a bound")
     return figure
 
 
-def _bounded_point(axis: Any, row: Row, x: float, y: float, along: tuple[int, int]) -> None:
-    """A kappa's marker; that of a bound is open, and an arrow leads from it along one of the axes."""
-    direction = {"value": 0, "lower_bound": 1, "upper_bound": -1}[row["kind"]]
-    if direction:
-        end = x * 1.5 ** (direction * along[0]), y * 1.5 ** (direction * along[1])
-        axis.annotate("", end, (x, y), arrowprops={"arrowstyle": "->", "color": row["colour"], "lw": 0.8})
-        axis.plot(*end, alpha=0)  # so that the axis goes as far as the arrow
-    face = "white" if direction else row["colour"]
-    axis.plot(x, y, marker(row["model"]), mfc=face, mec=row["colour"], markersize=5)
+def _kappa_points(
+    axis: Any, rows: Sequence[Row], x: Sequence[float], y: Sequence[float], along: tuple[int, int]
+) -> None:
+    """Markers of one model's kappas; those of bounds are open, and an arrow leads from them along one of the axes."""
+    places = list(zip(x, y, strict=True))
+    for row, place in zip(rows, places, strict=True):
+        direction = {"value": 0, "lower_bound": 1, "upper_bound": -1}[row["kind"]]
+        if direction:
+            end = tuple(at * 1.5 ** (direction * on) for at, on in zip(place, along, strict=True))
+            axis.annotate("", end, place, arrowprops={"arrowstyle": "->", "color": row["colour"], "lw": 0.8})
+            axis.update_datalim([end])  # so that the axis goes as far as the arrow
+    if rows:
+        points = [(*place, row["kind"] == "value") for row, place in zip(rows, places, strict=True)]
+        _points(axis, points, rows[0], markersize=5)
+
+
+def _points(axis: Any, points: Sequence[tuple[float, float, bool]], of: Row, **style: Any) -> None:
+    """Markers of a model: of what is known filled, of bounds white.
+
+    Args:
+        axis: matplotlib's.
+        points: horizontal and vertical place, and whether the number is known.
+        of: a row of the model, whose colour and marker they have.
+        style: more about all markers.
+    """
+    for wanted in (True, False):
+        places = [(x, y) for x, y, known in points if known is wanted]
+        face = of["colour"] if wanted else "white"
+        x, y = [x for x, _ in places], [y for _, y in places]
+        axis.plot(x, y, marker(of["model"]), mfc=face, mec=of["colour"], **style)
 
 
 def _extrapolations(rows: Sequence[Row]) -> Any:
     """Accuracy against the length multiple: a thin line for each experiment, a thick one for the median."""
     regimes, groups = _regimes(rows), in_order(row["group"] for row in rows)
-    figure, axes = _panels(len(groups), len(regimes), (3.2, 3.2))
+    figure, axes = _panels(len(groups[:_MAX_PANELS]), len(regimes), (3.2, 3.2))
+    _tell_of_missing(figure, groups)
     for axis, group, regime in _each(axes, groups, regimes):
         here = [row for row in rows if row["supervision"] == regime and row["group"] == group]
         for model in models_in_order(row["model"] for row in here):
@@ -222,8 +257,8 @@ def _extrapolations(rows: Sequence[Row]) -> Any:
                 if row["model"] == model:
                     curves.setdefault((row["source"], row["key"]), []).append(row)
             shade = next(row["colour"] for row in here if row["model"] == model)
-            for curve in curves.values():
-                axis.plot(*_accuracy_curve(curve), color=shade, linewidth=0.5, alpha=0.25)
+            lines = [_accuracy_curve(curve) for curve in curves.values()]
+            axis.add_collection(LineCollection(lines, colors=shade, linewidths=0.5, alpha=0.25))
             multiples = sorted({row["multiple"] for row in here})
             everything = [row for curve in curves.values() for row in curve]
             shared = [m for m in multiples if sum(row["multiple"] == m for row in everything) == len(curves)]
@@ -234,25 +269,27 @@ def _extrapolations(rows: Sequence[Row]) -> Any:
         axis.xaxis.set_major_formatter("{x:g}x")
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
         axis.set_xlabel("length, multiple of L")
-    for axis, group in zip(axes[:, 0], groups, strict=True):
+    for axis, group in zip(axes[:, 0], groups, strict=False):
         axis.set_ylabel(_joined(textwrap.fill(group, _TITLE_WIDTH), "normalised final-state accuracy", between="\n"))
     _legend(figure, rows, {"median": {"linestyle": "-", "linewidth": 2}})
     return figure
 
 
-def _accuracy_curve(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
-    rows = sorted(rows, key=lambda row: row["multiple"])
-    return [row["multiple"] for row in rows], [row["final"] for row in rows]
+def _accuracy_curve(rows: Sequence[Row]) -> list[tuple[float, float]]:
+    return [(row["multiple"], row["final"]) for row in sorted(rows, key=lambda row: row["multiple"])]
 
 
 def _kappa_and_extrapolation(rows: Sequence[Row]) -> Any:
     """Accuracy at 2 L against kappa, with Spearman's rank correlation of those kappas that are known."""
     groups = in_order(row["group"] for row in rows)
-    figure, axes = _panels(1, len(groups), (5.5, 4.0))
-    for axis, group in zip(axes[0], groups, strict=True):
+    figure, axes = _panels(1, len(groups[:_MAX_PANELS]), (5.5, 4.0))
+    _tell_of_missing(figure, groups)
+    for axis, group in zip(axes[0], groups, strict=False):
         here = [row for row in rows if row["group"] == group]
-        for row in here:
-            _bounded_point(axis, row, row["kappa"], row["accuracy_2x"], along=(1, 0))
+        for model in models_in_order(row["model"] for row in here):
+            of_model = [row for row in here if row["model"] == model]
+            places = [row["kappa"] for row in of_model], [row["accuracy_2x"] for row in of_model]
+            _kappa_points(axis, of_model, *places, along=(1, 0))
         axis.axvline(1, color="grey", linewidth=0.8)
         axis.set(xscale="log", xlabel="kappa")
         axis.set_title(_joined(group, rank_correlation(here), between="\n"), fontsize="medium")
@@ -311,14 +348,25 @@ def _panels(
     return figure, axes
 
 
+def _thinned(values: Sequence[Value]) -> Sequence[Value]:
+    """So few of the values, evenly spread, that each can have a tick."""
+    return values[:: math.ceil(len(values) / _MAX_TICKS)]
+
+
+def _tell_of_missing(figure: Any, panels: Sequence[str]) -> None:
+    if len(panels) > _MAX_PANELS:
+        told = f"the first {_MAX_PANELS} of {len(panels):,} panels; the tables and report.html hold the others"
+        figure.suptitle(told, fontsize="medium", color="red")
+
+
 def _each(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[Any, str, str]]:
-    for row, name in enumerate(rows):
-        for column, other in enumerate(columns):
+    for row, name in enumerate(rows[:_MAX_PANELS]):
+        for column, other in enumerate(columns[:_MAX_PANELS]):
             yield axes[row][column], name, other
 
 
 def _name_panels(axes: Any, regimes: Sequence[str], columns: Sequence[str], x_label: str, y_label: str) -> None:
-    for axis, column in zip(axes[0], columns, strict=True):
+    for axis, column in zip(axes[0], columns, strict=False):
         axis.set_title(textwrap.fill(column, _TITLE_WIDTH), fontsize="small")
     for axis in axes[-1]:
         axis.set_xlabel(x_label)

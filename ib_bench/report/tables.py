@@ -10,9 +10,9 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from rich.console import Group
-from rich.table import Table
+from rich.text import Text
 
-from ib_bench.report.terminal import plain_table, titled
+from ib_bench.report.terminal import PlainTable, plain_table, titled
 from ib_bench.results.records import (
     Experiment,
     ExtrapolationRecord,
@@ -137,9 +137,9 @@ def sharing_row(sharing: Sharing) -> Json:
     }
 
 
-def _verdict_cells(record: SearchRecord) -> list[str]:
+def _verdict_cells(record: SearchRecord) -> list[str | Text]:
     counts = [str(record.num_trials), _duration(record.wall_time_s)]
-    return [f"[bold]{record.verdict}[/bold]", _bracket(record), *counts]
+    return [Text(record.verdict, style="bold"), _bracket(record), *counts]
 
 
 def extrapolation_table(record: ExtrapolationRecord, max_length: int, untrained_positions: bool) -> Group:
@@ -169,7 +169,7 @@ def extrapolation_table(record: ExtrapolationRecord, max_length: int, untrained_
             f"{multiple:.3g}x",
             f"{accuracy.num_sequences:,}",
             {"teacher_forced": "true" if reads_states else "none", "generated": "its own"}[accuracy.mode],
-            *(f"[bold]{value:.3f}[/bold]" if multiple == HEADLINE_MULTIPLE else f"{value:.3f}" for value in values),
+            *(Text(f"{value:.3f}", style="bold" if multiple == HEADLINE_MULTIPLE else "") for value in values),
         )
     heading = " · ".join(texts.values())
     heading += f"\ntrained on {record.num_train_sequences:,} sequences; {trained} the training lengths"
@@ -198,7 +198,7 @@ def plan_table(name: str, counts: Mapping[str, tuple[int, int]], estimate: Estim
     return titled(f"{name}: what there is to do", table, note)
 
 
-def trial_table(rows: Sequence[Json]) -> Table:
+def trial_table(rows: Sequence[Json]) -> PlainTable:
     """Trials for people.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,33 @@ _FORMAT = "ib_bench records"
 _READERS = {"trials": trial_record, "searches": search_record, "extrapolations": extrapolation_record}
 
 
+class StoredTrials(Collection[TrialRecord]):
+    """The trials of a store, read when they are asked for: there may be hundreds of thousands.
+
+    Args:
+        path: of the store.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = path
+
+    def __len__(self) -> int:
+        with Store(self._path, create=False) as store:
+            return store.num_trials()
+
+    def __iter__(self) -> Iterator[TrialRecord]:
+        with Store(self._path, create=False) as store:
+            yield from store.trials()
+
+    def __contains__(self, record: object) -> bool:
+        return any(trial == record for trial in self)
+
+    def with_keys(self, keys: Iterable[str]) -> list[TrialRecord]:
+        """Those with the given keys, in their order; without those that the store lacks."""
+        with Store(self._path, create=False) as store:
+            return [trial for trial in map(store.trial, keys) if trial is not None]
+
+
 @dataclass(frozen=True)
 class Records:
     """What was measured.
@@ -38,7 +65,7 @@ class Records:
         extrapolations: all.
     """
 
-    trials: list[TrialRecord] = field(default_factory=list)
+    trials: Collection[TrialRecord] = field(default_factory=list)
     searches: list[SearchRecord] = field(default_factory=list)
     extrapolations: list[ExtrapolationRecord] = field(default_factory=list)
 
@@ -47,19 +74,26 @@ class Records:
         """The searches that have a verdict."""
         return [record for record in self.searches if record.status == "finished"]
 
+    def trials_of(self, search: SearchRecord) -> list[TrialRecord]:
+        """The trials of a search, as far as they are there, in the order in which they were asked for."""
+        if isinstance(self.trials, StoredTrials):
+            return self.trials.with_keys(search.trials)
+        trials = {trial.key: trial for trial in self.trials}
+        return [trials[key] for key in search.trials if key in trials]
+
     def __str__(self) -> str:
         kinds = ("searches", "trials", "extrapolations")
         return ", ".join(f"{len(getattr(self, kind)):,} {kind}" for kind in kinds)
 
 
 def stored_records(path: Path | str) -> Records:
-    """Everything in a store.
+    """Everything in a store; its trials are read from it when they are asked for.
 
     Raises:
         StoreError: there is no store at ``path``, or it cannot be read.
     """
     with Store(path, create=False) as store:
-        return Records(list(store.trials()), store.searches(), store.extrapolations())
+        return Records(StoredTrials(path), store.searches(), store.extrapolations())
 
 
 def write_archive(records: Records, path: Path) -> None:

@@ -35,8 +35,8 @@ class _Keyed:
     @property
     def key(self) -> str:
         """SHA-256 of the canonical JSON, 32 hexadecimal digits of it."""
-        data = {"kind": type(self).__name__, "protocol": PROTOCOL_VERSION, **self.to_json()}
-        canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        data = {"kind": type(self).__name__, "protocol": PROTOCOL_VERSION, **vars(self)}
+        canonical = json.dumps(data, default=vars, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
@@ -233,6 +233,11 @@ class SearchRecord:
     def num_trials(self) -> int:
         """Number of trials that the verdict rests on."""
         return sum(len(evaluation.trials) for evaluation in self.evaluations)
+
+    @property
+    def trials(self) -> list[str]:
+        """Keys of those trials, in the order in which they were asked for."""
+        return [key for evaluation in self.evaluations for key in evaluation.trials]
 
     @property
     def verdict(self) -> str:

@@ -88,6 +88,10 @@ class Store:
         for (record,) in self._connection.execute("SELECT record FROM trials ORDER BY rowid"):
             yield trial_record(json.loads(record))
 
+    def num_trials(self) -> int:
+        """How many trials there are."""
+        return int(self._connection.execute("SELECT count(*) FROM trials").fetchone()[0])
+
     def add_trial(self, record: TrialRecord) -> None:
         """Keep a trial; the one that is there already stays."""
         with self._transaction():

@@ -71,7 +71,7 @@ def _runs(records: Records, settings: WandbSettings, group: str | None) -> Itera
 
 def _log_search(search: SearchRecord, records: Records, settings: WandbSettings, group: str | None) -> None:
     """As it would have been logged while it ran."""
-    trials = {trial.key: trial for trial in records.trials}
+    trials = {trial.key: trial for trial in records.trials_of(search)}
     listener = WandbSearch(settings, group)
     listener.on_start(search)
     for evaluation in search.evaluations:
