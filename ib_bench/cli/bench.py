@@ -14,6 +14,7 @@ from rich.text import Text
 from ib_bench.benchmarks.acceleration import compiled_steps, stacked_grids
 from ib_bench.benchmarks.dense_ssm import dense_ssm
 from ib_bench.benchmarks.figure import Figure, OnRound
+from ib_bench.benchmarks.large_store import large_store
 from ib_bench.benchmarks.naive_search import searches
 from ib_bench.benchmarks.reference import futility, warm_start
 from ib_bench.benchmarks.sequences import sequences
@@ -28,6 +29,7 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Figure]]] = {
     "search": lambda options, on_round: searches(4 * options.steps, on_round),
     "dense_ssm": lambda options, on_round: dense_ssm(options.rounds, on_round),
     "sequences": lambda options, on_round: sequences(on_round),
+    "store": lambda options, on_round: large_store(on_round),
     "compile": lambda options, on_round: compiled_steps(min(60, options.steps), options.rounds, on_round),
     "vectorize": lambda options, on_round: stacked_grids(min(30, options.steps), options.rounds, on_round),
     "warm_start": lambda options, on_round: warm_start(),
