@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import altair as alt
@@ -154,7 +154,7 @@ def _scatter(rows: Sequence[Row]) -> Json:
     rows = [{**row, "direction": arrows.get(row["bound"], "")} for row in rows]
     tooltip = _tooltips("text:N", alt.Tooltip("accuracy_2x:Q", format=".2f"))
     chart = alt.layer(*_points(rows, x, y, tooltip), data=alt.NamedData("rows"))
-    return _with_rows(chart.properties(width=420, height=300), {"rows": rows})
+    return _with_rows(chart.properties(width=420, height=300), rows)
 
 
 def _losses(losses: LossCurves) -> Any:
@@ -238,6 +238,8 @@ def _faceted(
     groups: dict[str | None, dict[str, list[Row]]] = {}
     for one in rows:
         groups.setdefault(one[row] if row else None, {}).setdefault(one[column], []).append(one)
+    panel = chart.properties(width=size[0], height=size[1], data=alt.NamedData("rows")).to_dict()
+    top = {name: panel.pop(name) for name in ("$schema", "config")}
     datasets: dict[str, list[Row]] = {}
     lines = []
     for line in in_order(groups, orders.get(row or "", [])):
@@ -245,18 +247,16 @@ def _faceted(
         for name in in_order(groups[line], columns):
             key = f"rows {len(datasets)}"
             datasets[key] = groups[line][name]
-            title = alt.Title(list(filter(None, (name, *(line or "").split(", ")))), fontSize=10, fontWeight="normal")
-            panel = chart.copy(deep=False).properties(width=size[0], height=size[1], title=title)
-            panel.data = alt.NamedData(key)
-            panels.append(panel)
-        lines.append(alt.hconcat(*panels))
-    together = alt.vconcat(*lines).resolve_scale(x="shared", y="shared", color="shared", shape="shared")
-    return _with_rows(together, datasets)
+            title = {"text": [name, *filter(None, (line or "").split(", "))], "fontSize": 10, "fontWeight": "normal"}
+            panels.append({**panel, "data": {"name": key}, "title": title})
+        lines.append({"hconcat": panels})
+    shared = {"scale": dict.fromkeys(("x", "y", "color", "shape"), "shared")}
+    return {**top, "vconcat": lines, "resolve": shared, "datasets": datasets}
 
 
-def _with_rows(chart: Any, datasets: Mapping[str, Sequence[Row]]) -> Json:
+def _with_rows(chart: Any, rows: Sequence[Row]) -> Json:
     """The specification of a chart, with its rows put in as they are: Altair would validate every number of them."""
-    return {**chart.to_dict(), "datasets": dict(datasets)}
+    return {**chart.to_dict(), "datasets": {"rows": list(rows)}}
 
 
 def _inline(rows: Sequence[Row]) -> Any:

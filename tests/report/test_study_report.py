@@ -215,6 +215,7 @@ class TestFiles:
         assert len(specs) == 7
         values = [rows for spec in specs[:-1] for rows in _values_of(spec)]  # the last draws trials; there are none
         assert all(_values_of(spec) for spec in specs[:-1])
+        assert not any('"empty"' in json.dumps(spec) for spec in specs)  # what Altair calls charts without data
         assert all(values) and {row["href"][1:] for rows in values for row in rows if "href" in row} <= page.ids
 
     def test_a_partial_store(self, tmp_path: Path) -> None:
