@@ -46,6 +46,7 @@ def html_report(
         specs=_script_json([spec for _, spec in charts]),
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") if charts else "",
         claims=claims,
+        claims_note=next(table.note for table in tables if table.name == "claims"),
         configs=configs,
         settings=results.settings,
     )

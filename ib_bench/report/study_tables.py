@@ -13,7 +13,7 @@ from tabulate import tabulate
 from ib_bench.report.results import Results, Row, without_parts
 from ib_bench.report.styles import DISTRIBUTIONS, REGIMES, models_in_order, rank
 from ib_bench.report.terminal import plain_table, titled
-from ib_bench.studies.claims import Claim
+from ib_bench.studies.claims import WHY_OPEN, Claim
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
 
 _LABELS = ("source", "task", "L", "supervision", "lengths", "setting")
@@ -133,7 +133,8 @@ def claims_table(claims: dict[str, list[Claim]]) -> StudyTable:
                 body.append([Cell(source, source), *row] if len(claims) > 1 else row)
     if len(claims) > 1:
         columns.insert(0, "source")
-    note = "true, false, open: pairs of results for which the comparison holds, does not, or cannot be decided."
+    note = "true, false, open: pairs of results for which the comparison holds, does not, or cannot be decided. "
+    note += WHY_OPEN
     return StudyTable("claims", "Claims of the paper", note, columns, len(columns) - 3, body)
 
 

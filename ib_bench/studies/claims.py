@@ -33,6 +33,11 @@ from ib_bench.studies.comparison import Count, Interval, count, min_train_size, 
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
 from ib_bench.studies.sharing import JOINT, Sharing, sharings
 
+WHY_OPEN = (
+    "A pair is open where brackets overlap, which a smaller search.relative_tolerance mends, or where N* is censored, "
+    "which a larger search.max_size or search.max_steps may mend, unless all sequences that exist have been used."
+)
+
 Verdict = Literal["supported", "contradicted", "mixed", "not enough data"]
 
 TRANSFORMERS = ("Transformer",)
@@ -103,12 +108,8 @@ class Claim:
         if not undecided:
             return ""
         num_open = sum(count.open for count in undecided)
-        narrower = (
-            f" (of the pairs that are there {num_open} are open: their brackets overlap, which a smaller "
-            "search.relative_tolerance can mend, or N* is censored, which a larger search.max_size or search.max_steps "
-            "can mend unless all sequences that exist have been used)"
-        )
-        return f"measure more tasks and lengths, as {self.to_measure} does" + narrower * bool(num_open)
+        there = f" (of the pairs that are there {num_open} are open)" if num_open else ""
+        return f"measure more tasks and lengths, as {self.to_measure}{there}"
 
 
 class Evidence:
