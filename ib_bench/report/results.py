@@ -139,20 +139,27 @@ def collect(sources: Mapping[str, Records]) -> Results:
     by_key = {(name, record.key): label for (name, record), label in zip(searches, labels, strict=False)}
     return Results(
         sources=sources,
-        searches=[{**label, **_search_row(record)} for (_, record), label in zip(searches, labels, strict=False)],
-        sharings=[
+        searches=_in_order(
+            {**label, **_search_row(record)} for (_, record), label in zip(searches, labels, strict=False)
+        ),
+        sharings=_in_order(
             {**by_key[name, sharing.joint.key], **_sharing_row(sharing, accuracies)}
             for name, records in sources.items()
             for accuracies in [headline_accuracies(records.extrapolations)]
             for sharing in sharings(records.searches)
-        ],
-        extrapolations=[
+        ),
+        extrapolations=_in_order(
             {**label, **row}
             for (_, record), label in zip(extrapolations, labels[len(searches) :], strict=True)
             for row in _extrapolation_rows(record)
-        ],
+        ),
         settings=settings,
     )
+
+
+def _in_order(rows: Iterable[Row]) -> list[Row]:
+    """By task and length; otherwise as they come."""
+    return sorted(rows, key=lambda row: (row["task"].partition("(")[0], row["size"] or 0, row["L"] or 0))
 
 
 def _search_row(record: SearchRecord) -> Row:

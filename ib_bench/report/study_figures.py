@@ -35,7 +35,7 @@ from ib_bench.results.records import Json
 Value = TypeVar("Value")
 
 _PANEL = (3.0, 2.5)  # inches
-_LEGEND_WIDTH, _TITLE_WIDTH = 32, 28  # characters
+_LEGEND_WIDTH, _TITLE_WIDTH = 32, 40  # characters
 _MAX_TICKS = 12
 _MAX_LABELLED = 12  # rows and columns of a heat map whose cells have room for a number
 _MAX_PANELS = 24  # in a row or column; more make a picture that no program opens
