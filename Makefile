@@ -36,7 +36,7 @@ format: setup ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## time a training step side by side with simpler loops
+bench: setup ## measure what it costs, side by side with simpler ways (about half an hour)
 	$(BIN)/ib-bench bench
 
 ci: ## exactly what CI runs

@@ -31,12 +31,13 @@ from ib_bench.results.records import (
 from ib_bench.results.store import Store
 from ib_bench.studies.estimate import Work, grid_size
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE, ExtrapolationSettings, extrapolate
+from ib_bench.studies.neighbours import guess_from
 from ib_bench.studies.search import Search, SearchListener, SearchSettings, grid_configs, search_config
 from ib_bench.studies.sharing import JOINT, part_configs
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.instantiation import instantiate_data
 from ib_bench.training.length_evaluation import evaluate_length, evaluation_set
-from ib_bench.training.trial import TrainedTrial, train_trial
+from ib_bench.training.trial import TrainedTrial, train_stack, train_trial
 from ib_bench.training.weights import BestWeights
 
 Record = TypeVar("Record", SearchRecord, ExtrapolationRecord)
@@ -179,7 +180,16 @@ class SearchJob(Job[SearchRecord]):
                     best.offer(trained, grid_configs(self.experiment, self.settings, search.max_size))
                 return trained.record
 
-            search = Search(self.experiment, self.settings, self.pool_size, store, train, listeners)
+            def train_all(configs: list[TrialConfig]) -> list[TrialRecord]:
+                stacked = train_stack(configs, self.settings.exhaustive, self.placement, progress.on_validation)
+                for trained in stacked:
+                    if best is not None and configs[0].num_train_sequences == search.max_size:
+                        best.offer(trained, configs)
+                return [trained.record for trained in stacked]
+
+            run_stack = train_all if self.settings.vectorize is True else None
+            guess = guess_from(self.config, store.searches()) if self.settings.start == "auto" else None
+            search = Search(self.experiment, self.settings, self.pool_size, store, train, listeners, run_stack, guess)
             return search.run()
 
 
@@ -227,7 +237,8 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
     @property
     def config(self) -> ExtrapolationConfig:
         """The config by whose key the result is stored."""
-        return ExtrapolationConfig(self.search.experiment, asdict(self.search.settings), asdict(self.extrapolation))
+        settings = self.search.settings.to_json()
+        return ExtrapolationConfig(self.search.experiment, settings, asdict(self.extrapolation))
 
     @property
     def settings(self) -> SearchSettings:  # type: ignore[override]
@@ -267,6 +278,7 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         """See :class:`Job`."""
         progress = _ProgressListener(emit)
         search = self.search
+        one_by_one = replace(search.settings, vectorize=False)  # the best alone may have to be trained once more
         with Store(self.store) as store:
             best = None if search.weights is None else BestWeights(search.weights, store)
 
@@ -277,10 +289,10 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
                 progress.on_trial_start(config)
                 trained = train_trial(config, search.placement, progress.on_validation)
                 if best is not None:
-                    best.offer(trained, grid_configs(search.experiment, self.settings, config.num_train_sequences))
+                    best.offer(trained, grid_configs(search.experiment, one_by_one, config.num_train_sequences))
                 return trained
 
-            record = extrapolate(self.config, search.settings, search.pool_size, store, train, self._evaluate)
+            record = extrapolate(self.config, one_by_one, search.pool_size, store, train, self._evaluate)
         progress.finish(_headline(record, self.max_length))
         return record
 

@@ -71,7 +71,7 @@ def trial(point: Point, size: int) -> TrialRecord:
 
 def extrapolation(point: Point, accuracy_at_2x: float) -> ExtrapolationRecord:
     """Perfect at the training length, as given from twice that on."""
-    config = ExtrapolationConfig(point.experiment, asdict(point.settings), asdict(ExtrapolationSettings()))
+    config = ExtrapolationConfig(point.experiment, point.settings.to_json(), asdict(ExtrapolationSettings()))
     values = {1: 1.0, 2: accuracy_at_2x, 16: accuracy_at_2x}
     modes = ("teacher_forced", "generated") if point.supervision == COT else ("teacher_forced",)
     accuracies = [

@@ -9,8 +9,9 @@ import contextlib
 import io
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -112,23 +113,26 @@ def _endless(data: StateTrackingData) -> Iterator[Batch]:
 
 
 def _trial_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:
-    with _unseen():
+    with unseen():
         train(model, data, num_steps, _VAL_CHECK_INTERVAL, [], accelerator="cpu")
 
 
 def _naive_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:
-    tokens, targets = map(torch.cat, zip(*data.train_dataloader(), strict=True))
-    loader = DataLoader(_Samples(tokens, targets), batch_size=data.batch_size, shuffle=True)
-    with _unseen(), tempfile.TemporaryDirectory() as folder:
-        trainer = pl.Trainer(
-            max_steps=num_steps,
-            accelerator="cpu",
-            logger=CSVLogger(folder),
-            default_root_dir=folder,
-            val_check_interval=_VAL_CHECK_INTERVAL,
-            check_val_every_n_epoch=None,
-        )
-        trainer.fit(model, loader, data.val_dataloader())
+    loader = naive_loader(data.train_dataloader(), data.batch_size, shuffle=True)
+    cadence = {"val_check_interval": _VAL_CHECK_INTERVAL, "check_val_every_n_epoch": None}
+    with unseen(), tempfile.TemporaryDirectory() as folder:
+        naive_trainer(folder, max_steps=num_steps, **cadence).fit(model, loader, data.val_dataloader())
+
+
+def naive_trainer(folder: str, **arguments: Any) -> pl.Trainer:
+    """Lightning's Trainer with its defaults on the CPU, which writes into a folder."""
+    return pl.Trainer(accelerator="cpu", logger=CSVLogger(folder), default_root_dir=folder, **arguments)
+
+
+def naive_loader(batches: Iterable[Batch], batch_size: int, shuffle: bool) -> DataLoader[Batch]:
+    """A DataLoader that takes sample after sample and collates them."""
+    tokens, targets = map(torch.cat, zip(*batches, strict=True))
+    return DataLoader(_Samples(tokens, targets), batch_size=batch_size, shuffle=shuffle)  # type: ignore[arg-type]
 
 
 class _Samples(TensorDataset):
@@ -137,7 +141,8 @@ class _Samples(TensorDataset):
 
 
 @contextlib.contextmanager
-def _unseen() -> Iterator[None]:
+def unseen() -> Iterator[None]:
+    """Without what Lightning prints."""
     with silent(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield

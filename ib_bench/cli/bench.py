@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import torch
@@ -11,15 +11,29 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.text import Text
 
+from ib_bench.benchmarks.acceleration import compiled_steps, stacked_grids
+from ib_bench.benchmarks.dense_ssm import dense_ssm
 from ib_bench.benchmarks.figure import Figure, OnRound
+from ib_bench.benchmarks.large_store import large_store
+from ib_bench.benchmarks.naive_search import searches
+from ib_bench.benchmarks.reference import futility, warm_start
+from ib_bench.benchmarks.sequences import sequences
 from ib_bench.benchmarks.training_step import training_steps
 from ib_bench.cli.parsing import parse
 from ib_bench.errors import UnknownNameError, require
 from ib_bench.report.tables import OutputFormat, to_json
 from ib_bench.report.terminal import PlainTable, plain_table, show, titled
 
-_BENCHMARKS = {
+_BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Figure]]] = {
     "steps": lambda options, on_round: training_steps(options.steps, options.rounds, on_round),
+    "search": lambda options, on_round: searches(4 * options.steps, on_round),
+    "dense_ssm": lambda options, on_round: dense_ssm(options.rounds, on_round),
+    "sequences": lambda options, on_round: sequences(on_round),
+    "store": lambda options, on_round: large_store(on_round),
+    "compile": lambda options, on_round: compiled_steps(min(60, options.steps), options.rounds, on_round),
+    "vectorize": lambda options, on_round: stacked_grids(min(30, options.steps), options.rounds, on_round),
+    "warm_start": lambda options, on_round: warm_start(),
+    "futility": lambda options, on_round: futility(),
 }
 """What can be measured, by name."""
 

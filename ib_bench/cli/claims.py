@@ -9,7 +9,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from ib_bench.cli.parsing import parse
+from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.report.study_tables import claims_table, rich_table
 from ib_bench.report.tables import OutputFormat, to_json
@@ -33,7 +33,9 @@ def main(command: str, arguments: Sequence[str]) -> int:
     for claim in next(iter(claims.values())):
         console.print(f"[bold]{claim.name}[/bold] {claim.text}")
         if claim.verdict == "not enough data":
-            console.print(f"    to decide it: {claim.to_decide}", soft_wrap=True, highlight=False, markup=False)
+            here = "" if options.store == DEFAULT_STORE else f" --store {options.store}"
+            advice = claim.to_decide.replace(claim.to_measure, claim.to_measure + here)
+            console.print(f"    to decide it: {advice}", soft_wrap=True, highlight=False, markup=False)
     return 0
 
 

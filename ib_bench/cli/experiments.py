@@ -6,6 +6,7 @@ import inspect
 import json
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -14,6 +15,7 @@ import lightning.pytorch as pl
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, Namespace
 from lightning.pytorch.cli import LightningArgumentParser
+from rich.console import Console
 
 from ib_bench import catalogue, data
 from ib_bench.cli.parsing import DEFAULT_STORE, explained
@@ -21,10 +23,13 @@ from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError, NothingHeldOutError, require
 from ib_bench.execution.processes import num_cores
 from ib_bench.results.records import Experiment, Json
+from ib_bench.results.reference import reference_records
 from ib_bench.runner import SearchJob
+from ib_bench.studies.futility import back_test
 from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
-from ib_bench.training.fitting import COMPUTING, INSTEAD, PLACEMENT, quiet_trainer, silent
+from ib_bench.training.acceleration import accelerated
+from ib_bench.training.fitting import COMPUTING, INSTEAD, PLACEMENT, has_plain_steps, quiet_trainer, silent
 from ib_bench.training.instantiation import (
     DATA_ATTRIBUTES,
     DATA_PARAMETERS,
@@ -129,7 +134,8 @@ def search_job(
     if missing := [name for name in _STEPS if getattr(own, name) is getattr(pl.LightningModule, name)]:
         raise BenchError(f"model {model['class_path']} must define {', '.join(missing)}, or be a SequenceModel")
     check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
-    trainer = _trainer_arguments(json.dumps(config.get("trainer") or {}))
+    trainer_json = json.dumps(config.get("trainer") or {})
+    trainer = _trainer_arguments(trainer_json)
     try:
         pool_size = check_model_and_data(config).max_train_sequences
     except NothingHeldOutError:
@@ -145,7 +151,7 @@ def search_job(
     store = Path(output.store).absolute()
     return SearchJob(
         experiment=experiment,
-        settings=settings,
+        settings=_accelerated(settings, own, experiment.trainer, trainer_json),
         pool_size=pool_size,
         store=store,
         wandb=WandbSettings(**output.wandb),
@@ -153,6 +159,43 @@ def search_job(
         placement={name: trainer[name] for name in PLACEMENT if name in trainer},
         weights=store.with_suffix(".weights") if output.keep_weights == "best" else None,
     )
+
+
+def _accelerated(settings: SearchSettings, model: type, trainer: Json, trainer_json: str) -> SearchSettings:
+    """The settings with whatever is left to us decided; tells once what was picked."""
+    plain = has_plain_steps(model, trainer)
+    if settings.adaptive_validation and not plain:
+        raise BenchError(
+            "search.adaptive_validation needs a SequenceModel that redefines nothing but forward, and a Trainer that "
+            "neither clips nor accumulates gradients, got True"
+        )
+    if not settings.vectorize and not settings.compile:
+        return settings
+    num_steps = settings.max_steps * len(settings.grid())
+    picked = accelerated(model, trainer, _is_on_gpu(trainer_json), num_steps, settings.vectorize, settings.compile)
+    for reason in picked.reasons:
+        _tell(reason)
+    return replace(settings, vectorize=picked.vectorize, compile=picked.compile)
+
+
+@cache
+def _is_on_gpu(trainer_json: str) -> bool:
+    trainer = json.loads(trainer_json)
+    placement = {name: value for name, value in trainer.items() if name in PLACEMENT and value is not None}
+    with silent():
+        return quiet_trainer(**{**placement, "devices": 1}).strategy.root_device.type != "cpu"
+
+
+@cache
+def _tell(reason: str) -> None:
+    """Once, however many searches it is true of."""
+    Console(stderr=True).print(reason, style="dim", highlight=False, soft_wrap=True)
+
+
+def tell_of_futility(settings: SearchSettings) -> None:
+    """Where trials may be ended early, say how often that is wrong."""
+    if settings.futility is not None:
+        _tell(str(back_test(reference_records(), settings.futility)))
 
 
 def check_model_and_data(config: Json) -> SearchableData:

@@ -10,8 +10,9 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
+from rich.text import Text
 
-from ib_bench.cli.experiments import add_output_arguments, add_workers_argument
+from ib_bench.cli.experiments import add_output_arguments, add_workers_argument, tell_of_futility
 from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.plan import Plan, data_parameters, make_plan
 from ib_bench.cli.progress import run_jobs
@@ -111,6 +112,8 @@ def _run(name: str, plan: Plan, options: Namespace) -> int:
     with Store(options.store) as store:
         trials = [trial for trial in map(store.trial, _trial_keys(records.values(), lengths)) if trial is not None]
     results = collect({name: Records(trials, list(records.values()), lengths)})
+    for job in searches:
+        tell_of_futility(job.settings)
     console = Console()
     verdicts = [records[key] for key in plan.verdicts if key in records]
     title = f"{name}: smallest training set that suffices (N*)"
@@ -141,7 +144,7 @@ def _trial_keys(searches: Iterable[SearchRecord], extrapolations: Iterable[Extra
 def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[Outcome[Any]], console: Console) -> int:
     failures = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
     for job, error in failures:
-        console.print(f"[bold red]failed[/bold red] {job.label}: {error!r}", soft_wrap=True)
+        console.print("[bold red]failed[/bold red]", Text(f"{job.label}: {error!r}"), soft_wrap=True)
     if failures:
         console.print(f"{len(failures)} of {len(jobs)} failed; the same command tries them again")
     return 1 if failures else 0

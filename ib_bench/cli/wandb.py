@@ -86,8 +86,10 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
     parser.add_class_arguments(WandbSettings, "wandb")
     options = parse(parser, arguments)
     settings = WandbSettings(**options.wandb)
-    if settings.mode == "disabled":
-        raise BenchError("wandb.mode must be online or offline to log a store, got 'disabled'")
+    from ib_bench.tracking.runs import resolved_mode  # noqa: PLC0415 (as above)
+
+    if resolved_mode(settings) == "disabled":
+        raise BenchError("wandb.mode and WANDB_MODE must be online or offline to log a store, got 'disabled'")
     for name, records in chosen_sources(options).items():
         logged, there = log_results(records, settings, options.group)
         Console().print(f"{name}: {logged} runs logged, {there} were there already", soft_wrap=True)

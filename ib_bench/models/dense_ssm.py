@@ -47,6 +47,8 @@ class DenseSSM(SequenceModel):
     Reference: arXiv 2602.18333, section 4.
     """
 
+    stackable = True
+
     def __init__(
         self,
         vocab_size: int,

@@ -99,8 +99,13 @@ def normalized_accuracy(accuracy: Number, chance: Number) -> Number:
     return (accuracy - chance) / (1 - chance)
 
 
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Logits of 16 bits as float32, others as they are."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
 def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
-    """Cross-entropy over the supervised positions, in nats and in float32 whatever the logits' type.
+    """Cross-entropy over the supervised positions, in nats and in float32, or float64 if the logits are.
 
     Args:
         logits: ``(batch, width, num_classes)``.
@@ -108,5 +113,5 @@ def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> T
         reduction: ``mean`` or ``sum``.
     """
     return functional.cross_entropy(
-        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction=reduction
+        at_least_float32(logits).flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction=reduction
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, cast
+from functools import cache
+from typing import Any, ClassVar, cast
 
 import lightning.pytorch as pl
 import torch
@@ -31,13 +32,20 @@ class SequenceModel(pl.LightningModule, ABC):
         num_classes: number of different answers, at least 2.
         learning_rate: of Adam (betas 0.9 and 0.999; no decay, schedule or clipping), above 0.
 
+    Attributes:
+        stackable: whether :meth:`stackable_forward` works, so that a grid of such models can be trained as one
+            (:mod:`ib_bench.training.stacking`). A class has to say so itself; it is not inherited.
+
     Reference: arXiv 2602.18333, section 4.
     """
+
+    stackable: ClassVar[bool] = False
 
     def __init__(self, num_classes: int, learning_rate: float = 1e-3) -> None:
         super().__init__()
         require(0 < learning_rate < math.inf, "learning_rate", learning_rate, "a finite number above 0")
         self.learning_rate = learning_rate
+        self._compiled_batch_size: int | None = None
         self.metrics = torch.nn.ModuleDict({split: StateTrackingMetrics(num_classes) for split in ("val", "test")})
 
     @abstractmethod
@@ -50,6 +58,26 @@ class SequenceModel(pl.LightningModule, ABC):
         Returns:
             Logits ``(batch, length, num_classes)``.
         """
+
+    def stackable_forward(self, tokens: Tensor) -> Tensor:
+        """What :meth:`forward` returns, computed by operations for which ``torch.func.vmap`` has a batching rule.
+
+        A model whose ``forward`` is made of other operations overrides it. Parameters count, buffers do not.
+
+        Args:
+            tokens: int64 ``(batch, length)``, values in ``[0, vocab_size)``.
+        """
+        return cast(Tensor, self(tokens))
+
+    def compile_steps(self, batch_size: int) -> None:
+        """Compile the forward and backward pass of training steps (``torch.compile``); validation is left as it is.
+
+        Compiled code belongs to shapes and is shared by all models of a class and its sizes in a process.
+
+        Args:
+            batch_size: of the batches that are worth it; others, such as the last of an epoch, are not compiled.
+        """
+        self._compiled_batch_size = batch_size
 
     def decode(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Read on: score further tokens after those that have been read already.
@@ -82,21 +110,21 @@ class SequenceModel(pl.LightningModule, ABC):
         With ``automatic_optimization`` off, ``batch`` is a list of batches, and one optimizer step is taken for each.
         """
         if isinstance(batch, Batch):
-            return self._step(batch, "train")
+            return self._train_loss(batch)
         optimizer = cast(LightningOptimizer, self.optimizers())
         for one in batch:
             optimizer.zero_grad()
-            self.manual_backward(self._step(one, "train"))
+            self.manual_backward(self._train_loss(one))
             optimizer.step()
         return None
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a validation batch into the metrics."""
-        self._step(batch, "val")
+        self._evaluate(batch, "val")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a test batch into the metrics."""
-        self._step(batch, "test")
+        self._evaluate(batch, "test")
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation metrics."""
@@ -106,16 +134,22 @@ class SequenceModel(pl.LightningModule, ABC):
         """Log the test metrics."""
         self._log_metrics("test")
 
-    def _step(self, batch: Batch, split: str) -> Tensor:
+    def _evaluate(self, batch: Batch, split: str) -> None:
         logits = self(batch.tokens)
-        if split in self.metrics:
-            self._metric(split).update(logits, batch.targets)
-            return logits
-        loss = cross_entropy(logits, batch.targets)
+        self._metric(split).update(logits, batch.targets)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean cross-entropy over the supervised positions of a batch, in nats, a scalar."""
+        compiled = len(batch.tokens) == self._compiled_batch_size
+        loss: Tensor = (_compiled_loss() if compiled else _loss)(self, batch.tokens, batch.targets)
+        return loss
+
+    def _train_loss(self, batch: Batch) -> Tensor:
+        loss = self.loss(batch)
         trainer = self.trainer
         if trainer.loggers or trainer.progress_bar_callback or trainer.checkpoint_callbacks:
             # only where somebody looks: logging costs a good part of a small model's step
-            self.log(metric_key(split, LOSS), loss, prog_bar=True)
+            self.log(metric_key("train", LOSS), loss, prog_bar=True)
         return loss
 
     def _log_metrics(self, split: str) -> None:
@@ -125,3 +159,13 @@ class SequenceModel(pl.LightningModule, ABC):
 
     def _metric(self, split: str) -> StateTrackingMetrics:
         return cast(StateTrackingMetrics, self.metrics[split])
+
+
+def _loss(model: SequenceModel, tokens: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(model(tokens), targets)
+
+
+@cache
+def _compiled_loss() -> Any:
+    """:func:`_loss`, compiled for each shape once; dropout draws the numbers that it draws otherwise."""
+    return torch.compile(_loss, dynamic=False, options={"fallback_random": True})

@@ -46,6 +46,8 @@ class Transformer(SequenceModel):
     Reference: arXiv 2602.18333, section 4.
     """
 
+    stackable = True
+
     def __init__(
         self,
         vocab_size: int,

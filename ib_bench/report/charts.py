@@ -16,7 +16,6 @@ from ib_bench.report.styles import (
     DISTRIBUTIONS,
     LINE_STYLES,
     REGIMES,
-    colour,
     in_order,
     models_in_order,
     shape,
@@ -26,9 +25,9 @@ from ib_bench.results.records import Json
 _FILL = alt.Fill("fill:N", scale=None)
 """The model's colour, or white where a number is only a bound."""
 
-_ROWS = alt.NamedData("rows")
+_LEGEND = alt.Legend(symbolFillColor="transparent", labelLimit=400)
 
-_LEGEND = alt.Legend(symbolFillColor="transparent")
+_BESIDE = 1.015  # the factor by which models are moved apart on the horizontal axis
 
 _TOOLTIP = ("model", "task", "L", "supervision", "lengths")
 
@@ -62,20 +61,26 @@ def study_charts(results: Results, losses: LossCurves | None = None) -> list[tup
 
 
 def _against_length(rows: Sequence[Row]) -> Json:
-    x = alt.X("L:Q", title="maximal length L", axis=alt.Axis(tickMinStep=1))
-    return _curves([{**row, "panel": row["task"]} for row in rows], x)
+    lengths = sorted({row["L"] for row in rows})
+    axis = alt.Axis(values=lengths, labelOverlap=True, format="d")
+    x = alt.X("x:Q", title="maximal length L", axis=axis, scale=alt.Scale(domain=[lengths[0] - 1, lengths[-1] + 1]))
+    return _curves([{**row, "panel": row["task"], "x": row["L"]} for row in rows], x)
 
 
 def _against_size(rows: Sequence[Row]) -> Json:
     sizes = sorted({row["size"] for row in rows})
-    axis = alt.Axis(values=sizes, format="d")
-    x = alt.X("size:Q", title="size of the task", scale=alt.Scale(type="log"), axis=axis)
-    return _curves([{**row, "panel": f"{row['task'].partition('(')[0]}, L={row['L']}"} for row in rows], x)
+    axis = alt.Axis(values=sizes, labelOverlap=True, format="d")
+    scale = alt.Scale(type="log", domain=[sizes[0] / 1.5, sizes[-1] * 1.5])
+    x = alt.X("x:Q", title="size of the task", scale=scale, axis=axis)
+    named = [{**row, "panel": f"{row['task'].partition('(')[0]}, L={row['L']}", "x": row["size"]} for row in rows]
+    return _curves(named, x)
 
 
 def _curves(rows: Sequence[Row], x: Any) -> Json:
-    """N*, a panel for each regime and each ``panel`` of the rows."""
-    y = alt.Y("drawn:Q", title="N*", scale=alt.Scale(type="log"))
+    """N* against ``x``, a panel for each regime and ``panel`` of the rows; models stand a little beside each other."""
+    models = models_in_order(row["model"] for row in rows)
+    rows = [{**row, "x": row["x"] * _BESIDE ** (models.index(row["model"]) - (len(models) - 1) / 2)} for row in rows]
+    y = alt.Y("drawn:Q", title="N*", scale=_log_scale(rows, "drawn"))
     lengths = in_order((row["lengths"] for row in rows), list(DISTRIBUTIONS.values()))
     styles = {DISTRIBUTIONS[name]: DASHES[style] for name, style in LINE_STYLES.items()}
     dashes = alt.Scale(domain=lengths, range=[styles.get(name, DASHES["-."]) for name in lengths])
@@ -119,8 +124,8 @@ def _heat_map(rows: Sequence[Row]) -> Json:
 
 def _kappas(rows: Sequence[Row]) -> Json:
     models = models_in_order(row["model"] for row in rows)
-    x = alt.X("model:N", title=None, sort=models, axis=alt.Axis(labelAngle=-20))
-    y = alt.Y("kappa:Q", scale=alt.Scale(type="log", base=2))
+    x = alt.X("model:N", title=None, scale=alt.Scale(domain=models), axis=alt.Axis(labelAngle=-20))
+    y = alt.Y("kappa:Q", scale=_log_scale(rows, "kappa", base=2))
     beside = alt.XOffset("place:O", scale=alt.Scale(paddingOuter=1))
     points = _points(rows, x, y, _tooltips("text:N", "joint:N", "sum:N"), xOffset=beside)
     one = alt.Chart().mark_rule(color="grey").encode(y=alt.Y("one:Q", title="kappa"))
@@ -130,7 +135,8 @@ def _kappas(rows: Sequence[Row]) -> Json:
 
 def _extrapolations(rows: Sequence[Row]) -> Json:
     x = alt.X("multiple:Q", title="length, multiple of L", scale=alt.Scale(type="log", base=2))
-    y = alt.Y("final:Q", title="accuracy")
+    finals = [row["final"] for row in rows]
+    y = alt.Y("final:Q", title="accuracy", scale=alt.Scale(domain=[min(*finals, 0), max(*finals, 1)]))
     numbers = [alt.Tooltip("final:Q", format=".2f"), alt.Tooltip("token:Q", format=".2f")]
     lines = alt.Chart().mark_line(opacity=0.7).encode(x=x, y=y, color=_colours(rows), detail=["key:N", "source:N"])
     markers = alt.Chart().mark_point(size=30, filled=True, cursor="pointer")
@@ -147,7 +153,7 @@ def _scatter(rows: Sequence[Row]) -> Json:
     arrows = {"upper_bound": "\N{LEFTWARDS ARROW}", "lower_bound": "\N{RIGHTWARDS ARROW}"}
     rows = [{**row, "direction": arrows.get(row["bound"], "")} for row in rows]
     tooltip = _tooltips("text:N", alt.Tooltip("accuracy_2x:Q", format=".2f"))
-    chart = alt.layer(*_points(rows, x, y, tooltip), data=_ROWS)
+    chart = alt.layer(*_points(rows, x, y, tooltip), data=alt.NamedData("rows"))
     return _with_rows(chart.properties(width=420, height=300), rows)
 
 
@@ -180,7 +186,7 @@ def _named(rows: Sequence[Row]) -> list[Row]:
                 "lengths": DISTRIBUTIONS.get(row["lengths"], row["lengths"]),
                 "place": places[column],
                 "one": 1,
-                "fill": "white" if bound else colour(row["model"]),
+                "fill": "white" if bound else row["colour"],
                 "direction": bound,
                 "href": f"#{row['key']}",
             }
@@ -189,13 +195,20 @@ def _named(rows: Sequence[Row]) -> list[Row]:
     return named
 
 
+def _log_scale(rows: Sequence[Row], name: str, base: int = 10) -> Any:
+    """One scale for all panels, with 1 in it and some room at the ends."""
+    values = [row[name] for row in rows] + [1]
+    return alt.Scale(type="log", base=base, domain=[min(values) / 1.3, max(values) * 1.5], nice=False)
+
+
 def _colours(rows: Sequence[Row]) -> Any:
+    shades = {row["model"]: row["colour"] for row in rows}
     models = models_in_order(row["model"] for row in rows)
     return alt.Color(
         "model:N",
         title="model",
         legend=_LEGEND,
-        scale=alt.Scale(domain=models, range=[colour(model) for model in models]),
+        scale=alt.Scale(domain=models, range=[shades[model] for model in models]),
     )
 
 
@@ -216,17 +229,34 @@ def _tooltips(*more: Any) -> list[Any]:
 def _faceted(
     chart: Any, rows: Sequence[Row], column: str, row: str | None = None, size: tuple[int, int] = (190, 150)
 ) -> Json:
+    """A panel for each combination of two of the rows' values, side by side; the chart is drawn with a panel's rows.
+
+    Vega-Lite's own facets take the place of one another where some are empty and the order is given.
+    """
     orders = {"supervision": list(REGIMES.values()), "model": models_in_order(one["model"] for one in rows)}
-    facets: dict[str, Any] = {"column": alt.Column(f"{column}:N", title=None, sort=orders[column])}
-    if row is not None:
-        order = orders.get(row) or in_order(one[row] for one in rows)
-        facets["row"] = alt.Row(f"{row}:N", title=None, sort=order)
-    return _with_rows(chart.properties(width=size[0], height=size[1]).facet(data=_ROWS, **facets), rows)
+    columns = in_order((one[column] for one in rows), orders[column])
+    groups: dict[str | None, dict[str, list[Row]]] = {}
+    for one in rows:
+        groups.setdefault(one[row] if row else None, {}).setdefault(one[column], []).append(one)
+    panel = chart.properties(width=size[0], height=size[1], data=alt.NamedData("rows")).to_dict()
+    top = {name: panel.pop(name) for name in ("$schema", "config")}
+    datasets: dict[str, list[Row]] = {}
+    lines = []
+    for line in in_order(groups, orders.get(row or "", [])):
+        panels = []
+        for name in in_order(groups[line], columns):
+            key = f"rows {len(datasets)}"
+            datasets[key] = groups[line][name]
+            title = {"text": [name, *filter(None, (line or "").split(", "))], "fontSize": 10, "fontWeight": "normal"}
+            panels.append({**panel, "data": {"name": key}, "title": title})
+        lines.append({"hconcat": panels})
+    shared = {"scale": dict.fromkeys(("x", "y", "color", "shape"), "shared")}
+    return {**top, "vconcat": lines, "resolve": shared, "datasets": datasets}
 
 
 def _with_rows(chart: Any, rows: Sequence[Row]) -> Json:
     """The specification of a chart, with its rows put in as they are: Altair would validate every number of them."""
-    return {**chart.to_dict(), "datasets": {_ROWS.name: list(rows)}}
+    return {**chart.to_dict(), "datasets": {"rows": list(rows)}}
 
 
 def _inline(rows: Sequence[Row]) -> Any:

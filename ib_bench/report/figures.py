@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib
 
-from ib_bench.report.styles import REGIMES, colour, in_order, marker, models_in_order
+from ib_bench.report.styles import REGIMES, colours, in_order, marker, models_in_order
 from ib_bench.results.records import SearchRecord, model_texts, task_text
 
 _DPI = 150
@@ -33,6 +33,7 @@ def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Pat
 
     texts = model_texts(records)
     models = models_in_order(texts)
+    shades = colours(models)
     regimes = in_order((record.labels["supervision"] for record in records), list(REGIMES))
     panels = in_order(map(_panel, records))
     figure, axes = pyplot.subplots(
@@ -42,7 +43,8 @@ def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Pat
         for record, text in zip(records, texts, strict=True):
             if _panel(record) == panel:
                 offset = (models.index(text) - (len(models) - 1) / 2) * 0.6 / len(models)
-                _draw(axis, regimes.index(record.labels["supervision"]) + offset, record)
+                style = {"color": shades[text], "marker": marker(text)}
+                _draw(axis, regimes.index(record.labels["supervision"]) + offset, record, style)
         axis.set_yscale("log")
         axis.set_xticks(
             range(len(regimes)), [str(regime).replace("_", "\n", 1).replace("_", " ") for regime in regimes]
@@ -55,10 +57,7 @@ def min_train_size_figure(records: Sequence[SearchRecord], title: str, path: Pat
         axis.grid(axis="y", which="major", alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("N*, training sequences")
-    handles = [
-        Line2D([], [], linestyle="", label=model, **_style(model), markeredgecolor=_style(model)["color"])
-        for model in models
-    ]
+    handles = [Line2D([], [], linestyle="", label=model, color=shades[model], marker=marker(model)) for model in models]
     handles.append(Line2D([], [], linestyle="", marker="o", color="grey", mfc="white", label="> N_max"))
     axes[0][-1].legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.suptitle(title)
@@ -89,8 +88,7 @@ def saved(figure: Any, path: Path) -> list[Path]:
     return files
 
 
-def _draw(axis: Any, x: float, record: SearchRecord) -> None:
-    style = _style(record.labels["model"])
+def _draw(axis: Any, x: float, record: SearchRecord, style: dict[str, str]) -> None:
     colour = style["color"]
     if record.censored:
         arrow = {"arrowstyle": "->", "color": colour, "shrinkA": 5}
@@ -105,7 +103,3 @@ def _draw(axis: Any, x: float, record: SearchRecord) -> None:
 def _panel(record: SearchRecord) -> str:
     labels = record.labels
     return f"{task_text(labels)}, L={labels['max_length']}, {labels['length_distribution']} lengths"
-
-
-def _style(model: str) -> dict[str, Any]:
-    return {"color": colour(model), "marker": marker(model)}

@@ -46,12 +46,14 @@ def html_report(
         specs=_script_json([spec for _, spec in charts]),
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") if charts else "",
         claims=claims,
+        claims_note=next(table.note for table in tables if table.name == "claims"),
         configs=configs,
+        settings=results.settings,
     )
 
 
 def _reproduction(record: Any) -> dict[str, Any]:
-    path = f"{record.key}.yaml"
+    path = f"configs/{record.key}.yaml"
     return {"commands": commands_of(record, path), "config": config_text(record, path)}
 
 

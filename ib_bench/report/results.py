@@ -2,7 +2,8 @@
 
 A *source* is a store or the reference results. A row holds what people tell experiments apart by (``source``, ``task``,
 ``L``, ``supervision``, ``lengths``, ``model``, ``setting``), what was measured, and the ``key`` of the record. Rows of
-one ``group`` have one source and one setting; its name is empty where all rows have.
+one ``group`` have one source and one setting; its name is empty where all rows have. A group's name is short enough for
+a figure, and :attr:`Results.settings` says what it stands for.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ib_bench.errors import InvalidOptionError
+from ib_bench.report.styles import colours
 from ib_bench.results.archive import Records
 from ib_bench.results.records import (
     ExtrapolationRecord,
@@ -24,7 +26,7 @@ from ib_bench.results.records import (
     task_text,
 )
 from ib_bench.studies.claims import headline_accuracies
-from ib_bench.studies.sharing import JOINT, Sharing, sharings
+from ib_bench.studies.sharing import ALONE, JOINT, Sharing, sharings
 
 Row = dict[str, Any]
 
@@ -38,12 +40,14 @@ class Results:
         searches: a row for each finished search.
         sharings: a row for each kappa.
         extrapolations: a row for each accuracy at a length.
+        settings: the setting that each of the short names in groups stands for; empty where there is only one.
     """
 
     sources: Mapping[str, Records]
     searches: list[Row]
     sharings: list[Row]
     extrapolations: list[Row]
+    settings: dict[str, str]
 
     @property
     def records(self) -> list[SearchRecord | ExtrapolationRecord]:
@@ -131,22 +135,31 @@ def collect(sources: Mapping[str, Records]) -> Results:
     searches = [(name, record) for name, records in sources.items() for record in records.finished]
     extrapolations = [(name, record) for name, records in sources.items() for record in records.extrapolations]
     labels = _labels([*searches, *extrapolations])
+    settings = {row["setting_name"]: row["setting"] for row in labels if row["setting_name"]}
     by_key = {(name, record.key): label for (name, record), label in zip(searches, labels, strict=False)}
     return Results(
         sources=sources,
-        searches=[{**label, **_search_row(record)} for (_, record), label in zip(searches, labels, strict=False)],
-        sharings=[
+        searches=_in_order(
+            {**label, **_search_row(record)} for (_, record), label in zip(searches, labels, strict=False)
+        ),
+        sharings=_in_order(
             {**by_key[name, sharing.joint.key], **_sharing_row(sharing, accuracies)}
             for name, records in sources.items()
             for accuracies in [headline_accuracies(records.extrapolations)]
             for sharing in sharings(records.searches)
-        ],
-        extrapolations=[
+        ),
+        extrapolations=_in_order(
             {**label, **row}
             for (_, record), label in zip(extrapolations, labels[len(searches) :], strict=True)
             for row in _extrapolation_rows(record)
-        ],
+        ),
+        settings=settings,
     )
+
+
+def _in_order(rows: Iterable[Row]) -> list[Row]:
+    """By task and length; otherwise as they come."""
+    return sorted(rows, key=lambda row: (row["task"].partition("(")[0], row["size"] or 0, row["L"] or 0))
 
 
 def _search_row(record: SearchRecord) -> Row:
@@ -180,14 +193,16 @@ def _sharing_row(sharing: Sharing, accuracies: Mapping[str, float]) -> Row:
 
 def _extrapolation_rows(record: ExtrapolationRecord) -> list[Row]:
     max_length = record.labels["max_length"]
-    nominal = {round(multiple * max_length): multiple for multiple in record.config["settings"]["multiples"]}
+    # 1.5 L is no whole number if L is odd; of several multiples that give one length the most exact counts
+    inexact = sorted(record.config["settings"]["multiples"], key=lambda m: -abs(m * max_length - round(m * max_length)))
+    nominal = {round(multiple * max_length): multiple for multiple in inexact}
     return [
         {
             "key": record.key,
             "mode": item.mode,
             "headline": item is record.at(item.length),
             "length": item.length,
-            "multiple": nominal.get(item.length, item.length / max_length),  # 1.5 L is no whole number if L is odd
+            "multiple": nominal.get(item.length, item.length / max_length),
             "final": item.normalized_final_state_accuracy,
             "token": item.normalized_token_accuracy,
             "solved": record.trial_succeeded,
@@ -198,8 +213,11 @@ def _extrapolation_rows(record: ExtrapolationRecord) -> list[Row]:
 
 def _labels(records: Sequence[tuple[str, SearchRecord | ExtrapolationRecord]]) -> list[Row]:
     models = model_texts([record for _, record in records])
-    settings = _setting_texts([record for _, record in records])
-    num_sources, num_settings = len({source for source, _ in records}), len(set(settings))
+    colour = colours(models)
+    settings = _setting_texts(records)
+    told_apart = [text for text in dict.fromkeys(settings) if text]
+    short = {"": "", **{text: f"setting {number}" for number, text in enumerate(told_apart, start=1)}}
+    num_sources = len({source for source, _ in records})
     return [
         {
             "source": source,
@@ -210,7 +228,9 @@ def _labels(records: Sequence[tuple[str, SearchRecord | ExtrapolationRecord]]) -
             "lengths": record.labels["length_distribution"],
             "model": model,
             "setting": setting,
-            "group": ", ".join([source] * (num_sources > 1) + [setting or "defaults"] * (num_settings > 1)),
+            "group": ", ".join(filter(None, [source * (num_sources > 1), short[setting]])),
+            "setting_name": short[setting],
+            "colour": colour[model],
         }
         for (source, record), model, setting in zip(records, models, settings, strict=True)
     ]
@@ -222,22 +242,31 @@ def _size(task_args: Json) -> int | None:
     return numbers[0] if len(numbers) == 1 else None
 
 
-def _setting_texts(records: Sequence[SearchRecord | ExtrapolationRecord]) -> list[str]:
-    """What else differs between experiments of one model: the search's settings, batch size, separator, precision.
+def _setting_texts(records: Sequence[tuple[str, SearchRecord | ExtrapolationRecord]]) -> list[str]:
+    """What else differs between experiments of one source and model: the search's settings, batch size, precision.
 
-    Extrapolations are told apart by the number of sequences at each length too, where they differ in that.
+    Learning rates may differ between architectures: they are shown for those alone that have several. Extrapolations
+    are told apart by the number of sequences at each length too, where they differ in that.
     """
-    settings = [_settings(record) for record in records]
-    evaluated = {record.config["settings"]["num_sequences"] for record in records if _is_extrapolation(record)}
-    first: dict[str, Json] = {}
-    differing: set[str] = set()
-    for record, setting in zip(records, settings, strict=True):
-        other = first.setdefault(record.labels["model"], setting)
-        differing |= {name for name in setting.keys() | other.keys() if setting.get(name) != other.get(name)}
+    settings = [_settings(record) for _, record in records]
+    evaluated: dict[str, set[int]] = {}
+    for source, record in records:
+        if _is_extrapolation(record):
+            evaluated.setdefault(source, set()).add(record.config["settings"]["num_sequences"])
+    first: dict[tuple[str, str], Json] = {}
+    differing: dict[str, set[str]] = {}
+    several_rates = set()
+    for (source, record), setting in zip(records, settings, strict=True):
+        other = first.setdefault((source, record.labels["model"]), setting)
+        names = {name for name in setting.keys() | other.keys() if setting.get(name) != other.get(name)}
+        if "learning_rates" in names:
+            several_rates.add((source, record.labels["model"]))
+        differing.setdefault(source, set()).update(names - {"learning_rates"})
     texts = []
-    for record, setting in zip(records, settings, strict=True):
-        shown = {name: setting.get(name) for name in sorted(differing)}
-        if _is_extrapolation(record) and len(evaluated) > 1:
+    for (source, record), setting in zip(records, settings, strict=True):
+        names = differing[source] | ({"learning_rates"} if (source, record.labels["model"]) in several_rates else set())
+        shown = {name: setting.get(name) for name in sorted(names)}
+        if _is_extrapolation(record) and len(evaluated[source]) > 1:
             shown["num_sequences"] = record.config["settings"]["num_sequences"]
         texts.append(arguments_text(shown))
     return texts
@@ -252,18 +281,28 @@ def _settings(record: SearchRecord | ExtrapolationRecord) -> Json:
     settings = record.config["search" if isinstance(record, ExtrapolationRecord) else "settings"]
     shown = set(record.labels) | set(record.labels["task_args"])
     data = {name: value for name, value in experiment["data"]["init_args"].items() if name not in shown}
-    return {**settings, **data, **experiment["trainer"]}
+    digests = [f"{name.rpartition('.')[2]}@{digest[:6]}" for name, digest in experiment["source_digests"].items()]
+    return {**settings, **data, **experiment["trainer"], **({"source": " ".join(digests)} if digests else {})}
 
 
 def without_parts(rows: Iterable[Row]) -> list[Row]:
-    """Rows of searches, without those lengths that were measured only as parts of a kappa."""
+    """Rows of searches, without those at one length that are only there as parts of a kappa.
+
+    That is, fixed lengths below the L of a search over all lengths, unless another distribution has that L too.
+    """
     rows = list(rows)
     identity = ("source", "task", "model", "supervision", "setting")
-    others = {json.dumps([[row[name] for name in identity], row["L"]]) for row in rows if row["lengths"] != "fixed"}
-    groups = {json.dumps([row[name] for name in identity]) for row in rows if row["lengths"] == JOINT}
-    return [
-        row
-        for row in rows
-        if json.dumps([row[name] for name in identity]) not in groups
-        or json.dumps([[row[name] for name in identity], row["L"]]) in others
-    ]
+    longest: dict[str, int] = {}
+    others = set()
+    for row in rows:
+        group = json.dumps([row[name] for name in identity])
+        if row["lengths"] != ALONE:
+            others.add((group, row["L"]))
+        if row["lengths"] == JOINT:
+            longest[group] = max(row["L"], longest.get(group, 0))
+
+    def is_only_a_part(row: Row) -> bool:
+        group = json.dumps([row[name] for name in identity])
+        return row["lengths"] == ALONE and row["L"] < longest.get(group, 0) and (group, row["L"]) not in others
+
+    return [row for row in rows if not is_only_a_part(row)]

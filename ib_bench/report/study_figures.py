@@ -7,6 +7,7 @@ an arrow. Log scales wherever a number counts sequences, and around 1 for kappa.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,9 +15,9 @@ from typing import Any, TypeVar
 import matplotlib
 import matplotlib.colors
 import matplotlib.patches
-import matplotlib.ticker
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from ib_bench.report.figures import saved
 from ib_bench.report.results import LossCurves, Results, Row
@@ -24,7 +25,6 @@ from ib_bench.report.styles import (
     DISTRIBUTIONS,
     LINE_STYLES,
     REGIMES,
-    colour,
     in_order,
     marker,
     models_in_order,
@@ -35,9 +35,10 @@ from ib_bench.results.records import Json
 Value = TypeVar("Value")
 
 _PANEL = (3.0, 2.5)  # inches
+_LEGEND_WIDTH, _TITLE_WIDTH = 32, 40  # characters
+_MAX_TICKS = 12
 _MAX_LABELLED = 12  # rows and columns of a heat map whose cells have room for a number
 _MAX_PANELS = 24  # in a row or column; more make a picture that no program opens
-_MAX_TICKS = 24
 _BESIDE = 1.015  # the factor by which models are moved apart on the horizontal axis
 
 
@@ -100,8 +101,11 @@ def _against_length(rows: Sequence[Row]) -> Any:
     """N* against L: a panel for each task and regime, a line style for each length distribution."""
     named = [{**row, "panel": _joined(row["task"], row["group"])} for row in rows]
     figure, axes = _lines(named, "L", "maximal length L")
-    for axis in axes.flat:
-        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    for axis, panel in zip(axes[-1], in_order(row["panel"] for row in named)[:_MAX_PANELS], strict=True):
+        lengths = sorted({row["L"] for row in named if row["panel"] == panel})
+        axis.set_xlim(lengths[0] - 1, lengths[-1] + 1)
+        few = len(lengths) <= _MAX_TICKS
+        axis.xaxis.set_major_locator(FixedLocator(lengths) if few else MaxNLocator(_MAX_TICKS, integer=True))
     return figure
 
 
@@ -115,7 +119,7 @@ def _against_size(rows: Sequence[Row]) -> Any:
         axis.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
         axis.set_xticks(_thinned(sizes))
         axis.xaxis.set_major_formatter("{x:g}")
-        axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+        axis.xaxis.set_minor_locator(NullLocator())
     return figure
 
 
@@ -141,10 +145,10 @@ def _lines(rows: Sequence[Row], x: str, x_label: str) -> tuple[Any, Any]:
 
 def _line(axis: Any, rows: Sequence[Row], places: Sequence[float], style: str) -> None:
     if rows:
-        shade = colour(rows[0]["model"])
+        shade = rows[0]["colour"]
         axis.plot(places, [row["drawn"] for row in rows], color=shade, linestyle=style, linewidth=1, alpha=0.7)
         points = [(x, row["drawn"], not row["censored"]) for row, x in zip(rows, places, strict=True)]
-        _points(axis, points, rows[0]["model"], markersize=5)
+        _points(axis, points, rows[0], markersize=5)
 
 
 def _heat_maps(rows: Sequence[Row]) -> Any:
@@ -194,42 +198,50 @@ def _kappas(rows: Sequence[Row]) -> Any:
         for column, model in enumerate(models):
             of_model = [row for row in here if row["model"] == model]
             places = [column + (index + 0.5) / len(of_model) * 0.7 - 0.35 for index in range(len(of_model))]
-            for x, row in zip(places, of_model, strict=True):
-                if row["kind"] != "value":
-                    _arrow(axis, x, row["kappa"], row["kind"], colour(model))
-            points = [(x, row["kappa"], row["kind"] == "value") for x, row in zip(places, of_model, strict=True)]
-            _points(axis, points, model, markersize=5)
+            _kappa_points(axis, of_model, places, [row["kappa"] for row in of_model], along=(0, 1))
         axis.axhline(1, color="grey", linewidth=0.8)
         axis.set_yscale("log", base=2)
         axis.yaxis.set_major_formatter("{x:g}")
-        axis.set_xticks(range(len(models)), models, fontsize="small", rotation=20)
+        axis.set_xticks(
+            range(len(models)), [model.partition("(")[0] for model in models], fontsize="small", rotation=20
+        )
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
     for axis, group in zip(axes[:, 0], groups, strict=False):
-        axis.set_ylabel(_joined(group, "kappa", between="\n"))
+        axis.set_ylabel(_joined(textwrap.fill(group, _TITLE_WIDTH), "kappa", between="\n"))
     _legend(figure, rows, {}, open_means="a bound")
     return figure
 
 
-def _arrow(axis: Any, x: float, y: float, kind: str, shade: str) -> None:
-    """From a bound of kappa to the side on which kappa lies."""
-    end = y * (1.5 if kind == "lower_bound" else 1 / 1.5)
-    axis.annotate("", (x, end), (x, y), arrowprops={"arrowstyle": "->", "color": shade, "lw": 0.8})
-    axis.update_datalim([(x, end)])  # so that the axis goes as far as the arrow
+def _kappa_points(
+    axis: Any, rows: Sequence[Row], x: Sequence[float], y: Sequence[float], along: tuple[int, int]
+) -> None:
+    """Markers of one model's kappas; those of bounds are open, and an arrow leads from them along one of the axes."""
+    places = list(zip(x, y, strict=True))
+    for row, place in zip(rows, places, strict=True):
+        direction = {"value": 0, "lower_bound": 1, "upper_bound": -1}[row["kind"]]
+        if direction:
+            end = tuple(at * 1.5 ** (direction * on) for at, on in zip(place, along, strict=True))
+            axis.annotate("", end, place, arrowprops={"arrowstyle": "->", "color": row["colour"], "lw": 0.8})
+            axis.update_datalim([end])  # so that the axis goes as far as the arrow
+    if rows:
+        points = [(*place, row["kind"] == "value") for row, place in zip(rows, places, strict=True)]
+        _points(axis, points, rows[0], markersize=5)
 
 
-def _points(axis: Any, points: Sequence[tuple[float, float, bool]], model: str, **style: Any) -> None:
+def _points(axis: Any, points: Sequence[tuple[float, float, bool]], of: Row, **style: Any) -> None:
     """Markers of a model: of what is known filled, of bounds white.
 
     Args:
         axis: matplotlib's.
         points: horizontal and vertical place, and whether the number is known.
-        model: whose colour and marker they have.
+        of: a row of the model, whose colour and marker they have.
         style: more about all markers.
     """
     for wanted in (True, False):
         places = [(x, y) for x, y, known in points if known is wanted]
-        face = colour(model) if wanted else "white"
-        axis.plot([x for x, _ in places], [y for _, y in places], marker(model), mfc=face, mec=colour(model), **style)
+        face = of["colour"] if wanted else "white"
+        x, y = [x for x, _ in places], [y for _, y in places]
+        axis.plot(x, y, marker(of["model"]), mfc=face, mec=of["colour"], **style)
 
 
 def _extrapolations(rows: Sequence[Row]) -> Any:
@@ -244,20 +256,21 @@ def _extrapolations(rows: Sequence[Row]) -> Any:
             for row in here:
                 if row["model"] == model:
                     curves.setdefault((row["source"], row["key"]), []).append(row)
+            shade = next(row["colour"] for row in here if row["model"] == model)
             lines = [_accuracy_curve(curve) for curve in curves.values()]
-            axis.add_collection(LineCollection(lines, colors=colour(model), linewidths=0.5, alpha=0.25))
+            axis.add_collection(LineCollection(lines, colors=shade, linewidths=0.5, alpha=0.25))
             multiples = sorted({row["multiple"] for row in here})
             everything = [row for curve in curves.values() for row in curve]
             shared = [m for m in multiples if sum(row["multiple"] == m for row in everything) == len(curves)]
             middle = [float(np.median([row["final"] for row in everything if row["multiple"] == m])) for m in shared]
-            axis.plot(shared, middle, color=colour(model), marker=marker(model), linewidth=2, markersize=5)
+            axis.plot(shared, middle, color=shade, marker=marker(model), linewidth=2, markersize=5)
         axis.axhline(0, color="grey", linewidth=0.8)
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:g}x")
         axis.set_title(REGIMES.get(regime, regime), fontsize="medium")
         axis.set_xlabel("length, multiple of L")
     for axis, group in zip(axes[:, 0], groups, strict=False):
-        axis.set_ylabel(_joined(group, "normalised final-state accuracy", between="\n"))
+        axis.set_ylabel(_joined(textwrap.fill(group, _TITLE_WIDTH), "normalised final-state accuracy", between="\n"))
     _legend(figure, rows, {"median": {"linestyle": "-", "linewidth": 2}})
     return figure
 
@@ -275,7 +288,8 @@ def _kappa_and_extrapolation(rows: Sequence[Row]) -> Any:
         here = [row for row in rows if row["group"] == group]
         for model in models_in_order(row["model"] for row in here):
             of_model = [row for row in here if row["model"] == model]
-            _points(axis, [(row["kappa"], row["accuracy_2x"], row["kind"] == "value") for row in of_model], model)
+            places = [row["kappa"] for row in of_model], [row["accuracy_2x"] for row in of_model]
+            _kappa_points(axis, of_model, *places, along=(1, 0))
         axis.axvline(1, color="grey", linewidth=0.8)
         axis.set(xscale="log", xlabel="kappa")
         axis.set_title(_joined(group, rank_correlation(here), between="\n"), fontsize="medium")
@@ -293,7 +307,8 @@ def rank_correlation(rows: Sequence[Row]) -> str:
     from scipy.stats import spearmanr  # noqa: PLC0415 (its import takes a second)
 
     known = [row for row in rows if row["kind"] == "value"]
-    if len({row["kappa"] for row in known}) < 2 or len({row["accuracy_2x"] for row in known}) < 2:
+    values = [{row[name] for row in known} for name in ("kappa", "accuracy_2x")]
+    if len(known) < 3 or min(map(len, values)) < 2:
         return f"{len(known)} known kappas: too few, or too much alike, for a rank correlation"
     result = spearmanr([row["kappa"] for row in known], [row["accuracy_2x"] for row in known])
     return f"Spearman's rho = {result.statistic:.2f} (p = {result.pvalue:.2g}, n = {len(known)})"
@@ -352,7 +367,7 @@ def _each(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> Iterator[tu
 
 def _name_panels(axes: Any, regimes: Sequence[str], columns: Sequence[str], x_label: str, y_label: str) -> None:
     for axis, column in zip(axes[0], columns, strict=False):
-        axis.set_title(column, fontsize="small")
+        axis.set_title(textwrap.fill(column, _TITLE_WIDTH), fontsize="small")
     for axis in axes[-1]:
         axis.set_xlabel(x_label)
     for axis, regime in zip(axes[:, 0], regimes, strict=True):
@@ -362,11 +377,15 @@ def _name_panels(axes: Any, regimes: Sequence[str], columns: Sequence[str], x_la
 def _legend(figure: Any, rows: Sequence[Row], lines: dict[str, Json], open_means: str | None = None) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415 (after the backend is chosen)
 
+    shade_of = {row["model"]: row["colour"] for row in rows}
+    shades = {model: shade_of[model] for model in models_in_order(shade_of)}
     handles = [
-        Line2D([], [], linestyle="", marker=marker(model), color=colour(model), label=model)
-        for model in models_in_order(row["model"] for row in rows)
+        Line2D([], [], linestyle="", marker=marker(model), color=shade, label=textwrap.fill(model, _LEGEND_WIDTH))
+        for model, shade in shades.items()
     ]
     handles += [Line2D([], [], color="grey", label=name, **style) for name, style in lines.items()]
     if open_means:
         handles.append(Line2D([], [], linestyle="", marker="o", color="grey", mfc="white", label=open_means))
+    for name, setting in sorted({(row["setting_name"], row["setting"]) for row in rows if row["setting_name"]}):
+        handles.append(Line2D([], [], linestyle="", label=textwrap.fill(f"{name}: {setting}", _LEGEND_WIDTH)))
     figure.legend(handles=handles, frameon=False, loc="outside right upper", fontsize="small")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Group
 from tabulate import tabulate
@@ -13,7 +13,7 @@ from tabulate import tabulate
 from ib_bench.report.results import Results, Row, without_parts
 from ib_bench.report.styles import DISTRIBUTIONS, REGIMES, models_in_order, rank
 from ib_bench.report.terminal import plain_table, titled
-from ib_bench.studies.claims import Claim
+from ib_bench.studies.claims import WHY_OPEN, Claim
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
 
 _LABELS = ("source", "task", "L", "supervision", "lengths", "setting")
@@ -45,6 +45,7 @@ class StudyTable:
         columns: headings.
         num_labels: how many of the first columns say what the row is about.
         rows: cells, as many as columns.
+        shared: labels that are the same in all rows, and so no columns; CSV, which has no title, makes them columns.
     """
 
     name: str
@@ -53,6 +54,7 @@ class StudyTable:
     columns: list[str]
     num_labels: int
     rows: list[list[Cell]]
+    shared: dict[str, str] = field(default_factory=dict)
 
 
 def study_tables(results: Results, claims: dict[str, list[Claim]]) -> list[StudyTable]:
@@ -99,7 +101,7 @@ def parts_table(rows: Sequence[Row]) -> StudyTable:
     lengths = sorted({length for row in rows for length in row["parts"]})
     rows = sorted(rows, key=lambda row: (_order(row), rank(row["model"])))
     title = "Sharing factor kappa and its parts"
-    labels, title = _labels(rows, ("source", "task", "model", "supervision", "L", "setting"), title)
+    labels, shared, title = _labels(rows, ("source", "task", "model", "supervision", "L", "setting"), title)
     columns = [*labels, "kappa", "N* together", "sum alone", *(f"n={length}" for length in lengths)]
     body = []
     for row in rows:
@@ -109,7 +111,7 @@ def parts_table(rows: Sequence[Row]) -> StudyTable:
             [*_label_cells(row, labels), *numbers, *(Cell("", "") if p is None else _number(*p) for p in parts)]
         )
     note = "N* at the lengths 2..L together, and at each length n alone."
-    return StudyTable("kappa_parts", title, note, columns, len(labels), body)
+    return StudyTable("kappa_parts", title, note, columns, len(labels), body, shared)
 
 
 def claims_table(claims: dict[str, list[Claim]]) -> StudyTable:
@@ -131,7 +133,8 @@ def claims_table(claims: dict[str, list[Claim]]) -> StudyTable:
                 body.append([Cell(source, source), *row] if len(claims) > 1 else row)
     if len(claims) > 1:
         columns.insert(0, "source")
-    note = "true, false, open: pairs of results for which the comparison holds, does not, or cannot be decided."
+    note = "true, false, open: pairs of results for which the comparison holds, does not, or cannot be decided. "
+    note += WHY_OPEN
     return StudyTable("claims", "Claims of the paper", note, columns, len(columns) - 3, body)
 
 
@@ -163,25 +166,24 @@ def markdown(table: StudyTable, link: Callable[[str], str] | None = None) -> str
 def latex(table: StudyTable) -> str:
     """As a LaTeX tabular for the package booktabs."""
     texts = [[cell.text for cell in row] for row in table.rows]
-    return str(
-        tabulate(texts, table.columns, tablefmt="latex_booktabs", disable_numparse=True, colalign=_alignment(table))
-    )
+    body = tabulate(texts, table.columns, tablefmt="latex_booktabs", disable_numparse=True, colalign=_alignment(table))
+    return f"% {table.title}\n% {table.note}\n{body}\n"
 
 
 def comma_separated(table: StudyTable) -> str:
-    """As CSV with a header; the last column holds the keys of the records that the row's numbers come from."""
+    """As CSV with a header; the first columns are what all rows share, the last are the keys of the row's records."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*table.columns, "records"])
+    writer.writerow([*table.shared, *table.columns, "records"])
     for row in table.rows:
         keys = dict.fromkeys(cell.key for cell in row if cell.key)
-        writer.writerow([*(cell.text for cell in row), " ".join(keys)])
+        writer.writerow([*table.shared.values(), *(cell.text for cell in row), " ".join(keys)])
     return text.getvalue()
 
 
 def _pivot(name: str, title: str, note: str, rows: list[Row], cell: Callable[[Row], Cell]) -> StudyTable:
     """A column for each model; a row for everything else that varies."""
-    labels, title = _labels(rows, _LABELS, title)
+    labels, shared, title = _labels(rows, _LABELS, title)
     models = models_in_order(row["model"] for row in rows)
     groups: dict[tuple[str, ...], dict[str, Cell]] = {}
     heads: dict[tuple[str, ...], list[Cell]] = {}
@@ -191,16 +193,16 @@ def _pivot(name: str, title: str, note: str, rows: list[Row], cell: Callable[[Ro
         heads[identity] = head
         groups.setdefault(identity, {})[row["model"]] = cell(row)
     body = [[*heads[key], *(cells.get(model, Cell("", "")) for model in models)] for key, cells in groups.items()]
-    return StudyTable(name, title, note, [*labels, *models], len(labels), body)
+    return StudyTable(name, title, note, [*labels, *models], len(labels), body, shared)
 
 
-def _labels(rows: Sequence[Row], labels: Sequence[str], title: str) -> tuple[list[str], str]:
-    """The labels in which rows differ, at least one, and the title with what they share."""
+def _labels(rows: Sequence[Row], labels: Sequence[str], title: str) -> tuple[list[str], dict[str, str], str]:
+    """The labels in which rows differ, at least one, what they share, and the title with that."""
     varying = [name for name in labels if len({row[name] for row in rows}) > 1] or ["task"]
     shared = [name for name in labels if name not in varying and name != "source"] if rows else []
     texts = {name: cell.text for name, cell in zip(shared, _label_cells(rows[0], shared) if rows else [], strict=True)}
     told = ", ".join(f"L={text}" if name == "L" else text for name, text in texts.items() if text)
-    return varying, f"{title}: {told}" if told else title
+    return varying, {name: text for name, text in texts.items() if text}, f"{title}: {told}" if told else title
 
 
 def _order(row: Row) -> tuple[object, ...]:

@@ -1,10 +1,12 @@
 """How things are called and drawn, the same in every table, figure and chart.
 
 One colour and one marker for each architecture; colour-blind readers can tell Okabe & Ito's colours (2008) apart too.
+Where an architecture is there in several sizes, these are shades of its colour.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -23,13 +25,30 @@ DASHES = {"-": [1, 0], "--": [6, 3], ":": [2, 2], "-.": [6, 2, 2, 2]}
 """The same line styles, given by matplotlib's names, as Vega writes them."""
 
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_LIGHTER = 0.55
 _MARKERS = ("s", "o", "^", "D", "v", "P", "X")
 _VEGA_SHAPES = ("square", "circle", "triangle-up", "diamond", "triangle-down", "cross", "stroke")
 
 
-def colour(model: str) -> str:
-    """Of an architecture, given with or without its arguments."""
-    return _COLOURS[rank(model) % len(_COLOURS)]
+def colours(models: Iterable[str]) -> dict[str, str]:
+    """A colour for each model: its architecture's for the first of that architecture, lighter ones for the others.
+
+    Args:
+        models: all that are shown together, with or without their arguments.
+    """
+    num_seen: Counter[int] = Counter()
+    result = {}
+    for model in models_in_order(models):
+        base = _COLOURS[rank(model) % len(_COLOURS)]
+        result[model] = _lightened(base, 1 - _LIGHTER ** num_seen[rank(model)])
+        num_seen[rank(model)] += 1
+    return result
+
+
+def _lightened(hexadecimal: str, share: float) -> str:
+    """A colour, mixed with a share of white."""
+    parts = [int(hexadecimal[start : start + 2], 16) for start in (1, 3, 5)]
+    return "#" + "".join(f"{round(part + (255 - part) * share):02X}" for part in parts)
 
 
 def marker(model: str) -> str:

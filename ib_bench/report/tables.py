@@ -119,7 +119,9 @@ def sharing_table(sharing: Sharing) -> Group:
         table.add_row(f"{length} alone", *_verdict_cells(record))
     table.add_section()
     table.add_row(f"2..{joint.labels['max_length']} together", *_verdict_cells(joint))
-    heading = f"kappa = {sharing.factor}\n" + " · ".join(texts[name] for name in ("model", "task", "supervision", "L"))
+    kappa = str(sharing.factor)
+    equals = "" if kappa[0] in "<>" else "= "
+    heading = f"kappa {equals}{kappa}\n" + " · ".join(texts[name] for name in ("model", "task", "supervision", "L"))
     return titled(heading, table, "kappa: the sum of N* at each length alone, over N* at all lengths together")
 
 

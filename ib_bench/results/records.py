@@ -82,6 +82,7 @@ class TrialConfig(_Keyed):
         max_steps: step budget.
         val_check_interval: optimizer steps between validations, or None for the rule of the training code.
         num_threads: CPU threads of each training; they change the order of sums, and so the last bits.
+        options: how the training departs from the plain protocol, such as ``{"compile": True}``; a plain one has none.
     """
 
     experiment: Experiment
@@ -92,6 +93,12 @@ class TrialConfig(_Keyed):
     max_steps: int
     val_check_interval: int | None
     num_threads: int
+    options: Json = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        """The config as plain data; no options are no entry, so that plain trials keep their keys."""
+        data = super().to_json()
+        return data if self.options else {name: value for name, value in data.items() if name != "options"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,8 @@ class TrialRecord:
     Attributes:
         key: of the config.
         config: the config, as JSON.
-        status: ``succeeded`` (below the threshold), ``failed`` (budget spent) or ``diverged`` (loss not finite).
+        status: ``succeeded`` (below the threshold), ``failed`` (budget spent), ``diverged`` (loss not finite) or
+            ``futile`` (ended by the futility rule).
         num_steps: optimizer steps taken.
         best_val_loss: lowest validation loss, in nats, or None if it never was finite.
         best_step: optimizer steps after which that was seen.

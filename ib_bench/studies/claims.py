@@ -33,6 +33,11 @@ from ib_bench.studies.comparison import Count, Interval, count, min_train_size, 
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
 from ib_bench.studies.sharing import JOINT, Sharing, sharings
 
+WHY_OPEN = (
+    "A pair is open where brackets overlap, which a smaller search.relative_tolerance mends, or where N* is censored, "
+    "which a larger search.max_size or search.max_steps may mend, unless all sequences that exist have been used."
+)
+
 Verdict = Literal["supported", "contradicted", "mixed", "not enough data"]
 
 TRANSFORMERS = ("Transformer",)
@@ -98,12 +103,13 @@ class Claim:
 
     @property
     def to_decide(self) -> str:
-        """What to do about statements that too few pairs decide: measure more, or search further; empty if none."""
+        """What to do about statements that too few pairs decide; empty if there is none."""
         undecided = [statement.count for statement in self.statements if statement.count.decided < MIN_DECIDED]
-        missing = any(count.decided + count.open < MIN_DECIDED for count in undecided)
-        censored = any(count.open for count in undecided)
-        further = "pairs are open where N* is only known to be larger: raise search.max_size and search.max_steps"
-        return "; ".join([self.to_measure] * missing + [further] * censored)
+        if not undecided:
+            return ""
+        num_open = sum(count.open for count in undecided)
+        there = f" (of the pairs that are there {num_open} are open)" if num_open else ""
+        return f"measure more tasks and lengths, as {self.to_measure}{there}"
 
 
 class Evidence:
@@ -139,13 +145,17 @@ class Evidence:
                 yield min_train_size(other) / min_train_size(record)
 
     def growth(self, of: Iterable[SearchRecord]) -> Iterator[Interval]:
-        """N* at a shorter maximal length over N* at a longer one, for all pairs that differ in nothing else."""
+        """N* at the shortest maximal length over N* at the longest, of searches that differ in nothing else.
+
+        One pair for each such series: all pairs of one would be far from independent.
+        """
         series: dict[str, list[SearchRecord]] = {}
         for record in of:
             series.setdefault(_setting(record, max_length=None), []).append(record)
         for records in series.values():
-            for shorter, longer in combinations(sorted(records, key=lambda record: record.labels["max_length"]), 2):
-                yield min_train_size(shorter) / min_train_size(longer)
+            by_length = sorted(records, key=lambda record: int(record.labels["max_length"]))
+            if len(by_length) > 1:
+                yield min_train_size(by_length[0]) / min_train_size(by_length[-1])
 
     def kappas(self, models: Sequence[str], supervision: str) -> list[Interval]:
         """Kappa of some architectures under one regime."""
@@ -252,8 +262,8 @@ def _outcome_favours_recurrence(evidence: Evidence) -> list[Statement]:
 def _longer_sequences_help_recurrence(evidence: Evidence) -> list[Statement]:
     """Recurrent models, aligned, at the same length: N*(uniform) > N*(fixed), N*(short-to-long) > N*(uniform).
 
-    At the same distribution, for every two lengths: N*(shorter) > N*(longer). Transformers, chain of thought, at the
-    same distribution, for every two lengths: N*(shorter) is not larger than N*(longer).
+    At the same distribution, for the shortest and the longest L: N*(shortest) > N*(longest). Transformers, chain of
+    thought, likewise: N*(shortest) is not larger than N*(longest).
     """
     aligned = evidence.of(RECURRENT, ACOT)
     fixed = _distributed(aligned, "fixed")
@@ -265,8 +275,8 @@ def _longer_sequences_help_recurrence(evidence: Evidence) -> list[Statement]:
             "recurrent: N*(short-to-long) > N*(uniform)",
             _above_1(evidence.ratios(uniform, length_distribution="short_to_long")),
         ),
-        _statement("recurrent: N*(shorter L) > N*(longer L)", _above_1(evidence.growth(aligned))),
-        _statement("transformer: N*(shorter L) <= N*(longer L)", map(_not, gain)),
+        _statement("recurrent: N*(shortest L) > N*(longest L)", _above_1(evidence.growth(aligned))),
+        _statement("transformer: N*(shortest L) <= N*(longest L)", map(_not, gain)),
     ]
 
 
@@ -334,8 +344,8 @@ def _recurrent_models_share(evidence: Evidence) -> list[Statement]:
     "--axes.model DenseSSM --axes.supervision aligned_chain_of_thought --axes.quantity search",
 )
 def _longer_sequences_help_the_dense_ssm(evidence: Evidence) -> list[Statement]:
-    """``DenseSSM``, aligned, at the same task and distribution, for every two lengths: N*(shorter) > N*(longer)."""
-    return [_statement("N*(shorter L) > N*(longer L)", _above_1(evidence.growth(evidence.of(("DenseSSM",), ACOT))))]
+    """``DenseSSM``, aligned, same task and distribution, for the shortest and longest L: N*(shortest) > N*(longest)."""
+    return [_statement("N*(shortest L) > N*(longest L)", _above_1(evidence.growth(evidence.of(("DenseSSM",), ACOT))))]
 
 
 @_claim(
@@ -344,7 +354,7 @@ def _longer_sequences_help_the_dense_ssm(evidence: Evidence) -> list[Statement]:
     "--axes.length_distribution uniform --axes.quantity [sharing,extrapolate]",
 )
 def _sharing_and_extrapolation_go_together(evidence: Evidence) -> list[Statement]:
-    """For every two experiments at the same task whose kappas surely differ.
+    """For every two experiments at the same task, L and settings whose kappas surely differ.
 
     The one with the larger kappa has the larger normalised final-state accuracy at twice the training length. Pairs
     whose accuracies differ by less than 0.05 are open.

@@ -11,16 +11,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from itertools import product
+from typing import Literal
 
 from ib_bench.errors import require
-from ib_bench.results.records import Evaluation, Experiment, SearchConfig, SearchRecord, TrialConfig, TrialRecord
+from ib_bench.results.records import Evaluation, Experiment, Json, SearchConfig, SearchRecord, TrialConfig, TrialRecord
 from ib_bench.results.store import Store
 from ib_bench.studies.bisection import Bisection, Midpoint
 
 TrialFunction = Callable[[TrialConfig], TrialRecord]
+StackFunction = Callable[[list[TrialConfig]], list[TrialRecord]]
+Start = Literal["largest", "auto"]
+Choice = bool | Literal["auto"]
+
+_OPTIONS = ("start", "vectorize", "compile", "futility", "adaptive_validation")
+_NONE = object()
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,13 @@ class SearchSettings:
         val_check_interval: optimizer steps between validations; null chooses by the sizes of the data so that
             validation costs at most a tenth of the training.
         num_threads: CPU threads of each training, at least 1.
+        start: at the ``largest`` size, as the protocol says, or ``auto``, at the bracket of the nearest finished search
+            in the store (same model, regime and settings); N* is in the same bracket where more data are not worse.
+        vectorize: train the grid of a size as one stacked model; ``auto`` does on GPUs.
+        compile: compile training steps (``torch.compile``); ``auto`` does where that repays itself.
+        futility: end a trial after this share of its budget, in (0, 1), if the second half of its steps so far brought
+            no progress; null never does. This can change a verdict: ``ib-bench bench futility`` says how often.
+        adaptive_validation: validate four times as often once the loss is within a factor of 10 of the threshold.
 
     Raises:
         InvalidOptionError: a value outside its range.
@@ -60,6 +74,11 @@ class SearchSettings:
     exhaustive: bool = False
     val_check_interval: int | None = None
     num_threads: int = 1
+    start: Start = "largest"
+    vectorize: Choice = False
+    compile: Choice = False
+    futility: float | None = None
+    adaptive_validation: bool = False
 
     def __post_init__(self) -> None:
         rates, seeds, interval = self.learning_rates, self.seeds, self.val_check_interval
@@ -75,6 +94,24 @@ class SearchSettings:
         tolerance = self.relative_tolerance
         require(0 <= tolerance < 1, "search.relative_tolerance", tolerance, "a number in [0, 1)")
         require(interval is None or interval >= 1, "search.val_check_interval", interval, "null or at least 1")
+        share = self.futility
+        require(share is None or 0 < share < 1, "search.futility", share, "null or a number in (0, 1)")
+
+    def to_json(self) -> Json:
+        """The settings as plain data; what departs from the protocol in the way of training is there only if it does.
+
+        So that a search by the protocol has one key, whatever options there come to be.
+        """
+        defaults = {option.name: option.default for option in fields(self) if option.name in _OPTIONS}
+        return {name: value for name, value in asdict(self).items() if defaults.get(name, _NONE) != value}
+
+    def trial_options(self) -> Json:
+        """How trials depart from the plain protocol, see :class:`~ib_bench.results.records.TrialConfig`."""
+        options = {name: getattr(self, name) for name in ("compile", "futility", "adaptive_validation")}
+        given = {name: value for name, value in options.items() if value}
+        # the members of a stack share the random numbers of dropout: who else is there matters
+        stack = {"stack": {"learning_rates": self.learning_rates, "seeds": self.seeds}} if self.vectorize else {}
+        return {**given, **stack}
 
     def grid(self) -> list[tuple[float, int]]:
         """The configurations (learning rate, seed), in the order in which they are tried."""
@@ -118,6 +155,9 @@ class Search:
         store: trials found there are not trained again.
         run_trial: trains.
         listeners: are told what happens.
+        run_stack: trains all configurations of a size as one, and returns those trials that have ended; None trains
+            them one after the other.
+        guess: of N*, where the search starts; None starts at the largest size.
     """
 
     def __init__(
@@ -128,6 +168,8 @@ class Search:
         store: Store,
         run_trial: TrialFunction,
         listeners: list[SearchListener] | None = None,
+        run_stack: StackFunction | None = None,
+        guess: int | None = None,
     ) -> None:
         self.experiment = experiment
         self.settings = settings
@@ -136,6 +178,8 @@ class Search:
         self._store = store
         self._run_trial = run_trial
         self._listeners = listeners or []
+        self._run_stack = run_stack
+        self._guess = guess
         self._preferred: tuple[float, int] | None = None
         self._trials: list[TrialRecord] = []
 
@@ -159,7 +203,8 @@ class Search:
     def _search(self) -> SearchRecord:
         """Size after size, each kept as soon as it is judged."""
         evaluations: list[Evaluation] = []
-        steps = self.settings.bisection(self.max_size).run(self._succeeds) if self.max_size else iter(())
+        bisection = self.settings.bisection(self.max_size)
+        steps = bisection.run(self._succeeds, self._guess) if self.max_size else iter(())
         for size, succeeded, bracket in steps:
             losses = [trial.best_val_loss for trial in self._trials if trial.best_val_loss is not None]
             keys = [trial.key for trial in self._trials]
@@ -178,6 +223,9 @@ class Search:
         """Train the grid at one size, up to the first success unless all are wanted."""
         self._trials = []
         grid = self.settings.grid()
+        if self._run_stack is not None:
+            configs = [trial_config(self.experiment, self.settings, size, *point) for point in grid]
+            return self._stack_succeeds(configs, self._run_stack)
         for learning_rate, seed in sorted(grid, key=lambda configuration: configuration != self._preferred):
             trial = self._trial(size, learning_rate, seed)
             self._trials.append(trial)
@@ -185,6 +233,21 @@ class Search:
                 self._preferred = (learning_rate, seed)
                 return True
         return any(trial.succeeded for trial in self._trials)
+
+    def _stack_succeeds(self, configs: list[TrialConfig], run_stack: StackFunction) -> bool:
+        """Train all configurations at once, unless what the store holds of them decides already."""
+        stored = [trial for trial in (self._store.trial(config.key) for config in configs) if trial is not None]
+        if len(stored) == len(configs) or (any(map(_succeeded, stored)) and not self.settings.exhaustive):
+            self._trials = stored
+        else:
+            for config in configs:
+                self._tell("on_trial_start", config)
+            self._trials = run_stack(configs)
+            for trial in self._trials:
+                self._store.add_trial(trial)
+        for trial in self._trials:
+            self._tell("on_trial_end", trial, self._trials is stored)
+        return any(map(_succeeded, self._trials))
 
     def _trial(self, size: int, learning_rate: float, seed: int) -> TrialRecord:
         config = trial_config(self.experiment, self.settings, size, learning_rate, seed)
@@ -216,7 +279,7 @@ class Search:
 
 def search_config(experiment: Experiment, settings: SearchSettings) -> SearchConfig:
     """The config by whose key a search is stored."""
-    return SearchConfig(experiment, asdict(settings))
+    return SearchConfig(experiment, settings.to_json())
 
 
 def trial_config(
@@ -232,12 +295,17 @@ def trial_config(
         max_steps=settings.max_steps,
         val_check_interval=settings.val_check_interval,
         num_threads=settings.num_threads,
+        options=settings.trial_options(),
     )
 
 
 def grid_configs(experiment: Experiment, settings: SearchSettings, size: int) -> list[TrialConfig]:
     """The configs of all trials of one size, in the order in which they are tried."""
     return [trial_config(experiment, settings, size, *point) for point in settings.grid()]
+
+
+def _succeeded(trial: TrialRecord) -> bool:
+    return trial.succeeded
 
 
 def _is_grid(values: list[float] | list[int]) -> bool:

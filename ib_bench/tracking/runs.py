@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import wandb
 
+from ib_bench.errors import require
 from ib_bench.results.records import Json
 from ib_bench.tracking.settings import WandbMode, WandbSettings
 
@@ -58,9 +59,16 @@ def close_run(run: Any, settings: WandbSettings, run_id: str) -> None:
 
 
 def resolved_mode(settings: WandbSettings) -> WandbMode:
-    """The mode, with null decided as :class:`WandbSettings` says."""
-    mode = settings.mode or os.environ.get("WANDB_MODE")
-    return cast(WandbMode, mode or ("online" if wandb.login(prompt=False, verify=False) else "offline"))
+    """The mode, with null decided as :class:`WandbSettings` says.
+
+    Raises:
+        InvalidOptionError: ``WANDB_MODE`` is none that W&B knows.
+    """
+    named = os.environ.get("WANDB_MODE")
+    known: dict[str, WandbMode] = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline"}
+    require(not named or named in {*known, "disabled"}, "WANDB_MODE", named, "online, offline or disabled")
+    mode = settings.mode or known.get(named or "", "disabled" if named else None)
+    return mode or ("online" if wandb.login(prompt=False, verify=False) else "offline")
 
 
 def logged_runs(settings: WandbSettings) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import getattr_static
 from typing import Any
@@ -14,6 +14,7 @@ import lightning.pytorch as pl
 
 from ib_bench.data.batches import TrainBatches
 from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.training.stacking import StackedBatches, StackedModel
 from ib_bench.training.step_chunks import StepChunks
 
 COMPUTING = (
@@ -48,6 +49,7 @@ def train(
     max_steps: int,
     interval: int,
     callbacks: list[pl.Callback],
+    is_near: Callable[[], bool] | None = None,
     **arguments: Any,
 ) -> pl.Trainer:
     """Fit with Lightning's Trainer, without what a trial has no use for: it writes no file and prints nothing.
@@ -58,6 +60,7 @@ def train(
         max_steps: step budget.
         interval: optimizer steps between validations.
         callbacks: to be called.
+        is_near: says when to validate more often, see :class:`StepChunks`; only where many steps are taken at once.
         arguments: further arguments of the Trainer.
 
     Returns:
@@ -69,12 +72,49 @@ def train(
         with interrupts_reach_the_caller(trainer):
             trainer.fit(model, datamodule=data)
         return trainer
-    chunks = StepChunks(batches, interval, max_steps)
+    chunks = StepChunks(batches, interval, max_steps, is_near)
     trainer = _trainer(max_steps, chunks.chunks_per_interval, callbacks, **arguments)
     model.automatic_optimization = False
     with interrupts_reach_the_caller(trainer):
         trainer.fit(model, chunks, data.val_dataloader())
     return trainer
+
+
+def train_stacked(
+    stack: StackedModel,
+    data: Sequence[pl.LightningDataModule],
+    max_steps: int,
+    interval: int,
+    is_near: Callable[[], bool] | None = None,
+    **arguments: Any,
+) -> pl.Trainer:
+    """Fit a stack of models, each member on its own data, as :func:`train` does one.
+
+    Args:
+        stack: to be trained.
+        data: the members' data sets, of one size.
+        max_steps: step budget.
+        interval: optimizer steps between validations.
+        is_near: as of :func:`train`.
+        arguments: further arguments of the Trainer.
+
+    Returns:
+        The Trainer, after the fit; every member that is still on the stack has been validated at the last step.
+    """
+    chunks = [StepChunks(one.train_dataloader(), interval, max_steps, is_near) for one in data]
+    held_out = StackedBatches([one.val_dataloader() for one in data])
+    trainer = _trainer(max_steps, chunks[0].chunks_per_interval, [], **arguments)
+    with interrupts_reach_the_caller(trainer):
+        trainer.fit(stack, StackedBatches(chunks), held_out)
+        validated = [step for member in stack.members for step, _ in member.curve]
+        if stack.active and trainer.global_step == max_steps and max_steps not in validated:
+            trainer.validate(stack, held_out, verbose=False)
+    return trainer
+
+
+def is_stackable(model: type, trainer_arguments: dict[str, Any]) -> bool:
+    """Whether a grid of such models can be trained as one: the class says so, and nothing asks for single steps."""
+    return bool(vars(model).get("stackable", False)) and has_plain_steps(model, trainer_arguments)
 
 
 def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[str, Any]) -> bool:
@@ -83,10 +123,15 @@ def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[
     That is, the model is a :class:`SequenceModel` that redefines nothing of Lightning's but ``forward`` (no hook, no
     optimizer or scheduler of its own), and the Trainer neither clips nor accumulates gradients.
     """
-    if not isinstance(model, SequenceModel) or set(trainer_arguments) & set(_WATCHING_STEPS):
+    return has_plain_steps(type(model), trainer_arguments)
+
+
+def has_plain_steps(model: type, trainer_arguments: dict[str, Any]) -> bool:
+    """:func:`takes_many_steps_at_once`, of a class."""
+    if not issubclass(model, SequenceModel) or set(trainer_arguments) & set(_WATCHING_STEPS):
         return False
     of_lightning = {name for name in dir(pl.LightningModule) if not name.startswith("_")} - {"forward"}
-    return all(getattr_static(type(model), name) is getattr_static(SequenceModel, name) for name in of_lightning)
+    return all(getattr_static(model, name) is getattr_static(SequenceModel, name) for name in of_lightning)
 
 
 def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import lightning.pytorch as pl
 
+from ib_bench.training.judgement import is_near, judged
+
 VAL_LOSS = "val/loss"
 
 
@@ -16,31 +18,32 @@ class ThresholdStopping(pl.Callback):
     Args:
         threshold: epsilon, in nats.
         on_validation: is told the optimizer steps and the loss of every validation.
+        futile_after: optimizer steps from which on a trial without progress is stopped too.
 
     Attributes:
         curve: pairs of optimizer steps and validation loss.
     """
 
-    def __init__(self, threshold: float, on_validation: Callable[[int, float], None] | None = None) -> None:
+    def __init__(
+        self,
+        threshold: float,
+        on_validation: Callable[[int, float], None] | None = None,
+        futile_after: float = math.inf,
+    ) -> None:
         self.threshold = threshold
         self.on_validation = on_validation
+        self.futile_after = futile_after
         self.curve: list[tuple[int, float]] = []
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the loss, and decide."""
         loss = float(trainer.callback_metrics[VAL_LOSS])
         self.curve.append((trainer.global_step, loss))
-        if self.succeeded or not math.isfinite(loss):
+        if judged(self.curve, self.threshold, self.futile_after) is not None:
             trainer.should_stop = True
         if self.on_validation is not None:
             self.on_validation(trainer.global_step, loss)
 
-    @property
-    def succeeded(self) -> bool:
-        """Whether the last validation loss is below the threshold."""
-        return bool(self.curve) and self.curve[-1][1] < self.threshold
-
-    @property
-    def diverged(self) -> bool:
-        """Whether the last validation loss is not finite."""
-        return bool(self.curve) and not math.isfinite(self.curve[-1][1])
+    def is_near(self) -> bool:
+        """Whether the last validation loss is near the threshold."""
+        return is_near(self.curve, self.threshold)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -22,10 +22,14 @@ from lightning.fabric.utilities.seed import seed_everything
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from ib_bench.data.searchable_data import SearchableData
+from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import METRIC_DEFINITION
+from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.records import TrialConfig, TrialRecord
-from ib_bench.training.fitting import interrupts_reach_the_caller, silent, train
+from ib_bench.training.fitting import interrupts_reach_the_caller, silent, train, train_stacked
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
+from ib_bench.training.judgement import judged
+from ib_bench.training.stacking import Member, StackedModel
 from ib_bench.training.threshold_stopping import ThresholdStopping
 from ib_bench.training.validation_cadence import validation_interval
 
@@ -72,43 +76,131 @@ def train_trial(
     Returns:
         The record and what was trained; a loss that is not finite ends the trial with status ``diverged``.
     """
-    start_wall, start_process = time.perf_counter(), time.process_time()
+    clock = _Clock()
     with _isolated(config.seed, config.num_threads):
         experiment = config.experiment
         data = instantiate_data(experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed)
         model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
         data.prepare_data()
         data.setup("fit")  # the loaders are looked at before Lightning does this itself
-        stopping = ThresholdStopping(config.threshold, on_validation)
+        stopping = ThresholdStopping(config.threshold, on_validation, _futile_after(config))
         interval = config.val_check_interval or _default_interval(data, config.max_steps)
         arguments = {"devices": 1, **experiment.trainer, **(placement or {})}
+        if config.options.get("adaptive_validation"):
+            arguments["is_near"] = stopping.is_near
+        if config.options.get("compile"):
+            assert isinstance(model, SequenceModel) and isinstance(data, StateTrackingData), "see acceleration.py"
+            model.compile_steps(data.batch_size)
         trainer = train(model, data, config.max_steps, interval, [stopping], **arguments)
         num_steps = trainer.global_step
         if not stopping.curve or stopping.curve[-1][0] < num_steps:
             with interrupts_reach_the_caller(trainer):
                 trainer.validate(model, datamodule=data, verbose=False)
-    finite = [(loss, step) for step, loss in stopping.curve if math.isfinite(loss)]
-    best_loss, best_step = min(finite, default=(None, None))
     logged = {key.partition("/"): float(value) for key, value in trainer.callback_metrics.items()}
     metrics = {name: value for (split, _, name), value in logged.items() if split == "val"}
-    record = TrialRecord(
+    device = trainer.strategy.root_device
+    record = _record(config, stopping.curve, num_steps, interval, metrics, device, clock.seconds())
+    return TrainedTrial(record, model, data, device)
+
+
+def train_stack(
+    configs: Sequence[TrialConfig],
+    exhaustive: bool,
+    placement: dict[str, Any] | None = None,
+    on_validation: Callable[[int, float], None] | None = None,
+) -> list[TrainedTrial]:
+    """Train configurations that differ in nothing but learning rate and seed as one, see :mod:`.stacking`.
+
+    Args:
+        configs: whose model is stackable, at least one.
+        exhaustive: train all of them to their end, also after a success.
+        placement: as of :func:`train_trial`.
+        on_validation: is told the optimizer steps and the lowest loss of every validation.
+
+    Returns:
+        The trials that have ended; those that the first success interrupts have not.
+    """
+    clock = _Clock()
+    first = configs[0]
+    seeds = list(dict.fromkeys(config.seed for config in configs))
+    with _isolated(first.seed, first.num_threads):
+        size = first.num_train_sequences
+        data = [instantiate_data(first.experiment.data, num_train_sequences=size, seed=seed) for seed in seeds]
+        places = [seeds.index(config.seed) for config in configs]
+        models = [_initialized(config, data[place]) for config, place in zip(configs, places, strict=True)]
+        members = [Member(model, place) for model, place in zip(models, places, strict=True)]
+        stack = StackedModel(members, first.threshold, exhaustive, _futile_after(first), on_validation)
+        interval = first.val_check_interval or _default_interval(data[0], first.max_steps)
+        arguments = {"devices": 1, **first.experiment.trainer, **(placement or {})}
+        if first.options.get("adaptive_validation"):
+            arguments["is_near"] = stack.is_near
+        trainer = train_stacked(stack, data, first.max_steps, interval, **arguments)
+    device = trainer.strategy.root_device
+    ended = [index for index, member in enumerate(members) if member.ended or trainer.global_step == first.max_steps]
+    wall_time_s, process_time_s = (seconds / max(len(ended), 1) for seconds in clock.seconds())
+    trials = []
+    for index in ended:
+        curve, metrics = members[index].curve, members[index].metrics
+        seconds = wall_time_s, process_time_s
+        record = _record(configs[index], curve, curve[-1][0], interval, metrics, device, seconds)
+        trials.append(TrainedTrial(record, stack.unstack(index), data[places[index]], device))
+    return trials
+
+
+def _futile_after(config: TrialConfig) -> float:
+    """Optimizer steps from which on a trial may be futile."""
+    share = config.options.get("futility")
+    return math.inf if share is None else float(share) * config.max_steps
+
+
+def _initialized(config: TrialConfig, data: SearchableData) -> SequenceModel:
+    """The model as a training of its own would find it."""
+    seed_everything(config.seed, workers=False, verbose=False)
+    model = instantiate_model(config.experiment.model, data, learning_rate=config.learning_rate)
+    assert isinstance(model, SequenceModel), "only sequence models are stackable"
+    return model
+
+
+class _Clock:
+    """Wall time and CPU time of this process, all threads, since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter(), time.process_time()
+
+    def seconds(self) -> tuple[float, float]:
+        """Both, in seconds."""
+        return time.perf_counter() - self._start[0], time.process_time() - self._start[1]
+
+
+def _record(
+    config: TrialConfig,
+    curve: list[tuple[int, float]],
+    num_steps: int,
+    interval: int,
+    metrics: dict[str, float],
+    device: torch.device,
+    seconds: tuple[float, float],
+) -> TrialRecord:
+    finite = [(loss, step) for step, loss in curve if math.isfinite(loss)]
+    best_loss, best_step = min(finite, default=(None, None))
+    judgement = judged(curve, config.threshold, _futile_after(config)) if curve else None
+    return TrialRecord(
         key=config.key,
         config=config.to_json(),
-        status="succeeded" if stopping.succeeded else "diverged" if stopping.diverged else "failed",
+        status=judgement if judgement and (judgement != "futile" or num_steps < config.max_steps) else "failed",
         num_steps=num_steps,
         best_val_loss=best_loss,
         best_step=best_step,
         val_check_interval=interval,
-        val_curve=[(step, _finite(loss)) for step, loss in stopping.curve],
+        val_curve=[(step, _finite(loss)) for step, loss in curve],
         metrics={name: _finite(value) for name, value in metrics.items()},
         metric_definition=METRIC_DEFINITION,
-        wall_time_s=time.perf_counter() - start_wall,
-        process_time_s=time.process_time() - start_process,
+        wall_time_s=seconds[0],
+        process_time_s=seconds[1],
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        environment={"device": str(trainer.strategy.root_device), "platform": platform.platform()},
+        environment={"device": str(device), "platform": platform.platform()},
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
-    return TrainedTrial(record, model, data, trainer.strategy.root_device)
 
 
 def _default_interval(data: Any, max_steps: int) -> int:

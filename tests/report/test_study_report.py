@@ -21,6 +21,7 @@ from ib_bench.report.results import Results, collect
 from ib_bench.report.study_figures import rank_correlation
 from ib_bench.report.study_report import write_report
 from ib_bench.report.study_tables import StudyTable, latex, markdown, rich_table, study_tables
+from ib_bench.report.styles import colours
 from ib_bench.results.archive import Records
 from ib_bench.studies.claims import check_claims
 from ib_bench.studies.extrapolation import ExtrapolationSettings
@@ -99,12 +100,41 @@ class TestTables:
         table = tables_of(Records(searches=[search(Point("LSTM", ACOT), 9)], extrapolations=[other, one]))
         assert cells(table["extrapolation"]) == [["num_sequences=1000", "0.75"], ["num_sequences=5", "0.25"]]
 
+    def test_a_changed_source_is_a_row_of_its_own(self) -> None:
+        one = search(Point("LSTM", ACOT), 128)
+        records = []
+        for digest in ("aaaaaaaaa", "bbbbbbbbb"):
+            experiment = {**one.config["experiment"], "source_digests": {"mine.GRU": digest}}
+            records.append(replace(one, config={**one.config, "experiment": experiment}, key=digest))
+        table = tables_of(Records(searches=records))["min_train_size"]
+        assert cells(table) == [["source=GRU@aaaaaa", "128"], ["source=GRU@bbbbbb", "128"]]
+
+    def test_what_a_user_asked_for_is_shown_beside_the_parts_of_kappa(self) -> None:
+        longer = search(Point("LSTM", ACOT, "fixed", 6), 16)
+        table = tables_of(replace(PARTIAL, searches=[*PARTIAL.searches, longer]))["min_train_size"]
+        assert ["6", "fixed", "16", ""] in cells(table) and len(table.rows) == 3  # n = 2 and 3 are parts alone
+
+    def test_other_learning_rates_in_another_source_are_no_other_setting(self) -> None:
+        other = search(Point("LSTM", ACOT, modulus=3), 10)
+        settings = {**other.config["settings"], "learning_rates": [0.7]}
+        other = replace(other, config={**other.config, "settings": settings})
+        results = collect({"own": Records(searches=[other]), "reference": PARTIAL})
+        assert {row["group"] for row in results.searches} == {"own", "reference"}
+        both = collect({"own": replace(PARTIAL, searches=[other, *PARTIAL.searches])})
+        named = {(row["model"], row["setting"]) for row in both.searches}
+        assert named == {("LSTM", "learning_rates=[0.7]"), ("LSTM", "learning_rates=[0.003]"), ("Transformer", "")}
+        assert set(both.settings) == {"setting 1", "setting 2"}
+
     def test_multiples_are_those_that_were_asked_for(self) -> None:
         record = extrapolation(Point("LSTM", ACOT, max_length=5), 0.75)
         lengths = ExtrapolationSettings().lengths(5)
         accuracies = [replace(record.accuracies[0], length=length) for length in lengths]
         rows = collect({"own": Records(extrapolations=[replace(record, accuracies=accuracies)])}).extrapolations
         assert [row["multiple"] for row in rows] == ExtrapolationSettings().multiples  # 1.5 L is 8, and not 7.5
+        config = {**record.config, "settings": {**record.config["settings"], "multiples": [1.9, 2.0, 2.1]}}
+        at_2x = [replace(record.accuracies[0], length=10)]
+        records = Records(extrapolations=[replace(record, config=config, accuracies=at_2x)])
+        assert [row["multiple"] for row in collect({"own": records}).extrapolations] == [2.0]
 
     def test_groups_are_told_apart_by_source_and_setting(self) -> None:
         results = collect({"own": PARTIAL, "reference": paper_like()})
@@ -124,6 +154,7 @@ class TestTables:
         rows = list(csv.DictReader(io.StringIO((tmp_path / "tables" / "min_train_size.csv").read_text())))
         assert rows[1]["Transformer"] == "> 4,096"
         assert set(rows[1]["records"].split()) == {PARTIAL.searches[0].key, PARTIAL.searches[1].key}
+        assert (rows[1]["task"], rows[1]["L"]) == ("ModularAddition(modulus=5)", "4")  # what all rows share
 
     def test_claims_of_an_empty_store_lack_data(self) -> None:
         texts = cells(tables_of(Records())["claims"])
@@ -183,7 +214,8 @@ class TestFiles:
         specs = json.loads(re.search(r"\n  (\[\{.*\}\])\.forEach", text)[1])  # type: ignore[index]
         assert len(specs) == 7
         values = [rows for spec in specs[:-1] for rows in _values_of(spec)]  # the last draws trials; there are none
-        assert len(values) == 6
+        assert all(_values_of(spec) for spec in specs[:-1])
+        assert not any('"empty"' in json.dumps(spec) for spec in specs)  # what Altair calls charts without data
         assert all(values) and {row["href"][1:] for rows in values for row in rows if "href" in row} <= page.ids
 
     def test_a_partial_store(self, tmp_path: Path) -> None:
@@ -226,6 +258,13 @@ def test_rank_correlation_leaves_bounds_out() -> None:
     assert re.match(r"Spearman's rho = 0\.\d\d \(p = .*, n = 53\)", rank_correlation(full))
     bounds = [{**row, "kind": "lower_bound"} for row in full]
     assert rank_correlation(bounds).startswith("0 known kappas")
+    assert "too few" in rank_correlation(full[:2])
+
+
+def test_sizes_of_one_architecture_are_shades_of_its_colour() -> None:
+    shades = colours(["Transformer", "LSTM(hidden_size=8)", "LSTM(hidden_size=48)"])
+    assert len(set(shades.values())) == 3
+    assert shades["LSTM(hidden_size=48)"] == colours(["LSTM"])["LSTM"]  # the first in order has the colour itself
 
 
 def test_outcome_reads_as_in_the_glossary() -> None:

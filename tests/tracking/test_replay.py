@@ -78,6 +78,17 @@ def test_doing_it_again_changes_nothing(in_tmp_path: Path, capsys: pytest.Captur
     assert f"{NUM_RUNS} runs logged, 0 were there already" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("named", ["disabled", "sometimes"])
+def test_a_store_is_not_logged_to_nowhere(
+    named: str, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Store(in_tmp_path / "ib_bench.sqlite").close()
+    monkeypatch.setenv("WANDB_MODE", named)
+    assert main(["wandb", "sync-store"]) == 2
+    message = capsys.readouterr().err
+    assert "WANDB_MODE" in message and f"got {named!r}" in message
+
+
 def test_the_dashboards_definition(in_tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["wandb", "workspace", "--dry_run", "--entity", "us", "--project", "sums", "--out", "board.json"]
     assert main(command) == 0

@@ -1,0 +1,55 @@
+"""When a trial is over before its budget is spent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+Judgement = Literal["succeeded", "diverged", "futile"]
+
+NEAR = 10.0
+"""A loss below this many thresholds is near the threshold."""
+
+_LOWER = 0.95
+
+
+def judged(curve: Sequence[tuple[int, float]], threshold: float, futile_after: float = math.inf) -> Judgement | None:
+    """What the newest validation says of a trial; None if it goes on.
+
+    Args:
+        curve: pairs of optimizer steps and validation loss, up to the newest.
+        threshold: epsilon, in nats.
+        futile_after: optimizer steps from which on a trial without progress is futile.
+    """
+    num_steps, loss = curve[-1]
+    if loss < threshold:
+        return "succeeded"
+    if not math.isfinite(loss):
+        return "diverged"
+    return "futile" if num_steps >= futile_after and is_hopeless(curve) else None
+
+
+def is_hopeless(curve: Sequence[tuple[int, float]]) -> bool:
+    """Whether the second half of the steps brought no loss that is 5 % below the best of the first half.
+
+    Some trainings succeed after long standstill, so this costs successes: how many is measured on recorded curves
+    (``ib-bench bench futility``).
+
+    Args:
+        curve: pairs of optimizer steps and validation loss, up to the newest.
+    """
+    half = curve[-1][0] / 2
+    first = [loss for step, loss in curve if step <= half]
+    second = [loss for step, loss in curve if step > half]
+    return bool(first) and min(second) > _LOWER * min(first)
+
+
+def is_near(curve: Sequence[tuple[int, float]], threshold: float) -> bool:
+    """Whether the newest loss is so near the threshold that it should be looked at often.
+
+    Args:
+        curve: pairs of optimizer steps and validation loss, up to the newest.
+        threshold: epsilon, in nats.
+    """
+    return bool(curve) and curve[-1][1] < NEAR * threshold

@@ -1,0 +1,95 @@
+"""What ``auto`` picks, and that options change what a training costs but not what it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from ib_bench import models
+from ib_bench.data import ModularAddition
+from ib_bench.results.records import Experiment, TrialConfig
+from ib_bench.training.acceleration import accelerated
+from ib_bench.training.step_chunks import StepChunks
+from ib_bench.training.trial import run_trial, train_stack
+
+
+class Derived(models.LSTM):
+    """A user's own, which does not say that it is stackable."""
+
+
+@pytest.mark.parametrize(
+    ("model", "on_gpu", "num_steps", "choices", "picked"),
+    [
+        (models.LSTM, False, 10**6, (False, False), (False, False)),
+        (models.LSTM, False, 10**6, ("auto", "auto"), (False, False)),
+        (models.LSTM, False, 10**6, (True, True), (True, False)),
+        (models.LSTM, True, 10**6, ("auto", False), (True, False)),
+        (models.LSTM, True, 10**6, (False, "auto"), (False, True)),
+        (models.DenseSSM, False, 10**6, (False, "auto"), (False, True)),
+        (models.DenseSSM, False, 1000, (False, "auto"), (False, False)),
+        (models.DenseSSM, False, 1000, (False, True), (False, True)),
+        (Derived, True, 10**6, (True, False), (False, False)),
+    ],
+)
+def test_what_is_picked(
+    model: type, on_gpu: bool, num_steps: int, choices: tuple[bool | str, bool | str], picked: tuple[bool, bool]
+) -> None:
+    acceleration = accelerated(model, {}, on_gpu, num_steps, *choices)
+    assert acceleration[:2] == picked
+    asked_for_more = any(choice != got for choice, got in zip(choices, picked, strict=True))
+    assert bool(acceleration.reasons) == asked_for_more
+    clipping = accelerated(model, {"gradient_clip_val": 1.0}, on_gpu, num_steps, *choices)
+    assert clipping[:2] == (False, False)
+
+
+@pytest.fixture
+def config(experiment: Experiment) -> TrialConfig:
+    model = {"class_path": "ib_bench.models.DenseSSM", "init_args": {"hidden_size": 8}}
+    return TrialConfig(replace(experiment, model=model), 70, 1e-2, 10, 1e-9, 60, 20, 1)
+
+
+@pytest.mark.system
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, while it compiles
+def test_compiled_steps_give_the_same_curve(config: TrialConfig) -> None:
+    plain = run_trial(config)
+    compiled = run_trial(replace(config, options={"compile": True}))
+    assert compiled.key != plain.key
+    assert [step for step, _ in compiled.val_curve] == [20, 40, 60]
+    for (_, own), (_, other) in zip(compiled.val_curve, plain.val_curve, strict=True):
+        assert own == pytest.approx(other, rel=1e-4)
+
+
+@pytest.mark.system
+def test_the_futility_rule_ends_a_trial_that_stands_still(config: TrialConfig) -> None:
+    still = replace(config, learning_rate=1e-12, max_steps=200)
+    assert (run_trial(still).status, run_trial(still).num_steps) == ("failed", 200)
+    ended = run_trial(replace(still, options={"futility": 0.5}))
+    assert (ended.status, ended.num_steps) == ("futile", 100)
+    (stacked,) = train_stack([replace(still, options={"futility": 0.5})], exhaustive=False)
+    assert (stacked.record.status, stacked.record.num_steps) == ("futile", 100)
+
+
+@pytest.mark.system
+def test_adaptive_validation_looks_closer_near_the_threshold_and_never_less_often(config: TrialConfig) -> None:
+    plain = run_trial(replace(config, threshold=0.02, max_steps=600))
+    adaptive = replace(config, threshold=0.02, max_steps=600, options={"adaptive_validation": True})
+    close = run_trial(adaptive)
+    steps = [0, *(step for step, _ in close.val_curve)]
+    gaps = [after - before for before, after in pairwise(steps)]
+    assert set(gaps) == {20, 5}
+    assert plain.num_steps - 20 < close.num_steps <= plain.num_steps
+    assert {step: loss for step, loss in close.val_curve if step in dict(plain.val_curve)} == {
+        step: loss for step, loss in plain.val_curve if step in dict(close.val_curve)
+    }
+    (stacked,) = train_stack([adaptive], exhaustive=False)
+    assert [step for step, _ in stacked.record.val_curve] == steps[1:]
+
+
+def test_chunks_near_the_threshold_are_shorter() -> None:
+    batches = ModularAddition(max_length=4, num_train_sequences=100, batch_size=16).train_dataloader()
+    near = iter([False, True, True, False, False])
+    chunks = StepChunks(batches, 20, 50, lambda: next(near))
+    assert [len(chunk) for chunk in chunks] == [20, 5, 5, 20]
+    assert len(chunks) == 10  # at most
