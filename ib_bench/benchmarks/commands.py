@@ -1,33 +1,23 @@
-"""Commands of ``ib-bench``, each timed in a process of its own, from its start to its end."""
+"""Commands of ``ib-bench``, each run in a process of its own."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 _ENTRY_POINT = "import sys; from ib_bench.cli import main; sys.exit(main())"
 
 
-def command(folder: Path, *arguments: str) -> Callable[[], None]:
-    """Something to time: the command, started by this Python.
+def run_command(folder: Path, *arguments: str) -> None:
+    """Run a command with this Python, from its start to its end.
 
     Args:
         folder: that it is called in.
         arguments: of ``ib-bench``.
 
-    Returns:
-        A function that runs it, and raises :class:`subprocess.CalledProcessError` if it fails.
+    Raises:
+        subprocess.CalledProcessError: it failed.
     """
-
-    def run() -> None:
-        call = [sys.executable, "-c", _ENTRY_POINT, *arguments]
-        subprocess.run(call, cwd=folder, capture_output=True, check=True)
-
-    return run
-
-
-def seconds_until(folder: Path, line: str, *arguments: str) -> float:
-    """Time from the start of a command until it prints a line."""
-    raise NotImplementedError
+    call = [sys.executable, "-c", _ENTRY_POINT, *arguments]
+    subprocess.run(call, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice, product
 from pathlib import Path
 
-from ib_bench.benchmarks.commands import command
+from ib_bench.benchmarks.commands import run_command
 from ib_bench.benchmarks.figure import Figure, OnRound, timed_in_turns
 from ib_bench.results.records import Evaluation, Experiment, SearchRecord, TrialRecord
 from ib_bench.results.store import Store
@@ -41,7 +41,7 @@ def large_store(on_round: OnRound, num_searches: int = 10_000) -> list[Figure]:
         what = f"{num_searches:,} searches, {num_searches * TRIALS_PER_SEARCH:,} trials"
         figures = []
         for verb, arguments in commands.items():
-            run = command(folder, verb, *arguments)
+            run = partial(run_command, folder, verb, *arguments)
             (seconds,) = timed_in_turns([run], _ROUNDS[verb], partial(on_round, f"{verb}, {what}"))
             figures.append(Figure("store", f"{verb}, {what}", seconds, "s", _TARGETS_S[verb]))
         return figures

@@ -18,6 +18,7 @@ from ib_bench.benchmarks.large_store import large_store
 from ib_bench.benchmarks.naive_search import searches
 from ib_bench.benchmarks.reference import futility, warm_start
 from ib_bench.benchmarks.sequences import sequences
+from ib_bench.benchmarks.startup import startup
 from ib_bench.benchmarks.training_step import training_steps
 from ib_bench.cli.parsing import parse
 from ib_bench.errors import UnknownNameError, require
@@ -30,6 +31,7 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Figure]]] = {
     "dense_ssm": lambda options, on_round: dense_ssm(options.rounds, on_round),
     "sequences": lambda options, on_round: sequences(on_round),
     "store": lambda options, on_round: large_store(on_round),
+    "startup": lambda options, on_round: startup(options.rounds, on_round),
     "compile": lambda options, on_round: compiled_steps(min(60, options.steps), options.rounds, on_round),
     "vectorize": lambda options, on_round: stacked_grids(min(30, options.steps), options.rounds, on_round),
     "warm_start": lambda options, on_round: warm_start(),

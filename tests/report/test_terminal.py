@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 from rich.console import Console
+from rich.text import Text
 
 from ib_bench.report.terminal import plain_table, show, titled
 
@@ -42,3 +43,18 @@ def test_a_title_may_be_wider_than_its_table() -> None:
     lines = printed(num_columns=1, width=60)
     assert lines[0].strip() == "A title that is wider than the table that it is of"
     assert max(map(len, lines)) <= 60
+
+
+def test_texts_are_shown_as_they_are() -> None:
+    table = plain_table()
+    table.add_column("markup")
+    table.add_column("N*", justify="right")
+    table.add_row("[bold]5[/bold] :smile:", Text("> 5", style="bold"))
+    table.add_section()
+    table.add_row("two\nlines", "7")
+    console = Console(width=60, file=io.StringIO(), force_terminal=True, color_system="standard", legacy_windows=False)
+    show(table, console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines[2] == "[bold]5[/bold] :smile:  \x1b[1m> 5\x1b[0m"
+    assert not lines[3].strip()
+    assert lines[4].split() == ["two", "7"] and lines[5].strip() == "lines"

@@ -36,6 +36,19 @@ def test_a_store_can_be_archived(tmp_path: Path) -> None:
     assert str(records) == "3 searches, 0 trials, 0 extrapolations"
 
 
+def test_the_trials_of_a_search(tmp_path: Path) -> None:
+    records = paper_like()
+    in_memory = {search.key: records.trials_of(search) for search in records.searches}
+    assert [trial.key for trials in in_memory.values() for trial in trials] == [trial.key for trial in records.trials]
+    with Store(tmp_path / "store.sqlite") as store:
+        for trial in records.trials:
+            store.add_trial(trial)
+    stored = stored_records(tmp_path / "store.sqlite")
+    assert {search.key: stored.trials_of(search) for search in records.searches} == in_memory
+    assert list(stored.trials) == list(records.trials) and len(stored.trials) == len(records.trials)
+    assert next(iter(records.trials)) in stored.trials
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -1,0 +1,62 @@
+"""Benchmarks of whole commands work on few records; how long they take is no matter of a test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ib_bench.benchmarks.large_store import TRIALS_PER_SEARCH, large_store, write_made_up_store
+from ib_bench.benchmarks.startup import startup
+from ib_bench.cli import bench, main
+from ib_bench.report.results import collect
+from ib_bench.results.archive import stored_records
+
+
+def quiet(what: str) -> None:
+    """Nobody watches."""
+
+
+def test_the_made_up_store_is_like_a_real_one(tmp_path: Path) -> None:
+    write_made_up_store(tmp_path / "store.sqlite", num_searches=54)
+    records = stored_records(tmp_path / "store.sqlite")
+    assert (len(records.searches), len(records.trials)) == (54, 54 * TRIALS_PER_SEARCH)
+    assert {len(records.trials_of(search)) for search in records.searches} == {TRIALS_PER_SEARCH}
+    assert all(trial.succeeded == (trial.best_val_loss < 1e-4) for trial in records.trials)  # type: ignore[operator]
+    results = collect({"made up": records})
+    assert {row["censored"] for row in results.searches} == {True, False}
+    assert len(results.sharings) == 18  # each uniform search has its parts
+
+
+@pytest.mark.system
+def test_both_commands_are_timed_on_it() -> None:
+    figures = large_store(quiet, num_searches=27)
+    assert [figure.target for figure in figures] == [2.0, 30.0]
+    assert all(figure.value > 0 and "27 searches, 540 trials" in figure.what for figure in figures)
+
+
+@pytest.mark.system
+def test_the_start_of_commands_is_timed() -> None:
+    figures = startup(num_rounds=1, on_round=quiet)
+    assert [figure.target for figure in figures] == [0.3, 0.3, None, 6.0]
+    assert all(figure.value > 0 for figure in figures)
+
+
+def test_bench_prints_figures_for_programs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def small_store(options: object, on_round: object) -> object:
+        return [bench.Figure("store", "results", 1.5, "s", 2.0)]
+
+    monkeypatch.setitem(bench._BENCHMARKS, "store", small_store)
+    assert main(["bench", "store", "--format", "json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert set(printed["machine"]) >= {"platform", "python", "torch"}
+    (figure,) = printed["figures"]
+    assert (figure["benchmark"], figure["value"], figure["target"], figure["reached"]) == ("store", 1.5, 2.0, True)
+    assert main(["bench", "store"]) == 0
+    assert "<= 2s" in capsys.readouterr().out
+
+
+def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "stor"]) == 2
+    assert "store" in capsys.readouterr().err
