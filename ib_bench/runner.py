@@ -281,6 +281,9 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         one_by_one = replace(search.settings, vectorize=False)  # the best alone may have to be trained once more
         with Store(self.store) as store:
             best = None if search.weights is None else BestWeights(search.weights, store)
+            size = min(search.settings.max_size, search.pool_size)
+            stack = grid_configs(search.experiment, search.settings, size) if search.settings.vectorize is True else []
+            kept_of_stack = None if best is None else best.load_any(stack, search.placement)
 
             def train(config: TrialConfig) -> TrainedTrial:
                 kept = None if best is None else best.load(config, search.placement)
@@ -292,7 +295,7 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
                     best.offer(trained, grid_configs(search.experiment, one_by_one, config.num_train_sequences))
                 return trained
 
-            record = extrapolate(self.config, one_by_one, search.pool_size, store, train, self._evaluate)
+            record = extrapolate(self.config, one_by_one, search.pool_size, store, train, self._evaluate, kept_of_stack)
         progress.finish(_headline(record, self.max_length))
         return record
 

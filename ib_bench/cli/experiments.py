@@ -29,7 +29,15 @@ from ib_bench.studies.futility import back_test
 from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.acceleration import accelerated
-from ib_bench.training.fitting import COMPUTING, INSTEAD, PLACEMENT, has_plain_steps, quiet_trainer, silent
+from ib_bench.training.fitting import (
+    COMPUTING,
+    INSTEAD,
+    PLACEMENT,
+    has_own_batches,
+    quiet_trainer,
+    silent,
+    takes_many_steps_at_once,
+)
 from ib_bench.training.instantiation import (
     DATA_ATTRIBUTES,
     DATA_PARAMETERS,
@@ -151,7 +159,7 @@ def search_job(
     store = Path(output.store).absolute()
     return SearchJob(
         experiment=experiment,
-        settings=_accelerated(settings, own, experiment.trainer, trainer_json),
+        settings=_accelerated(settings, config, experiment.trainer, trainer_json) if pool_size else settings,
         pool_size=pool_size,
         store=store,
         wandb=WandbSettings(**output.wandb),
@@ -161,18 +169,21 @@ def search_job(
     )
 
 
-def _accelerated(settings: SearchSettings, model: type, trainer: Json, trainer_json: str) -> SearchSettings:
+def _accelerated(settings: SearchSettings, config: Json, trainer: Json, trainer_json: str) -> SearchSettings:
     """The settings with whatever is left to us decided; tells once what was picked."""
-    plain = has_plain_steps(model, trainer)
+    if not settings.vectorize and not settings.compile and not settings.adaptive_validation:
+        return settings
+    data = _data(json.dumps(config["data"]))
+    model = build_model(config["model"], data)
+    plain = takes_many_steps_at_once(model, trainer) and has_own_batches(data)
     if settings.adaptive_validation and not plain:
         raise BenchError(
-            "search.adaptive_validation needs a SequenceModel that redefines nothing but forward, and a Trainer that "
-            "neither clips nor accumulates gradients, got True"
+            "search.adaptive_validation needs a SequenceModel that redefines nothing but forward, data of our kind, "
+            "and a Trainer that neither clips nor accumulates gradients, got True"
         )
-    if not settings.vectorize and not settings.compile:
-        return settings
     num_steps = settings.max_steps * len(settings.grid())
-    picked = accelerated(model, trainer, _is_on_gpu(trainer_json), num_steps, settings.vectorize, settings.compile)
+    choices = settings.vectorize, settings.compile
+    picked = accelerated(model, data, trainer, _is_on_gpu(trainer_json), num_steps, *choices)
     for reason in picked.reasons:
         _tell(reason)
     return replace(settings, vectorize=picked.vectorize, compile=picked.compile)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from ib_bench.report.terminal import show
 from ib_bench.results.archive import Records, stored_records
 from ib_bench.results.records import ExtrapolationRecord, SearchRecord
 from ib_bench.results.store import Store
-from ib_bench.runner import Job, SearchJob
+from ib_bench.runner import ExtrapolationJob, Job, SearchJob
 from ib_bench.studies.estimate import estimate
 from ib_bench.studies.suite import covering, read_suite
 from ib_bench.tracking.settings import WandbSettings
@@ -82,7 +82,7 @@ def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
     measured = {record.key for record in stored.extrapolations}
     todo = [job.work() for key, job in plan.searches.items() if key not in finished]
     todo += [
-        replace(job.work(), max_trials=1) if job.search.key in finished | plan.searches.keys() else job.work()
+        replace(job.work(), max_trials=1) if _has_largest(job, finished | plan.searches.keys()) else job.work()
         for key, job in plan.extrapolations.items()
         if key not in measured
     ]
@@ -98,6 +98,12 @@ def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
     remaining = estimate(todo, stored.searches, list(stored.trials), options.workers)
     show(plan_table(name, counts, remaining, options.workers))
     return 0
+
+
+def _has_largest(job: ExtrapolationJob, searches: Collection[str]) -> bool:
+    """Whether a search trains, or has trained, the trials of which an extrapolation wants the best."""
+    tries_it = job.settings.start == "largest" and job.settings.vectorize is not True
+    return tries_it and job.search.key in searches
 
 
 def _run(name: str, plan: Plan, options: Namespace) -> int:

@@ -161,11 +161,18 @@ class SequenceModel(pl.LightningModule, ABC):
         return cast(StateTrackingMetrics, self.metrics[split])
 
 
+_MAX_SHAPES = 10_000
+
+
 def _loss(model: SequenceModel, tokens: Tensor, targets: Tensor) -> Tensor:
     return cross_entropy(model(tokens), targets)
 
 
 @cache
 def _compiled_loss() -> Any:
-    """:func:`_loss`, compiled for each shape once; dropout draws the numbers that it draws otherwise."""
+    """:func:`_loss`, compiled for each shape once; dropout draws the numbers that it draws otherwise.
+
+    Dynamo would stop compiling after 8 shapes, and what is computed would depend on what had run before.
+    """
+    torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = _MAX_SHAPES
     return torch.compile(_loss, dynamic=False, options={"fallback_random": True})

@@ -35,9 +35,13 @@ class _Keyed:
     @property
     def key(self) -> str:
         """SHA-256 of the canonical JSON, 32 hexadecimal digits of it."""
-        data = {"kind": type(self).__name__, "protocol": PROTOCOL_VERSION, **vars(self)}
+        data = {"kind": type(self).__name__, "protocol": PROTOCOL_VERSION, **self._keyed()}
         canonical = json.dumps(data, default=vars, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+    def _keyed(self) -> Json:
+        """What the key is a hash of: the same data as :meth:`to_json`, not copied."""
+        return vars(self)
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,10 @@ class TrialConfig(_Keyed):
 
     def to_json(self) -> Json:
         """The config as plain data; no options are no entry, so that plain trials keep their keys."""
-        data = super().to_json()
-        return data if self.options else {name: value for name, value in data.items() if name != "options"}
+        return {name: value for name, value in super().to_json().items() if name != "options" or value}
+
+    def _keyed(self) -> Json:
+        return {name: value for name, value in super()._keyed().items() if name != "options" or value}
 
 
 @dataclass(frozen=True)

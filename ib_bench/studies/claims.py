@@ -432,12 +432,14 @@ def _distributed(records: Iterable[SearchRecord], length_distribution: str) -> l
 def _setting(record: SearchRecord, **changes: object) -> str:
     """Everything that determines a search, with some of it changed: ``model`` or init arguments of the data.
 
-    Where the model is set to None its learning rates are left out too: each architecture may have its own.
+    Where the model is set to None its learning rates are left out too, as each architecture may have its own, and so is
+    what an architecture may be accelerated by.
     """
     experiment, settings = record.config["experiment"], dict(record.config["settings"])
     model = changes.pop("model", experiment["model"])
     if model is None:
-        settings.pop("learning_rates", None)
+        for name in ("learning_rates", "start", "vectorize", "compile"):
+            settings.pop(name, None)
     data = {**experiment["data"]["init_args"], **changes}
     rest = [data, experiment["trainer"], experiment["source_digests"], settings]
     return json.dumps([model, class_name(experiment["data"]), *rest], sort_keys=True)

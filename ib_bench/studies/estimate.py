@@ -99,7 +99,7 @@ class _StepTimes(_Means):
     def __init__(self, trials: Sequence[TrialRecord]) -> None:
         super().__init__()
         for trial in trials:
-            if trial.num_steps:
+            if trial.num_steps and "stack" not in trial.config.get("options", {}):  # their times are of many together
                 self.add(Experiment(**trial.config["experiment"]), trial.wall_time_s / trial.num_steps)
 
 

@@ -74,6 +74,7 @@ def extrapolate(
     store: Store,
     train: Callable[[TrialConfig], AnyTrained],
     evaluate: Callable[[AnyTrained], list[LengthAccuracy]],
+    kept: AnyTrained | None = None,
 ) -> ExtrapolationRecord:
     """Measure, or return what the store says.
 
@@ -84,12 +85,15 @@ def extrapolate(
         store: trials found there are not trained again, unless one of them is the one whose model is wanted.
         train: trains.
         evaluate: measures a trained model at all lengths.
+        kept: the best of the grid, if it is there already.
     """
     done = store.extrapolation(config.key)
     if done is not None:
         return done
     size = min(settings.max_size, pool_size)
-    trained = _train_best(config.experiment, settings, size, store, train) if size else None
+    trained = kept
+    if trained is None and size:
+        trained = _train_best(config.experiment, settings, size, store, train)
     record = ExtrapolationRecord(
         key=config.key,
         config=config.to_json(),

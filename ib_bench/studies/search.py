@@ -49,7 +49,8 @@ class SearchSettings:
             validation costs at most a tenth of the training.
         num_threads: CPU threads of each training, at least 1.
         start: at the ``largest`` size, as the protocol says, or ``auto``, at the bracket of the nearest finished search
-            in the store (same model, regime and settings); N* is in the same bracket where more data are not worse.
+            in the store (same model, regime and settings); N* is in the same bracket where more data are not worse,
+            unless ``max_evaluations`` ends the search before.
         vectorize: train the grid of a size as one stacked model; ``auto`` does on GPUs.
         compile: compile training steps (``torch.compile``); ``auto`` does where that repays itself.
         futility: end a trial after this share of its budget, in (0, 1), if the second half of its steps so far brought
@@ -108,10 +109,10 @@ class SearchSettings:
     def trial_options(self) -> Json:
         """How trials depart from the plain protocol, see :class:`~ib_bench.results.records.TrialConfig`."""
         options = {name: getattr(self, name) for name in ("compile", "futility", "adaptive_validation")}
-        given = {name: value for name, value in options.items() if value}
-        # the members of a stack share the random numbers of dropout: who else is there matters
-        stack = {"stack": {"learning_rates": self.learning_rates, "seeds": self.seeds}} if self.vectorize else {}
-        return {**given, **stack}
+        given = {name: value for name, value in options.items() if value and value != "auto"}
+        if self.vectorize is True:  # members share the random numbers of dropout: who else is there matters
+            given["stack"] = {"learning_rates": self.learning_rates, "seeds": self.seeds}
+        return given
 
     def grid(self) -> list[tuple[float, int]]:
         """The configurations (learning rate, seed), in the order in which they are tried."""

@@ -5,9 +5,14 @@ The factors were measured on CPUs (``ib-bench bench compile vectorize``); no GPU
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import Any, NamedTuple
 
-from ib_bench.training.fitting import has_plain_steps, is_stackable
+import lightning.pytorch as pl
+
+from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.training.fitting import has_own_batches, is_stackable, takes_many_steps_at_once
 
 _WORTH_COMPILING = ("DenseSSM",)
 """On CPUs these take half the time compiled; the others' time is spent in matrix products, which stay as they are."""
@@ -31,7 +36,8 @@ class Acceleration(NamedTuple):
 
 
 def accelerated(
-    model: type,
+    model: pl.LightningModule,
+    data: object,
     trainer_arguments: dict[str, Any],
     on_gpu: bool,
     num_steps: int,
@@ -41,33 +47,50 @@ def accelerated(
     """Decide.
 
     Args:
-        model: class of the architecture.
+        model: one of those that will be trained.
+        data: of the kind that it will be trained on.
         trainer_arguments: of the Trainer, those that change results.
         on_gpu: whether trials run on a GPU.
         num_steps: optimizer steps at one size at most: budget times configurations.
         vectorize: the user's choice, true, false or ``auto``.
         compiles: the user's choice, true, false or ``auto``.
     """
-    reasons = []
-    stackable = is_stackable(model, trainer_arguments)
+    name, reasons = type(model).__name__, []
+    stackable = bool(vectorize) and has_own_batches(data) and is_stackable(model, trainer_arguments)
     stacked = stackable and (on_gpu if vectorize == "auto" else vectorize is True)
-    if vectorize == "auto":
-        why = "a GPU has room for the whole grid" if stacked else _why_separate(stackable)
-        reasons.append(f"search.vectorize auto: {'one stacked training' if stacked else 'separate trials'}, {why}")
-    elif vectorize and not stackable:
-        reasons.append(f"search.vectorize: separate trials, {_why_separate(stackable)}")
-    compilable = has_plain_steps(model, trainer_arguments) and not stacked
-    repaid = num_steps >= _MIN_COMPILED_STEPS and (on_gpu or model.__name__ in _WORTH_COMPILING)
-    compiled = compilable and (repaid if compiles == "auto" else compiles is True)
-    if compiles == "auto":
-        reasons.append(f"search.compile auto: {'compiled' if compiled else 'not compiled'}")
-    elif compiles and not compiled:
-        why = "a stack is not" if stacked else "the model or the Trainer wants to see single steps"
-        reasons.append(f"search.compile: not compiled, {why}")
+    if vectorize == "auto" or (vectorize and not stackable):
+        picked = "one stacked training" if stacked else "separate trials"
+        reasons.append(f"search.vectorize {_text(vectorize)}, {name}: {picked}, {_why(stacked, stackable)}")
+    obstacle = _obstacle(model, data, trainer_arguments, stacked, on_gpu)
+    repaid = num_steps >= _MIN_COMPILED_STEPS and (on_gpu or name in _WORTH_COMPILING)
+    compiled = obstacle is None and (repaid if compiles == "auto" else compiles is True)
+    if compiles and (compiles == "auto" or not compiled):
+        why = obstacle or ("which repays itself" if compiled else "which would not repay itself")
+        picked = "compiled" if compiled else "not compiled"
+        reasons.append(f"search.compile {_text(compiles)}, {name}: {picked}, {why}")
     return Acceleration(stacked, compiled, tuple(reasons))
 
 
-def _why_separate(stackable: bool) -> str:
+def _why(stacked: bool, stackable: bool) -> str:
+    if stacked:
+        return "as a GPU has room for the whole grid"
     if stackable:
-        return "on a CPU a stack trains many configurations where one may do"
-    return "the model is not stackable, or the Trainer wants to see single steps"
+        return "as on a CPU a stack trains many configurations where one may do"
+    return "as the model is not stackable, the data are not ours, or the Trainer wants to see single steps"
+
+
+def _obstacle(
+    model: pl.LightningModule, data: object, trainer_arguments: dict[str, Any], stacked: bool, on_gpu: bool
+) -> str | None:
+    """Why steps cannot be compiled; None if they can."""
+    if stacked:
+        return "as a stack is not"
+    usual_loss = isinstance(model, SequenceModel) and type(model).loss is SequenceModel.loss
+    if not usual_loss or not has_own_batches(data) or not takes_many_steps_at_once(model, trainer_arguments):
+        return "as the model or the data are not of our kind, or the Trainer wants to see single steps"
+    has_compiler = on_gpu or any(map(shutil.which, filter(None, (os.environ.get("CXX"), "g++", "clang++"))))
+    return None if has_compiler else "as there is no C++ compiler (g++ or clang++, or what CXX names)"
+
+
+def _text(choice: bool | str) -> str:
+    return str(choice).lower()

@@ -13,8 +13,9 @@ from typing import Any
 import lightning.pytorch as pl
 
 from ib_bench.data.batches import TrainBatches
+from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.training.stacking import StackedBatches, StackedModel
+from ib_bench.training.stacking import StackedBatches, StackedModel, stacks
 from ib_bench.training.step_chunks import StepChunks
 
 COMPUTING = (
@@ -38,6 +39,8 @@ INSTEAD = {
 """What to do instead of setting an argument that a trial does not take."""
 
 _WATCHING_STEPS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
+
+_SCALING_PRECISIONS = ("16-mixed", "16", 16)
 
 PLACEMENT = ("accelerator", "strategy", "devices", "num_nodes")
 """Arguments of the Trainer that say where a trial runs, not what it computes: they are no part of its key."""
@@ -112,9 +115,21 @@ def train_stacked(
     return trainer
 
 
-def is_stackable(model: type, trainer_arguments: dict[str, Any]) -> bool:
-    """Whether a grid of such models can be trained as one: the class says so, and nothing asks for single steps."""
-    return bool(vars(model).get("stackable", False)) and has_plain_steps(model, trainer_arguments)
+def is_stackable(model: pl.LightningModule, trainer_arguments: dict[str, Any]) -> bool:
+    """Whether a grid of such models can be trained as one: its class says so, and nothing speaks against it.
+
+    Nothing asks for single steps, the model stacks (:func:`~ib_bench.training.stacking.stacks`), and gradients are not
+    scaled, which would be done for all members together.
+    """
+    says_so = bool(vars(type(model)).get("stackable", False)) and takes_many_steps_at_once(model, trainer_arguments)
+    scales = trainer_arguments.get("precision") in _SCALING_PRECISIONS
+    return says_so and isinstance(model, SequenceModel) and not scales and stacks(model)
+
+
+def has_own_batches(data: object) -> bool:
+    """Whether data come in our batches, which can be cut into chunks and put side by side."""
+    ours = StateTrackingData.train_dataloader, StateTrackingData.val_dataloader
+    return isinstance(data, StateTrackingData) and (type(data).train_dataloader, type(data).val_dataloader) == ours
 
 
 def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[str, Any]) -> bool:
@@ -123,15 +138,10 @@ def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[
     That is, the model is a :class:`SequenceModel` that redefines nothing of Lightning's but ``forward`` (no hook, no
     optimizer or scheduler of its own), and the Trainer neither clips nor accumulates gradients.
     """
-    return has_plain_steps(type(model), trainer_arguments)
-
-
-def has_plain_steps(model: type, trainer_arguments: dict[str, Any]) -> bool:
-    """:func:`takes_many_steps_at_once`, of a class."""
-    if not issubclass(model, SequenceModel) or set(trainer_arguments) & set(_WATCHING_STEPS):
+    if not isinstance(model, SequenceModel) or set(trainer_arguments) & set(_WATCHING_STEPS):
         return False
     of_lightning = {name for name in dir(pl.LightningModule) if not name.startswith("_")} - {"forward"}
-    return all(getattr_static(model, name) is getattr_static(SequenceModel, name) for name in of_lightning)
+    return all(getattr_static(type(model), name) is getattr_static(SequenceModel, name) for name in of_lightning)
 
 
 def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:

@@ -198,6 +198,28 @@ class StackedModel(pl.LightningModule):
         return cast(StateTrackingMetrics, self.members[index].model.metrics["val"])
 
 
+def stacks(model: SequenceModel) -> bool:
+    """Whether a stack trains a model as it would be trained alone, as far as that shows without training.
+
+    All its parameters are trained, it has no buffers, its loss is the usual one, and its operations can be batched.
+
+    Args:
+        model: one of those that would be in the stack.
+    """
+    if type(model).loss is not SequenceModel.loss or not all(one.requires_grad for one in model.parameters()):
+        return False
+    buffers = {name for name, _ in model.named_buffers() if not name.startswith("metrics.")}
+    if buffers:
+        return False
+    tokens = torch.zeros(2, 1, 2, dtype=torch.long)
+    try:
+        with torch.no_grad():
+            StackedModel([Member(model, 0), Member(model, 0)], threshold=0.0)(tokens)
+    except RuntimeError:  # an operation without a batching rule
+        return False
+    return True
+
+
 class StackedBatches:
     """The batches of several data sets side by side, padded to one width.
 

@@ -207,10 +207,15 @@ class TestSearch:
         assert other["status"] == "finished"
         options = {trial["key"]: trial["config"].get("options") for trial in results(capsys, "trials")}  # type: ignore[attr-defined]
         assert {"stack", "futility", "adaptive_validation"} in [set(option) for option in options.values() if option]
+        stacked = [*SEARCH[1:], "--search.vectorize", "true", "--keep_weights", "best"]
+        assert main(["search", *stacked]) == 0
+        before = results(capsys, "trials")
+        assert main(["extrapolate", *stacked, "--extrapolation.num_sequences", "9"]) == 0
+        assert results(capsys, "trials") == before  # the weights of the stack's best are taken
         assert main([*SEARCH, "--search.vectorize", "auto", "--search.compile", "auto"]) == 0  # the protocol, on a CPU
         told = capsys.readouterr()
-        assert "search.vectorize auto: separate trials" in told.err and "search.compile auto" in told.err
-        assert len(results(capsys)) == 2
+        assert "search.vectorize auto, DenseSSM: separate trials" in told.err and "search.compile auto" in told.err
+        assert len(results(capsys)) == 3
 
     def test_another_threshold_is_another_search(self, capsys: pytest.CaptureFixture[str]) -> None:
         main(SEARCH)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ib_bench.cli import main
-from ib_bench.results.records import PROTOCOL_VERSION, Experiment, SearchConfig
+from ib_bench.results.records import PROTOCOL_VERSION, Experiment, SearchConfig, TrialConfig
 from ib_bench.results.reference import reference_records
 
 
@@ -19,6 +19,9 @@ def test_they_are_results_of_this_protocol() -> None:
     for record in records.searches:
         config = SearchConfig(Experiment(**record.config["experiment"]), record.config["settings"])
         assert config.key == record.key
+    for trial in records.trials:
+        experiment = Experiment(**trial.config["experiment"])
+        assert TrialConfig(**{**trial.config, "experiment": experiment}).key == trial.key
     trials = {trial.key for trial in records.trials}
     assert trials >= {key for record in records.searches for e in record.evaluations for key in e.trials}
     assert {record.trial for record in records.extrapolations} <= trials

@@ -49,6 +49,17 @@ def test_missing_pairs_and_bounds_are_told_apart() -> None:
     assert f"{len(MODULI)} are open" in claim("3.1", records).to_decide
 
 
+def test_what_accelerates_one_architecture_keeps_no_pair_apart() -> None:
+    records = Records()
+    for modulus in MODULI:
+        for model, size in (("Transformer", 4000), ("LSTM", 100)):
+            record = search(Point(model, OUTCOME, modulus=modulus), size)
+            settings = {**record.config["settings"], **({"compile": True} if model == "LSTM" else {})}
+            records.searches.append(replace(record, config={**record.config, "settings": settings}))
+    statement, _ = claim("3.3", records).statements
+    assert statement.count == Count(len(MODULI), 0, 0)
+
+
 def test_a_series_of_lengths_counts_once() -> None:
     sizes = {2: 90, 3: 80, 4: 70, 5: 60}
     searches = [search(Point("DenseSSM", ACOT, "fixed", length), size) for length, size in sizes.items()]

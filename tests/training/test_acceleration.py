@@ -9,6 +9,7 @@ import pytest
 
 from ib_bench import models
 from ib_bench.data import ModularAddition
+from ib_bench.data.batches import TrainBatches
 from ib_bench.results.records import Experiment, TrialConfig
 from ib_bench.training.acceleration import accelerated
 from ib_bench.training.step_chunks import StepChunks
@@ -17,6 +18,13 @@ from ib_bench.training.trial import run_trial, train_stack
 
 class Derived(models.LSTM):
     """A user's own, which does not say that it is stackable."""
+
+
+class OwnLoader(ModularAddition):
+    """Data with loaders of their own."""
+
+    def train_dataloader(self) -> TrainBatches:
+        return super().train_dataloader()
 
 
 @pytest.mark.parametrize(
@@ -36,12 +44,26 @@ class Derived(models.LSTM):
 def test_what_is_picked(
     model: type, on_gpu: bool, num_steps: int, choices: tuple[bool | str, bool | str], picked: tuple[bool, bool]
 ) -> None:
-    acceleration = accelerated(model, {}, on_gpu, num_steps, *choices)
+    data = ModularAddition(modulus=3, max_length=4)
+    built = model(data.vocab_size, data.num_classes, hidden_size=8)
+    acceleration = accelerated(built, data, {}, on_gpu, num_steps, *choices)
     assert acceleration[:2] == picked
-    asked_for_more = any(choice != got for choice, got in zip(choices, picked, strict=True))
-    assert bool(acceleration.reasons) == asked_for_more
-    clipping = accelerated(model, {"gradient_clip_val": 1.0}, on_gpu, num_steps, *choices)
+    unlike = [choice for choice, got in zip(choices, picked, strict=True) if choice != got]
+    assert len(acceleration.reasons) == len(unlike)
+    clipping = accelerated(built, data, {"gradient_clip_val": 1.0}, on_gpu, num_steps, *choices)
     assert clipping[:2] == (False, False)
+    elsewhere = accelerated(built, OwnLoader(modulus=3, max_length=4), {}, on_gpu, num_steps, *choices)
+    assert elsewhere[:2] == (False, False)
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = ModularAddition(modulus=3, max_length=4)
+    model = models.DenseSSM(data.vocab_size, data.num_classes, hidden_size=8)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    for choice in ("auto", True):
+        picked = accelerated(model, data, {}, False, 10**6, False, choice)
+        assert not picked.compile and "there is no C++ compiler" in picked.reasons[0]
 
 
 @pytest.fixture

@@ -103,21 +103,64 @@ def test_a_member_that_diverges_leaves_the_others_alone() -> None:
         assert trial.best_val_loss == pytest.approx(calm[trial.key].best_val_loss, rel=1e-5)
 
 
+class Derived(models.LSTM):
+    """Whose forward may be another."""
+
+
+class Hooked(models.LSTM):
+    """That wants to see every step."""
+
+    stackable = True
+
+    def on_train_batch_end(self, *arguments: object) -> None:
+        """Look."""
+
+
+class Frozen(models.LSTM):
+    """Part of which is not trained."""
+
+    stackable = True
+
+    def __init__(self, vocab_size: int, num_classes: int, hidden_size: int) -> None:
+        super().__init__(vocab_size, num_classes, hidden_size)
+        self.embedding.requires_grad_(False)
+
+
+class Buffered(models.LSTM):
+    """With a buffer, of which a stack would take the first member's."""
+
+    stackable = True
+
+    def __init__(self, vocab_size: int, num_classes: int, hidden_size: int) -> None:
+        super().__init__(vocab_size, num_classes, hidden_size)
+        self.register_buffer("scale", torch.ones(1))
+
+
+class OwnLoss(models.LSTM):
+    """With another loss."""
+
+    stackable = True
+
+    def loss(self, batch: Batch) -> Tensor:
+        return 2 * super().loss(batch)
+
+
+class Unbatchable(models.LSTM):
+    """Whose operations have no batching rule."""
+
+    stackable = True
+
+    def stackable_forward(self, tokens: Tensor) -> Tensor:
+        return self(tokens)
+
+
 def test_what_is_stackable() -> None:
-    class Derived(models.LSTM):
-        """Whose forward may be another."""
-
-    class Hooked(models.LSTM):
-        """That wants to see every step."""
-
-        stackable = True
-
-        def on_train_batch_end(self, *arguments: object) -> None:
-            """Look."""
-
-    assert all(is_stackable(getattr(models, name), {}) for name in SIZES)
-    assert not is_stackable(models.LSTM, {"gradient_clip_val": 1.0})
-    assert not is_stackable(Derived, {}) and not is_stackable(Hooked, {})
+    for name, sizes in SIZES.items():
+        assert is_stackable(getattr(models, name)(4, 3, **sizes), {})
+    assert not is_stackable(models.LSTM(4, 3, hidden_size=4), {"gradient_clip_val": 1.0})
+    assert not is_stackable(models.LSTM(4, 3, hidden_size=4), {"precision": "16-mixed"})  # one scaler for all members
+    for cls in (Derived, Hooked, Frozen, Buffered, OwnLoss, Unbatchable):
+        assert not is_stackable(cls(4, 3, hidden_size=4), {}), cls
     assert not SequenceModel.stackable
 
 
