@@ -12,7 +12,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from ib_bench import models
-from ib_bench.benchmarks.figure import Figure, OnRound, timed_in_turns
+from ib_bench.benchmarks.figure import Figure, OnRound, one_thread, timed_in_turns
 from ib_bench.benchmarks.training_step import unseen
 from ib_bench.data import ModularAddition
 from ib_bench.models.sequence_model import SequenceModel
@@ -55,24 +55,28 @@ def compiled_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[F
         modulus=5, max_length=10, length_distribution="fixed", supervision="chain_of_thought", num_train_sequences=4096
     )
     batches = [batch for _, batch in zip(range(num_steps), data.train_dataloader(), strict=False)]
-    figures = []
-    for name, sizes in _SIZES.items():
-        plain, compiled = (_steps(name, sizes, data) for _ in range(2))
-        compiled.model.compile_steps(data.batch_size)
-        start = time.perf_counter()
-        on_round(f"compiling {name}")
-        compiled(batches[:1])
-        compile_s = time.perf_counter() - start
-        contestants = [lambda steps=steps: steps(batches) for steps in (plain, compiled)]
-        plain_s, compiled_s = timed_in_turns(contestants, num_rounds, partial(on_round, name))
-        saved_s = (plain_s - compiled_s) / len(batches)
-        repaid = f"repaid after {compile_s / saved_s:,.0f} steps" if saved_s > 0 else "never repaid"
-        note = f"{1000 * plain_s / len(batches):.2f} against {1000 * compiled_s / len(batches):.2f} ms"
-        target = 1.3 if name == "Transformer" else None
-        what = f"{name}, width 64: step against compiled step"
-        note = f"{note}; compiled in {compile_s:.0f} s, {repaid}"
-        figures.append(Figure("compile", what, plain_s / compiled_s, "x", target, at_least=True, note=note))
-    return figures
+    with one_thread():
+        return [_measure_compiled(name, data, batches, num_rounds, on_round) for name in _SIZES]
+
+
+def _measure_compiled(
+    name: str, data: ModularAddition, batches: list[Batch], num_rounds: int, on_round: OnRound
+) -> Figure:
+    plain, compiled = (_steps(name, _SIZES[name], data) for _ in range(2))
+    compiled.model.compile_steps(data.batch_size)
+    on_round(f"compiling {name}")
+    start = time.perf_counter()
+    compiled(batches[:1])
+    compile_s = time.perf_counter() - start
+    contestants = [partial(steps, batches) for steps in (plain, compiled)]
+    plain_s, compiled_s = timed_in_turns(contestants, num_rounds, partial(on_round, name))
+    plain_ms, compiled_ms = (1000 * seconds / len(batches) for seconds in (plain_s, compiled_s))
+    saved_s = (plain_s - compiled_s) / len(batches)
+    repaid = f"repaid after {compile_s / saved_s:,.0f} steps" if saved_s > 0 else "never repaid"
+    note = f"{plain_ms:.2f} against {compiled_ms:.2f} ms; compiled in {compile_s:.0f} s, {repaid}"
+    target = 1.3 if name == "Transformer" else None
+    what = f"{name}, width 64: step against compiled step"
+    return Figure("compile", what, plain_s / compiled_s, "x", target, at_least=True, note=note)
 
 
 def _steps(name: str, sizes: dict[str, int], data: ModularAddition) -> _Steps:

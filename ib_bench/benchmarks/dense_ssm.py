@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ib_bench.benchmarks.figure import Figure, OnRound, timed_in_turns
+from ib_bench.benchmarks.figure import Figure, OnRound, one_thread, timed_in_turns
 from ib_bench.models.dense_ssm import DenseSSM
 from ib_bench.models.metrics import cross_entropy
 
@@ -35,12 +35,8 @@ def dense_ssm(num_rounds: int, on_round: OnRound) -> list[Figure]:
         num_rounds: timings of each, in turns.
         on_round: is told the alphabet's size before each round.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         return [_measure(alphabet, num_rounds, on_round) for alphabet in (2, 10, 100)]
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _measure(alphabet: int, num_rounds: int, on_round: OnRound) -> Figure:
@@ -58,7 +54,8 @@ def _measure(alphabet: int, num_rounds: int, on_round: OnRound) -> Figure:
 
     contestants = [lambda m=m, o=o: step(m, o) for m, o in zip((ours, textbook), optimizers, strict=True)]
     own_s, textbook_s = timed_in_turns(contestants, num_rounds, lambda: on_round(f"alphabet {alphabet}"))
-    note = f"{1000 * textbook_s:.0f} against {1000 * own_s:.0f} ms, losses differ by {abs(losses[0] - losses[1]):.0e}"
+    difference = abs(losses[0] - losses[1])
+    note = f"{1000 * textbook_s:.0f} against {1000 * own_s:.0f} ms, losses differ by {difference:.0e}"
     target = _TARGET if alphabet == _TARGET_ALPHABET else None
     what = f"alphabet {alphabet}, width {_HIDDEN_SIZE}: textbook form against ours"
-    return Figure("dense_ssm", what, textbook_s / own_s, "x", target, at_least=True, note=note)
+    return Figure("dense_ssm", what, textbook_s / own_s, "x", target, at_least=True, note=note, same=difference < 1e-5)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+import torch
 
 OnRound = Callable[[str], None]
 """Is told what is being timed, before each round."""
@@ -23,6 +26,7 @@ class Figure:
         target: the most that it should be, or the least where ``at_least`` is set; None where there is no target.
         at_least: which of the two ``target`` is.
         note: what the number comes from, such as the two timings of a ratio.
+        same: whether what was compared gave the same result, without which a ratio says nothing.
     """
 
     benchmark: str
@@ -32,13 +36,14 @@ class Figure:
     target: float | None = None
     at_least: bool = False
     note: str = ""
+    same: bool = True
 
     @property
     def reached(self) -> bool | None:
-        """Whether the target is reached; None where there is none."""
+        """Whether the target is reached, with the same result; None where there is no target."""
         if self.target is None:
             return None
-        return self.value >= self.target if self.at_least else self.value <= self.target
+        return self.same and (self.value >= self.target if self.at_least else self.value <= self.target)
 
 
 def timed_in_turns(
@@ -59,3 +64,14 @@ def timed_in_turns(
             contestant()
             seconds.append(time.perf_counter() - start)
     return [statistics.median(seconds) for seconds in timings]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """What is done with torch is done by one CPU thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

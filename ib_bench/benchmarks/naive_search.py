@@ -12,9 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
-import torch
 
-from ib_bench.benchmarks.figure import Figure, OnRound
+from ib_bench.benchmarks.figure import Figure, OnRound, one_thread
 from ib_bench.benchmarks.training_step import naive_loader, naive_trainer, unseen
 from ib_bench.results.records import Experiment
 from ib_bench.runner import SearchJob
@@ -46,12 +45,8 @@ def searches(max_steps: int, on_round: OnRound) -> list[Figure]:
         max_steps: budget of a training; the suite allows 3000.
         on_round: is told what is being timed.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         return [_measure(model, replace(_SETTINGS, max_steps=max_steps), on_round) for model in _MODELS]
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _measure(model: str, settings: SearchSettings, on_round: OnRound) -> Figure:
@@ -72,7 +67,9 @@ def _measure(model: str, settings: SearchSettings, on_round: OnRound) -> Figure:
     same = "same verdict" if verdict == record.bracket else f"verdicts differ: {verdict} and {record.bracket}"
     note = f"{naive:.0f} against {ours:.0f} s, {same}"
     what = f"{model}, aligned chain of thought: naive search against ours"
-    return Figure("search", what, naive / ours, "x", target=8.0, at_least=True, note=note)
+    return Figure(
+        "search", what, naive / ours, "x", target=8.0, at_least=True, note=note, same=verdict == record.bracket
+    )
 
 
 def _naive_search(

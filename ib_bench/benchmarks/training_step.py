@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, TensorDataset
 
 from ib_bench import models
-from ib_bench.benchmarks.figure import Figure, OnRound, timed_in_turns
+from ib_bench.benchmarks.figure import Figure, OnRound, one_thread, timed_in_turns
 from ib_bench.data import ModularAddition
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import cross_entropy
@@ -63,12 +63,8 @@ def training_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[F
         num_rounds: timings of each, in turns.
         on_round: is told the model before each round.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         return [figure for size in _SIZES for figure in _measure(size, num_steps, num_rounds, on_round)]
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _measure(size: _Size, num_steps: int, num_rounds: int, on_round: OnRound) -> Iterator[Figure]:

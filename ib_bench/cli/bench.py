@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 
-import torch
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.text import Text
@@ -22,6 +22,7 @@ from ib_bench.benchmarks.startup import startup
 from ib_bench.benchmarks.training_step import training_steps
 from ib_bench.cli.parsing import parse
 from ib_bench.errors import UnknownNameError, require
+from ib_bench.execution.processes import num_cores
 from ib_bench.report.tables import OutputFormat, to_json
 from ib_bench.report.terminal import PlainTable, plain_table, show, titled
 
@@ -59,7 +60,13 @@ def main(command: str, arguments: Sequence[str]) -> int:
             raise UnknownNameError("benchmark", name, _BENCHMARKS)
     with Console(stderr=True).status("timing") as status:
         figures = _measured(options, lambda what: status.update(f"timing {what}"))
-    machine = {"platform": platform.platform(), "python": platform.python_version(), "torch": torch.__version__}
+    machine = {
+        "platform": platform.platform(),
+        "cores": num_cores(),
+        "threads": 1,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "lightning")},
+    }
     if options.format == "json":
         rows = [{**asdict(figure), "reached": figure.reached} for figure in figures]
         print(to_json({"machine": machine, "figures": rows}), end="")

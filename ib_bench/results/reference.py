@@ -1,4 +1,4 @@
-"""The reference results that ship with the package: the suite ``small``, as far as it has run, on two CPU cores."""
+"""The reference results that ship with the package: the suite ``small``, run on two CPU cores."""
 
 from __future__ import annotations
 
