@@ -6,6 +6,9 @@ A job is plain data and can be sent to another process; :func:`run_job` does it 
 from __future__ import annotations
 
 import json
+import os
+import socket
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -14,8 +17,11 @@ from typing import Any, Generic, TypeVar
 
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError, NothingHeldOutError
-from ib_bench.execution.executor import Emit
+from ib_bench.execution.executor import Emit, Passing
 from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.results.memory_store import MemoryStore
+from ib_bench.results.record_store import Record as StoredRecord
+from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import (
     Evaluation,
     Experiment,
@@ -44,7 +50,7 @@ Record = TypeVar("Record", SearchRecord, ExtrapolationRecord)
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Passing):
     """How far a job is.
 
     Attributes:
@@ -54,6 +60,7 @@ class Progress:
         num_steps: optimizer steps of the trial in training.
         val_loss: its newest validation loss, in nats.
         verdict: what came out, once it is finished.
+        place: host and process that it runs in.
     """
 
     num_evaluations: int = 0
@@ -62,6 +69,7 @@ class Progress:
     num_steps: int = 0
     val_loss: float | None = None
     verdict: str | None = None
+    place: str = ""
 
 
 class Job(ABC, Generic[Record]):
@@ -69,6 +77,7 @@ class Job(ABC, Generic[Record]):
 
     settings: SearchSettings
     store: Path
+    weights: Path | None
 
     @property
     @abstractmethod
@@ -85,6 +94,11 @@ class Job(ABC, Generic[Record]):
     def max_evaluations(self) -> int:
         """Number of sizes that are tried at most."""
 
+    @property
+    @abstractmethod
+    def config(self) -> SearchConfig | ExtrapolationConfig:
+        """By whose key the result is stored."""
+
     @abstractmethod
     def stored(self, store: Store) -> Record | None:
         """The finished result, if the store has it."""
@@ -94,17 +108,45 @@ class Job(ABC, Generic[Record]):
         """What there is to train at most."""
 
     @abstractmethod
-    def run(self, emit: Emit) -> Record:
-        """Measure, from what the store already holds.
+    def run(self, emit: Emit, store: RecordStore) -> Record:
+        """Measure, from what is there already.
 
         Args:
             emit: receives a :class:`Progress` whenever there is news.
+            store: where records are, and where new ones go.
         """
 
 
 def run_job(job: Job[Record], emit: Emit) -> Record:
-    """``job.run(emit)``, as a function that other processes find by its name."""
-    return job.run(emit)
+    """Run a job on the machine that has its store; a function that other processes find by its name."""
+    with Store(job.store) as store:
+        return job.run(emit, store)
+
+
+@dataclass(frozen=True)
+class RemoteJob(Generic[Record]):
+    """A job for a machine that cannot reach the store.
+
+    Attributes:
+        job: what to measure.
+        records: what the store holds that the job may need.
+        folder: that the command was given in, where a user's own classes may be.
+    """
+
+    job: Job[Record]
+    records: tuple[StoredRecord, ...]
+    folder: str
+
+    def after(self, event: object) -> RemoteJob[Record]:
+        """What remains to be done after an event of it: a record that has come of it need not be made again."""
+        return replace(self, records=(*self.records, event)) if isinstance(event, StoredRecord) else self
+
+
+def run_remote_job(remote: RemoteJob[Record], emit: Emit) -> Record:
+    """Run a job far from its store: new records are emitted, for the store's machine to keep."""
+    if remote.folder not in sys.path:
+        sys.path.append(remote.folder)
+    return remote.job.run(emit, MemoryStore(remote.records, emit))
 
 
 @dataclass(frozen=True)
@@ -163,7 +205,7 @@ class SearchJob(Job[SearchRecord]):
         num_trials = grid_size(asdict(self.settings)) * self.max_evaluations
         return Work(self.experiment, self.settings.max_steps, num_trials)
 
-    def run(self, emit: Emit) -> SearchRecord:
+    def run(self, emit: Emit, store: RecordStore) -> SearchRecord:
         """See :class:`Job`."""
         progress = _ProgressListener(emit)
         listeners: list[SearchListener] = [progress]
@@ -171,26 +213,25 @@ class SearchJob(Job[SearchRecord]):
             from ib_bench.tracking.wandb_search import WandbSearch  # noqa: PLC0415 (its import takes a second)
 
             listeners.append(WandbSearch(self.wandb, self.group))
-        with Store(self.store) as store:
-            best = None if self.weights is None else BestWeights(self.weights, store)
+        best = None if self.weights is None else BestWeights(self.weights, store)
 
-            def train(config: TrialConfig) -> TrialRecord:
-                trained = train_trial(config, self.placement, progress.on_validation)
-                if best is not None and config.num_train_sequences == search.max_size:
-                    best.offer(trained, grid_configs(self.experiment, self.settings, search.max_size))
-                return trained.record
+        def train(config: TrialConfig) -> TrialRecord:
+            trained = train_trial(config, self.placement, progress.on_validation)
+            if best is not None and config.num_train_sequences == search.max_size:
+                best.offer(trained, grid_configs(self.experiment, self.settings, search.max_size))
+            return trained.record
 
-            def train_all(configs: list[TrialConfig]) -> list[TrialRecord]:
-                stacked = train_stack(configs, self.settings.exhaustive, self.placement, progress.on_validation)
-                for trained in stacked:
-                    if best is not None and configs[0].num_train_sequences == search.max_size:
-                        best.offer(trained, configs)
-                return [trained.record for trained in stacked]
+        def train_all(configs: list[TrialConfig]) -> list[TrialRecord]:
+            stacked = train_stack(configs, self.settings.exhaustive, self.placement, progress.on_validation)
+            for trained in stacked:
+                if best is not None and configs[0].num_train_sequences == search.max_size:
+                    best.offer(trained, configs)
+            return [trained.record for trained in stacked]
 
-            run_stack = train_all if self.settings.vectorize is True else None
-            guess = guess_from(self.config, store.searches()) if self.settings.start == "auto" else None
-            search = Search(self.experiment, self.settings, self.pool_size, store, train, listeners, run_stack, guess)
-            return search.run()
+        run_stack = train_all if self.settings.vectorize is True else None
+        guess = guess_from(self.config, store.searches()) if self.settings.start == "auto" else None
+        search = Search(self.experiment, self.settings, self.pool_size, store, train, listeners, run_stack, guess)
+        return search.run()
 
 
 def sharing_jobs(joint: SearchJob) -> dict[int, SearchJob]:
@@ -251,6 +292,11 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         return self.search.store
 
     @property
+    def weights(self) -> Path | None:  # type: ignore[override]
+        """Of the search."""
+        return self.search.weights
+
+    @property
     def key(self) -> str:
         """See :class:`Job`."""
         return self.config.key
@@ -274,28 +320,27 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         num_trials = grid_size(asdict(self.settings)) if self.search.pool_size else 0
         return Work(self.search.experiment, self.settings.max_steps, num_trials, at_largest_size=True)
 
-    def run(self, emit: Emit) -> ExtrapolationRecord:
+    def run(self, emit: Emit, store: RecordStore) -> ExtrapolationRecord:
         """See :class:`Job`."""
         progress = _ProgressListener(emit)
         search = self.search
         one_by_one = replace(search.settings, vectorize=False)  # the best alone may have to be trained once more
-        with Store(self.store) as store:
-            best = None if search.weights is None else BestWeights(search.weights, store)
-            size = min(search.settings.max_size, search.pool_size)
-            stack = grid_configs(search.experiment, search.settings, size) if search.settings.vectorize is True else []
-            kept_of_stack = None if best is None else best.load_any(stack, search.placement)
+        best = None if search.weights is None else BestWeights(search.weights, store)
+        size = min(search.settings.max_size, search.pool_size)
+        stack = grid_configs(search.experiment, search.settings, size) if search.settings.vectorize is True else []
+        kept_of_stack = None if best is None else best.load_any(stack, search.placement)
 
-            def train(config: TrialConfig) -> TrainedTrial:
-                kept = None if best is None else best.load(config, search.placement)
-                if kept is not None:
-                    return kept
-                progress.on_trial_start(config)
-                trained = train_trial(config, search.placement, progress.on_validation)
-                if best is not None:
-                    best.offer(trained, grid_configs(search.experiment, one_by_one, config.num_train_sequences))
-                return trained
+        def train(config: TrialConfig) -> TrainedTrial:
+            kept = None if best is None else best.load(config, search.placement)
+            if kept is not None:
+                return kept
+            progress.on_trial_start(config)
+            trained = train_trial(config, search.placement, progress.on_validation)
+            if best is not None:
+                best.offer(trained, grid_configs(search.experiment, one_by_one, config.num_train_sequences))
+            return trained
 
-            record = extrapolate(self.config, one_by_one, search.pool_size, store, train, self._evaluate, kept_of_stack)
+        record = extrapolate(self.config, one_by_one, search.pool_size, store, train, self._evaluate, kept_of_stack)
         progress.finish(_headline(record, self.max_length))
         return record
 
@@ -320,7 +365,7 @@ class _ProgressListener(SearchListener):
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
-        self._progress = Progress()
+        self._progress = Progress(place=f"{socket.gethostname()}:{os.getpid()}")
 
     def _update(self, **changes: Any) -> None:
         self._progress = replace(self._progress, **changes)

@@ -16,7 +16,7 @@ import lightning.pytorch as pl
 from ib_bench.benchmarks.figure import Figure, OnRound, one_thread
 from ib_bench.benchmarks.training_step import naive_loader, naive_trainer, unseen
 from ib_bench.results.records import Experiment
-from ib_bench.runner import SearchJob
+from ib_bench.runner import SearchJob, run_job
 from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
@@ -59,7 +59,7 @@ def _measure(model: str, settings: SearchSettings, on_round: OnRound) -> Figure:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         store, wandb = Path(folder) / "store.sqlite", WandbSettings(mode="disabled")
-        record = SearchJob(experiment, settings, pool_size, store, wandb).run(lambda progress: None)
+        record = run_job(SearchJob(experiment, settings, pool_size, store, wandb), lambda progress: None)
     ours = time.perf_counter() - start
     start = time.perf_counter()
     verdict = _naive_search(experiment, settings, pool_size, on_round)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -10,9 +13,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Column
 
 from ib_bench.execution.executor import Executor, Outcome
+from ib_bench.results.record_store import Record as StoredRecord
 from ib_bench.results.store import Store
-from ib_bench.runner import Job, Record, run_job
+from ib_bench.runner import Job, Record, RemoteJob, run_job, run_remote_job
 from ib_bench.runner import Progress as JobProgress
+
+Show = Callable[[int, JobProgress], None]
 
 
 def run_jobs(jobs: Sequence[Job[Record]], executor: Executor, what: str = "searches") -> list[Outcome[Record]]:
@@ -39,9 +45,44 @@ def run_jobs(jobs: Sequence[Job[Record]], executor: Executor, what: str = "searc
     todo = {key: job for key, job in different.items() if key not in outcomes}
     if todo:
         with _Display(list(todo.values()), num_stored=len(outcomes), what=what) as display:
-            fresh = executor.run(run_job, list(todo.values()), display.show)
-        outcomes.update(zip(todo, fresh, strict=True))
+            run = _run_here if executor.is_local else _run_elsewhere
+            outcomes.update(zip(todo, run(list(todo.values()), executor, display.show), strict=True))
     return [outcomes[job.key] for job in jobs]
+
+
+def _run_here(jobs: Sequence[Job[Record]], executor: Executor, show: Show) -> list[Outcome[Record]]:
+    """With the store at hand, in which every job keeps its own records."""
+    return executor.run(run_job, jobs, show)
+
+
+def _run_elsewhere(jobs: Sequence[Job[Record]], executor: Executor, show: Show) -> list[Outcome[Record]]:
+    """Without: records are sent back as events, and kept here."""
+    with Store(jobs[0].store) as store:
+        records = _RecordsOf(store)
+
+        def handle(index: int, event: Any) -> None:
+            if isinstance(event, JobProgress):
+                show(index, event)
+            else:
+                store.add(event)
+
+        remote = [RemoteJob(job, records.needed_by(job), os.getcwd()) for job in jobs]
+        return executor.run(run_remote_job, remote, handle, RemoteJob.after)
+
+
+class _RecordsOf:
+    """What a store holds, by the experiment it is about."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._trials = store.trials_by_experiment()
+        self._finished = [search for search in store.searches() if search.status == "finished"]
+
+    def needed_by(self, job: Job[Any]) -> tuple[StoredRecord, ...]:
+        """What a job may make use of: trials of its experiment, and searches that say where to start."""
+        keys = self._trials.get(json.dumps(asdict(job.config.experiment), sort_keys=True), [])
+        trials = [trial for trial in map(self._store.trial, keys) if trial is not None]
+        return (*trials, *(self._finished if job.settings.start == "auto" else []))
 
 
 class _Display:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Passing:
+    """An event of which only the newest counts: the others may be dropped, and none is kept."""
+
 
 Emit = Callable[[Any], None]
 """Sends an event (anything that can be pickled) to whoever watches the work."""
 
 Work = Callable[[Item, Emit], Result]
 """The function: takes an item and a way to send events; importable by name, so that other processes find it."""
+
+
+Resume = Callable[[Item, Any], Item]
+"""What is left of an item after an event of its call, so that a call that is made again goes on from there."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +40,31 @@ class Outcome(Generic[Result]):
 
 
 class Executor(ABC):
-    """Runs independent calls."""
+    """Runs independent calls.
+
+    Attributes:
+        is_local: whether calls run on this machine, with its files.
+    """
+
+    is_local: ClassVar[bool] = True
 
     @abstractmethod
     def run(
-        self, work: Work[Item, Result], items: Sequence[Item], on_event: Callable[[int, Any], None]
+        self,
+        work: Work[Item, Result],
+        items: Sequence[Item],
+        on_event: Callable[[int, Any], None],
+        resume: Resume[Item] | None = None,
     ) -> list[Outcome[Result]]:
         """Call ``work`` on every item; an error in one call does not stop the others.
+
+        A call whose process dies is made again, a few times.
 
         Args:
             work: the function.
             items: its arguments.
             on_event: is called here, in this process, with an item's index and each event that its call emits.
+            resume: is told every event that is not :class:`Passing`; None makes calls again from their beginning.
 
         Returns:
             The outcomes, in the order of the items.

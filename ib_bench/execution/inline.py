@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ib_bench.execution.executor import Executor, Item, Outcome, Result, Work
+from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, Work
 
 
 class Inline(Executor):
     """Runs calls here, one by one; what the other executors are compared with."""
 
     def run(
-        self, work: Work[Item, Result], items: Sequence[Item], on_event: Callable[[int, Any], None]
+        self,
+        work: Work[Item, Result],
+        items: Sequence[Item],
+        on_event: Callable[[int, Any], None],
+        resume: Resume[Item] | None = None,
     ) -> list[Outcome[Result]]:
         """See :meth:`Executor.run`."""
         outcomes: list[Outcome[Result]] = []

@@ -15,7 +15,7 @@ from functools import partial
 from multiprocessing.process import parent_process
 from typing import Any
 
-from ib_bench.execution.executor import Executor, Item, Outcome, Result, Work
+from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work
 from ib_bench.execution.inline import Inline
 
 _POLL_S = 0.1
@@ -40,17 +40,28 @@ class Processes(Executor):
         self.num_workers = num_workers
 
     def run(
-        self, work: Work[Item, Result], items: Sequence[Item], on_event: Callable[[int, Any], None]
+        self,
+        work: Work[Item, Result],
+        items: Sequence[Item],
+        on_event: Callable[[int, Any], None],
+        resume: Resume[Item] | None = None,
     ) -> list[Outcome[Result]]:
         """See :meth:`Executor.run`."""
         outcomes: dict[int, Outcome[Result]] = {}
+        items = list(items)
         todo = list(range(len(items)))
+
+        def handle(index: int, event: Any) -> None:
+            if resume is not None and not isinstance(event, Passing):
+                items[index] = resume(items[index], event)
+            on_event(index, event)
+
         while todo:
-            started = self._run_in_one_pool(work, items, todo, self.num_workers, on_event, outcomes)
+            started = self._run_in_one_pool(work, items, todo, self.num_workers, handle, outcomes)
             for index in sorted(started - outcomes.keys()):
                 for _ in range(_MAX_RETRIES):
                     if index not in outcomes:
-                        self._run_in_one_pool(work, items, [index], 1, on_event, outcomes)
+                        self._run_in_one_pool(work, items, [index], 1, handle, outcomes)
                 lost = Outcome[Result](error=RuntimeError(f"its worker process was killed {1 + _MAX_RETRIES} times"))
                 outcomes.setdefault(index, lost)
             todo = [index for index in todo if index not in outcomes]

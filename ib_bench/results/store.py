@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ib_bench.errors import StoreError
+from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import (
     ExtrapolationRecord,
     SearchRecord,
@@ -37,7 +38,7 @@ CREATE TABLE extrapolations (key TEXT PRIMARY KEY, record TEXT NOT NULL);
 """
 
 
-class Store:
+class Store(RecordStore):
     """A store of trials, searches and extrapolations.
 
     Args:
@@ -87,6 +88,17 @@ class Store:
         """All trials, in the order in which they ended."""
         for (record,) in self._connection.execute("SELECT record FROM trials ORDER BY rowid"):
             yield trial_record(json.loads(record))
+
+    def trials_by_experiment(self) -> dict[str, list[str]]:
+        """Keys of the trials of each experiment, which is given as JSON with sorted keys."""
+        rows = self._connection.execute("SELECT key, json_extract(record, '$.config.experiment') FROM trials")
+        canonical: dict[str, str] = {}
+        keys: dict[str, list[str]] = {}
+        for key, experiment in rows:
+            if experiment not in canonical:
+                canonical[experiment] = json.dumps(json.loads(experiment), sort_keys=True)
+            keys.setdefault(canonical[experiment], []).append(key)
+        return keys
 
     def num_trials(self) -> int:
         """How many trials there are."""

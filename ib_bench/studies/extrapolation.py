@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from typing import Protocol, TypeVar
 
 from ib_bench.errors import require
+from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import (
     Experiment,
     ExtrapolationConfig,
@@ -22,7 +23,6 @@ from ib_bench.results.records import (
     TrialConfig,
     TrialRecord,
 )
-from ib_bench.results.store import Store
 from ib_bench.studies.search import SearchSettings, grid_configs
 
 HEADLINE_MULTIPLE = 2.0
@@ -71,7 +71,7 @@ def extrapolate(
     config: ExtrapolationConfig,
     settings: SearchSettings,
     pool_size: int,
-    store: Store,
+    store: RecordStore,
     train: Callable[[TrialConfig], AnyTrained],
     evaluate: Callable[[AnyTrained], list[LengthAccuracy]],
     kept: AnyTrained | None = None,
@@ -112,7 +112,7 @@ def _train_best(
     experiment: Experiment,
     settings: SearchSettings,
     size: int,
-    store: Store,
+    store: RecordStore,
     train: Callable[[TrialConfig], AnyTrained],
 ) -> AnyTrained:
     """The first configuration that succeeds, or else the one with the lowest validation loss, trained."""

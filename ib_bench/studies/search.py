@@ -17,8 +17,8 @@ from itertools import product
 from typing import Literal
 
 from ib_bench.errors import require
+from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Evaluation, Experiment, Json, SearchConfig, SearchRecord, TrialConfig, TrialRecord
-from ib_bench.results.store import Store
 from ib_bench.studies.bisection import Bisection, Midpoint
 
 TrialFunction = Callable[[TrialConfig], TrialRecord]
@@ -166,7 +166,7 @@ class Search:
         experiment: Experiment,
         settings: SearchSettings,
         pool_size: int,
-        store: Store,
+        store: RecordStore,
         run_trial: TrialFunction,
         listeners: list[SearchListener] | None = None,
         run_stack: StackFunction | None = None,

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
+from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import TrialConfig
-from ib_bench.results.store import Store
 from ib_bench.training.fitting import quiet_trainer, silent
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 from ib_bench.training.trial import TrainedTrial
@@ -30,7 +30,7 @@ class BestWeights:
         store: knows the records of all trials.
     """
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    def __init__(self, folder: Path, store: RecordStore) -> None:
         self._folder = folder
         self._store = store
 
