@@ -28,7 +28,7 @@ from ib_bench.report.terminal import PlainTable, plain_table, show, titled
 
 _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Figure]]] = {
     "steps": lambda options, on_round: training_steps(options.steps, options.rounds, on_round),
-    "search": lambda options, on_round: searches(4 * options.steps, on_round),
+    "search": lambda options, on_round: searches(min(600, 4 * options.steps), on_round),
     "dense_ssm": lambda options, on_round: dense_ssm(options.rounds, on_round),
     "sequences": lambda options, on_round: sequences(on_round),
     "store": lambda options, on_round: large_store(on_round),
@@ -49,8 +49,8 @@ def main(command: str, arguments: Sequence[str]) -> int:
         exit_on_error=False,
     )
     parser.add_argument("names", type=str, nargs="*", default=[], help="Which benchmarks; all of them if left out.")
-    parser.add_argument("--steps", type=int, default=300, help="Optimizer steps in each timing of a training.")
-    parser.add_argument("--rounds", type=int, default=7, help="Timings of each contestant, in turns.")
+    parser.add_argument("--steps", type=int, default=700, help="Optimizer steps in each timing of a training.")
+    parser.add_argument("--rounds", type=int, default=3, help="Timings of each contestant, in turns.")
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
     options = parse(parser, arguments)
     for option in ("steps", "rounds"):

@@ -23,9 +23,7 @@ from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError, NothingHeldOutError, require
 from ib_bench.execution.processes import num_cores
 from ib_bench.results.records import Experiment, Json
-from ib_bench.results.reference import reference_records
 from ib_bench.runner import SearchJob
-from ib_bench.studies.futility import back_test
 from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.acceleration import accelerated
@@ -201,12 +199,6 @@ def _is_on_gpu(trainer_json: str) -> bool:
 def _tell(reason: str) -> None:
     """Once, however many searches it is true of."""
     Console(stderr=True).print(reason, style="dim", highlight=False, soft_wrap=True)
-
-
-def tell_of_futility(settings: SearchSettings) -> None:
-    """Where trials may be ended early, say how often that is wrong."""
-    if settings.futility is not None:
-        _tell(str(back_test(reference_records(), settings.futility)))
 
 
 def check_model_and_data(config: Json) -> SearchableData:

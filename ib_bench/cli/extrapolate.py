@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ib_bench.cli.experiments import resolved_config, search_job, search_parser, tell_of_futility
+from ib_bench.cli.experiments import resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.wandb import log_quietly
@@ -36,7 +36,6 @@ def main(command: str, arguments: Sequence[str]) -> int:
     (outcome,) = run_jobs([ExtrapolationJob(search, settings, max_length)], Inline(), "extrapolations")
     if (record := outcome.result) is None:
         raise outcome.error or RuntimeError("the extrapolation returned nothing")
-    tell_of_futility(search.settings)
     log_quietly(Records(extrapolations=[record]), search.wandb, group=None)
     if options.format == "json":
         print(to_json(asdict(record)), end="")

@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.text import Text
 
-from ib_bench.cli.experiments import add_output_arguments, add_workers_argument, tell_of_futility
+from ib_bench.cli.experiments import add_output_arguments, add_workers_argument
 from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.plan import Plan, data_parameters, make_plan
 from ib_bench.cli.progress import run_jobs
@@ -23,7 +23,13 @@ from ib_bench.execution.executor import Outcome
 from ib_bench.execution.processes import make_executor
 from ib_bench.report.figures import min_train_size_figure
 from ib_bench.report.results import collect
-from ib_bench.report.study_tables import extrapolation_table, kappa_table, min_train_size_table, rich_table
+from ib_bench.report.study_tables import (
+    extrapolation_table,
+    kappa_table,
+    min_train_size_table,
+    rich_table,
+    with_warnings,
+)
 from ib_bench.report.tables import plan_table, verdict_table
 from ib_bench.report.terminal import show
 from ib_bench.results.archive import Records, stored_records
@@ -118,20 +124,21 @@ def _run(name: str, plan: Plan, options: Namespace) -> int:
     with Store(options.store) as store:
         trials = [trial for trial in map(store.trial, _trial_keys(records.values(), lengths)) if trial is not None]
     results = collect({name: Records(trials, list(records.values()), lengths)})
-    for job in searches:
-        tell_of_futility(job.settings)
     console = Console()
     verdicts = [records[key] for key in plan.verdicts if key in records]
+    tables = []
     title = f"{name}: smallest training set that suffices (N*)"
     if 0 < len(verdicts) <= _MAX_ROWS:
         show(verdict_table(verdicts, title), console)
     elif verdicts:
         wanted = {record.key for record in verdicts}
-        show(rich_table(min_train_size_table([row for row in results.searches if row["key"] in wanted])), console)
+        tables.append(min_train_size_table([row for row in results.searches if row["key"] in wanted]))
     if plan.sharings and results.sharings:
-        show(rich_table(kappa_table(results.sharings)), console)
+        tables.append(kappa_table(results.sharings))
     if lengths:
-        show(rich_table(extrapolation_table(results.extrapolations)), console)
+        tables.append(extrapolation_table(results.extrapolations))
+    for table in tables:
+        show(rich_table(with_warnings(table, results.records)), console)
     if results.searches or lengths:
         log_quietly(results.sources[name], WandbSettings(**options.wandb), name)
     if verdicts := [record for record in verdicts if record.max_size]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ib_bench.cli.experiments import resolved_config, search_job, search_parser, tell_of_futility
+from ib_bench.cli.experiments import resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.progress import run_jobs
 from ib_bench.execution.inline import Inline
@@ -23,6 +23,5 @@ def main(command: str, arguments: Sequence[str]) -> int:
     (outcome,) = run_jobs([job], Inline())
     if outcome.result is None:
         raise outcome.error or RuntimeError("the search returned nothing")
-    tell_of_futility(job.settings)
     show(verdict_table([outcome.result], title=f"N*: {outcome.result.verdict}"))
     return 0

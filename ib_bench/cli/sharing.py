@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ib_bench.cli.experiments import add_workers_argument, resolved_config, search_job, search_parser, tell_of_futility
+from ib_bench.cli.experiments import add_workers_argument, resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.wandb import log_quietly
@@ -36,7 +36,6 @@ def main(command: str, arguments: Sequence[str]) -> int:
             raise outcome.error or RuntimeError("a search returned nothing")
         records.append(outcome.result)
     sharing = Sharing(records[0], dict(zip(parts, records[1:], strict=True)))
-    tell_of_futility(joint.settings)
     log_quietly(Records(searches=records), joint.wandb, group=None)
     if options.format == "json":
         print(to_json(sharing_row(sharing)), end="")

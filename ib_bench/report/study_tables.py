@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.console import Group
 from tabulate import tabulate
@@ -13,8 +13,10 @@ from tabulate import tabulate
 from ib_bench.report.results import Results, Row, without_parts
 from ib_bench.report.styles import DISTRIBUTIONS, REGIMES, models_in_order, rank
 from ib_bench.report.terminal import plain_table, titled
+from ib_bench.results.records import ExtrapolationRecord, SearchRecord
 from ib_bench.studies.claims import WHY_OPEN, Claim
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
+from ib_bench.studies.futility import futility_notes
 
 _LABELS = ("source", "task", "L", "supervision", "lengths", "setting")
 
@@ -64,13 +66,19 @@ def study_tables(results: Results, claims: dict[str, list[Claim]]) -> list[Study
         results: what was measured.
         claims: for each source.
     """
-    return [
+    tables = [
         min_train_size_table(results.searches),
         extrapolation_table(results.extrapolations),
         kappa_table(results.sharings),
         parts_table(results.sharings),
         claims_table(claims),
     ]
+    return [with_warnings(table, results.records) for table in tables]
+
+
+def with_warnings(table: StudyTable, records: Iterable[SearchRecord | ExtrapolationRecord]) -> StudyTable:
+    """The table with what there is to say of options that may change verdicts, if some records were made with them."""
+    return replace(table, note="; ".join([table.note, *futility_notes(records)]))
 
 
 def min_train_size_table(rows: Iterable[Row]) -> StudyTable:

@@ -25,6 +25,7 @@ from ib_bench.results.records import (
 )
 from ib_bench.studies.estimate import Estimate
 from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
+from ib_bench.studies.futility import futility_notes
 from ib_bench.studies.sharing import Sharing
 
 Format = Literal["table", "csv", "json"]
@@ -93,7 +94,8 @@ def verdict_table(records: Sequence[SearchRecord], title: str) -> Group:
             table.add_section()
         table.add_row(*(label[name] for name in varying), *_verdict_cells(record))
     heading = "\n".join([title, *([" · ".join(shared)] if shared else [])])
-    return titled(heading, table, "N* lies in (largest size that failed, smallest that succeeded]")
+    notes = ["N* lies in (largest size that failed, smallest that succeeded]", *futility_notes(records)]
+    return titled(heading, table, "\n".join(notes))
 
 
 def _label_texts(labels: Json) -> dict[str, str]:
@@ -122,7 +124,8 @@ def sharing_table(sharing: Sharing) -> Group:
     kappa = str(sharing.factor)
     equals = "" if kappa[0] in "<>" else "= "
     heading = f"kappa {equals}{kappa}\n" + " · ".join(texts[name] for name in ("model", "task", "supervision", "L"))
-    return titled(heading, table, "kappa: the sum of N* at each length alone, over N* at all lengths together")
+    notes = ["kappa: the sum of N* at each length alone, over N* at all lengths together", *futility_notes([joint])]
+    return titled(heading, table, "\n".join(notes))
 
 
 def sharing_row(sharing: Sharing) -> Json:
@@ -156,6 +159,7 @@ def extrapolation_table(record: ExtrapolationRecord, max_length: int, untrained_
     notes = ["0 is guessing, 1 is perfect; 2x is the headline"]
     if untrained_positions:
         notes.append("positions beyond the training length exist and are untrained")
+    notes += futility_notes([record])
     table = plain_table()
     for column in ("length", "x L", "sequences", "states read"):
         table.add_column(column, justify="right")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from ib_bench.results.archive import Records
-from ib_bench.results.records import Evaluation, TrialRecord
+from ib_bench.results.records import Evaluation, ExtrapolationRecord, SearchRecord, TrialRecord
+from ib_bench.results.reference import reference_records
 from ib_bench.training.judgement import is_hopeless
 
 
@@ -66,6 +69,19 @@ def back_test(records: Records, share: float) -> FutilityCost:
         num_searches=len(records.finished),
         num_changed=sum(any(map(is_lost, search.evaluations)) for search in records.finished),
     )
+
+
+def futility_notes(records: Iterable[SearchRecord | ExtrapolationRecord]) -> list[str]:
+    """What to say below results: how often the rule is wrong, for each share with which some of them were trained."""
+    names = {SearchRecord: "settings", ExtrapolationRecord: "search"}
+    settings = [record.config.get(names[type(record)], {}) for record in records]
+    shares = {float(each["futility"]) for each in settings if each.get("futility") is not None}
+    return [str(_reference_cost(share)) for share in sorted(shares)]
+
+
+@cache
+def _reference_cost(share: float) -> FutilityCost:
+    return back_test(reference_records(), share)
 
 
 def _ended_after(trial: TrialRecord, share: float) -> int | None:

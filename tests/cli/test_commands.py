@@ -202,7 +202,9 @@ class TestSearch:
         longer = [*SEARCH, "--data.max_length", "5", "--search.start", "auto", "--search.futility", "0.5"]
         assert main([*longer, "--search.vectorize", "true", "--search.adaptive_validation", "true"]) == 0
         told = capsys.readouterr()
-        assert "changes" in told.err and "verdicts" in told.err
+        assert "changes 1 of 396 verdicts" in told.out
+        assert main(["results"]) == 0
+        assert "futility 0.5: in the reference results this rule ends 1 of 497" in capsys.readouterr().out
         (other,) = [record for record in results(capsys) if record["key"] != plain["key"]]
         assert other["status"] == "finished"
         options = {trial["key"]: trial["config"].get("options") for trial in results(capsys, "trials")}  # type: ignore[attr-defined]
