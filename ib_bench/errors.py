@@ -81,6 +81,21 @@ class NothingHeldOutError(BenchError, ValueError):
         )
 
 
+class OutOfMemoryError(BenchError):
+    """Memory has run out in a training.
+
+    Args:
+        num_train_sequences: size of its training set.
+        batch_size: sequences per optimizer step, or None if the data do not say.
+    """
+
+    def __init__(self, num_train_sequences: int, batch_size: int | None) -> None:
+        batch = "" if batch_size in (None, 1) else f"a data.batch_size below {batch_size}, or "
+        super().__init__(
+            f"out of memory in a training on {num_train_sequences:,} sequences: try {batch}a smaller model"
+        )
+
+
 class StoreError(BenchError):
     """The store cannot be used: not a database, another version's, or not writable."""
 

@@ -17,7 +17,9 @@ from typing import Any, Generic, TypeVar
 
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError, NothingHeldOutError
+from ib_bench.execution.devices import visible_gpus
 from ib_bench.execution.executor import Emit, Passing
+from ib_bench.execution.processes import Processes
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.memory_store import MemoryStore
 from ib_bench.results.record_store import Record as StoredRecord
@@ -40,10 +42,11 @@ from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE, ExtrapolationSetti
 from ib_bench.studies.neighbours import guess_from
 from ib_bench.studies.search import Search, SearchListener, SearchSettings, grid_configs, search_config
 from ib_bench.studies.sharing import JOINT, part_configs
+from ib_bench.studies.spread import Spread
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.instantiation import instantiate_data
 from ib_bench.training.length_evaluation import evaluate_length, evaluation_set
-from ib_bench.training.trial import TrainedTrial, train_stack, train_trial
+from ib_bench.training.trial import TrainedTrial, Weights, train_stack, train_trial
 from ib_bench.training.weights import BestWeights
 
 Record = TypeVar("Record", SearchRecord, ExtrapolationRecord)
@@ -60,6 +63,7 @@ class Progress(Passing):
         num_steps: optimizer steps of the trial in training.
         val_loss: its newest validation loss, in nats.
         verdict: what came out, once it is finished.
+        error: what ended it without a verdict, if something did.
         place: host and process that it runs in.
     """
 
@@ -69,7 +73,13 @@ class Progress(Passing):
     num_steps: int = 0
     val_loss: float | None = None
     verdict: str | None = None
+    error: str | None = None
     place: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no more to come."""
+        return self.verdict is not None or self.error is not None
 
 
 class Job(ABC, Generic[Record]):
@@ -108,11 +118,11 @@ class Job(ABC, Generic[Record]):
         """What there is to train at most."""
 
     @abstractmethod
-    def run(self, emit: Emit, store: RecordStore) -> Record:
+    def run(self, progress: ProgressListener, store: RecordStore) -> Record:
         """Measure, from what is there already.
 
         Args:
-            emit: receives a :class:`Progress` whenever there is news.
+            progress: is told how far it is.
             store: where records are, and where new ones go.
         """
 
@@ -120,7 +130,7 @@ class Job(ABC, Generic[Record]):
 def run_job(job: Job[Record], emit: Emit) -> Record:
     """Run a job on the machine that has its store; a function that other processes find by its name."""
     with Store(job.store) as store:
-        return job.run(emit, store)
+        return _run(job, emit, store)
 
 
 @dataclass(frozen=True)
@@ -146,7 +156,16 @@ def run_remote_job(remote: RemoteJob[Record], emit: Emit) -> Record:
     """Run a job far from its store: new records are emitted, for the store's machine to keep."""
     if remote.folder not in sys.path:
         sys.path.append(remote.folder)
-    return remote.job.run(emit, MemoryStore(remote.records, emit))
+    return _run(remote.job, emit, MemoryStore(remote.records, emit))
+
+
+def _run(job: Job[Record], emit: Emit, store: RecordStore) -> Record:
+    progress = ProgressListener(emit)
+    try:
+        return job.run(progress, store)
+    except Exception as error:
+        progress.fail(error)
+        raise
 
 
 @dataclass(frozen=True)
@@ -205,9 +224,8 @@ class SearchJob(Job[SearchRecord]):
         num_trials = grid_size(asdict(self.settings)) * self.max_evaluations
         return Work(self.experiment, self.settings.max_steps, num_trials)
 
-    def run(self, emit: Emit, store: RecordStore) -> SearchRecord:
+    def run(self, progress: ProgressListener, store: RecordStore) -> SearchRecord:
         """See :class:`Job`."""
-        progress = _ProgressListener(emit)
         listeners: list[SearchListener] = [progress]
         if self.wandb.mode != "disabled" and self.pool_size:
             from ib_bench.tracking.wandb_search import WandbSearch  # noqa: PLC0415 (its import takes a second)
@@ -218,19 +236,34 @@ class SearchJob(Job[SearchRecord]):
         def train(config: TrialConfig) -> TrialRecord:
             trained = train_trial(config, self.placement, progress.on_validation)
             if best is not None and config.num_train_sequences == search.max_size:
-                best.offer(trained, grid_configs(self.experiment, self.settings, search.max_size))
+                grid = grid_configs(self.experiment, self.settings, search.max_size)
+                best.offer(trained.record, trained.weights, grid)
             return trained.record
 
-        def train_all(configs: list[TrialConfig]) -> list[TrialRecord]:
+        def train_stacked(configs: list[TrialConfig]) -> list[TrialRecord]:
             stacked = train_stack(configs, self.settings.exhaustive, self.placement, progress.on_validation)
             for trained in stacked:
                 if best is not None and configs[0].num_train_sequences == search.max_size:
-                    best.offer(trained, configs)
+                    best.offer(trained.record, trained.weights, configs)
             return [trained.record for trained in stacked]
 
-        run_stack = train_all if self.settings.vectorize is True else None
+        def train_spread(configs: list[TrialConfig]) -> list[TrialRecord]:
+            keep = best is not None and configs[0].num_train_sequences == search.max_size
+
+            def on_trial(record: TrialRecord, weights: Weights) -> None:
+                if best is not None and keep:
+                    best.offer(record, weights, configs)
+                store.add_trial(record)
+
+            missing = [config for config in configs if store.trial(config.key) is None]
+            spread.train(missing, keep, progress.on_validation, on_trial, self.settings.exhaustive)
+            return [trial for config in configs if (trial := store.trial(config.key)) is not None]
+
+        spread = Spread(Processes(self.settings.spread, visible_gpus()), self.placement)
+        run_grid = train_stacked if self.settings.vectorize is True else None
+        run_grid = train_spread if self.settings.spread > 1 else run_grid
         guess = guess_from(self.config, store.searches()) if self.settings.start == "auto" else None
-        search = Search(self.experiment, self.settings, self.pool_size, store, train, listeners, run_stack, guess)
+        search = Search(self.experiment, self.settings, self.pool_size, store, train, listeners, run_grid, guess)
         return search.run()
 
 
@@ -320,9 +353,8 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         num_trials = grid_size(asdict(self.settings)) if self.search.pool_size else 0
         return Work(self.search.experiment, self.settings.max_steps, num_trials, at_largest_size=True)
 
-    def run(self, emit: Emit, store: RecordStore) -> ExtrapolationRecord:
+    def run(self, progress: ProgressListener, store: RecordStore) -> ExtrapolationRecord:
         """See :class:`Job`."""
-        progress = _ProgressListener(emit)
         search = self.search
         one_by_one = replace(search.settings, vectorize=False)  # the best alone may have to be trained once more
         best = None if search.weights is None else BestWeights(search.weights, store)
@@ -337,7 +369,8 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
             progress.on_trial_start(config)
             trained = train_trial(config, search.placement, progress.on_validation)
             if best is not None:
-                best.offer(trained, grid_configs(search.experiment, one_by_one, config.num_train_sequences))
+                grid = grid_configs(search.experiment, one_by_one, config.num_train_sequences)
+                best.offer(trained.record, trained.weights, grid)
             return trained
 
         record = extrapolate(self.config, one_by_one, search.pool_size, store, train, self._evaluate, kept_of_stack)
@@ -360,8 +393,12 @@ def _headline(record: ExtrapolationRecord, max_length: int) -> str:
     return "done" if headline is None else f"{headline.normalized_final_state_accuracy:.3f} at {HEADLINE_MULTIPLE:g}x"
 
 
-class _ProgressListener(SearchListener):
-    """Keeps the newest :class:`Progress` and passes it on."""
+class ProgressListener(SearchListener):
+    """Keeps the newest :class:`Progress` and passes it on.
+
+    Args:
+        emit: receives it whenever there is news.
+    """
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -372,6 +409,7 @@ class _ProgressListener(SearchListener):
         self._emit(self._progress)
 
     def on_trial_start(self, config: TrialConfig) -> None:
+        """A trial is about to be trained."""
         num_trials = self._progress.num_trials + 1
         self._update(size=config.num_train_sequences, num_trials=num_trials, num_steps=0, val_loss=None)
 
@@ -380,14 +418,21 @@ class _ProgressListener(SearchListener):
         self._update(num_steps=num_steps, val_loss=val_loss)
 
     def on_trial_end(self, trial: TrialRecord, from_store: bool) -> None:
+        """A trial has ended, or was found in the store."""
         if from_store:
             self._update(num_trials=self._progress.num_trials + 1)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
+        """A size has been judged."""
         self._update(num_evaluations=self._progress.num_evaluations + 1, size=None, num_trials=0)
 
     def on_end(self, record: SearchRecord) -> None:
+        """The search has finished."""
         self.finish(f"N* = {record.verdict}")
+
+    def fail(self, error: Exception) -> None:
+        """The job ends without a result."""
+        self._update(error=str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}")
 
     def finish(self, verdict: str) -> None:
         """The job has its result."""

@@ -22,7 +22,7 @@ from ib_bench.benchmarks.startup import startup
 from ib_bench.benchmarks.training_step import training_steps
 from ib_bench.cli.parsing import parse
 from ib_bench.errors import UnknownNameError, require
-from ib_bench.execution.processes import num_cores
+from ib_bench.execution.devices import num_cores
 from ib_bench.report.tables import OutputFormat, to_json
 from ib_bench.report.terminal import PlainTable, plain_table, show, titled
 

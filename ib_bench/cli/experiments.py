@@ -21,7 +21,6 @@ from ib_bench import catalogue, data
 from ib_bench.cli.parsing import DEFAULT_STORE, explained
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError, NothingHeldOutError, require
-from ib_bench.execution.processes import num_cores
 from ib_bench.results.records import Experiment, Json
 from ib_bench.runner import SearchJob
 from ib_bench.studies.search import SearchSettings
@@ -110,11 +109,6 @@ def add_output_arguments(parser: Any) -> None:
     )
 
 
-def add_workers_argument(parser: Any) -> None:
-    """How many run side by side."""
-    parser.add_argument("--workers", type=int, default=num_cores(), help="Searches that run side by side.")
-
-
 def search_job(
     config: Json,
     settings: SearchSettings,
@@ -180,7 +174,7 @@ def _accelerated(settings: SearchSettings, config: Json, trainer: Json, trainer_
             "and a Trainer that neither clips nor accumulates gradients, got True"
         )
     num_steps = settings.max_steps * len(settings.grid())
-    choices = settings.vectorize, settings.compile
+    choices = settings.vectorize if settings.spread == 1 else False, settings.compile
     picked = accelerated(model, data, trainer, _is_on_gpu(trainer_json), num_steps, *choices)
     for reason in picked.reasons:
         _tell(reason)

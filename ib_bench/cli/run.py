@@ -12,15 +12,14 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.text import Text
 
-from ib_bench.cli.experiments import add_output_arguments, add_workers_argument
+from ib_bench.cli.executors import add_executor_arguments, chosen_executor, num_workers
+from ib_bench.cli.experiments import add_output_arguments
 from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.plan import Plan, data_parameters, make_plan
 from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.suites import find_suite
 from ib_bench.cli.wandb import log_quietly
-from ib_bench.errors import require
-from ib_bench.execution.executor import Outcome
-from ib_bench.execution.processes import make_executor
+from ib_bench.execution.executor import Executor, Outcome
 from ib_bench.report.figures import min_train_size_figure
 from ib_bench.report.results import collect
 from ib_bench.report.study_tables import (
@@ -66,19 +65,19 @@ def main(command: str, arguments: Sequence[str]) -> int:
         action="store_true",
         help="Try the suite: every value of every axis once, for a few steps, keeping nothing.",
     )
-    add_workers_argument(parser)
+    add_executor_arguments(parser)
     add_output_arguments(parser)
     options = parse(parser, arguments)
-    require(options.workers >= 1, "workers", options.workers, "an integer of at least 1")
+    executor = chosen_executor(options)
     suite = read_suite(find_suite(options.suite)).narrowed(options.axes)
     cells = suite.cells(data_parameters)
     if options.dry_run:
         return _dry_run(suite.name, make_plan(suite, cells, options), options)
     if not options.fast_dev_run:
-        return _run(suite.name, make_plan(suite, cells, options), options)
+        return _run(suite.name, make_plan(suite, cells, options), options, executor)
     with tempfile.TemporaryDirectory() as folder:
         options.store, options.figures, options.wandb.mode = f"{folder}/store.sqlite", folder, "disabled"
-        return _run(suite.name, _shortened(make_plan(suite, covering(cells), options)), options)
+        return _run(suite.name, _shortened(make_plan(suite, covering(cells), options)), options, executor)
 
 
 def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
@@ -101,8 +100,8 @@ def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
         "searches behind them": (len(plan.searches), sum(key in finished for key in plan.searches)),
         "extrapolations": (len(plan.extrapolations), sum(key in measured for key in plan.extrapolations)),
     }
-    remaining = estimate(todo, stored.searches, list(stored.trials), options.workers)
-    show(plan_table(name, counts, remaining, options.workers))
+    remaining = estimate(todo, stored.searches, list(stored.trials), num_workers(options))
+    show(plan_table(name, counts, remaining, num_workers(options)))
     return 0
 
 
@@ -112,10 +111,9 @@ def _has_largest(job: ExtrapolationJob, searches: Collection[str]) -> bool:
     return tries_it and job.search.key in searches
 
 
-def _run(name: str, plan: Plan, options: Namespace) -> int:
+def _run(name: str, plan: Plan, options: Namespace, executor: Executor) -> int:
     figures = Path(options.figures)
     require_writable_folder("figures", options.figures)
-    executor = make_executor(options.workers)
     searches, extrapolations = list(plan.searches.values()), list(plan.extrapolations.values())
     outcomes = dict(zip(plan.searches, run_jobs(searches, executor), strict=True))
     measured = run_jobs(extrapolations, executor, "extrapolations")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ib_bench.cli.experiments import add_workers_argument, resolved_config, search_job, search_parser
+from ib_bench.cli.executors import add_executor_arguments, chosen_executor
+from ib_bench.cli.experiments import resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.wandb import log_quietly
-from ib_bench.errors import require
-from ib_bench.execution.processes import make_executor
 from ib_bench.report.tables import OutputFormat, sharing_row, sharing_table, to_json
 from ib_bench.report.terminal import show
 from ib_bench.results.archive import Records
@@ -24,14 +23,14 @@ def main(command: str, arguments: Sequence[str]) -> int:
         f"ib-bench {command}",
         "Measure the sharing factor: N* at each length 2..L alone, summed, over N* at all lengths together.",
     )
-    add_workers_argument(parser)
+    add_executor_arguments(parser)
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
     options = parse(parser, arguments)
-    require(options.workers >= 1, "workers", options.workers, "an integer of at least 1")
+    executor = chosen_executor(options)
     joint = search_job(resolved_config(parser, options), SearchSettings(**options.search), options)
     parts = sharing_jobs(joint)
     records = []
-    for outcome in run_jobs([joint, *parts.values()], make_executor(options.workers)):
+    for outcome in run_jobs([joint, *parts.values()], executor):
         if outcome.result is None:
             raise outcome.error or RuntimeError("a search returned nothing")
         records.append(outcome.result)

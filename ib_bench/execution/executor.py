@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -72,3 +73,12 @@ class Executor(ABC):
         Raises:
             KeyboardInterrupt: the user interrupts; no worker is left running.
         """
+
+
+def picklable(error: Exception) -> Exception:
+    """The error, or one with the same text if it would not survive the way from another process."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import queue
 import signal
 import threading
@@ -15,8 +14,7 @@ from functools import partial
 from multiprocessing.process import parent_process
 from typing import Any
 
-from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work
-from ib_bench.execution.inline import Inline
+from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work, picklable
 
 _POLL_S = 0.1
 _MAX_RETRIES = 2
@@ -34,10 +32,12 @@ class Processes(Executor):
 
     Args:
         num_workers: how many calls run at once, at least 1.
+        gpus: names of the GPUs to share out, as ``CUDA_VISIBLE_DEVICES`` takes them; a worker sees one of them.
     """
 
-    def __init__(self, num_workers: int) -> None:
+    def __init__(self, num_workers: int, gpus: Sequence[str] = ()) -> None:
         self.num_workers = num_workers
+        self.gpus = gpus
 
     def run(
         self,
@@ -78,8 +78,11 @@ class Processes(Executor):
     ) -> set[int]:
         """Fill in the outcomes of the calls that end; returns which calls were started."""
         context = multiprocessing.get_context("spawn")
-        events = context.Queue()
-        pool = ProcessPoolExecutor(min(num_workers, len(todo)), context, _start_worker, (events,))
+        events, gpus = context.Queue(), context.Queue()
+        for worker in range(num_workers if self.gpus else 0):
+            gpus.put(self.gpus[worker % len(self.gpus)])
+        arguments = events, gpus if self.gpus else None
+        pool = ProcessPoolExecutor(min(num_workers, len(todo)), context, _start_worker, arguments)
         started: set[int] = set()
 
         def drain(timeout_s: float = 0.0) -> None:
@@ -113,20 +116,6 @@ class Processes(Executor):
         return started
 
 
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def make_executor(num_workers: int) -> Executor:
-    """The executor for a number of workers: this process for one, worker processes for more.
-
-    Args:
-        num_workers: how many calls run at once, at least 1.
-    """
-    return Inline() if num_workers == 1 else Processes(num_workers)
-
-
 def _received(events: Any, timeout_s: float) -> Iterator[tuple[int, Any]]:
     """What has arrived, waiting a little for what may be under way."""
     while True:
@@ -136,10 +125,12 @@ def _received(events: Any, timeout_s: float) -> Iterator[tuple[int, Any]]:
             return
 
 
-def _start_worker(events: Any) -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it."""
+def _start_worker(events: Any, gpus: Any) -> None:
+    """Take a GPU, leave Ctrl-C to the parent, and do not outlive it."""
     global _events
     _events = events
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus.get()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -156,16 +147,7 @@ def _call(work: Work[Item, Result], item: Item, index: int) -> Result:
     try:
         return work(item, partial(_emit, index))
     except Exception as error:
-        raise _picklable(error) from None
-
-
-def _picklable(error: Exception) -> Exception:
-    """The error, or one with the same text if it would not survive the way back."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+        raise picklable(error) from None
 
 
 def _emit(index: int, event: Any) -> None:

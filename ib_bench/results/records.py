@@ -209,6 +209,7 @@ class SearchRecord:
         evaluations: the sizes tried so far, in order.
         wall_time_s: time spent on the trials of this search, wherever they ran.
         updated_at: UTC, ISO 8601.
+        error: what ended it, if its status is ``failed``.
     """
 
     key: str
@@ -219,6 +220,7 @@ class SearchRecord:
     evaluations: list[Evaluation]
     wall_time_s: float
     updated_at: str
+    error: str | None = None
 
     @property
     def bracket(self) -> tuple[int, int | None]:
@@ -268,6 +270,7 @@ class SearchRecord:
             "num_trials": self.num_trials,
             "wall_time_s": self.wall_time_s,
             "updated_at": self.updated_at,
+            "error": self.error,
         }
 
 

@@ -16,18 +16,18 @@ from datetime import datetime, timezone
 from itertools import product
 from typing import Literal
 
-from ib_bench.errors import require
+from ib_bench.errors import BenchError, require
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Evaluation, Experiment, Json, SearchConfig, SearchRecord, TrialConfig, TrialRecord
 from ib_bench.studies.bisection import Bisection, Midpoint
 
 TrialFunction = Callable[[TrialConfig], TrialRecord]
-StackFunction = Callable[[list[TrialConfig]], list[TrialRecord]]
+GridFunction = Callable[[list[TrialConfig]], list[TrialRecord]]
 Start = Literal["largest", "auto"]
 Choice = bool | Literal["auto"]
 
+_PLACEMENT = ("spread",)
 _OPTIONS = ("start", "vectorize", "compile", "futility", "adaptive_validation")
-_NONE = object()
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class SearchSettings:
         compile: compile training steps (``torch.compile``); ``auto`` does where that repays itself.
         futility: end a trial after this share of its budget, in (0, 1), if the second half of its steps so far brought
             no progress; null never does. This can change a verdict: ``ib-bench bench futility`` says how often.
+        spread: configurations of a size that are trained at once, in worker processes of this machine, at least 1; says
+            where trainings run and is no part of what identifies a search.
         adaptive_validation: validate four times as often once the loss is within a factor of 10 of the threshold.
 
     Raises:
@@ -80,6 +82,7 @@ class SearchSettings:
     compile: Choice = False
     futility: float | None = None
     adaptive_validation: bool = False
+    spread: int = 1
 
     def __post_init__(self) -> None:
         rates, seeds, interval = self.learning_rates, self.seeds, self.val_check_interval
@@ -89,12 +92,14 @@ class SearchSettings:
         in_range = all(0 <= seed < 2**32 for seed in seeds)
         require(_is_grid(seeds) and in_range, "search.seeds", seeds, distinct + "in 0..2^32-1")
         require(0 < self.threshold < math.inf, "search.threshold", self.threshold, "a finite number above 0")
-        for name in ("max_steps", "max_size", "max_evaluations", "num_threads"):
+        for name in ("max_steps", "max_size", "max_evaluations", "num_threads", "spread"):
             require(getattr(self, name) >= 1, f"search.{name}", getattr(self, name), "an integer of at least 1")
         require(self.multiplier >= 2, "search.multiplier", self.multiplier, "an integer of at least 2")
         tolerance = self.relative_tolerance
         require(0 <= tolerance < 1, "search.relative_tolerance", tolerance, "a number in [0, 1)")
         require(interval is None or interval >= 1, "search.val_check_interval", interval, "null or at least 1")
+        stacked = self.vectorize is True
+        require(not stacked or self.spread == 1, "search.spread", self.spread, "1 where search.vectorize is true")
         share = self.futility
         require(share is None or 0 < share < 1, "search.futility", share, "null or a number in (0, 1)")
 
@@ -104,7 +109,8 @@ class SearchSettings:
         So that a search by the protocol has one key, whatever options there come to be.
         """
         defaults = {option.name: option.default for option in fields(self) if option.name in _OPTIONS}
-        return {name: value for name, value in asdict(self).items() if defaults.get(name, _NONE) != value}
+        kept = {name: value for name, value in asdict(self).items() if name not in _PLACEMENT}
+        return {name: value for name, value in kept.items() if name not in defaults or value != defaults[name]}
 
     def trial_options(self) -> Json:
         """How trials depart from the plain protocol, see :class:`~ib_bench.results.records.TrialConfig`."""
@@ -156,7 +162,7 @@ class Search:
         store: trials found there are not trained again.
         run_trial: trains.
         listeners: are told what happens.
-        run_stack: trains all configurations of a size as one, and returns those trials that have ended; None trains
+        run_grid: trains all configurations of a size at once, and returns those trials that have ended; None trains
             them one after the other.
         guess: of N*, where the search starts; None starts at the largest size.
     """
@@ -169,7 +175,7 @@ class Search:
         store: RecordStore,
         run_trial: TrialFunction,
         listeners: list[SearchListener] | None = None,
-        run_stack: StackFunction | None = None,
+        run_grid: GridFunction | None = None,
         guess: int | None = None,
     ) -> None:
         self.experiment = experiment
@@ -179,7 +185,7 @@ class Search:
         self._store = store
         self._run_trial = run_trial
         self._listeners = listeners or []
-        self._run_stack = run_stack
+        self._run_grid = run_grid
         self._guess = guess
         self._preferred: tuple[float, int] | None = None
         self._trials: list[TrialRecord] = []
@@ -196,7 +202,8 @@ class Search:
             return self._search()
         except BaseException as error:
             status = "failed" if isinstance(error, Exception) else "running"  # an interrupted search goes on later
-            self._record = replace(self._record, status=status)
+            reason = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+            self._record = replace(self._record, status=status, error=reason if status == "failed" else None)
             self._store.put_search(self._record)
             self._tell("on_failure", self._record, error)
             raise
@@ -223,11 +230,11 @@ class Search:
     def _succeeds(self, size: int) -> bool:
         """Train the grid at one size, up to the first success unless all are wanted."""
         self._trials = []
-        grid = self.settings.grid()
-        if self._run_stack is not None:
+        grid = sorted(self.settings.grid(), key=lambda configuration: configuration != self._preferred)
+        if self._run_grid is not None:
             configs = [trial_config(self.experiment, self.settings, size, *point) for point in grid]
-            return self._stack_succeeds(configs, self._run_stack)
-        for learning_rate, seed in sorted(grid, key=lambda configuration: configuration != self._preferred):
+            return self._grid_succeeds(configs, self._run_grid)
+        for learning_rate, seed in grid:
             trial = self._trial(size, learning_rate, seed)
             self._trials.append(trial)
             if trial.succeeded and not self.settings.exhaustive:
@@ -235,7 +242,7 @@ class Search:
                 return True
         return any(trial.succeeded for trial in self._trials)
 
-    def _stack_succeeds(self, configs: list[TrialConfig], run_stack: StackFunction) -> bool:
+    def _grid_succeeds(self, configs: list[TrialConfig], run_grid: GridFunction) -> bool:
         """Train all configurations at once, unless what the store holds of them decides already."""
         stored = [trial for trial in (self._store.trial(config.key) for config in configs) if trial is not None]
         if len(stored) == len(configs) or (any(map(_succeeded, stored)) and not self.settings.exhaustive):
@@ -243,11 +250,13 @@ class Search:
         else:
             for config in configs:
                 self._tell("on_trial_start", config)
-            self._trials = run_stack(configs)
+            self._trials = run_grid(configs)
             for trial in self._trials:
                 self._store.add_trial(trial)
         for trial in self._trials:
             self._tell("on_trial_end", trial, self._trials is stored)
+            if trial.succeeded and self.settings.vectorize is not True:  # a stack is always put up in the same order
+                self._preferred = trial.config["learning_rate"], trial.config["seed"]
         return any(map(_succeeded, self._trials))
 
     def _trial(self, size: int, learning_rate: float, seed: int) -> TrialRecord:

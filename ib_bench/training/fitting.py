@@ -194,6 +194,9 @@ def silent() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's, of torch
+            warnings.filterwarnings(
+                "ignore", message=".*`srun` command is available"
+            )  # Slurm is there; not our business
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

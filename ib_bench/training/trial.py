@@ -29,11 +29,16 @@ from ib_bench.results.records import TrialConfig, TrialRecord
 from ib_bench.training.fitting import interrupts_reach_the_caller, silent, train, train_stacked
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 from ib_bench.training.judgement import judged
+from ib_bench.training.memory import memory_errors_explained
 from ib_bench.training.stacking import Member, StackedModel
 from ib_bench.training.threshold_stopping import ThresholdStopping
 from ib_bench.training.validation_cadence import validation_interval
 
 _PACKAGES = ("ib_bench", "torch", "lightning", "torchmetrics", "numpy")
+
+
+Weights = dict[str, Any]
+"""A model's ``state_dict``."""
 
 
 class TrainedTrial(NamedTuple):
@@ -50,6 +55,11 @@ class TrainedTrial(NamedTuple):
     model: pl.LightningModule
     data: SearchableData
     device: torch.device
+
+    @property
+    def weights(self) -> Weights:
+        """Of the model."""
+        return self.model.state_dict()
 
 
 def run_trial(
@@ -77,7 +87,7 @@ def train_trial(
         The record and what was trained; a loss that is not finite ends the trial with status ``diverged``.
     """
     clock = _Clock()
-    with _isolated(config.seed, config.num_threads):
+    with _isolated(config.seed, config.num_threads), memory_errors_explained(config):
         experiment = config.experiment
         data = instantiate_data(experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed)
         model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
@@ -123,7 +133,7 @@ def train_stack(
     clock = _Clock()
     first = configs[0]
     seeds = list(dict.fromkeys(config.seed for config in configs))
-    with _isolated(first.seed, first.num_threads):
+    with _isolated(first.seed, first.num_threads), memory_errors_explained(first):
         size = first.num_train_sequences
         data = [instantiate_data(first.experiment.data, num_train_sequences=size, seed=seed) for seed in seeds]
         places = [seeds.index(config.seed) for config in configs]

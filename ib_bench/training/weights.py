@@ -16,10 +16,10 @@ from typing import Any
 import torch
 
 from ib_bench.results.record_store import RecordStore
-from ib_bench.results.records import TrialConfig
+from ib_bench.results.records import TrialConfig, TrialRecord
 from ib_bench.training.fitting import quiet_trainer, silent
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
-from ib_bench.training.trial import TrainedTrial
+from ib_bench.training.trial import TrainedTrial, Weights
 
 
 class BestWeights:
@@ -34,21 +34,22 @@ class BestWeights:
         self._folder = folder
         self._store = store
 
-    def offer(self, trained: TrainedTrial, grid: Sequence[TrialConfig]) -> None:
+    def offer(self, record: TrialRecord, weights: Weights, grid: Sequence[TrialConfig]) -> None:
         """Keep a trial's weights if it is the best of its grid so far; those of the others are removed.
 
         Args:
-            trained: not in the store yet, or just put there.
+            record: of a trial, not in the store yet, or just put there.
+            weights: of its model.
             grid: all configurations that it competes with.
         """
-        others = [config.key for config in grid if config.key != trained.record.key]
+        others = [config.key for config in grid if config.key != record.key]
         kept = [key for key in others if self._path(key).exists()]
         records = [self._store.trial(key) for key in kept]
-        if all(map(trained.record.is_better_than, records)):
+        if all(map(record.is_better_than, records)):
             self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._path(trained.record.key)
+            path = self._path(record.key)
             unfinished = path.with_suffix(f".{os.getpid()}")
-            torch.save(trained.model.state_dict(), unfinished)
+            torch.save(weights, unfinished)
             unfinished.replace(path)
             for key in kept:
                 self._path(key).unlink(missing_ok=True)

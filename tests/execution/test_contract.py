@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 
 from ib_bench.errors import InvalidOptionError
-from ib_bench.execution.executor import Emit, Executor
+from ib_bench.execution.executor import Emit, Executor, Passing
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.processes import Processes
+from ib_bench.execution.ray import Ray, RaySettings
 
 pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[None]:
+    """One for all tests of this module: it takes seconds to start."""
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(params=["inline", "one", "two", "ray"])
+def executor(request: pytest.FixtureRequest) -> Executor:
+    if request.param == "ray":
+        request.getfixturevalue("ray_cluster")
+        return Ray(RaySettings())
+    return {"inline": Inline(), "one": Processes(1), "two": Processes(2)}[request.param]
 
 
 def square(number: int, emit: Emit) -> int:
@@ -39,7 +59,6 @@ def die(_: str, emit: Emit) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("executor", [Inline(), Processes(1), Processes(2)], ids=["inline", "one", "two"])
 def test_results_errors_and_events(executor: Executor) -> None:
     events: list[tuple[int, Any]] = []
     outcomes = executor.run(square, [3, -1, 5], lambda index, event: events.append((index, event)))
@@ -49,20 +68,54 @@ def test_results_errors_and_events(executor: Executor) -> None:
     assert sorted(events) == [(0, "squaring 3"), (1, "squaring -1"), (2, "squaring 5")]
 
 
-@pytest.mark.parametrize("executor", [Inline(), Processes(2)], ids=["inline", "processes"])
 def test_nothing_to_do(executor: Executor) -> None:
     assert executor.run(square, [], lambda *_: None) == []
 
 
-def test_what_a_killed_worker_was_doing_is_done_again(tmp_path: Path) -> None:
+@pytest.fixture(params=["two", "ray"])
+def executor_with_workers(request: pytest.FixtureRequest) -> Executor:
+    if request.param == "ray":
+        request.getfixturevalue("ray_cluster")
+    return Ray(RaySettings(max_retries=2)) if request.param == "ray" else Processes(2)
+
+
+def test_what_a_killed_worker_was_doing_is_done_again(executor_with_workers: Executor, tmp_path: Path) -> None:
     items = [str(tmp_path / "marker"), str(tmp_path)]
-    outcomes = Processes(2).run(die_once, items, lambda *_: None)
+    outcomes = executor_with_workers.run(die_once, items, lambda *_: None)
     assert [outcome.result for outcome in outcomes] == ["survived", "survived"]
 
 
-def test_what_always_kills_its_worker_is_given_up() -> None:
-    (outcome,) = Processes(1).run(die, ["x"], lambda *_: None)
-    assert "killed 3 times" in str(outcome.error)
+class Newest(Passing):
+    """As progress is."""
+
+
+def count_to_five(numbers: list[int], emit: Emit) -> list[int]:
+    """Go on from the numbers that there are; die after the third."""
+    for number in range(len(numbers), 5):
+        emit(Newest())
+        emit(number)
+        if number == 2:
+            time.sleep(0.5)  # what is sent arrives
+            os.kill(os.getpid(), signal.SIGKILL)
+    return numbers
+
+
+def appended(numbers: list[int], number: int) -> list[int]:
+    return [*numbers, number]
+
+
+def test_what_is_done_again_goes_on_from_its_events(executor_with_workers: Executor) -> None:
+    events: list[Any] = []
+    items = [[], [0, 1, 2, 3]]
+    outcomes = executor_with_workers.run(count_to_five, items, lambda *event: events.append(event), appended)
+    assert [outcome.result for outcome in outcomes] == [[0, 1, 2], [0, 1, 2, 3]]
+    kept = [event for event in events if not isinstance(event[1], Newest)]
+    assert sorted(kept) == [*((0, number) for number in range(5)), (1, 4)]
+
+
+def test_what_always_kills_its_worker_is_given_up(executor_with_workers: Executor) -> None:
+    (outcome,) = executor_with_workers.run(die, ["x"], lambda *_: None)
+    assert re.search("killed 3 times|lost again and again", str(outcome.error))
 
 
 def die_or_wait(item: str, emit: Emit) -> str:
@@ -88,11 +141,21 @@ def fail(kind: str, _: Emit) -> None:
     raise AwkwardError("this", "that") if kind == "awkward" else InvalidOptionError("modulus", 1, "at least 2")
 
 
-def test_errors_keep_their_sentence_on_the_way_back() -> None:
-    awkward, ours = Processes(1).run(fail, ["awkward", "ours"], lambda *_: None)
+def test_errors_keep_their_sentence_on_the_way_back(executor_with_workers: Executor) -> None:
+    awkward, ours = executor_with_workers.run(fail, ["awkward", "ours"], lambda *_: None)
     assert str(awkward.error) == "AwkwardError: this and that"
     assert isinstance(ours.error, InvalidOptionError)
     assert str(ours.error) == "modulus must be at least 2, got 1"
+
+
+def visible_gpu(_: int, emit: Emit) -> str:
+    time.sleep(0.5)  # so that each worker takes one
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def test_workers_share_out_the_gpus() -> None:
+    outcomes = Processes(2, gpus=["3", "5"]).run(visible_gpu, [0, 1], lambda *_: None)
+    assert sorted(str(outcome.result) for outcome in outcomes) == ["3", "5"]
 
 
 def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:

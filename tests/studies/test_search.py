@@ -233,20 +233,20 @@ class TestOptions:
         asked: list[list[TrialConfig]] = []
         single = FakeTrials(lambda config: config.num_train_sequences >= 37 and config.seed == 2)
 
-        def run_stack(configs: list[TrialConfig]) -> list[TrialRecord]:
+        def run_grid(configs: list[TrialConfig]) -> list[TrialRecord]:
             asked.append(configs)
             trials = [single(config) for config in configs]
             return [trial for trial in trials if trial.succeeded] or trials
 
         stacked = settings(vectorize=True)
-        record = Search(experiment, stacked, 1000, store, pytest.fail, run_stack=run_stack).run()
+        record = Search(experiment, stacked, 1000, store, pytest.fail, run_grid=run_grid).run()
         with Store(":memory:") as fresh:
             expected = Search(experiment, settings(), 1000, fresh, FakeTrials(single.rule)).run()
         assert record.bracket == expected.bracket
         assert [len(configs) for configs in asked] == [6] * len(record.evaluations)
         assert {len(evaluation.trials) for evaluation in record.evaluations} == {2, 6}  # successes alone, or all
         store.put_search(replace(record, status="running"))
-        again = Search(experiment, stacked, 1000, store, pytest.fail, run_stack=pytest.fail).run()
+        again = Search(experiment, stacked, 1000, store, pytest.fail, run_grid=pytest.fail).run()
         assert again.bracket == record.bracket
 
 

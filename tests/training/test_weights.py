@@ -20,7 +20,7 @@ def test_the_best_weights_are_kept_and_come_back(experiment: Experiment, store: 
     losses = [0.3, 0.1, 0.2]
     trained = [with_loss(train_trial(one), loss) for one, loss in zip(grid, losses, strict=True)]
     for one in trained:
-        weights.offer(one, grid)
+        weights.offer(one.record, one.weights, grid)
         store.add_trial(one.record)
     assert [path.stem for path in (tmp_path / "weights").iterdir()] == [grid[1].key]
     assert weights.load(grid[0], {}) is None

@@ -1,0 +1,224 @@
+"""Calls side by side on the machines of a Ray cluster, or on this one."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ib_bench.errors import BenchError, require
+from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work, picklable
+
+_POLL_S = 0.1
+_PASSING_INTERVAL_S = 1.0
+_MAX_DONE = 100
+_KNOCK_S = 10.0
+
+
+@dataclass(frozen=True)
+class RaySettings:
+    """Where on Ray searches run, and with what.
+
+    Args:
+        address: of a running cluster's head node, such as ``head:6379``, or ``auto``; null starts Ray on this machine.
+        num_cpus: CPU cores of each search, above 0.
+        num_gpus: GPUs of each search, at least 0; a fraction shares a GPU between searches.
+        max_retries: how often a search is made again, from its finished trials, after its worker or its node has died;
+            at least 0.
+
+    Raises:
+        InvalidOptionError: a value outside its range.
+    """
+
+    address: str | None = None
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    max_retries: int = 3
+
+    def __post_init__(self) -> None:
+        require(self.num_cpus > 0, "ray.num_cpus", self.num_cpus, "a number above 0")
+        require(self.num_gpus >= 0, "ray.num_gpus", self.num_gpus, "a number of at least 0")
+        require(self.max_retries >= 0, "ray.max_retries", self.max_retries, "an integer of at least 0")
+
+
+class Ray(Executor):
+    """Runs calls as Ray tasks.
+
+    Events come back through a queue on this machine's node. A call whose worker or node dies is made again with what
+    its events have left of its item.
+
+    Args:
+        settings: where and with what.
+
+    Raises:
+        BenchError: Ray is not installed.
+    """
+
+    is_local: ClassVar[bool] = False
+
+    def __init__(self, settings: RaySettings) -> None:
+        if importlib.util.find_spec("ray") is None:
+            raise BenchError("executor ray needs Ray, which is not installed: pip install 'ib_bench[ray]'")
+        self.settings = settings
+
+    def run(
+        self,
+        work: Work[Item, Result],
+        items: Sequence[Item],
+        on_event: Callable[[int, Any], None],
+        resume: Resume[Item] | None = None,
+    ) -> list[Outcome[Result]]:
+        """See :meth:`Executor.run`.
+
+        Raises:
+            BenchError: there is no such cluster, or this machine has not what a call needs.
+        """
+        if not items:
+            return []
+        with _connected(self.settings):
+            return _Calls(self.settings, work, items, on_event, resume).run()
+
+
+class _Calls:
+    """The calls of one run, with those that are under way."""
+
+    def __init__(
+        self,
+        settings: RaySettings,
+        work: Work[Any, Any],
+        items: Sequence[Any],
+        on_event: Callable[[int, Any], None],
+        resume: Resume[Any] | None,
+    ) -> None:
+        import ray  # noqa: PLC0415 (an extra)
+        from ray.util.queue import Queue  # noqa: PLC0415
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+
+        self._ray = ray
+        self._work, self._on_event, self._resume = work, on_event, resume
+        self._items = list(items)
+        self._retries = [settings.max_retries] * len(items)
+        options = {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus, "max_retries": 0}
+        self._call = ray.remote(_call).options(**options)
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+
+    def run(self) -> list[Outcome[Any]]:
+        """Make all calls; the outcomes in the order of the items."""
+        outcomes: dict[int, Outcome[Any]] = {}
+        pending = {self._submit(index): index for index in range(len(self._items))}
+        try:
+            while pending:
+                done, _ = self._ray.wait(list(pending), num_returns=min(len(pending), _MAX_DONE), timeout=_POLL_S)
+                self._drain()
+                for call in done:
+                    index = pending.pop(call)
+                    outcome = self._outcome(call, index)
+                    if outcome is None:
+                        pending[self._submit(index)] = index
+                    else:
+                        outcomes[index] = outcome
+        except BaseException:
+            for call in pending:
+                self._ray.cancel(call, force=True)
+            raise
+        return [outcomes[index] for index in range(len(self._items))]
+
+    def _submit(self, index: int) -> Any:
+        return self._call.remote(self._work, self._items[index], index, self._events)
+
+    def _outcome(self, call: Any, index: int) -> Outcome[Any] | None:
+        """How a call ended; None if it is to be made again."""
+        try:
+            outcome: Outcome[Any] = self._ray.get(call)
+            return outcome
+        except self._ray.exceptions.RayTaskError as error:  # raised outside the work, such as an import that fails
+            return Outcome(error=RuntimeError(f"{type(error.cause).__name__}: {error.cause}"))
+        except self._ray.exceptions.RayError as error:
+            if self._retries[index]:
+                self._retries[index] -= 1
+                return None
+            reason = str(error).strip().partition("\n")[0]
+            return Outcome(error=RuntimeError(f"its worker was lost again and again: {type(error).__name__}: {reason}"))
+
+    def _drain(self) -> None:
+        """Pass on what has arrived; whatever a call has emitted is there before the call has ended."""
+        if waiting := self._events.qsize():
+            for index, event in self._events.get_nowait_batch(waiting):
+                if self._resume is not None and not isinstance(event, Passing):
+                    self._items[index] = self._resume(self._items[index], event)
+                self._on_event(index, event)
+
+
+@contextmanager
+def _connected(settings: RaySettings) -> Iterator[None]:
+    """A connection to the cluster, or to one on this machine that ends with it; what is connected already stays so."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as later versions of Ray do by themselves
+    import ray  # noqa: PLC0415 (an extra)
+
+    if ray.is_initialized():
+        yield
+        return
+    own = {} if settings.address else {"include_dashboard": False}
+    try:
+        _knock(settings.address)
+        ray.init(address=settings.address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (OSError, ValueError) as error:
+        raise BenchError(f"ray.address must be that of a running Ray cluster, got {settings.address!r}") from error
+    try:
+        if settings.address is None:  # a cluster may start machines that have it
+            there = ray.cluster_resources()
+            for option, kind in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
+                most = there.get(kind, 0.0)
+                wanted = getattr(settings, option)
+                require(wanted <= most, f"ray.{option}", wanted, f"at most {most:g}, what this machine has")
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError where nobody listens; Ray itself would try for many minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+
+
+def _call(work: Work[Item, Result], item: Item, index: int, events: Any) -> Outcome[Result]:
+    emit = _Emitter(events, index)
+    try:
+        return Outcome(result=work(item, emit))
+    except Exception as error:
+        return Outcome(error=picklable(error))
+    finally:
+        emit.flush()
+
+
+class _Emitter:
+    """Sends events; those that pass not more often than a watcher can see, and the newest at the end."""
+
+    def __init__(self, events: Any, index: int) -> None:
+        self._events = events
+        self._index = index
+        self._held: Passing | None = None
+        self._sent_at = -_PASSING_INTERVAL_S
+
+    def __call__(self, event: Any) -> None:
+        if isinstance(event, Passing) and time.monotonic() - self._sent_at < _PASSING_INTERVAL_S:
+            self._held = event
+            return
+        if isinstance(event, Passing):
+            self._held, self._sent_at = None, time.monotonic()
+        self._events.put((self._index, event))
+
+    def flush(self) -> None:
+        """Send what was held back."""
+        if self._held is not None:
+            self._events.put((self._index, self._held))
