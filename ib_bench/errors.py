@@ -96,8 +96,16 @@ class OutOfMemoryError(BenchError):
         )
 
 
-class StoreError(BenchError):
+class FatalError(BenchError):
+    """Whatever else is under way would fail alike: whoever runs many calls ends them all."""
+
+
+class StoreError(FatalError):
     """The store cannot be used: not a database, another version's, or not writable."""
+
+
+class DamagedStoreError(StoreError):
+    """The store's file is malformed; what can be read of it can be salvaged."""
 
 
 def _restore(kind: type[BenchError], message: str, attributes: dict[str, Any]) -> BenchError:

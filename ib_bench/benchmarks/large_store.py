@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import partial
 from itertools import islice, product
 from pathlib import Path
 
 from ib_bench.benchmarks.commands import run_command
 from ib_bench.benchmarks.figure import Figure, OnRound, timed_in_turns
+from ib_bench.results.record_store import Record
 from ib_bench.results.records import Evaluation, Experiment, SearchRecord, TrialRecord
 from ib_bench.results.store import Store
 from ib_bench.studies.search import SearchSettings, search_config, trial_config
@@ -54,17 +52,15 @@ def write_made_up_store(path: Path, num_searches: int) -> None:
         path: of the store; there must be none yet.
         num_searches: of 10,260 at most, which is as many as there are combinations.
     """
-    Store(path).close()
-    connection = sqlite3.connect(path)
-    with connection:
-        for index, experiment in enumerate(islice(_experiments(), num_searches)):
-            search = _search(experiment, index)
-            connection.execute("INSERT INTO searches VALUES (?, 1, ?)", (search.key, json.dumps(asdict(search))))
-            connection.executemany(
-                "INSERT INTO trials VALUES (?, ?)",
-                [(trial.key, json.dumps(vars(trial))) for trial in _trials(experiment, search)],
-            )
-    connection.close()
+    with Store(path) as store:
+        store.add_all(_records(num_searches))
+
+
+def _records(num_searches: int) -> Iterator[Record]:
+    for index, experiment in enumerate(islice(_experiments(), num_searches)):
+        search = _search(experiment, index)
+        yield search
+        yield from _trials(experiment, search)
 
 
 def _experiments() -> Iterator[Experiment]:

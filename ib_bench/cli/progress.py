@@ -81,8 +81,7 @@ class _RecordsOf:
     def needed_by(self, job: Job[Any]) -> tuple[StoredRecord, ...]:
         """What a job may make use of: trials of its experiment, and searches that say where to start."""
         keys = self._trials.get(json.dumps(asdict(job.config.experiment), sort_keys=True), [])
-        trials = [trial for trial in map(self._store.trial, keys) if trial is not None]
-        return (*trials, *(self._finished if job.settings.start == "auto" else []))
+        return (*self._store.trials_with_keys(keys), *(self._finished if job.settings.start == "auto" else []))
 
 
 class _Display:

@@ -120,7 +120,7 @@ def _run(name: str, plan: Plan, options: Namespace, executor: Executor) -> int:
     records = {key: outcome.result for key, outcome in outcomes.items() if outcome.result is not None}
     lengths = [outcome.result for outcome in measured if outcome.result is not None]
     with Store(options.store) as store:
-        trials = [trial for trial in map(store.trial, _trial_keys(records.values(), lengths)) if trial is not None]
+        trials = store.trials_with_keys(_trial_keys(records.values(), lengths))
     results = collect({name: Records(trials, list(records.values()), lengths)})
     console = Console()
     verdicts = [records[key] for key in plan.verdicts if key in records]

@@ -36,5 +36,4 @@ def _of_search(store: Store, key: str) -> list[TrialRecord]:
     searches = [record for record in store.searches() if record.key.startswith(key)]
     if len(searches) != 1:
         raise BenchError(f"--search must be the key of one search, got {key!r}, which fits {len(searches)}")
-    keys = [trial for evaluation in searches[0].evaluations for trial in evaluation.trials]
-    return [trial for trial in map(store.trial, keys) if trial is not None]
+    return store.trials_with_keys(searches[0].trials)

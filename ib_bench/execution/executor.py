@@ -72,6 +72,7 @@ class Executor(ABC):
 
         Raises:
             KeyboardInterrupt: the user interrupts; no worker is left running.
+            FatalError: a call raised it, or handling an event did; the other calls are ended, and no worker is left.
         """
 
 

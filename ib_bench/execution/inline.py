@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from ib_bench.errors import FatalError
 from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, Work
 
 
@@ -24,6 +25,8 @@ class Inline(Executor):
         for index, item in enumerate(items):
             try:
                 outcomes.append(Outcome(result=work(item, partial(on_event, index))))
+            except FatalError:
+                raise
             except Exception as error:
                 outcomes.append(Outcome(error=error))
         return outcomes

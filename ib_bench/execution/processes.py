@@ -14,6 +14,7 @@ from functools import partial
 from multiprocessing.process import parent_process
 from typing import Any
 
+from ib_bench.errors import FatalError
 from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work, picklable
 
 _POLL_S = 0.1
@@ -100,6 +101,8 @@ class Processes(Executor):
                 drain()
                 for future in done:
                     error = future.exception()
+                    if isinstance(error, FatalError):
+                        raise error
                     if error is None:
                         outcomes[futures[future]] = Outcome(result=future.result())
                     elif isinstance(error, Exception) and not isinstance(error, BrokenProcessPool):

@@ -14,18 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ib_bench.errors import StoreError
-from ib_bench.results.records import (
-    ExtrapolationRecord,
-    SearchRecord,
-    TrialRecord,
-    extrapolation_record,
-    search_record,
-    trial_record,
-)
-from ib_bench.results.store import SCHEMA_VERSION, Store
+from ib_bench.results.records import ExtrapolationRecord, SearchRecord, TrialRecord
+from ib_bench.results.store import READERS, Store
 
 _FORMAT = "ib_bench records"
-_READERS = {"trials": trial_record, "searches": search_record, "extrapolations": extrapolation_record}
+_VERSION = 1  # of this format, whatever the store's is
 
 
 class StoredTrials(Collection[TrialRecord]):
@@ -52,7 +45,7 @@ class StoredTrials(Collection[TrialRecord]):
     def with_keys(self, keys: Iterable[str]) -> list[TrialRecord]:
         """Those with the given keys, in their order; without those that the store lacks."""
         with Store(self._path, create=False) as store:
-            return [trial for trial in map(store.trial, keys) if trial is not None]
+            return store.trials_with_keys(keys)
 
 
 @dataclass(frozen=True)
@@ -102,8 +95,8 @@ def write_archive(records: Records, path: Path) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    lines = [json.dumps({"format": _FORMAT, "schema_version": SCHEMA_VERSION})]
-    for kind in _READERS:
+    lines = [json.dumps({"format": _FORMAT, "schema_version": _VERSION})]
+    for kind in READERS:
         for record in sorted(getattr(records, kind), key=lambda record: str(record.key)):
             lines.append(json.dumps({"kind": kind, **asdict(record)}, allow_nan=False, separators=(",", ":")))
     buffer = io.BytesIO()
@@ -124,7 +117,7 @@ def read_archive(path: Path) -> Records:
     records = Records()
     for item in _lines(path):
         kind = item.pop("kind")
-        getattr(records, kind).append(_READERS[kind](item))
+        getattr(records, kind).append(READERS[kind](item))
     return records
 
 
@@ -134,10 +127,8 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             header = json.loads(next(lines, "null"))
             if not isinstance(header, dict) or header.get("format") != _FORMAT:
                 raise StoreError(f"archive {str(path)!r} holds no ib_bench records")
-            if (version := header.get("schema_version")) != SCHEMA_VERSION:
-                raise StoreError(
-                    f"archive {str(path)!r} has schema version {version}, this ib-bench reads {SCHEMA_VERSION}"
-                )
+            if (version := header.get("schema_version")) != _VERSION:
+                raise StoreError(f"archive {str(path)!r} has schema version {version}, this ib-bench reads {_VERSION}")
             yield from map(json.loads, lines)
     except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise StoreError(f"archive {str(path)!r} cannot be read: {error}") from error

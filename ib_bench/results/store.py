@@ -1,25 +1,25 @@
 """One SQLite file that holds every trial, search and extrapolation.
 
 A trial is written, in one transaction, as soon as it has ended: whatever kills the program, only trials in flight are
-lost. Write-ahead logging lets several processes of one machine share the file. A record's key is the hash of its
-config, and the first writer wins, so nothing is stored twice.
+lost. A record's key is the hash of its config, and the first writer wins, so nothing is stored twice. Each record has a
+checksum: a damaged one counts as missing, and gives way to whoever measures it again.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+import shlex
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any, TypeVar
 
-from ib_bench.errors import StoreError
-from ib_bench.results.record_store import RecordStore
+from ib_bench.results.database import Database, checksum
+from ib_bench.results.record_store import Record, RecordStore
 from ib_bench.results.records import (
     ExtrapolationRecord,
+    Json,
     SearchRecord,
     TrialRecord,
     extrapolation_record,
@@ -27,15 +27,17 @@ from ib_bench.results.records import (
     trial_record,
 )
 
-SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x1BBE7C40  # in the file's header, so that another program's database is not mistaken for a store
-_LOCK_TIMEOUT_S = 60.0
+Kind = TypeVar("Kind", bound=Record)
 
-_SCHEMA = """
-CREATE TABLE trials (key TEXT PRIMARY KEY, record TEXT NOT NULL);
-CREATE TABLE searches (key TEXT PRIMARY KEY, finished INTEGER NOT NULL, record TEXT NOT NULL);
-CREATE TABLE extrapolations (key TEXT PRIMARY KEY, record TEXT NOT NULL);
-"""
+READERS: dict[str, Callable[[Json], Record]] = {
+    "trials": trial_record,
+    "searches": search_record,
+    "extrapolations": extrapolation_record,
+}
+"""For each table, what makes a record of its JSON."""
+
+_TABLE_OF = {TrialRecord: "trials", SearchRecord: "searches", ExtrapolationRecord: "extrapolations"}
+_COLUMNS = "CAST(key AS BLOB), CAST(record AS BLOB), checksum"  # as bytes: damaged ones may be no text
 
 
 class Store(RecordStore):
@@ -46,26 +48,13 @@ class Store(RecordStore):
         create: make the file if there is none; otherwise its absence is an error.
 
     Raises:
-        StoreError: the path cannot be written, holds something else, or a store of another schema version.
+        StoreError: the path cannot be written, holds something else, or a store of a newer version; also raised by
+            every method, where the file is malformed, the disk is full or the file cannot be written.
     """
 
     def __init__(self, path: Path | str, create: bool = True) -> None:
         self.path = Path(path)
-        if not create and not self.path.exists():
-            raise StoreError(
-                f"store {str(self.path)!r} does not exist; a search creates it, or name another with --store"
-            )
-        try:
-            self._connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
-            self._open_schema()
-        except sqlite3.Error as error:
-            self._close_quietly()
-            reason = str(error)
-            hint = "choose another file with --store"
-            raise StoreError(f"store {str(self.path)!r} cannot be used ({reason}); {hint}") from error
-        except StoreError:
-            self._close_quietly()
-            raise
+        self.database = Database(self.path, create)
 
     def __enter__(self) -> Store:
         return self
@@ -77,121 +66,150 @@ class Store(RecordStore):
 
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
-        self._connection.close()
+        self.database.close()
 
     def trial(self, key: str) -> TrialRecord | None:
-        """The trial with this key, or None."""
-        row = self._connection.execute("SELECT record FROM trials WHERE key = ?", (key,)).fetchone()
-        return trial_record(json.loads(row[0])) if row else None
+        """The trial with this key, or None; a damaged one counts as missing, with a warning."""
+        return self._one("trials", trial_record, key)
 
     def trials(self) -> Iterator[TrialRecord]:
-        """All trials, in the order in which they ended."""
-        for (record,) in self._connection.execute("SELECT record FROM trials ORDER BY rowid"):
-            yield trial_record(json.loads(record))
+        """All trials, in the order in which they ended; damaged ones are left out, with a warning."""
+        return self._all("trials", trial_record)
+
+    def trials_with_keys(self, keys: Iterable[str]) -> list[TrialRecord]:
+        """Those with the given keys, in their order, without those that are not here; as :meth:`trials`."""
+        rows = (self._row("trials", key) for key in keys)
+        return list(self._intact("trials", trial_record, (row for row in rows if row is not None)))
 
     def trials_by_experiment(self) -> dict[str, list[str]]:
         """Keys of the trials of each experiment, which is given as JSON with sorted keys."""
-        rows = self._connection.execute("SELECT key, json_extract(record, '$.config.experiment') FROM trials")
+        experiment = "CASE WHEN json_valid(record) THEN json_extract(record, '$.config.experiment') END"
         canonical: dict[str, str] = {}
         keys: dict[str, list[str]] = {}
-        for key, experiment in rows:
-            if experiment not in canonical:
-                canonical[experiment] = json.dumps(json.loads(experiment), sort_keys=True)
-            keys.setdefault(canonical[experiment], []).append(key)
+        for key, text in self.database.rows(f"SELECT CAST(key AS BLOB), CAST({experiment} AS BLOB) FROM trials"):
+            if text not in canonical:
+                canonical[text] = _canonical(text)
+            keys.setdefault(canonical[text], []).append(key.decode(errors="replace"))
         return keys
 
     def num_trials(self) -> int:
-        """How many trials there are."""
-        return int(self._connection.execute("SELECT count(*) FROM trials").fetchone()[0])
+        """How many trials there are, damaged ones included."""
+        return int(self.database.row("SELECT count(*) FROM trials")[0])
 
     def add_trial(self, record: TrialRecord) -> None:
-        """Keep a trial; the one that is there already stays."""
-        with self._transaction():
-            self._connection.execute("INSERT OR IGNORE INTO trials VALUES (?, ?)", (record.key, _dump(record)))
+        """Keep a trial; the one that is there already stays, unless it is damaged."""
+        self.add_all([record])
 
     def search(self, key: str) -> SearchRecord | None:
-        """The search with this key, finished or not, or None."""
-        row = self._connection.execute("SELECT record FROM searches WHERE key = ?", (key,)).fetchone()
-        return search_record(json.loads(row[0])) if row else None
+        """The search with this key, finished or not, or None; as :meth:`trial`."""
+        return self._one("searches", search_record, key)
 
     def searches(self) -> list[SearchRecord]:
-        """All searches, in the order in which they began."""
-        rows = self._connection.execute("SELECT record FROM searches ORDER BY rowid")
-        return [search_record(json.loads(record)) for (record,) in rows]
+        """All searches, in the order in which they began; as :meth:`trials`."""
+        return list(self._all("searches", search_record))
 
     def put_search(self, record: SearchRecord) -> None:
-        """Keep the newest state of a search; a finished one is never overwritten."""
-        with self._transaction():
-            self._connection.execute(
-                "INSERT INTO searches VALUES (?1, ?2, ?3)"
-                " ON CONFLICT (key) DO UPDATE SET finished = ?2, record = ?3 WHERE NOT finished",
-                (record.key, record.status == "finished", _dump(record)),
-            )
+        """Keep the newest state of a search; a finished one is never overwritten, unless it is damaged."""
+        self.add_all([record])
 
     def extrapolation(self, key: str) -> ExtrapolationRecord | None:
-        """The extrapolation with this key, or None."""
-        row = self._connection.execute("SELECT record FROM extrapolations WHERE key = ?", (key,)).fetchone()
-        return extrapolation_record(json.loads(row[0])) if row else None
+        """The extrapolation with this key, or None; as :meth:`trial`."""
+        return self._one("extrapolations", extrapolation_record, key)
 
     def extrapolations(self) -> list[ExtrapolationRecord]:
-        """All extrapolations, in the order in which they ended."""
-        rows = self._connection.execute("SELECT record FROM extrapolations ORDER BY rowid")
-        return [extrapolation_record(json.loads(record)) for (record,) in rows]
+        """All extrapolations, in the order in which they ended; as :meth:`trials`."""
+        return list(self._all("extrapolations", extrapolation_record))
 
     def add_extrapolation(self, record: ExtrapolationRecord) -> None:
-        """Keep an extrapolation; the one that is there already stays."""
-        with self._transaction():
-            self._connection.execute("INSERT OR IGNORE INTO extrapolations VALUES (?, ?)", (record.key, _dump(record)))
+        """Keep an extrapolation; the one that is there already stays, unless it is damaged."""
+        self.add_all([record])
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+    def add_all(self, records: Iterable[Record]) -> None:
+        """Keep records of any kind, all of them or, after an error, none."""
+        with self.database.transaction():
+            for record in records:
+                self._put(record)
 
-    def _open_schema(self) -> None:
-        if self._pragma("application_id") == 0 and not self._has_tables():
-            self._switch_to_wal()
-            with self._transaction():
-                if not self._has_tables():  # unless another process was faster
-                    for statement in _SCHEMA.split(";"):
-                        self._connection.execute(statement)
-                    self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                    self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        if self._pragma("application_id") != _APPLICATION_ID:
-            raise StoreError(f"store {str(self.path)!r} is a database of another program; choose another with --store")
-        if (version := self._pragma("user_version")) != SCHEMA_VERSION:
-            raise StoreError(
-                f"store {str(self.path)!r} has schema version {version}, this ib-bench reads version {SCHEMA_VERSION}; "
-                f"open it with the ib-bench that wrote it, or start a new one with --store"
+    def put_run(self, key: str, text: str) -> None:
+        """Keep the newest state of something that runs, as JSON."""
+        with self.database.transaction():
+            self.database.execute("INSERT OR REPLACE INTO runs (key, record) VALUES (?, ?)", (key, text))
+
+    def runs(self) -> dict[str, str]:
+        """Those states by their keys, in the order in which they were put."""
+        return dict(self.database.rows("SELECT key, record FROM runs ORDER BY rowid"))
+
+    def remove_run(self, key: str) -> None:
+        """Forget one, if it is there."""
+        with self.database.transaction():
+            self.database.execute("DELETE FROM runs WHERE key = ?", (key,))
+
+    def _row(self, table: str, key: str) -> Any:
+        return self.database.row(f"SELECT {_COLUMNS} FROM {table} WHERE key = ?", (key,))
+
+    def _one(self, table: str, build: Callable[[Json], Kind], key: str) -> Kind | None:
+        row = self._row(table, key)
+        record = None if row is None else intact(build, *row)
+        if row is not None and record is None:
+            warnings.warn(
+                f"the record {key} among the {table} of store {str(self.path)!r} is damaged and counts as missing",
+                stacklevel=1,  # all from one place, so that Python shows each once
+            )
+        return record
+
+    def _all(self, table: str, build: Callable[[Json], Kind]) -> Iterator[Kind]:
+        return self._intact(table, build, self.database.rows(f"SELECT {_COLUMNS} FROM {table} ORDER BY rowid"))
+
+    def _intact(self, table: str, build: Callable[[Json], Kind], rows: Iterable[Any]) -> Iterator[Kind]:
+        num_damaged = 0
+        for row in rows:
+            if (record := intact(build, *row)) is None:
+                num_damaged += 1
+            else:
+                yield record
+        if num_damaged:
+            warnings.warn(
+                f"{num_damaged:,} damaged {table} of store {str(self.path)!r} are left out; "
+                f"`ib-bench store check --store {shlex.quote(str(self.path))}` says which",
+                stacklevel=1,
             )
 
-    def _switch_to_wal(self) -> None:
-        """Write-ahead logging; SQLite does not wait here while another process does the same, so we do."""
-        deadline = time.monotonic() + _LOCK_TIMEOUT_S
-        while True:
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-
-    def _close_quietly(self) -> None:
-        if (connection := getattr(self, "_connection", None)) is not None:
-            connection.close()
-
-    def _pragma(self, name: str) -> int:
-        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-    def _has_tables(self) -> bool:
-        return bool(self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    def _put(self, record: Record) -> None:
+        table = _TABLE_OF[type(record)]
+        row = self._row(table, record.key)
+        old = None if row is None else intact(READERS[table], *row)
+        if old is not None and not (isinstance(old, SearchRecord) and old.status != "finished"):
+            return
+        text = json.dumps(vars(record), default=vars, allow_nan=False)
+        values: dict[str, object] = {"record": text, "checksum": checksum(record.key.encode(), text.encode())}
+        if isinstance(record, SearchRecord):
+            values["finished"] = record.status == "finished"
+        self.database.execute(
+            f"INSERT INTO {table} (key, {', '.join(values)}) VALUES (?{', ?' * len(values)})"
+            f" ON CONFLICT (key) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in values)}",
+            (record.key, *values.values()),
+        )
 
 
-def _dump(record: TrialRecord | SearchRecord | ExtrapolationRecord) -> str:
-    return json.dumps(asdict(record), allow_nan=False)
+def intact(build: Callable[[Json], Kind], key: bytes | None, text: bytes | None, stored_checksum: int) -> Kind | None:
+    """A record as it was written, or None if it is damaged.
+
+    Args:
+        build: makes a record of its JSON.
+        key: that it is kept under.
+        text: its JSON; None, like the key, where SQLite finds nothing.
+        stored_checksum: what :func:`~ib_bench.results.database.checksum` was when it was written.
+    """
+    if key is None or text is None or checksum(key, text) != stored_checksum:
+        return None
+    try:
+        return build(json.loads(text))
+    except (ValueError, LookupError, TypeError):  # it was damaged before it had a checksum
+        return None
+
+
+def _canonical(text: bytes | None) -> str:
+    try:
+        return json.dumps(json.loads(text or "null"), sort_keys=True)
+    except ValueError:  # damaged: nothing is found under it
+        return "null"

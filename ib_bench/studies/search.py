@@ -204,8 +204,10 @@ class Search:
             status = "failed" if isinstance(error, Exception) else "running"  # an interrupted search goes on later
             reason = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
             self._record = replace(self._record, status=status, error=reason if status == "failed" else None)
-            self._store.put_search(self._record)
-            self._tell("on_failure", self._record, error)
+            try:
+                self._store.put_search(self._record)
+            finally:  # also where the store is what has failed
+                self._tell("on_failure", self._record, error)
             raise
 
     def _search(self) -> SearchRecord:

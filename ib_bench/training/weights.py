@@ -46,11 +46,12 @@ class BestWeights:
         kept = [key for key in others if self._path(key).exists()]
         records = [self._store.trial(key) for key in kept]
         if all(map(record.is_better_than, records)):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._path(record.key)
-            unfinished = path.with_suffix(f".{os.getpid()}")
-            torch.save(weights, unfinished)
-            unfinished.replace(path)
+            try:
+                self._write(record.key, weights)
+            except (OSError, RuntimeError) as error:  # the trial is worth more than its weights
+                reason = " ".join(str(error).split())
+                warnings.warn(f"weights {self._path(record.key)} cannot be kept: {reason}", stacklevel=2)
+                return
             for key in kept:
                 self._path(key).unlink(missing_ok=True)
 
@@ -87,6 +88,16 @@ class BestWeights:
         """
         loaded = (self.load(config, placement) for config in grid)
         return next((trial for trial in loaded if trial is not None), None)
+
+    def _write(self, key: str, weights: Weights) -> None:
+        path = self._path(key)
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.save(weights, unfinished)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.pt"

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from ib_bench.cli import main
-from ib_bench.results.store import SCHEMA_VERSION, Store
+from ib_bench.results.database import SCHEMA_VERSION
+from ib_bench.results.store import Store
 
 MODEL = ["--model", "LSTM", "--model.hidden_size", "4"]
 DATA = ["--data", "ModularAddition", "--data.max_length", "4"]

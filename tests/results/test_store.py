@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ib_bench.errors import StoreError
+from ib_bench.results.database import SCHEMA_VERSION
 from ib_bench.results.records import ExtrapolationRecord, LengthAccuracy, SearchRecord, TrialRecord
-from ib_bench.results.store import SCHEMA_VERSION, Store
+from ib_bench.results.store import Store
 
 
 def trial(key: str, status: str = "failed") -> TrialRecord:

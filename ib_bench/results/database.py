@@ -1,0 +1,191 @@
+"""The SQLite file below a store: how it is opened and brought up to date, and what is said where SQLite gives up.
+
+Write-ahead logging lets several processes of one machine share the file. A version 1 store, whose records have no
+checksums, gets them when it is opened, in one transaction.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ib_bench.errors import DamagedStoreError, StoreError
+
+SCHEMA_VERSION = 2
+TABLES = ("trials", "searches", "extrapolations")
+"""Those that hold records, in the order in which records rest on each other."""
+
+_APPLICATION_ID = 0x1BBE7C40  # in the file's header, so that another program's database is not mistaken for a store
+_LOCK_TIMEOUT_S = 60.0
+_NEVER_FITS = -1  # no checksum of any record
+
+_RUNS = "CREATE TABLE runs (key TEXT PRIMARY KEY, record TEXT NOT NULL)"
+_SCHEMA = f"""
+CREATE TABLE trials (key TEXT PRIMARY KEY, record TEXT NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE searches (
+    key TEXT PRIMARY KEY, finished INTEGER NOT NULL, record TEXT NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE TABLE extrapolations (key TEXT PRIMARY KEY, record TEXT NOT NULL, checksum INTEGER NOT NULL);
+{_RUNS}
+"""
+
+
+def checksum(key: bytes, text: bytes) -> int:
+    """CRC-32 of a record and the key that it is kept under, in 0..2^32-1."""
+    return zlib.crc32(text, zlib.crc32(key))
+
+
+class Database:
+    """A store's file.
+
+    Args:
+        path: of the file.
+        create: make it if there is none; otherwise its absence is an error.
+        timeout_s: how long to wait where another process has locked it.
+
+    Raises:
+        StoreError: the path cannot be written, holds something else, or a store of a newer version.
+        DamagedStoreError: SQLite cannot make sense of the file.
+    """
+
+    def __init__(self, path: Path, create: bool, timeout_s: float = _LOCK_TIMEOUT_S) -> None:
+        self.path = path
+        self._timeout_s = timeout_s
+        if not create and not path.exists():
+            raise StoreError(f"store {str(path)!r} does not exist; a search creates it, or name another with --store")
+        if not create and path.is_file() and not path.stat().st_size:
+            raise damaged(path, "the file is empty")
+        with self._explaining():
+            self._connection = sqlite3.connect(path, timeout=timeout_s, isolation_level=None)
+        try:
+            self._open_schema()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
+        """The rows of a query, one by one.
+
+        Raises:
+            StoreError: SQLite gives up, at the beginning or at any row.
+        """
+        with self._explaining():
+            yield from self._connection.execute(sql, parameters)
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """The first row of a query, or None."""
+        with self._explaining():
+            return self._connection.execute(sql, parameters).fetchone()
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a statement; returns how many rows it has changed."""
+        with self._explaining():
+            return self._connection.execute(sql, parameters).rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what is written inside; no other process writes meanwhile."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # on a full disk SQLite has ended it by itself
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _open_schema(self) -> None:
+        if self._pragma("application_id") == 0 and not self._has_tables():
+            self._switch_to_wal()
+            with self.transaction():
+                if not self._has_tables():  # unless another process was faster
+                    for statement in _SCHEMA.split(";"):
+                        self.execute(statement)
+                    self.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                    self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if self._pragma("application_id") != _APPLICATION_ID:
+            raise StoreError(f"store {str(self.path)!r} is a database of another program; choose another with --store")
+        if self._pragma("user_version") == 1:
+            self._add_checksums()
+        if (version := self._pragma("user_version")) != SCHEMA_VERSION:
+            raise StoreError(
+                f"store {str(self.path)!r} has schema version {version}, this ib-bench reads versions up to "
+                f"{SCHEMA_VERSION}; open it with the ib-bench that wrote it, or start a new one with --store"
+            )
+
+    def _add_checksums(self) -> None:
+        """From version 1 to 2; a record that is no JSON any more gets one that does not fit."""
+        self._connection.create_function("checksum_of", 2, checksum, deterministic=True)
+        with self.transaction():
+            if self._pragma("user_version") == 1:  # unless another process was faster
+                for table in TABLES:
+                    self.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER NOT NULL DEFAULT {_NEVER_FITS}")
+                    self.execute(
+                        f"UPDATE {table} SET checksum = checksum_of(CAST(key AS BLOB), CAST(record AS BLOB))"
+                        " WHERE json_valid(record)"
+                    )
+                self.execute(_RUNS)
+                self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _switch_to_wal(self) -> None:
+        """Write-ahead logging; SQLite does not wait here while another process does the same, so we do."""
+        deadline = time.monotonic() + self._timeout_s
+        with self._explaining():
+            while True:
+                try:
+                    self._connection.execute("PRAGMA journal_mode = WAL")
+                    return
+                except sqlite3.OperationalError as error:
+                    if "locked" not in str(error) or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.01)
+
+    def _pragma(self, name: str) -> int:
+        return int(self.row(f"PRAGMA {name}")[0])
+
+    def _has_tables(self) -> bool:
+        return bool(self.row("SELECT count(*) FROM sqlite_master")[0])
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _explained(self.path, str(error)) from error
+
+
+def damaged(path: Path, reason: str) -> DamagedStoreError:
+    """What to say of a file that SQLite cannot make sense of."""
+    quoted = shlex.quote(str(path))
+    return DamagedStoreError(
+        f"store {str(path)!r} is damaged ({reason}); `ib-bench store check --store {quoted}` says how badly, "
+        f"`ib-bench store merge new.sqlite {quoted}` salvages what can be read"
+    )
+
+
+def _explained(path: Path, reason: str) -> StoreError:
+    """SQLite's reason with what helps."""
+    if "malformed" in reason:
+        return damaged(path, reason)
+    if "not a database" in reason:
+        return DamagedStoreError(
+            f"store {str(path)!r} cannot be used ({reason}); choose another file with --store, or, if it was a store, "
+            f"salvage it with `ib-bench store merge new.sqlite {shlex.quote(str(path))}`"
+        )
+    hints = {
+        "full": "what is stored is kept: make room on the disk and repeat the command",
+        "readonly": "make the file and its folder writable, or choose another file with --store",
+        "locked": "another process keeps it locked; repeat the command when that has ended",
+    }
+    hint = next((hint for word, hint in hints.items() if word in reason), "choose another file with --store")
+    return StoreError(f"store {str(path)!r} cannot be used ({reason}); {hint}")
