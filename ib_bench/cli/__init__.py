@@ -30,7 +30,7 @@ COMMANDS = {
     "report": ("report", "write every table and figure of the study, and one HTML page with all of them"),
     "claims": ("claims", "check what the paper claims against the records"),
     "wandb": ("wandb", "log a store to Weights & Biases, or build the project's dashboard there"),
-    "export": ("export", "write all records of a store into one file"),
+    "store": ("store", "look after a store: check, export, merge, vacuum"),
     "ls": ("ls", "list tasks, supervision regimes, length distributions, models and suites"),
     "bench": ("bench", "time a training step side by side with simpler loops"),
 }

@@ -21,6 +21,7 @@ from ib_bench import catalogue, data
 from ib_bench.cli.parsing import DEFAULT_STORE, explained
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError, NothingHeldOutError, require
+from ib_bench.results.integrity import weights_folder
 from ib_bench.results.records import Experiment, Json
 from ib_bench.runner import SearchJob
 from ib_bench.studies.search import SearchSettings
@@ -157,7 +158,7 @@ def search_job(
         wandb=WandbSettings(**output.wandb),
         group=group,
         placement={name: trainer[name] for name in PLACEMENT if name in trainer},
-        weights=store.with_suffix(".weights") if output.keep_weights == "best" else None,
+        weights=weights_folder(store) if output.keep_weights == "best" else None,
     )
 
 

@@ -16,8 +16,10 @@ from typing import Any
 from ib_bench.errors import StoreError
 from ib_bench.results.records import ExtrapolationRecord, SearchRecord, TrialRecord
 from ib_bench.results.store import READERS, Store
+from ib_bench.results.whole_file import write_whole
 
 _FORMAT = "ib_bench records"
+_GZIP = b"\x1f\x8b"
 _VERSION = 1  # of this format, whatever the store's is
 
 
@@ -102,10 +104,7 @@ def write_archive(records: Records, path: Path) -> None:
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as compressed:
         compressed.write("".join(f"{line}\n" for line in lines).encode())
-    try:
-        path.write_bytes(buffer.getvalue())
-    except OSError as error:
-        raise StoreError(f"archive {str(path)!r} cannot be written: {error.strerror}") from error
+    write_whole(path, lambda unfinished: unfinished.write_bytes(buffer.getvalue()))
 
 
 def read_archive(path: Path) -> Records:
@@ -119,6 +118,19 @@ def read_archive(path: Path) -> Records:
         kind = item.pop("kind")
         getattr(records, kind).append(READERS[kind](item))
     return records
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is compressed as archives are.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == _GZIP
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error.strerror}") from error
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

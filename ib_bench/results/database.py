@@ -23,6 +23,7 @@ TABLES = ("trials", "searches", "extrapolations")
 
 _APPLICATION_ID = 0x1BBE7C40  # in the file's header, so that another program's database is not mistaken for a store
 _LOCK_TIMEOUT_S = 60.0
+_EXCLUSIVE_TIMEOUT_S = 2.0
 _NEVER_FITS = -1  # no checksum of any record
 
 _RUNS = "CREATE TABLE runs (key TEXT PRIMARY KEY, record TEXT NOT NULL)"
@@ -47,24 +48,30 @@ class Database:
     Args:
         path: of the file.
         create: make it if there is none; otherwise its absence is an error.
-        timeout_s: how long to wait where another process has locked it.
+        exclusive: let no other process have it open, and be refused where one has.
 
     Raises:
         StoreError: the path cannot be written, holds something else, or a store of a newer version.
         DamagedStoreError: SQLite cannot make sense of the file.
     """
 
-    def __init__(self, path: Path, create: bool, timeout_s: float = _LOCK_TIMEOUT_S) -> None:
+    def __init__(self, path: Path, create: bool, exclusive: bool = False) -> None:
         self.path = path
-        self._timeout_s = timeout_s
+        self._timeout_s = _EXCLUSIVE_TIMEOUT_S if exclusive else _LOCK_TIMEOUT_S
         if not create and not path.exists():
             raise StoreError(f"store {str(path)!r} does not exist; a search creates it, or name another with --store")
         if not create and path.is_file() and not path.stat().st_size:
             raise damaged(path, "the file is empty")
         with self._explaining():
-            self._connection = sqlite3.connect(path, timeout=timeout_s, isolation_level=None)
+            self._connection = sqlite3.connect(path, timeout=self._timeout_s, isolation_level=None)
+        self._connection.text_factory = bytes  # what is damaged may be no text
         try:
+            if exclusive:
+                self.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._open_schema()
+            if exclusive:
+                with self.transaction():
+                    pass  # takes the lock, for as long as it is open
         except BaseException:
             self.close()
             raise
@@ -74,7 +81,7 @@ class Database:
         self._connection.close()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
-        """The rows of a query, one by one.
+        """The rows of a query, one by one; texts as bytes.
 
         Raises:
             StoreError: SQLite gives up, at the beginning or at any row.
@@ -185,7 +192,7 @@ def _explained(path: Path, reason: str) -> StoreError:
     hints = {
         "full": "what is stored is kept: make room on the disk and repeat the command",
         "readonly": "make the file and its folder writable, or choose another file with --store",
-        "locked": "another process keeps it locked; repeat the command when that has ended",
+        "locked": "another process uses it; repeat the command when that has ended",
     }
     hint = next((hint for word, hint in hints.items() if word in reason), "choose another file with --store")
     return StoreError(f"store {str(path)!r} cannot be used ({reason}); {hint}")

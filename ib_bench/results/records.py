@@ -35,7 +35,15 @@ class _Keyed:
     @property
     def key(self) -> str:
         """SHA-256 of the canonical JSON, 32 hexadecimal digits of it."""
-        data = {"kind": type(self).__name__, "protocol": PROTOCOL_VERSION, **self._keyed()}
+        return self.key_under(PROTOCOL_VERSION)
+
+    def key_under(self, protocol: int) -> str:
+        """The key that results of another protocol have.
+
+        Args:
+            protocol: its version, from 1 on.
+        """
+        data = {"kind": type(self).__name__, "protocol": protocol, **self._keyed()}
         canonical = json.dumps(data, default=vars, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 

@@ -37,7 +37,6 @@ READERS: dict[str, Callable[[Json], Record]] = {
 """For each table, what makes a record of its JSON."""
 
 _TABLE_OF = {TrialRecord: "trials", SearchRecord: "searches", ExtrapolationRecord: "extrapolations"}
-_COLUMNS = "CAST(key AS BLOB), CAST(record AS BLOB), checksum"  # as bytes: damaged ones may be no text
 
 
 class Store(RecordStore):
@@ -46,15 +45,16 @@ class Store(RecordStore):
     Args:
         path: of the SQLite file.
         create: make the file if there is none; otherwise its absence is an error.
+        exclusive: let no other process have it open, and be refused where one has.
 
     Raises:
         StoreError: the path cannot be written, holds something else, or a store of a newer version; also raised by
             every method, where the file is malformed, the disk is full or the file cannot be written.
     """
 
-    def __init__(self, path: Path | str, create: bool = True) -> None:
+    def __init__(self, path: Path | str, create: bool = True, exclusive: bool = False) -> None:
         self.path = Path(path)
-        self.database = Database(self.path, create)
+        self.database = Database(self.path, create, exclusive)
 
     def __enter__(self) -> Store:
         return self
@@ -78,18 +78,18 @@ class Store(RecordStore):
 
     def trials_with_keys(self, keys: Iterable[str]) -> list[TrialRecord]:
         """Those with the given keys, in their order, without those that are not here; as :meth:`trials`."""
-        rows = (self._row("trials", key) for key in keys)
-        return list(self._intact("trials", trial_record, (row for row in rows if row is not None)))
+        rows = (row for row in (self._row("trials", key) for key in keys) if row is not None)
+        return list(self._undamaged("trials", (intact(trial_record, *row) for row in rows)))
 
     def trials_by_experiment(self) -> dict[str, list[str]]:
         """Keys of the trials of each experiment, which is given as JSON with sorted keys."""
-        experiment = "CASE WHEN json_valid(record) THEN json_extract(record, '$.config.experiment') END"
+        experiment = "json_extract(record, '$.config.experiment')"
         canonical: dict[str, str] = {}
         keys: dict[str, list[str]] = {}
-        for key, text in self.database.rows(f"SELECT CAST(key AS BLOB), CAST({experiment} AS BLOB) FROM trials"):
+        for key, text in self.database.rows(f"SELECT key, {experiment} FROM trials WHERE json_valid(record)"):
             if text not in canonical:
-                canonical[text] = _canonical(text)
-            keys.setdefault(canonical[text], []).append(key.decode(errors="replace"))
+                canonical[text] = json.dumps(json.loads(text or "null"), sort_keys=True)
+            keys.setdefault(canonical[text], []).append(_text(key))
         return keys
 
     def num_trials(self) -> int:
@@ -130,6 +130,30 @@ class Store(RecordStore):
             for record in records:
                 self._put(record)
 
+    def entries(self, table: str) -> Iterator[tuple[str, Record | None]]:
+        """Everything in a table, in the order in which it was put there: keys and records, None for damaged ones.
+
+        Args:
+            table: one of :data:`READERS`.
+        """
+        for row in self._rows(table):
+            yield _text(row[0]), intact(READERS[table], *row)
+
+    def stored(self, record: Record) -> Record | None:
+        """What is kept under the key of a record of any kind, or None; as :meth:`trial`."""
+        return self._one(_TABLE_OF[type(record)], READERS[_TABLE_OF[type(record)]], record.key)
+
+    def remove_damaged(self) -> list[str]:
+        """Remove the damaged records of all kinds; returns their keys."""
+        keys = []
+        with self.database.transaction():
+            for table, build in READERS.items():
+                rows = self.database.rows(f"SELECT rowid, key, record, checksum FROM {table}")
+                for rowid, key in [(row[0], row[1]) for row in rows if intact(build, *row[1:]) is None]:
+                    self.database.execute(f"DELETE FROM {table} WHERE rowid = ?", (rowid,))
+                    keys.append(_text(key))
+        return keys
+
     def put_run(self, key: str, text: str) -> None:
         """Keep the newest state of something that runs, as JSON."""
         with self.database.transaction():
@@ -137,7 +161,8 @@ class Store(RecordStore):
 
     def runs(self) -> dict[str, str]:
         """Those states by their keys, in the order in which they were put."""
-        return dict(self.database.rows("SELECT key, record FROM runs ORDER BY rowid"))
+        rows = self.database.rows("SELECT key, record FROM runs ORDER BY rowid")
+        return {_text(key): _text(text) for key, text in rows}
 
     def remove_run(self, key: str) -> None:
         """Forget one, if it is there."""
@@ -145,7 +170,7 @@ class Store(RecordStore):
             self.database.execute("DELETE FROM runs WHERE key = ?", (key,))
 
     def _row(self, table: str, key: str) -> Any:
-        return self.database.row(f"SELECT {_COLUMNS} FROM {table} WHERE key = ?", (key,))
+        return self.database.row(f"SELECT key, record, checksum FROM {table} WHERE key = ?", (key,))
 
     def _one(self, table: str, build: Callable[[Json], Kind], key: str) -> Kind | None:
         row = self._row(table, key)
@@ -158,12 +183,15 @@ class Store(RecordStore):
         return record
 
     def _all(self, table: str, build: Callable[[Json], Kind]) -> Iterator[Kind]:
-        return self._intact(table, build, self.database.rows(f"SELECT {_COLUMNS} FROM {table} ORDER BY rowid"))
+        return self._undamaged(table, (intact(build, *row) for row in self._rows(table)))
 
-    def _intact(self, table: str, build: Callable[[Json], Kind], rows: Iterable[Any]) -> Iterator[Kind]:
+    def _rows(self, table: str) -> Iterator[Any]:
+        return self.database.rows(f"SELECT key, record, checksum FROM {table} ORDER BY rowid")
+
+    def _undamaged(self, table: str, records: Iterable[Kind | None]) -> Iterator[Kind]:
         num_damaged = 0
-        for row in rows:
-            if (record := intact(build, *row)) is None:
+        for record in records:
+            if record is None:
                 num_damaged += 1
             else:
                 yield record
@@ -191,25 +219,22 @@ class Store(RecordStore):
         )
 
 
-def intact(build: Callable[[Json], Kind], key: bytes | None, text: bytes | None, stored_checksum: int) -> Kind | None:
+def intact(build: Callable[[Json], Kind], key: object, text: object, stored_checksum: object) -> Kind | None:
     """A record as it was written, or None if it is damaged.
 
     Args:
         build: makes a record of its JSON.
-        key: that it is kept under.
-        text: its JSON; None, like the key, where SQLite finds nothing.
+        key: that it is kept under, as bytes; whatever else SQLite gives is damage.
+        text: its JSON, as bytes.
         stored_checksum: what :func:`~ib_bench.results.database.checksum` was when it was written.
     """
-    if key is None or text is None or checksum(key, text) != stored_checksum:
+    if not (isinstance(key, bytes) and isinstance(text, bytes)) or checksum(key, text) != stored_checksum:
         return None
     try:
-        return build(json.loads(text))
+        return build(json.loads(text.decode()))
     except (ValueError, LookupError, TypeError):  # it was damaged before it had a checksum
         return None
 
 
-def _canonical(text: bytes | None) -> str:
-    try:
-        return json.dumps(json.loads(text or "null"), sort_keys=True)
-    except ValueError:  # damaged: nothing is found under it
-        return "null"
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,140 @@
+"""``ib-bench store``: look after a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ib_bench.cli.garbage import without_garbage_collection
+from ib_bench.cli.parsing import DEFAULT_STORE, parse
+from ib_bench.errors import InvalidOptionError, UnknownNameError, require
+from ib_bench.report.findings import conflicts_table, findings_table
+from ib_bench.report.flat_columns import KINDS, write_csv, write_parquet
+from ib_bench.report.tables import OutputFormat, to_json
+from ib_bench.report.terminal import show
+from ib_bench.results.archive import stored_records, write_archive
+from ib_bench.results.integrity import check_store
+from ib_bench.results.merge import merge
+from ib_bench.results.store import Store
+from ib_bench.results.vacuum import vacuum
+from ib_bench.results.whole_file import write_whole
+
+What = Literal["trials", "searches", "extrapolations"]
+
+_ARCHIVE = ".jsonl.gz"
+
+
+@without_garbage_collection()
+def main(command: str, arguments: Sequence[str]) -> int:
+    """Run a subcommand."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        width = max(map(len, _SUBCOMMANDS))
+        lines = [f"  {name:{width}}  {summary}" for name, (_, summary) in _SUBCOMMANDS.items()]
+        print("\n".join([f"usage: ib-bench {command} SUBCOMMAND ...", "", *lines]))
+        return 0
+    name, *rest = arguments
+    if name not in _SUBCOMMANDS:
+        raise UnknownNameError(f"subcommand of {command}", name, _SUBCOMMANDS)
+    run, summary = _SUBCOMMANDS[name]
+    prog = f"ib-bench {command} {name}"
+    return run(ArgumentParser(prog=prog, description=f"{summary.capitalize()}.", exit_on_error=False), rest)
+
+
+def _check(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    _add_store(parser)
+    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    options = parse(parser, arguments)
+    with _progress("records") as on_progress:
+        findings = check_store(Path(options.store), on_progress)
+    if options.format == "json":
+        print(to_json([asdict(finding) for finding in findings]), end="")
+    else:
+        show(findings_table(findings, options.store))
+    return int(any(finding.state == "damaged" for finding in findings))
+
+
+def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    parser.add_argument("file", type=str, help=f"Where to: {_ARCHIVE} holds all records, .csv and .parquet one kind.")
+    _add_store(parser)
+    parser.add_argument("--what", type=What | None, help="Which records a .csv or .parquet holds; null is trials.")
+    options = parse(parser, arguments)
+    path = Path(options.file)
+    if path.name.endswith(_ARCHIVE):
+        require(options.what is None, "what", options.what, f"left out for a {_ARCHIVE} file, which holds all records")
+        records = stored_records(options.store)
+        write_archive(records, path)
+        counts = f"{records}"
+    elif path.suffix in (".csv", ".parquet"):
+        what = options.what or "trials"
+        with Store(options.store, create=False) as store:
+            columns = KINDS[what](store)
+        write_whole(path, partial(write_csv if path.suffix == ".csv" else write_parquet, columns))
+        counts = f"{len(next(iter(columns.values()), [])):,} rows of {what}"
+    else:
+        raise InvalidOptionError("file", options.file, f"a name that ends in {_ARCHIVE}, .csv or .parquet")
+    Console().print(f"{options.file}: {counts}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _merge(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    parser.add_argument("out", type=str, help="The store that is added to, made if there is none.")
+    parser.add_argument("sources", type=str, nargs="+", help=f"Stores, damaged ones too, and {_ARCHIVE} archives.")
+    options = parse(parser, arguments)
+    with _progress("records read") as on_progress:
+        merged = merge(Path(options.out), list(map(Path, options.sources)), lambda done: on_progress(done, None))
+    if merged.conflicts:
+        show(conflicts_table(merged.conflicts))
+    console = Console(highlight=False, soft_wrap=True)
+    for source, keys in merged.lost.items():
+        console.print(f"{source}: damaged, {len(keys):,} records are known to be lost", markup=False)
+    counts = f"{merged.num_added:,} records added, {merged.num_same:,} were there already"
+    console.print(f"{options.out}: {counts}, {len(merged.conflicts):,} conflicts", markup=False)
+    return int(bool(merged.conflicts))
+
+
+def _vacuum(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    _add_store(parser)
+    parser.add_argument("--dry_run", action="store_true", help="Print what there is to remove, and do nothing.")
+    options = parse(parser, arguments)
+    done = vacuum(Path(options.store), options.dry_run)
+    console = Console(highlight=False, soft_wrap=True)
+    word = "would be removed" if options.dry_run else "removed"
+    console.print(f"{len(done.damaged):,} damaged records {word}: {', '.join(done.damaged) or 'none'}", markup=False)
+    console.print(f"{len(done.files):,} files {word}: {', '.join(map(str, done.files)) or 'none'}", markup=False)
+    after = "" if done.bytes_after is None else f", {_megabytes(done.bytes_after)} after"
+    console.print(f"{options.store}: {_megabytes(done.bytes_before)} before{after}", markup=False)
+    return 0
+
+
+_SUBCOMMANDS: dict[str, tuple[Callable[[ArgumentParser, Sequence[str]], int], str]] = {
+    "check": (_check, "look for damage: the file, checksums, keys, trials, and files beside the store"),
+    "export": (_export, "write records into a file, for other programs or to publish"),
+    "merge": (_merge, "add the records of stores and archives to a store, and show which contradict each other"),
+    "vacuum": (_vacuum, "remove damaged records and leftover files, and make the store small"),
+}
+
+
+def _add_store(parser: ArgumentParser) -> None:
+    parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store.")
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A count on terminals."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _megabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:,.1f} MB"

@@ -1,0 +1,171 @@
+"""Records of several stores and archives in one: what they hold alike is kept once, what they contradict is shown.
+
+Two records with one key are the same result where all is equal that the config determines; when, where and under which
+versions it was measured, and how long that took, is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+
+from ib_bench.errors import BenchError, DamagedStoreError, StoreError
+from ib_bench.results.archive import is_archive, read_archive
+from ib_bench.results.record_store import Record
+from ib_bench.results.records import Experiment, SearchRecord, TrialRecord, task_text
+from ib_bench.results.salvage import Salvaged, salvaged_records
+from ib_bench.results.store import READERS, Store
+
+OnProgress = Callable[[int], None]
+"""Is told how many records have been read."""
+
+_BATCH = 500  # records in one transaction
+_UNDETERMINED = {"wall_time_s", "process_time_s", "versions", "environment", "finished_at", "updated_at"}
+_TOLD = ("status", "best_val_loss", "num_steps", "verdict", "bracket", "trial_succeeded")
+"""Of which the values are told where they differ; of other fields the name must do."""
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two results under one key.
+
+    Attributes:
+        key: of both.
+        label: what was measured.
+        source: the store or archive that holds the one that is not kept.
+        differences: what differs: a name, with the value that is kept and the one that is not.
+    """
+
+    key: str
+    label: str
+    source: str
+    differences: list[str]
+
+
+@dataclass
+class Merge:
+    """What has come of a merge.
+
+    Attributes:
+        num_added: records that are new, or newer states of searches.
+        num_same: records that were there already.
+        conflicts: results that contradict those that were there already.
+        lost: for each damaged source, keys of records that are known to be lost.
+    """
+
+    num_added: int = 0
+    num_same: int = 0
+    conflicts: list[Conflict] = field(default_factory=list)
+    lost: dict[str, set[str]] = field(default_factory=dict)
+
+
+def merge(out: Path, sources: Sequence[Path], on_progress: OnProgress) -> Merge:
+    """Add the records of stores and archives to a store, which is made if it is missing.
+
+    Args:
+        out: the store.
+        sources: stores of any version that can be read, damaged ones too, and archives.
+        on_progress: is told how far it is.
+
+    Raises:
+        BenchError: a source is missing, holds no records or is ``out`` itself; then nothing is written.
+        StoreError: ``out`` cannot be used.
+    """
+    for source in sources:
+        if not source.exists():
+            raise StoreError(
+                f"{str(source)!r} does not exist; name stores, or archives made by `ib-bench store export`"
+            )
+        if out.exists() and source.samefile(out):
+            raise BenchError(f"{str(source)!r} is what is merged into; name the others")
+    merged = Merge()
+    opened = [_opened(source, merged) for source in sources]
+    with Store(out) as store:
+        num_read = 0
+        for source, records in zip(sources, opened, strict=True):
+            added: set[str] = set()
+            same: set[str] = set()
+            while batch := list(islice(records, _BATCH)):
+                store.add_all(_news(store, batch, str(source), merged, added, same))
+                num_read += len(batch)
+                on_progress(num_read)
+            merged.num_added += len(added)
+            merged.num_same += len(same - added)
+    return merged
+
+
+def _opened(source: Path, merged: Merge) -> Iterator[Record]:
+    """A source's records; the first is read at once: what is no source is refused before anything is written."""
+    records = _records(source, merged)
+    first = next(records, None)
+    return iter(()) if first is None else chain([first], records)
+
+
+def _records(source: Path, merged: Merge) -> Iterator[Record]:
+    if is_archive(source):
+        archive = read_archive(source)
+        yield from chain(archive.trials, archive.searches, archive.extrapolations)
+        return
+    damaged: set[str] = set()
+    seen: set[str] = set()
+    try:
+        with Store(source, create=False) as store:
+            for key, record in chain.from_iterable(map(store.entries, READERS)):
+                if record is None:
+                    damaged.add(key)
+                else:
+                    seen.add(key)
+                    yield record
+    except DamagedStoreError as error:
+        salvaged = Salvaged(keys=set(seen))
+        yield from (record for record in salvaged_records(source, salvaged) if record.key not in seen)
+        if not salvaged.keys:
+            raise StoreError(f"{str(source)!r} is no store, and holds no records that could be salvaged") from error
+        damaged, seen = damaged | salvaged.traces, salvaged.keys
+    if damaged - seen:
+        merged.lost[str(source)] = damaged - seen
+
+
+def _news(
+    store: Store, records: Sequence[Record], source: str, merged: Merge, added: set[str], same: set[str]
+) -> list[Record]:
+    """Those records that are to be kept; of the others is noted whether they are the same."""
+    news: dict[str, Record] = {}
+    for record in records:
+        old = news.get(record.key) or store.stored(record)
+        if old is None or _is_newer(record, old):
+            news[record.key] = record
+            added.add(record.key)
+        elif differences := _differences(old, record):
+            merged.conflicts.append(Conflict(record.key, _label(record), source, differences))
+        else:
+            same.add(record.key)
+    return list(news.values())
+
+
+def _is_newer(record: Record, old: Record) -> bool:
+    """Whether it is a later state of a search that is not finished yet."""
+    if not (isinstance(record, SearchRecord) and isinstance(old, SearchRecord)) or old.status == "finished":
+        return False
+    return record.status == "finished" or len(record.evaluations) > len(old.evaluations)
+
+
+def _differences(old: Record, new: Record) -> list[str]:
+    if isinstance(new, SearchRecord) and new.status != "finished":
+        return []
+    names = [name for name in vars(new) if name not in _UNDETERMINED and getattr(old, name) != getattr(new, name)]
+    told = {name: (getattr(old, name), getattr(new, name)) for name in _TOLD if hasattr(new, name)}
+    texts = [f"{name} {mine}, not {other}" for name, (mine, other) in told.items() if mine != other]
+    return texts or names
+
+
+def _label(record: Record) -> str:
+    labels = Experiment(**record.config["experiment"]).labels() if isinstance(record, TrialRecord) else record.labels
+    parts = [labels["model"], task_text(labels), labels["supervision"], labels["length_distribution"]]
+    parts = [*(part for part in parts if part), f"L={labels['max_length']}"]
+    if isinstance(record, TrialRecord):
+        config = record.config
+        parts += [f"N={config['num_train_sequences']:,}", f"rate {config['learning_rate']:g}", f"seed {config['seed']}"]
+    return " · ".join(parts)
