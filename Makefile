@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo report test lint format bench ci clean
+.PHONY: help setup demo report test lint format bench slurm ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ format: setup ## let ruff format and mend what it can
 
 bench: setup ## measure what it costs, side by side with simpler ways (about half an hour)
 	$(BIN)/ib-bench bench
+
+slurm: ## install and start a Slurm of this one machine, which its tests then use (Debian, as root)
+	bash docker/slurm.sh
 
 ci: ## exactly what CI runs
 	bash .ci/run

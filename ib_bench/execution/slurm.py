@@ -1,0 +1,94 @@
+"""Calls on a cluster: job arrays of Slurm, through submitit.
+
+The process that asked for the calls, the driver, and the tasks that make them share nothing but a folder that all nodes
+see. Tasks write down what happens (:mod:`ib_bench.execution.call_files`); the driver reads it, and asks Slurm which
+tasks have not ended. Nobody waits for anybody, so each of them may be killed at any time:
+
+- A task whose time is up, or that is pre-empted, is queued again by submitit or by Slurm, and a task whose node has
+  failed by Slurm. It then goes on from the events that are written down.
+- A task that has ended without an outcome of a call, killed or cancelled, is submitted anew by the driver: a call that
+  it had begun in an array task of its own, so that it can harm no other.
+- A driver that is gone leaves its tasks in the queue. The next one, asked for the same calls, finds out which of them
+  have ended, are queued, or are lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, Work
+from ib_bench.execution.slurm_driver import Driver, Patience
+from ib_bench.execution.slurm_queue import Queue, SlurmQueue
+from ib_bench.execution.slurm_settings import SlurmSettings
+
+
+class Slurm(Executor):
+    """Makes calls in array tasks of Slurm.
+
+    Events of a call that an earlier driver has passed on are passed on again, so who handles them must not mind to see
+    them twice. Files of calls are removed when all calls of a run have ended and their events have been handled.
+
+    Args:
+        settings: what is asked of Slurm.
+        call_id: what a call is known by from one driver to the next; two items with the same id are the same call.
+        collect_only: submit nothing and wait for nothing: calls without outcome get an :class:`UnfinishedError`.
+        queue: that array tasks wait in; None for Slurm's.
+        patience: how often to look.
+
+    Raises:
+        BenchError: submitit or Slurm is not installed.
+    """
+
+    is_local = False
+
+    def __init__(
+        self,
+        settings: SlurmSettings,
+        call_id: Callable[[Any], str],
+        collect_only: bool = False,
+        queue: Queue | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._settings = settings
+        self._call_id = call_id
+        self._collect_only = collect_only
+        self._queue = SlurmQueue(settings) if queue is None else queue
+        self._patience = Patience() if patience is None else patience
+
+    def run(
+        self,
+        work: Work[Item, Result],
+        items: Sequence[Item],
+        on_event: Callable[[int, Any], None],
+        resume: Resume[Item] | None = None,
+    ) -> list[Outcome[Result]]:
+        """See :meth:`Executor.run`; an interrupt leaves array tasks alone, and says so.
+
+        Raises:
+            BenchError: Slurm refuses the array tasks.
+            ValueError: two items have the same id.
+            KeyboardInterrupt: the user interrupts; its text says what goes on.
+        """
+        if not items:
+            return []
+        ids = [_file_name(work, self._call_id(item)) for item in items]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two items have the same id")
+        index = {call: number for number, call in enumerate(ids)}
+        driver = Driver(
+            self._settings,
+            self._queue,
+            self._patience,
+            work,
+            dict(zip(ids, items, strict=True)),
+            lambda call, event: on_event(index[call], event),
+            resume,
+        )
+        return driver.collect() if self._collect_only else driver.finish()
+
+
+def _file_name(work: Work[Any, Any], call_id: str) -> str:
+    """One that every file system takes, for any id."""
+    return hashlib.sha256(f"{work.__module__}.{work.__qualname__} {call_id}".encode()).hexdigest()[:24]

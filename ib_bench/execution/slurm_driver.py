@@ -1,0 +1,240 @@
+"""The process that asks for calls in array tasks: it reads what they write, and submits what is lost."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from ib_bench.errors import BenchError
+from ib_bench.execution.call_files import CallFiles, Reader, Task
+from ib_bench.execution.executor import Item, Outcome, Result, Resume, Work
+from ib_bench.execution.slurm_queue import Queue, Standing
+from ib_bench.execution.slurm_settings import SlurmSettings
+from ib_bench.execution.slurm_task import ArrayTask
+from ib_bench.execution.submissions import Submissions
+
+_MAX_TASKS = 1000  # of an array: Slurm's MaxArraySize is 1,001 unless it is told otherwise
+_LEAVING_S = 10.0
+
+Active = dict[Task, Standing]
+
+
+class UnfinishedError(BenchError):
+    """A call has no outcome yet."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often the driver looks.
+
+    Attributes:
+        files_s: seconds between two looks at the folder.
+        queue_s: seconds between two questions to the queue.
+        grace_s: seconds after which a task that has left the queue has nothing more to say; network file systems show
+            new files up to a minute late.
+    """
+
+    files_s: float = 1.0
+    queue_s: float = 15.0
+    grace_s: float = 60.0
+
+
+class Driver(Generic[Item, Result]):
+    """Brings some calls to their ends.
+
+    Args:
+        settings: what is asked of Slurm, and the folder.
+        queue: that array tasks wait in.
+        patience: how often to look.
+        work: the function.
+        items: its arguments, by the ids of the calls.
+        on_event: receives the id of a call and an event of it.
+        resume: what is left of an item after an event of its call.
+    """
+
+    def __init__(
+        self,
+        settings: SlurmSettings,
+        queue: Queue,
+        patience: Patience,
+        work: Work[Item, Result],
+        items: dict[str, Item],
+        on_event: Callable[[str, Any], None],
+        resume: Resume[Item] | None,
+    ) -> None:
+        folder = settings.folder.absolute()
+        (folder / "calls").mkdir(parents=True, exist_ok=True)
+        self._files = CallFiles(folder / "calls")
+        self._submissions = Submissions(folder / "submissions")
+        self._settings, self._queue, self._patience = settings, queue, patience
+        self._work, self._items, self._on_event, self._resume = work, items, on_event, resume
+        self._readers = {call: Reader(self._files, call) for call in items}
+        self._outcomes: dict[str, Outcome[Result]] = {}
+        self._missing_since_s: dict[str, float] = {}
+        self._jobs: set[str] = set()
+
+    def finish(self) -> list[Outcome[Result]]:
+        """Wait for all calls, and submit those that are not in the queue; returns how they ended.
+
+        Raises:
+            BenchError: the queue does not answer at the beginning, or refuses tasks.
+            KeyboardInterrupt: the user interrupts; its text says what goes on.
+        """
+        active = self._queue.active()
+        if active is None:
+            raise BenchError("Slurm does not answer: squeue, which lists what is queued, fails")
+        self._forget_failures(active)
+        try:
+            self._finish(active)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(self._farewell()) from None
+        self._tidy_up()
+        return [self._outcomes[call] for call in self._items]
+
+    def collect(self) -> list[Outcome[Result]]:
+        """What there is now; calls without outcome get an :class:`UnfinishedError` that says where they stand."""
+        active = self._queue.active()
+        self._read()
+        if not self._unfinished():
+            self._tidy_up()
+        for call in self._unfinished():
+            self._outcomes[call] = Outcome(error=UnfinishedError(self._standing(call, active)))
+        return [self._outcomes[call] for call in self._items]
+
+    def _finish(self, active: Active | None) -> None:
+        asked_at_s = time.monotonic()
+        while True:
+            self._read()  # after the question to the queue: what a task that has left it wrote is there
+            if active is not None:
+                self._submit_lost(active)
+            if not self._unfinished():
+                return
+            time.sleep(self._patience.files_s)
+            active = None
+            if time.monotonic() - asked_at_s >= self._patience.queue_s:
+                active, asked_at_s = self._queue.active(), time.monotonic()
+
+    def _unfinished(self) -> list[str]:
+        return [call for call in self._items if call not in self._outcomes]
+
+    def _forget_failures(self, active: Active) -> None:
+        """A failure that a caller has been told of is not told again: the call is made anew."""
+        failures = set()
+        names = self._files.listing()
+        for call in self._items:
+            reader = Reader(self._files, call)
+            reader.news(names.get(call, []))
+            if reader.told and (reader.outcome is None or reader.outcome.error is not None):
+                failures.add(call)
+        self._files.remove(failures)
+        self._submissions.forget(failures, active)
+
+    def _read(self) -> None:
+        names = self._files.listing()
+        for call in self._unfinished():
+            reader = self._readers[call]
+            for event in reader.news(names.get(call, [])):
+                self._on_event(call, event)
+            if reader.outcome is not None:
+                self._end(call, reader.outcome)
+
+    def _end(self, call: str, outcome: Outcome[Result]) -> None:
+        self._outcomes[call] = outcome
+        self._files.tell(call)
+
+    def _submit_lost(self, active: Active) -> None:
+        """Submit calls that are in no task that is active, and give up those that are lost too often."""
+        lost = []
+        now_s = time.monotonic()
+        self._jobs = set()
+        for call in self._unfinished():
+            tasks = self._submissions.tasks(call)
+            standings = [active[task] for task in tasks if task in active]
+            self._jobs |= {standing.job.split("_")[0] for standing in standings}
+            if standings:
+                self._missing_since_s.pop(call, None)
+            elif not tasks:
+                lost.append(call)
+            elif now_s - self._missing_since_s.setdefault(call, now_s) >= self._patience.grace_s:
+                del self._missing_since_s[call]
+                if self._num_losses(call, active) < self._settings.max_attempts:
+                    lost.append(call)
+                else:
+                    self._end(call, Outcome(error=RuntimeError(self._obituary(call))))
+        chunks = self._chunks(lost)
+        for first in range(0, len(chunks), _MAX_TASKS):
+            self._submit(chunks[first : first + _MAX_TASKS])
+
+    def _num_losses(self, call: str, active: Active) -> int:
+        """Array tasks that have begun a call and not ended it, or that have ended without beginning any call."""
+        ended = [task for task in self._submissions.tasks(call) if task not in active]
+        return sum(task in self._readers[call].began or not self._has_begun_any(task) for task in ended)
+
+    def _has_begun_any(self, task: Task) -> bool:
+        return any(task in self._files.began(call) for call in self._submissions.chunk(task))
+
+    def _chunks(self, calls: Sequence[str]) -> list[list[str]]:
+        """Calls that have ended a task before are alone, where they harm no other."""
+        new = [call for call in calls if not self._readers[call].began]
+        size = self._settings.chunk_size
+        alone = [[call] for call in calls if self._readers[call].began]
+        return alone + [new[first : first + size] for first in range(0, len(new), size)]
+
+    def _submit(self, chunks: Sequence[Sequence[str]]) -> None:
+        name = self._submissions.begin(chunks)
+        folder = self._files.folder
+        tasks = [
+            ArrayTask(self._work, {call: self._items[call] for call in chunk}, self._resume, folder, (name, number))
+            for number, chunk in enumerate(chunks)
+        ]
+        try:
+            self._jobs.add(self._queue.submit(name, self._submissions.folder / name, tasks))
+        except BenchError:
+            self._submissions.forget(set(itertools.chain.from_iterable(chunks)), active=())
+            raise
+
+    def _tidy_up(self) -> None:
+        """Remove what nobody wants any more, once the last tasks have closed their logs."""
+        deadline_s = time.monotonic() + _LEAVING_S
+        while (active := self._queue.active()) and time.monotonic() < deadline_s:
+            if not any(task in active for call in self._items for task in self._submissions.tasks(call)):
+                break
+            time.sleep(min(0.5, self._patience.files_s))
+        busy = set() if active is None else set(active)
+        told = {
+            call  # of drivers that were killed; whoever wants it still has asked for it now
+            for call, names in self._files.listing().items()
+            if any(name.endswith(".told") for name in names) and busy.isdisjoint(self._submissions.tasks(call))
+        }
+        self._files.remove(told | set(self._items))
+        self._submissions.forget(told | set(self._items), active)
+
+    def _standing(self, call: str, active: Active | None) -> str:
+        tasks = self._submissions.tasks(call)
+        if not tasks:
+            return "it has never been submitted"
+        if active is None:
+            return "it has been submitted, and Slurm does not answer"
+        for task in reversed(tasks):
+            if task in active:
+                waits = active[task].state == "RUNNING" and task not in self._readers[call].began
+                return f"it {'waits for its turn in a task' if waits else 'is'} {active[task]}"
+        return f"its array task has ended without a result ({_times(self._num_losses(call, active))})"
+
+    def _obituary(self, call: str) -> str:
+        line = self._submissions.newest_log_line(call)
+        log = f"; the log ends with: {line}" if line else ""
+        return f"its array task ended without a result {_times(self._settings.max_attempts)}{log}"
+
+    def _farewell(self) -> str:
+        if not self._jobs:
+            return "nothing of it is queued in Slurm"
+        jobs = " ".join(sorted(self._jobs))
+        return f"its jobs go on in Slurm; the same command comes back to them, and this ends them: scancel {jobs}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

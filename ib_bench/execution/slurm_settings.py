@@ -1,0 +1,87 @@
+"""What is asked of Slurm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ib_bench.errors import require
+
+_OURS = ("array", "error", "job-name", "open-mode", "output", "requeue", "signal", "time")
+
+
+@dataclass(frozen=True)
+class SlurmSettings:
+    """How array tasks are submitted; names are those of Slurm and submitit.
+
+    Attributes:
+        folder: for what tasks write; every node must see it, and the same folder finds them again.
+        partition: where tasks run; None for the cluster's default.
+        timeout_min: time limit of a task, in minutes. A task that reaches it is queued again and goes on from its
+            finished trials, so it needs to be longer than the longest trial, not than a search.
+        max_num_timeout: how often a task is queued again because its time was up.
+        max_attempts: how many tasks may end without a result of a search before the search is given up.
+        cpus_per_task: cores of a task.
+        gpus_per_node: GPUs of a task.
+        mem_gb: memory of a task, in GB; None for the cluster's default.
+        account: that pays; None for the user's default.
+        qos: quality of service; None for the default.
+        chunk_size: searches of one task, done one after the other; more than one spares short searches the start of a
+            process each.
+        max_parallel: tasks of an array that run at once, at most. An array has up to 1,000 tasks.
+        signal_delay_s: seconds before its time is up at which a task is told.
+        additional: further parameters of sbatch, such as ``{"constraint": "a100"}``.
+    """
+
+    folder: Path = Path("slurm")
+    partition: str | None = None
+    timeout_min: int = 240
+    max_num_timeout: int = 20
+    max_attempts: int = 5
+    cpus_per_task: int = 1
+    gpus_per_node: int = 0
+    mem_gb: float | None = None
+    account: str | None = None
+    qos: str | None = None
+    chunk_size: int = 1
+    max_parallel: int = 256
+    signal_delay_s: int = 60
+    additional: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, least in {
+            "timeout_min": 1,
+            "max_num_timeout": 0,
+            "max_attempts": 1,
+            "cpus_per_task": 1,
+            "gpus_per_node": 0,
+            "chunk_size": 1,
+            "max_parallel": 1,
+        }.items():
+            value = getattr(self, name)
+            require(value >= least, f"slurm.{name}", value, f"an integer of at least {least}")
+        delay_s, limit_s = self.signal_delay_s, 60 * self.timeout_min
+        require(self.mem_gb is None or self.mem_gb > 0, "slurm.mem_gb", self.mem_gb, "positive")
+        require(0 < delay_s < limit_s, "slurm.signal_delay_s", delay_s, f"in [1, {limit_s - 1}], within the time limit")
+        for name in self.additional:
+            allowed = f"parameters of sbatch other than {', '.join(_OURS)}"
+            require(name.replace("_", "-") not in _OURS, "slurm.additional", name, allowed)
+
+    def parameters(self) -> dict[str, Any]:
+        """As submitit takes them."""
+        given = {
+            "partition": self.partition,
+            "mem": None if self.mem_gb is None else f"{round(1024 * self.mem_gb)}M",
+            "account": self.account,
+            "qos": self.qos,
+            "gpus_per_node": self.gpus_per_node or None,
+        }
+        return {
+            **{name: value for name, value in given.items() if value is not None},
+            "time": self.timeout_min,
+            "cpus_per_task": self.cpus_per_task,
+            "array_parallelism": self.max_parallel,
+            "signal_delay_s": self.signal_delay_s,
+            "additional_parameters": {**self.additional, "requeue": True},
+        }

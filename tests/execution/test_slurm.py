@@ -1,0 +1,339 @@
+"""Calls in array tasks: what the contract of executors does not say, without Slurm and with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slurm_queues import LocalQueue, needs_slurm, slurm_executor
+
+from ib_bench.errors import BenchError, InvalidOptionError
+from ib_bench.execution.call_files import Attempt, CallFiles, Reader
+from ib_bench.execution.executor import Emit, Outcome, Passing
+from ib_bench.execution.journal import Journal, read_frames
+from ib_bench.execution.slurm_driver import UnfinishedError
+from ib_bench.execution.slurm_queue import Queue, SlurmQueue
+from ib_bench.execution.slurm_settings import SlurmSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+class Newest(Passing):
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def square(number: int, emit: Emit) -> int:
+    emit(f"squaring {number}")
+    for passing in range(5):
+        emit(Newest(passing))
+    if number < 0:
+        raise ValueError(f"{number} is negative")
+    return number * number
+
+
+def count(item: tuple[str, int], emit: Emit) -> int:
+    """Count to 3, and wait before every number for a file that allows it."""
+    folder, number = item
+    while number < 3:
+        while not Path(folder, f"go{number}").exists():
+            time.sleep(0.05)
+        number += 1
+        with Path(folder, "counted").open("a") as file:
+            file.write(f"{number}")
+        emit(number)
+    return number
+
+
+def count_on(item: tuple[str, int], event: int) -> tuple[str, int]:
+    return item[0], event
+
+
+def die(_: str, emit: Emit) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_or_echo(item: str, emit: Emit) -> str:
+    if item == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def left_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.fixture(autouse=True)
+def _tasks_find_this_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+
+
+@pytest.fixture(params=["local", pytest.param("slurm", marks=needs_slurm)])
+def queue(request: pytest.FixtureRequest) -> Queue:
+    return LocalQueue() if request.param == "local" else SlurmQueue(SlurmSettings(timeout_min=5))
+
+
+def test_a_frame_that_was_cut_short_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with closing(Journal(path)) as journal:
+        journal.append("first")
+        end_of_first = path.stat().st_size
+        journal.append("second")
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert read_frames(path) == ((["first"], end_of_first) if length >= end_of_first else ([], 0))
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert read_frames(path)[0] == ["first"]
+    path.write_bytes(whole + bytes(100))  # zeros, as file systems leave them after a crash
+    assert read_frames(path) == (["first", "second"], len(whole))
+
+
+def test_a_journal_that_could_not_be_written_takes_the_next_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def write(self, data: bytes) -> int:
+            self.file.write(data[:5])
+            raise OSError("no space left on device")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
+
+    with closing(Journal(tmp_path / "journal")) as journal:
+        journal.append("first")
+        file = journal._file
+        monkeypatch.setattr(journal, "_file", Full(file))
+        with pytest.raises(OSError, match="no space"):
+            journal.append("second")
+        monkeypatch.setattr(journal, "_file", file)
+        journal.append("third")
+    assert read_frames(tmp_path / "journal")[0] == ["first", "third"]
+
+
+def test_what_an_attempt_writes_is_read_once(tmp_path: Path) -> None:
+    files = CallFiles(tmp_path)
+    reader = Reader(files, "call")
+    with closing(Attempt(files, "call", ("submission", 0))) as attempt:
+        attempt.emit("kept")
+        assert reader.news(files.listing()["call"]) == ["kept"]
+        for number in range(3):
+            attempt.emit(Newest(number))
+        attempt.end(Outcome(result=1))
+    names = files.listing()["call"]
+    (newest,) = reader.news(names)
+    assert newest.number == 2  # written with the outcome, however little time has passed
+    assert (reader.news(names), reader.outcome, reader.began) == ([], Outcome(result=1), {("submission", 0)})
+    with closing(Attempt(files, "call", ("submission", 1))) as other:
+        other.emit("of another attempt")
+    assert reader.news(files.listing()["call"]) == ["of another attempt"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("timeout_min", 0), ("chunk_size", 0), ("mem_gb", 0), ("signal_delay_s", 60), ("additional", {"job_name": "x"})],
+)
+def test_settings_out_of_range(option: str, value: Any) -> None:
+    with pytest.raises(InvalidOptionError, match=f"slurm.{option} must be"):
+        SlurmSettings(**{"timeout_min": 1, "signal_delay_s": 30, option: value})
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(BenchError, match="command sbatch is not found"):
+        SlurmQueue(SlurmSettings())
+    monkeypatch.setattr("ib_bench.execution.slurm_queue.find_spec", lambda name: None)
+    with pytest.raises(BenchError, match=r"pip install 'ib_bench\[slurm\]'"):
+        SlurmQueue(SlurmSettings())
+
+
+@pytest.mark.system
+def test_results_errors_and_events(tmp_path: Path, queue: Queue) -> None:
+    events: list[tuple[int, Any]] = []
+    executor = slurm_executor(tmp_path / "slurm", queue, chunk_size=2)
+    outcomes = executor.run(square, [3, -1, 5], lambda index, event: events.append((index, event)))
+    assert [outcome.result for outcome in outcomes] == [9, None, 25]
+    assert [type(outcome.error) for outcome in outcomes] == [type(None), ValueError, type(None)]
+    kept = sorted(event for event in events if not isinstance(event[1], Newest))
+    assert kept == [(0, "squaring 3"), (1, "squaring -1"), (2, "squaring 5")]
+    newest = {index: event.number for index, event in events if isinstance(event, Newest)}
+    assert newest == {0: 4, 1: 4, 2: 4}
+    assert left_in(tmp_path) == []
+
+
+def test_nothing_to_do(tmp_path: Path) -> None:
+    assert slurm_executor(tmp_path / "slurm", LocalQueue()).run(square, [], lambda *_: None) == []
+    assert not (tmp_path / "slurm").exists()
+
+
+@pytest.mark.system
+def test_a_killed_task_harms_no_other_call_and_is_given_up(tmp_path: Path, queue: Queue) -> None:
+    executor = slurm_executor(tmp_path / "slurm", queue, chunk_size=3, max_attempts=2)
+    outcomes = executor.run(die_or_echo, ["a", "die", "b"], lambda *_: None)
+    assert [outcome.result for outcome in outcomes] == ["a", None, "b"]
+    assert "its array task ended without a result 2 times" in str(outcomes[1].error)
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.system
+def test_tasks_that_begin_nothing_are_given_up_with_their_log(
+    tmp_path: Path, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # where a module of ours is broken
+    (tmp_path / "numpy.py").write_text("raise RuntimeError('this environment is broken')")
+    executor = slurm_executor(tmp_path / "slurm", queue, max_attempts=1)
+    (outcome,) = executor.run(square, [3], lambda *_: None)
+    assert "ended without a result once; the log ends with: " in str(outcome.error)
+    assert "this environment is broken" in str(outcome.error)
+
+
+@pytest.mark.system
+def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
+    """The first is interrupted; what it has queued is neither lost nor queued again, and goes on meanwhile."""
+    items = [(str(tmp_path), 0)]
+    seen: list[int] = []
+
+    def interrupt(_: int, event: Any) -> None:
+        raise KeyboardInterrupt
+
+    def collect() -> Outcome[int]:
+        executor = slurm_executor(tmp_path / "slurm", queue, collect_only=True)
+        return executor.run(count, items, lambda _, event: seen.append(event), count_on)[0]
+
+    assert "never been submitted" in str(collect().error)
+    (tmp_path / "go0").touch()
+    with pytest.raises(KeyboardInterrupt, match=r"its jobs go on in Slurm; .* this ends them: scancel [0-9]+"):
+        slurm_executor(tmp_path / "slurm", queue).run(count, items, interrupt, count_on)
+    unfinished = collect()
+    assert isinstance(unfinished.error, UnfinishedError)
+    assert "it is running as" in str(unfinished.error)
+    assert seen == [1]
+    for number in (1, 2):
+        (tmp_path / f"go{number}").touch()
+    wait_for(lambda: not queue.active())
+    seen.clear()
+    outcomes = slurm_executor(tmp_path / "slurm", queue).run(
+        count, items, lambda _, event: seen.append(event), count_on
+    )
+    assert (outcomes, seen) == ([Outcome(result=3)], [1, 2, 3])
+    assert (tmp_path / "counted").read_text() == "123"  # by one task
+    assert left_in(tmp_path / "slurm") == []
+
+
+@pytest.mark.system
+def test_a_failure_is_told_once_and_then_tried_again(tmp_path: Path) -> None:
+    queue = LocalQueue()
+
+    def interrupt(_: int, event: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        slurm_executor(tmp_path, queue).run(square, [-1], interrupt)
+    wait_for(lambda: not queue.active())
+    (collected,) = slurm_executor(tmp_path, queue, collect_only=True).run(square, [-1, 2], lambda *_: None)[:1]
+    assert str(collected.error) == "-1 is negative"
+    assert len(queue.submitted) == 1
+    slurm_executor(tmp_path, queue).run(square, [-1], lambda *_: None)
+    assert len(queue.submitted) == 2
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.system
+def test_a_preempted_task_goes_on_from_its_events(tmp_path: Path) -> None:
+    """Submitit's signal, which comes before the end of the time limit as well."""
+    queue = LocalQueue()
+    seen: list[int] = []
+
+    def preempt(_: int, event: int) -> None:
+        seen.append(event)
+        if event == 1 and len(seen) == 1:
+            queue.preempt(queue.submitted[0])
+        (tmp_path / f"go{event}").touch()
+
+    (tmp_path / "go0").touch()
+    (outcome,) = slurm_executor(tmp_path / "slurm", queue).run(count, [(str(tmp_path), 0)], preempt, count_on)
+    assert (outcome.result, seen, len(queue.submitted)) == (3, [1, 2, 3], 1)
+    assert (tmp_path / "counted").read_text() == "123"
+
+
+def job_of(queue: Queue) -> str:
+    active = queue.active()
+    assert active is not None
+    return next(iter(active.values())).job
+
+
+@needs_slurm
+@pytest.mark.system
+@pytest.mark.parametrize("command", ["requeue", "preempt", "cancel"])
+def test_a_task_that_slurm_ends_goes_on_from_its_events(tmp_path: Path, command: str) -> None:
+    """Queued again by Slurm, as after a failure of its node; pushed aside by a more urgent job; or cancelled."""
+    queue = SlurmQueue(SlurmSettings(timeout_min=5))
+    seen: list[int] = []
+
+    def end(_: int, event: int) -> None:
+        seen.append(event)
+        if seen == [1]:
+            job = job_of(queue)
+            if command == "requeue":
+                subprocess.run(["scontrol", "requeue", job], check=True)
+            elif command == "cancel":
+                subprocess.run(["scancel", job], check=True)
+            else:
+                urgent = ["srun", "--partition=urgent", "--exclusive", "--immediate=30", "true"]
+                subprocess.run(urgent, check=True, stderr=subprocess.DEVNULL)
+            if command != "cancel":  # Slurm waits for two minutes before it starts it again
+                wait_for(lambda: "BeginTime" in {standing.reason for standing in (queue.active() or {}).values()})
+                subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)
+        (tmp_path / f"go{event}").touch()
+
+    (tmp_path / "go0").touch()
+    (outcome,) = slurm_executor(tmp_path / "slurm", queue).run(count, [(str(tmp_path), 0)], end, count_on)
+    assert (outcome.result, seen) == (3, [1, 2, 3])
+    assert (tmp_path / "counted").read_text() == "123"
+    assert left_in(tmp_path / "slurm") == []
+
+
+@needs_slurm
+@pytest.mark.system
+def test_a_task_whose_time_is_up_goes_on_from_its_events(tmp_path: Path) -> None:
+    queue = SlurmQueue(SlurmSettings(timeout_min=1, signal_delay_s=50))
+    seen: list[int] = []
+
+    def wait_for_the_limit(_: int, event: int) -> None:
+        seen.append(event)
+        if seen == [1]:
+            job = job_of(queue)
+            wait_for(lambda: "BeginTime" in {standing.reason for standing in (queue.active() or {}).values()}, 150)
+            subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)
+        (tmp_path / f"go{event}").touch()
+
+    (tmp_path / "go0").touch()
+    executor = slurm_executor(tmp_path / "slurm", queue)
+    (outcome,) = executor.run(count, [(str(tmp_path), 0)], wait_for_the_limit, count_on)
+    assert (outcome.result, seen) == (3, [1, 2, 3])
+    assert (tmp_path / "counted").read_text() == "123"
+
+
+@needs_slurm
+def test_what_slurm_refuses_is_said(tmp_path: Path) -> None:
+    queue = SlurmQueue(SlurmSettings(partition="nowhere"))
+    with pytest.raises(BenchError, match="Slurm refuses the jobs: invalid partition specified: nowhere; "):
+        slurm_executor(tmp_path, queue).run(square, [3], lambda *_: None)
+    assert left_in(tmp_path) == []
