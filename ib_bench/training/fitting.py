@@ -194,9 +194,7 @@ def silent() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's, of torch
-            warnings.filterwarnings(
-                "ignore", message=".*`srun` command is available"
-            )  # Slurm is there; not our business
+            warnings.filterwarnings("ignore", message="The `srun` command is available")  # wherever Slurm is installed
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
