@@ -25,6 +25,7 @@ COMMANDS = {
     "sharing": ("sharing", "measure the sharing factor kappa: N* at each length alone against all lengths together"),
     "extrapolate": ("extrapolate", "train on the largest training set and measure accuracy at longer lengths"),
     "run": ("run", "run a suite: many searches, side by side"),
+    "status": ("status", "what runs on a store, how far it is, and what has failed"),
     "results": ("results", "list searches and their verdicts"),
     "trials": ("trials", "list the trials of searches"),
     "report": ("report", "write every table and figure of the study, and one HTML page with all of them"),
@@ -65,9 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BenchError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut this short
-        print(f"\n{prog}: interrupted; finished trials are kept", file=sys.stderr)
+        said = str(interrupt) or "interrupted; finished trials are kept"
+        print(f"\n{prog}: {said}", file=sys.stderr)
         if command in ("search", "sharing", "extrapolate", "run"):
             print(f"go on with: {shlex.join(['ib-bench', *arguments])}", file=sys.stderr)
         return EXIT_INTERRUPTED

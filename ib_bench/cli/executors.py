@@ -12,8 +12,10 @@ from ib_bench.execution.executor import Executor
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.processes import Processes
 from ib_bench.execution.ray import Ray, RaySettings
+from ib_bench.execution.slurm import Slurm
+from ib_bench.execution.slurm_settings import SlurmSettings
 
-ExecutorName = Literal["inline", "processes", "ray"]
+ExecutorName = Literal["inline", "processes", "ray", "slurm"]
 
 
 def add_executor_arguments(parser: Any) -> None:
@@ -22,7 +24,8 @@ def add_executor_arguments(parser: Any) -> None:
         "--executor",
         type=ExecutorName,
         default="processes",
-        help="Where searches run: in this process, in worker processes of this machine, or on a Ray cluster.",
+        help="Where searches run: in this process, in worker processes of this machine, on a Ray cluster, or as job "
+        "arrays of Slurm.",
     )
     parser.add_argument(
         "--workers",
@@ -30,6 +33,12 @@ def add_executor_arguments(parser: Any) -> None:
         help="Worker processes, each with a search; as many as there are GPUs, or else CPU cores, if left out.",
     )
     parser.add_class_arguments(RaySettings, "ray")
+    parser.add_class_arguments(SlurmSettings, "slurm")
+    parser.add_argument(
+        "--collect",
+        action="store_true",
+        help="With the executor slurm: take what has finished, submit nothing, and do not wait.",
+    )
 
 
 def chosen_executor(options: Namespace) -> Executor:
@@ -40,13 +49,22 @@ def chosen_executor(options: Namespace) -> Executor:
     """
     name, workers = options.executor, options.workers
     require(workers is None or workers >= 1, "workers", workers, "an integer of at least 1")
-    if workers is not None and name != "processes":
-        raise BenchError(f"workers is an option of the executor processes, got {workers} with {name}")
-    settings = RaySettings(**options.ray)
+    ray, slurm = RaySettings(**options.ray), SlurmSettings(**options.slurm)
+    given = {
+        "workers": ("processes", workers is not None),
+        "ray.*": ("ray", ray != RaySettings()),
+        "slurm.*": ("slurm", slurm != SlurmSettings()),
+        "collect": ("slurm", options.collect),
+    }
+    for option, (executor, is_given) in given.items():
+        if is_given and name != executor:
+            raise BenchError(
+                f"{option} must be left out with the executor {name}; it belongs to the executor {executor}"
+            )
     if name == "ray":
-        return Ray(settings)
-    if settings != RaySettings():
-        raise BenchError(f"ray.* are options of the executor ray, got them with {name}")
+        return Ray(ray)
+    if name == "slurm":
+        return Slurm(slurm, call_id=lambda remote: remote.job.key, collect_only=options.collect)
     return Inline() if name == "inline" else _processes(workers)
 
 

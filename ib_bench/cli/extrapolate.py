@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ib_bench.cli.experiments import resolved_config, search_job, search_parser
+from ib_bench.cli.jobs import run_jobs
 from ib_bench.cli.parsing import parse
-from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.wandb import log_quietly
 from ib_bench.execution.inline import Inline
 from ib_bench.report.tables import OutputFormat, extrapolation_table, to_json
@@ -33,7 +33,9 @@ def main(command: str, arguments: Sequence[str]) -> int:
     config = resolved_config(parser, options)
     search = search_job(config, SearchSettings(**options.search), options)
     max_length = config["data"]["init_args"]["max_length"]
-    (outcome,) = run_jobs([ExtrapolationJob(search, settings, max_length)], Inline(), "extrapolations")
+    (outcome,) = run_jobs(
+        [ExtrapolationJob(search, settings, max_length)], Inline(), "extrapolations", options.log_file
+    )
     if (record := outcome.result) is None:
         raise outcome.error or RuntimeError("the extrapolation returned nothing")
     log_quietly(Records(extrapolations=[record]), search.wandb, group=None)

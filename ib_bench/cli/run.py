@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,13 @@ from rich.text import Text
 
 from ib_bench.cli.executors import add_executor_arguments, chosen_executor, num_workers
 from ib_bench.cli.experiments import add_output_arguments
+from ib_bench.cli.jobs import run_jobs
 from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.plan import Plan, data_parameters, make_plan
-from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.suites import find_suite
 from ib_bench.cli.wandb import log_quietly
 from ib_bench.execution.executor import Executor, Outcome
+from ib_bench.execution.slurm_driver import UnfinishedError
 from ib_bench.report.figures import min_train_size_figure
 from ib_bench.report.results import collect
 from ib_bench.report.study_tables import (
@@ -115,8 +117,8 @@ def _run(name: str, plan: Plan, options: Namespace, executor: Executor) -> int:
     figures = Path(options.figures)
     require_writable_folder("figures", options.figures)
     searches, extrapolations = list(plan.searches.values()), list(plan.extrapolations.values())
-    outcomes = dict(zip(plan.searches, run_jobs(searches, executor), strict=True))
-    measured = run_jobs(extrapolations, executor, "extrapolations")
+    outcomes = dict(zip(plan.searches, run_jobs(searches, executor, log_file=options.log_file), strict=True))
+    measured = run_jobs(extrapolations, executor, "extrapolations", options.log_file)
     records = {key: outcome.result for key, outcome in outcomes.items() if outcome.result is not None}
     lengths = [outcome.result for outcome in measured if outcome.result is not None]
     with Store(options.store) as store:
@@ -153,7 +155,10 @@ def _trial_keys(searches: Iterable[SearchRecord], extrapolations: Iterable[Extra
 
 
 def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[Outcome[Any]], console: Console) -> int:
-    failures = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
+    ended = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
+    failures = [(job, error) for job, error in ended if not isinstance(error, UnfinishedError)]
+    for reason, count in Counter(str(error) for _, error in ended if isinstance(error, UnfinishedError)).items():
+        console.print(f"{count} of {len(jobs)} not finished: {reason}", soft_wrap=True)
     for job, error in failures:
         console.print("[bold red]failed[/bold red]", Text(f"{job.label}: {error!r}"), soft_wrap=True)
     if failures:

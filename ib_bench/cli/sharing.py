@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ib_bench.cli.executors import add_executor_arguments, chosen_executor
 from ib_bench.cli.experiments import resolved_config, search_job, search_parser
+from ib_bench.cli.jobs import run_jobs
 from ib_bench.cli.parsing import parse
-from ib_bench.cli.progress import run_jobs
 from ib_bench.cli.wandb import log_quietly
 from ib_bench.report.tables import OutputFormat, sharing_row, sharing_table, to_json
 from ib_bench.report.terminal import show
@@ -30,7 +30,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     joint = search_job(resolved_config(parser, options), SearchSettings(**options.search), options)
     parts = sharing_jobs(joint)
     records = []
-    for outcome in run_jobs([joint, *parts.values()], executor):
+    for outcome in run_jobs([joint, *parts.values()], executor, log_file=options.log_file):
         if outcome.result is None:
             raise outcome.error or RuntimeError("a search returned nothing")
         records.append(outcome.result)

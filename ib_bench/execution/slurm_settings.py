@@ -15,18 +15,18 @@ _OURS = ("array", "error", "job-name", "open-mode", "output", "requeue", "signal
 class SlurmSettings:
     """How array tasks are submitted; names are those of Slurm and submitit.
 
-    Attributes:
+    Args:
         folder: for what tasks write; every node must see it, and the same folder finds them again.
-        partition: where tasks run; None for the cluster's default.
+        partition: where tasks run; null takes the cluster's default.
         timeout_min: time limit of a task, in minutes. A task that reaches it is queued again and goes on from its
             finished trials, so it needs to be longer than the longest trial, not than a search.
         max_num_timeout: how often a task is queued again because its time was up.
         max_attempts: how many tasks may end without a result of a search before the search is given up.
         cpus_per_task: cores of a task.
         gpus_per_node: GPUs of a task.
-        mem_gb: memory of a task, in GB; None for the cluster's default.
-        account: that pays; None for the user's default.
-        qos: quality of service; None for the default.
+        mem_gb: memory of a task, in GB; null takes the cluster's default.
+        account: that pays; null takes the user's default.
+        qos: quality of service; null takes the default.
         chunk_size: searches of one task, done one after the other; more than one spares short searches the start of a
             process each.
         max_parallel: tasks of an array that run at once, at most. An array has up to 1,000 tasks.

@@ -141,7 +141,7 @@ def sharing_row(sharing: Sharing) -> Json:
 
 
 def _verdict_cells(record: SearchRecord) -> list[str | Text]:
-    counts = [str(record.num_trials), _duration(record.wall_time_s)]
+    counts = [str(record.num_trials), duration(record.wall_time_s)]
     return [Text(record.verdict, style="bold"), _bracket(record), *counts]
 
 
@@ -190,7 +190,7 @@ def plan_table(name: str, counts: Mapping[str, tuple[int, int]], estimate: Estim
         num_workers: that it is for.
     """
     times = {"at most": estimate.max_time_s, "likely": estimate.likely_time_s}
-    told = ", ".join(f"{word} {_duration(time)}" for word, time in times.items() if time is not None)
+    told = ", ".join(f"{word} {duration(time)}" for word, time in times.items() if time is not None)
     unknown = "no estimate: the store holds no trials of one of the models"
     table = plain_table()
     table.add_column("")
@@ -247,7 +247,8 @@ def _bracket(record: SearchRecord) -> str:
     return f"({failing:,}, {'∞' if succeeding is None else f'{succeeding:,}'}]"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time for people, such as ``1h 05m``, ``2m 06s`` or ``7s``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s" if minutes else f"{rest}s"

@@ -1,0 +1,85 @@
+"""``ib-bench status``: what runs on a store, how far it is, and what has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+from rich.text import Text
+
+from ib_bench.cli.parsing import DEFAULT_STORE, parse
+from ib_bench.report.tables import OutputFormat, duration, to_json
+from ib_bench.report.terminal import plain_table, show, titled
+from ib_bench.results.run_status import RunningJob, RunStatus, run_statuses
+from ib_bench.results.store import Store
+
+
+def main(command: str, arguments: Sequence[str]) -> int:
+    """Tell of every command that runs on a store, or was the last to run on it."""
+    parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
+    parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store.")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    options = parse(parser, arguments)
+    with Store(options.store, create=False) as store:
+        statuses = run_statuses(store)
+    if options.format == "json":
+        rows = [{**asdict(each), "state": _state(each), "time_left_s": each.time_left_s} for each in statuses]
+        print(to_json(rows), end="")
+        return 0
+    console = Console()
+    if not statuses:
+        console.print(f"nothing has run on {options.store} yet", soft_wrap=True)
+    for status in statuses:
+        _print(status, console)
+    return 0
+
+
+def _print(status: RunStatus, console: Console) -> None:
+    done = status.num_stored + status.num_finished
+    counts = [f"{done} of {status.num_jobs} {status.what}", f"{len(status.failures)} failed"]
+    if status.max_evaluations:
+        counts.append(f"{status.num_evaluations / status.max_evaluations:.0%} of the sizes")
+    if status.time_left_s is not None and not status.is_gone:
+        counts.append(f"{duration(status.time_left_s)} left at this rate")
+    times = [f"since {status.started_at}", f"last news {_ago(status.updated_at)} ago"]
+    where = f"{status.host}, process {status.pid}, executor {status.executor}"
+    table = plain_table()
+    for column in ("running", "where", "for", "N", "size", "trial", "step", "loss"):
+        table.add_column(
+            column, justify="left" if column in ("running", "where") else "right", no_wrap=column != "running"
+        )
+    for job in status.jobs:
+        table.add_row(*_cells(job))
+    title = f"{status.command}: {_state(status)}"
+    note = "\n".join([" · ".join(counts), " · ".join(times), where])
+    if status.jobs:
+        show(titled(title, table, note), console)
+    else:
+        console.print(Text(f"{title}\n{note}"), soft_wrap=True)
+    for label, error in status.failures:
+        console.print("[bold red]failed[/bold red]", Text(f"{label}: {error}"), soft_wrap=True)
+    console.print()
+
+
+def _cells(job: RunningJob) -> list[str]:
+    return [
+        job.label,
+        job.place,
+        _ago(job.started_at),
+        "" if job.size is None else f"{job.size:,}",
+        f"{job.num_evaluations + 1}/{job.max_evaluations}",
+        f"{job.num_trials}/{job.max_trials}",
+        f"{job.num_steps:,}/{job.max_steps:,}",
+        "" if job.val_loss is None else f"{job.val_loss:.1e}",
+    ]
+
+
+def _state(status: RunStatus) -> str:
+    return "killed" if status.is_gone else status.state
+
+
+def _ago(time: str) -> str:
+    return duration((datetime.now(timezone.utc) - datetime.fromisoformat(time)).total_seconds())

@@ -1,0 +1,192 @@
+"""Whoever follows jobs while they run: a display, the store's list of running commands, a log file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import socket
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Any
+
+from ib_bench.errors import BenchError
+from ib_bench.results.run_status import RunningJob, RunStatus, forget_past_runs, put_run_status, utc_now
+from ib_bench.results.store import Store
+from ib_bench.runner import Job, Progress
+
+_STATUS_INTERVAL_S = 2.0
+
+
+class Watcher(ABC):
+    """Is entered before jobs run, told their progress, and left when all have ended or something was raised."""
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave(interrupted=kind is not None)
+
+    @abstractmethod
+    def show(self, index: int, newest: Progress) -> None:
+        """There is news of the job with this index."""
+
+    @abstractmethod
+    def leave(self, interrupted: bool) -> None:
+        """There is no more to come."""
+
+
+class StatusKeeper(Watcher):
+    """Keeps in the store what this command does, for ``ib-bench status``.
+
+    Args:
+        jobs: that run.
+        num_stored: how many others were in the store already.
+        what: they are, in the plural.
+        executor: name of where they run.
+    """
+
+    def __init__(self, jobs: Sequence[Job[Any]], num_stored: int, what: str, executor: str) -> None:
+        self._jobs = jobs
+        self._newest: dict[int, Progress] = {}
+        self._started_at: dict[int, str] = {}
+        self._failures: dict[int, str] = {}
+        self._store = Store(jobs[0].store)
+        self._status = RunStatus(
+            command=shlex.join(["ib-bench", *sys.argv[1:]]),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            executor=executor,
+            what=what,
+            started_at=utc_now(),
+            updated_at=utc_now(),
+            state="running",
+            num_jobs=num_stored + len(jobs),
+            num_stored=num_stored,
+            max_evaluations=sum(job.max_evaluations for job in jobs),
+        )
+        forget_past_runs(self._store)
+        self._put("running")
+
+    def show(self, index: int, newest: Progress) -> None:
+        """See :class:`Watcher`."""
+        self._newest[index] = newest
+        self._started_at.setdefault(index, utc_now())
+        if newest.error is not None:
+            self._failures[index] = newest.error
+        elif index in self._failures:
+            del self._failures[index]
+        if time.monotonic() - self._put_at >= _STATUS_INTERVAL_S:
+            self._put("running")
+
+    def leave(self, interrupted: bool) -> None:
+        """See :class:`Watcher`."""
+        try:
+            self._put("interrupted" if interrupted else "ended")
+        except BenchError:
+            if not interrupted:  # else what was raised says more
+                raise
+        finally:
+            self._store.close()
+
+    def _put(self, state: str) -> None:
+        ended = {index for index, newest in self._newest.items() if newest.ended}
+        under_way = sorted(self._newest.keys() - ended)
+        evaluations = [
+            self._jobs[index].max_evaluations if index in ended else newest.num_evaluations
+            for index, newest in self._newest.items()
+        ]
+        self._status = replace(
+            self._status,
+            updated_at=utc_now(),
+            state=state,
+            num_finished=len(ended) - len(self._failures),
+            failures=[(self._jobs[index].label, error) for index, error in self._failures.items()],
+            num_evaluations=sum(evaluations),
+            jobs=[self._running_job(index) for index in under_way] if state == "running" else [],
+        )
+        put_run_status(self._store, self._status)
+        self._put_at = time.monotonic()
+
+    def _running_job(self, index: int) -> RunningJob:
+        job, newest = self._jobs[index], self._newest[index]
+        return RunningJob(
+            label=job.label,
+            place=newest.place,
+            started_at=self._started_at[index],
+            size=newest.size,
+            num_evaluations=newest.num_evaluations,
+            max_evaluations=job.max_evaluations,
+            num_trials=newest.num_trials,
+            max_trials=len(job.settings.grid()),
+            num_steps=newest.num_steps,
+            max_steps=job.settings.max_steps,
+            val_loss=newest.val_loss,
+        )
+
+
+class LogFile(Watcher):
+    """Writes a line for everything that happens to a file, which may be there already.
+
+    Args:
+        path: of the file.
+        jobs: that run.
+        num_stored: how many others were in the store already.
+        what: they are, in the plural.
+        executor: name of where they run.
+
+    Raises:
+        BenchError: the file cannot be written.
+    """
+
+    def __init__(self, path: str, jobs: Sequence[Job[Any]], num_stored: int, what: str, executor: str) -> None:
+        self._jobs = jobs
+        self._what = what
+        self._newest: dict[int, Progress] = {}
+        self._handler = _file_handler(path)
+        self._log(f"{len(jobs)} {what} to run, {num_stored} in the store; executor {executor}")
+
+    def show(self, index: int, newest: Progress) -> None:
+        """See :class:`Watcher`."""
+        old, label = self._newest.get(index), self._jobs[index].label
+        self._newest[index] = newest
+        if old is None:
+            self._log(f"{label}: started in {newest.place}")
+        if newest.error is not None:
+            self._log(f"{label}: failed: {newest.error}", logging.ERROR)
+        elif newest.verdict is not None:
+            self._log(f"{label}: {newest.verdict}")
+        elif old is not None and newest.num_evaluations > old.num_evaluations:
+            of = self._jobs[index].max_evaluations
+            self._log(f"{label}: {newest.num_evaluations} of at most {of} sizes judged, the last was {old.size}")
+
+    def leave(self, interrupted: bool) -> None:
+        """See :class:`Watcher`."""
+        verdicts = sum(newest.verdict is not None for newest in self._newest.values())
+        failures = sum(newest.error is not None for newest in self._newest.values())
+        self._log(f"{'interrupted' if interrupted else 'ended'}: {verdicts} {self._what} finished, {failures} failed")
+        self._handler.close()
+
+    def _log(self, message: str, level: int = logging.INFO) -> None:
+        self._handler.handle(logging.LogRecord("ib_bench", level, "", 0, message, None, None))
+
+
+class _UtcFormatter(logging.Formatter):
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="seconds")
+
+
+def _file_handler(path: str) -> logging.FileHandler:
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"log_file must be a file that can be written, got {path!r}: {error.strerror}") from error
+    handler.setFormatter(_UtcFormatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler

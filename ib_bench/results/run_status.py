@@ -1,0 +1,142 @@
+"""What commands that run are doing, kept in the store for others to see."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+
+from ib_bench.results.store import Store
+
+
+@dataclass(frozen=True)
+class RunningJob:
+    """A search or extrapolation that is under way.
+
+    Attributes:
+        label: what it is, in a few words.
+        place: host and process that it runs in.
+        started_at: UTC, ISO 8601.
+        size: number of training sequences that is being tried, or None.
+        num_evaluations: sizes judged so far.
+        max_evaluations: sizes that are tried at most.
+        num_trials: trials of this size so far, the one in training included.
+        max_trials: configurations of the grid.
+        num_steps: optimizer steps of the trial in training.
+        max_steps: of each trial.
+        val_loss: its newest validation loss, in nats.
+    """
+
+    label: str
+    place: str
+    started_at: str
+    size: int | None
+    num_evaluations: int
+    max_evaluations: int
+    num_trials: int
+    max_trials: int
+    num_steps: int
+    max_steps: int
+    val_loss: float | None
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A command that runs jobs, or has run them.
+
+    Attributes:
+        command: as it was given.
+        host: that it runs on.
+        pid: of its process there.
+        executor: where its jobs run.
+        what: they are, in the plural.
+        started_at: UTC, ISO 8601.
+        updated_at: UTC, ISO 8601.
+        state: ``running``, ``ended``, or ``interrupted``; a command that was killed stays ``running``.
+        num_jobs: how many there are in all.
+        num_stored: how many of them were in the store already.
+        num_finished: how many have ended with a result, without those.
+        failures: of those that have ended without: what they are and why.
+        num_evaluations: sizes judged, those that finished searches did not need included.
+        max_evaluations: sizes that there are to judge at most.
+        jobs: those under way.
+    """
+
+    command: str
+    host: str
+    pid: int
+    executor: str
+    what: str
+    started_at: str
+    updated_at: str
+    state: str
+    num_jobs: int
+    num_stored: int
+    num_finished: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    num_evaluations: int = 0
+    max_evaluations: int = 0
+    jobs: list[RunningJob] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """By which it is kept."""
+        return f"{self.host}:{self.pid}:{self.what}"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its process is no more, as far as can be told from here, though it has not said so."""
+        return self.state == "running" and self.host == socket.gethostname() and not _is_alive(self.pid)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the start to the last news."""
+        return (datetime.fromisoformat(self.updated_at) - datetime.fromisoformat(self.started_at)).total_seconds()
+
+    @property
+    def time_left_s(self) -> float | None:
+        """Seconds it will take, if the sizes to come take as long as those judged; None before the first."""
+        if not self.num_evaluations or self.state != "running":
+            return None
+        return self.elapsed_s / self.num_evaluations * (self.max_evaluations - self.num_evaluations)
+
+
+def utc_now() -> str:
+    """ISO 8601, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def put_run_status(store: Store, status: RunStatus) -> None:
+    """Keep the newest state of a command."""
+    store.put_run(status.key, json.dumps(asdict(status)))
+
+
+def run_statuses(store: Store) -> list[RunStatus]:
+    """Of all commands that the store knows of, in the order in which they began."""
+    return [_run_status(text) for text in store.runs().values()]
+
+
+def forget_past_runs(store: Store) -> None:
+    """Forget commands that have ended or are gone."""
+    for status in run_statuses(store):
+        if status.state != "running" or status.is_gone:
+            store.remove_run(status.key)
+
+
+def _run_status(text: str) -> RunStatus:
+    data = json.loads(text)
+    jobs = [RunningJob(**job) for job in data["jobs"]]
+    failures = [(label, error) for label, error in data["failures"]]
+    return RunStatus(**{**data, "jobs": jobs, "failures": failures})
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
