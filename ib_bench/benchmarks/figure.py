@@ -22,7 +22,7 @@ class Figure:
         benchmark: that measured it.
         what: was measured.
         value: the number.
-        unit: ``x`` for a ratio, ``s``, ``GB``, ``%``.
+        unit: ``x`` for a ratio, ``s``, ``ms``, ``GB``, ``%``.
         target: the most that it should be, or the least where ``at_least`` is set; None where there is no target.
         at_least: which of the two ``target`` is.
         note: what the number comes from, such as the two timings of a ratio.

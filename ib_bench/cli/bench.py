@@ -17,6 +17,7 @@ from ib_bench.benchmarks.figure import Figure, OnRound
 from ib_bench.benchmarks.large_store import large_store
 from ib_bench.benchmarks.naive_search import searches
 from ib_bench.benchmarks.reference import futility, warm_start
+from ib_bench.benchmarks.scheduling import scheduling
 from ib_bench.benchmarks.sequences import sequences
 from ib_bench.benchmarks.startup import startup
 from ib_bench.benchmarks.training_step import training_steps
@@ -37,6 +38,7 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Figure]]] = {
     "vectorize": lambda options, on_round: stacked_grids(min(30, options.steps), options.rounds, on_round),
     "warm_start": lambda options, on_round: warm_start(),
     "futility": lambda options, on_round: futility(),
+    "scheduling": lambda options, on_round: scheduling(on_round),
 }
 """What can be measured, by name."""
 

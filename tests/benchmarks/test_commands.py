@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ib_bench.benchmarks.large_store import TRIALS_PER_SEARCH, large_store, write_made_up_store
+from ib_bench.benchmarks.scheduling import scheduling
 from ib_bench.benchmarks.startup import startup
 from ib_bench.cli import bench, main
 from ib_bench.report.results import collect
@@ -41,6 +42,13 @@ def test_the_start_of_commands_is_timed() -> None:
     figures = startup(num_rounds=1, on_round=quiet)
     assert [figure.target for figure in figures] == [0.3, 0.3, None, 6.0]
     assert all(figure.value > 0 for figure in figures)
+
+
+@pytest.mark.system
+def test_calls_that_do_nothing_are_timed() -> None:
+    figures = scheduling(quiet, num_calls=3)
+    assert [figure.target for figure in figures] == [None, 5.0]
+    assert all(figure.value >= 0 for figure in figures)
 
 
 def test_bench_prints_figures_for_programs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
