@@ -169,6 +169,8 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise _explained(self.path, str(error)) from error
+        except UnicodeDecodeError as error:  # Python cannot read the message, which quotes what is damaged
+            raise damaged(self.path, "malformed database schema") from error
 
 
 def damaged(path: Path, reason: str) -> DamagedStoreError:
@@ -182,7 +184,7 @@ def damaged(path: Path, reason: str) -> DamagedStoreError:
 
 def _explained(path: Path, reason: str) -> StoreError:
     """SQLite's reason with what helps."""
-    if "malformed" in reason:
+    if "malformed" in reason or "no such" in reason:  # tables and columns are always the same
         return damaged(path, reason)
     if "not a database" in reason:
         return DamagedStoreError(

@@ -84,11 +84,12 @@ class Store(RecordStore):
     def trials_by_experiment(self) -> dict[str, list[str]]:
         """Keys of the trials of each experiment, which is given as JSON with sorted keys."""
         experiment = "json_extract(record, '$.config.experiment')"
-        canonical: dict[str, str] = {}
+        where = f"json_valid(record) AND json_valid({experiment})"
+        canonical: dict[bytes, str] = {}
         keys: dict[str, list[str]] = {}
-        for key, text in self.database.rows(f"SELECT key, {experiment} FROM trials WHERE json_valid(record)"):
+        for key, text in self.database.rows(f"SELECT key, {experiment} FROM trials WHERE {where}"):
             if text not in canonical:
-                canonical[text] = json.dumps(json.loads(text or "null"), sort_keys=True)
+                canonical[text] = json.dumps(json.loads(_text(text)), sort_keys=True)
             keys.setdefault(canonical[text], []).append(_text(key))
         return keys
 
