@@ -32,6 +32,7 @@ COMMANDS = {
     "claims": ("claims", "check what the paper claims against the records"),
     "wandb": ("wandb", "log a store to Weights & Biases, or build the project's dashboard there"),
     "store": ("store", "look after a store: check, export, merge, vacuum"),
+    "doctor": ("doctor", "look whether everything is in order here: versions, devices, executors, store, W&B"),
     "ls": ("ls", "list tasks, supervision regimes, length distributions, models and suites"),
     "bench": ("bench", "time a training step side by side with simpler loops"),
 }

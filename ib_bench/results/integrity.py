@@ -13,7 +13,7 @@ from ib_bench.results.keys import is_hash_of_config
 from ib_bench.results.records import SearchRecord
 from ib_bench.results.store import READERS, Store
 
-State = Literal["ok", "warning", "damaged"]
+State = Literal["ok", "warning", "damaged", "failure"]
 OnProgress = Callable[[int, int], None]
 """Is told how many records have been looked at, of how many."""
 
@@ -27,7 +27,7 @@ class Finding:
 
     Attributes:
         check: what was looked at.
-        state: ``warning`` is nothing that harms results.
+        state: ``warning`` is nothing that harms results; a store is ``damaged``, anything else is a ``failure``.
         text: the finding in a sentence.
         names: keys of records, or names of files, that it is about.
     """

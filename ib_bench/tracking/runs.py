@@ -68,7 +68,12 @@ def resolved_mode(settings: WandbSettings) -> WandbMode:
     known: dict[str, WandbMode] = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline"}
     require(not named or named in {*known, "disabled"}, "WANDB_MODE", named, "online, offline or disabled")
     mode = settings.mode or known.get(named or "", "disabled" if named else None)
-    return mode or ("online" if wandb.login(prompt=False, verify=False) else "offline")
+    return mode or ("online" if has_api_key() else "offline")
+
+
+def has_api_key() -> bool:
+    """Whether there is an API key; W&B does not look for one where ``WANDB_MODE`` is offline or disabled."""
+    return wandb.login(prompt=False, verify=False)
 
 
 def logged_runs(settings: WandbSettings) -> set[str]:

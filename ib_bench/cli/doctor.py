@@ -1,0 +1,155 @@
+"""``ib-bench doctor``: whether everything is in order on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from jsonargparse import ArgumentParser
+from rich.console import Console
+
+from ib_bench.cli.parsing import DEFAULT_STORE, parse
+from ib_bench.cli.self_test import self_test
+from ib_bench.errors import BenchError, StoreError
+from ib_bench.execution.processes import num_cores
+from ib_bench.report.findings import findings_table
+from ib_bench.report.tables import OutputFormat, to_json
+from ib_bench.report.terminal import show
+from ib_bench.results.integrity import Finding, quick_check
+from ib_bench.results.store import Store
+from ib_bench.tracking.settings import WandbSettings
+from ib_bench.training.acceleration import cpp_compiler
+
+_PACKAGES = ("ib_bench", "torch", "lightning", "torchmetrics", "numpy", "wandb")
+_EXTRAS = {"ray": "ray", "submitit": "slurm", "pyarrow": "parquet", "wandb_workspaces": "workspaces"}
+"""Packages that are not always installed, and the extra that installs each."""
+
+_LOW_DISK_GB = 1.0
+_GB = 1e9
+
+
+def main(command: str, arguments: Sequence[str]) -> int:
+    """Look at everything, and print a line for each; exit code 1 if something fails."""
+    parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
+    parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store, if there is one.")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    options = parse(parser, arguments)
+    findings = []
+    with Console(stderr=True).status("looking") as status:
+        for finding in _findings(Path(options.store)):
+            findings.append(finding)
+            status.update(f"looking; last at {finding.check}")
+    if options.format == "json":
+        print(to_json([asdict(finding) for finding in findings]), end="")
+    else:
+        show(findings_table(findings, f"ib-bench on {platform.node()}, {platform.platform()}"))
+    return int(any(finding.state in ("damaged", "failure") for finding in findings))
+
+
+def _findings(store: Path) -> Iterator[Finding]:
+    yield _versions()
+    yield from _devices()
+    yield from _executors()
+    yield _disk(store)
+    yield _store(store)
+    yield _wandb()
+    for accelerator in ("cpu", *_accelerators()):
+        yield self_test(accelerator)
+
+
+def _versions() -> Finding:
+    found = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
+    extras = {name: _version_of(name) for name in _EXTRAS}
+    installed = [f"{name} {number}" for name, number in extras.items() if number is not None]
+    missing = [f"{name} (pip install 'ib_bench[{_EXTRAS[name]}]')" for name, number in extras.items() if number is None]
+    without = f"; without {', '.join(missing)}" if missing else ""
+    return Finding("versions", "ok", ", ".join(found + installed) + without)
+
+
+def _devices() -> Iterator[Finding]:
+    threads = f"{num_cores()} cores of {os.cpu_count()} may be used, torch uses {torch.get_num_threads()} threads"
+    yield Finding("CPU", "ok", threads)
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        text = f"{torch.cuda.get_device_name(index)}, {total / _GB:.1f} GB, {free / _GB:.1f} GB of it free"
+        yield Finding(f"GPU {index}", "ok", text)
+    if torch.backends.mps.is_available():
+        yield Finding("GPU", "ok", "Apple's, through MPS")
+    if not _accelerators():
+        yield Finding("GPU", "ok", "none; trainings run on the CPU")
+    compiler = cpp_compiler()
+    text = compiler or "none (g++ or clang++, or what CXX names): search.compile does nothing on the CPU"
+    yield Finding("C++ compiler", "warning" if compiler is None else "ok", text)
+
+
+def _accelerators() -> list[str]:
+    """Lightning's names of those beside the CPU."""
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [name for name, available in found.items() if available]
+
+
+def _executors() -> Iterator[Finding]:
+    yield Finding("processes", "ok", f"{num_cores()} side by side, one for each core")
+    ray, submitit = _version_of("ray"), _version_of("submitit")
+    yield Finding("ray", "ok", "available" if ray else "not available: pip install 'ib_bench[ray]'")
+    sbatch = shutil.which("sbatch")
+    missing = [] if submitit else ["pip install 'ib_bench[slurm]'"]
+    missing += [] if sbatch else ["there is no sbatch here"]
+    text = f"not available: {', '.join(missing)}" if missing else f"available, by {sbatch}"
+    yield Finding("slurm", "ok", text)
+
+
+def _disk(store: Path) -> Finding:
+    folder = next(path for path in store.absolute().parents if path.exists())
+    free = shutil.disk_usage(folder).free / _GB
+    if not os.access(folder, os.W_OK):
+        return Finding(
+            "disk", "warning", f"{folder} cannot be written; a store can only be made elsewhere, with --store"
+        )
+    return Finding("disk", "ok" if free >= _LOW_DISK_GB else "warning", f"{free:,.1f} GB free in {folder}")
+
+
+def _store(path: Path) -> Finding:
+    if not path.exists():
+        return Finding("store", "ok", f"there is no {path} yet; a search makes it")
+    try:
+        with Store(path, create=False) as store:
+            found, num_trials = quick_check(store), store.num_trials()
+    except StoreError as error:
+        return Finding("store", "damaged", str(error))
+    more = f"{num_trials:,} trials; `ib-bench store check` also looks at each record"
+    return Finding("store", found.state, f"{path}: {found.text}" + (f", {more}" if found.state == "ok" else ""))
+
+
+def _wandb() -> Finding:
+    """What W&B would do, without asking its server."""
+    os.environ.setdefault("WANDB_SILENT", "true")  # or its login asks the server who we are
+    from ib_bench.tracking.runs import has_api_key, resolved_mode  # noqa: PLC0415 (only now it is silent)
+
+    named = os.environ.get("WANDB_MODE")
+    try:
+        mode = resolved_mode(WandbSettings())
+    except BenchError as error:
+        return Finding("W&B", "failure", str(error))
+    because = (
+        f"as WANDB_MODE is {named}" if named else "as there is an API key" if mode == "online" else "without API key"
+    )
+    if mode == "online" and not has_api_key():
+        return Finding("W&B", "warning", f"{mode} {because}, but there is no API key: wandb login, or WANDB_API_KEY")
+    return Finding("W&B", "ok", f"{mode}, {because}; its server was not asked")
+
+
+def _version_of(name: str) -> str | None:
+    if importlib.util.find_spec(name) is None:
+        return None
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "of unknown version"
