@@ -17,7 +17,7 @@ from rich.console import Console
 
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.cli.self_test import self_test
-from ib_bench.errors import BenchError, StoreError
+from ib_bench.errors import BenchError, DamagedStoreError, StoreError
 from ib_bench.execution.processes import num_cores
 from ib_bench.report.findings import findings_table
 from ib_bench.report.tables import OutputFormat, to_json
@@ -123,7 +123,7 @@ def _store(path: Path) -> Finding:
         with Store(path, create=False) as store:
             found, num_trials = quick_check(store), store.num_trials()
     except StoreError as error:
-        return Finding("store", "damaged", str(error))
+        return Finding("store", "damaged" if isinstance(error, DamagedStoreError) else "failure", str(error))
     more = f"{num_trials:,} trials; `ib-bench store check` also looks at each record"
     return Finding("store", found.state, f"{path}: {found.text}" + (f", {more}" if found.state == "ok" else ""))
 
@@ -138,11 +138,10 @@ def _wandb() -> Finding:
         mode = resolved_mode(WandbSettings())
     except BenchError as error:
         return Finding("W&B", "failure", str(error))
-    because = (
-        f"as WANDB_MODE is {named}" if named else "as there is an API key" if mode == "online" else "without API key"
-    )
+    found = "as there is an API key" if mode == "online" else "as there is no API key"
+    because = f"as WANDB_MODE is {named}" if named else found
     if mode == "online" and not has_api_key():
-        return Finding("W&B", "warning", f"{mode} {because}, but there is no API key: wandb login, or WANDB_API_KEY")
+        return Finding("W&B", "warning", f"{mode}, {because}, but there is no API key: wandb login, or WANDB_API_KEY")
     return Finding("W&B", "ok", f"{mode}, {because}; its server was not asked")
 
 

@@ -193,6 +193,7 @@ def _explained(path: Path, reason: str) -> StoreError:
         )
     hints = {
         "full": "what is stored is kept: make room on the disk and repeat the command",
+        "unable to open": "its folder must be there and be writable, or choose another file with --store",
         "readonly": "make the file and its folder writable, or choose another file with --store",
         "locked": "another process uses it; repeat the command when that has ended",
     }
