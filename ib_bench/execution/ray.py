@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ib_bench.errors import BenchError, require
+from ib_bench.errors import BenchError, FatalError, require
 from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work, picklable
 
 _POLL_S = 0.1
@@ -122,6 +122,8 @@ class _Calls:
                     outcome = self._outcome(call, index)
                     if outcome is None:
                         pending[self._submit(index)] = index
+                    elif isinstance(outcome.error, FatalError):
+                        raise outcome.error
                     else:
                         outcomes[index] = outcome
         except BaseException:

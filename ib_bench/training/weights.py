@@ -97,7 +97,8 @@ class BestWeights:
             torch.save(weights, unfinished)
             unfinished.replace(path)
         finally:
-            unfinished.unlink(missing_ok=True)
+            if unfinished.exists():
+                unfinished.unlink()
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.pt"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import ray
 
-from ib_bench.errors import InvalidOptionError
+from ib_bench.errors import InvalidOptionError, StoreError
 from ib_bench.execution.executor import Emit, Executor, Passing
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.processes import Processes
@@ -70,6 +70,20 @@ def test_results_errors_and_events(executor: Executor) -> None:
 
 def test_nothing_to_do(executor: Executor) -> None:
     assert executor.run(square, [], lambda *_: None) == []
+
+
+def fail_for_good(item: str, emit: Emit) -> None:
+    if item == "fatal":
+        raise StoreError("the disk is full")
+    Path(item).write_text("called")
+
+
+@pytest.mark.parametrize("executor", ["inline", "one", "ray"], indirect=True)
+def test_a_fatal_error_ends_all_calls(executor: Executor, tmp_path: Path) -> None:
+    items = [str(tmp_path / "first"), "fatal", *(str(tmp_path / f"{number}") for number in range(200))]
+    with pytest.raises(StoreError, match="the disk is full"):
+        executor.run(fail_for_good, items, lambda *_: None)
+    assert 1 <= len(list(tmp_path.iterdir())) < 201
 
 
 @pytest.fixture(params=["two", "ray"])

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ib_bench.errors import StoreError
 from ib_bench.results.database import SCHEMA_VERSION
-from ib_bench.results.records import ExtrapolationRecord, LengthAccuracy, SearchRecord, TrialRecord
+from ib_bench.results.records import SearchRecord, TrialRecord
 from ib_bench.results.store import Store
 
 
@@ -29,47 +28,11 @@ def write_trials(path: Path, first: int, last: int) -> None:
             store.add_trial(trial(str(number)))
 
 
-def test_records_come_back_as_they_were(store: Store) -> None:
-    store.add_trial(trial("a"))
-    store.put_search(search("s"))
-    assert store.trial("a") == trial("a")
-    assert list(store.trials()) == [trial("a")]
-    assert store.search("s") == search("s")
-    assert store.searches() == [search("s")]
-    assert store.trial("b") is None
-    assert store.search("b") is None
-
-
-def test_extrapolations(store: Store) -> None:
-    accuracy = LengthAccuracy("generated", 10, 5, 0.5, 0.6, 0.4, 0.5, [0.7, 0.5])
-    record = ExtrapolationRecord("e", {}, {}, 100, "t", True, [accuracy], "now")
-    store.add_extrapolation(record)
-    store.add_extrapolation(replace(record, trial="another"))
-    assert store.extrapolation("e") == record
-    assert store.extrapolations() == [record]
-    assert store.extrapolation("x") is None
-
-
 def test_they_survive_closing(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store:
         store.add_trial(trial("a"))
     with Store(tmp_path / "s", create=False) as store:
         assert store.trial("a") == trial("a")
-
-
-def test_the_first_trial_stays(store: Store) -> None:
-    store.add_trial(trial("a"))
-    store.add_trial(trial("a", status="succeeded"))
-    assert [record.status for record in store.trials()] == ["failed"]
-
-
-def test_a_search_is_updated_until_it_is_finished(store: Store) -> None:
-    store.put_search(search("s"))
-    store.put_search(replace(search("s"), max_size=20))
-    assert store.search("s") == replace(search("s"), max_size=20)
-    store.put_search(search("s", status="finished"))
-    store.put_search(search("s"))
-    assert store.searches() == [search("s", status="finished")]
 
 
 @pytest.mark.system

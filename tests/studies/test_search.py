@@ -52,6 +52,20 @@ def test_finds_the_size_and_keeps_the_bracket(experiment: Experiment, store: Sto
     assert record.wall_time_s == 2.0 * record.num_trials
 
 
+def test_what_is_damaged_is_measured_again(experiment: Experiment, store: Store) -> None:
+    record = Search(experiment, settings(), 10**9, store, FakeTrials(needs(37))).run()
+    damaged = record.evaluations[1].trials[0]
+    for table, key in (("searches", record.key), ("trials", damaged)):
+        store.database.execute(f"UPDATE {table} SET checksum = 0 WHERE key = ?", (key,))
+    trials = FakeTrials(needs(37))
+    with pytest.warns(UserWarning, match="is damaged and counts as missing"):
+        again = Search(experiment, settings(), 10**9, store, trials).run()
+    assert [config.key for config in trials.asked] == [damaged]
+    assert again.evaluations == record.evaluations
+    assert store.search(record.key) == again
+    assert store.trial(damaged) is not None
+
+
 def test_the_pool_caps_the_size_and_failure_there_is_censored(experiment: Experiment, store: Store) -> None:
     trials = FakeTrials(needs(1000))
     record = Search(experiment, settings(), 50, store, trials).run()

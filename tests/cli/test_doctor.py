@@ -1,0 +1,49 @@
+"""``ib-bench doctor`` as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from damage import flip_in_page, write_store
+from made_up_records import paper_like
+
+from ib_bench.cli import main
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    return tmp_path
+
+
+def test_everything_is_in_order_here(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    for part in ("torch 2", "cores", "processes", "ray", "slurm", "GB free", "there is no ib_bench.sqlite yet"):
+        assert part in printed
+    assert "offline, as WANDB_MODE is offline" in printed
+    assert "losses are the same bit for bit twice" in printed
+    assert list(working_folder.iterdir()) == []
+
+
+def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    write_store(Path("bad.sqlite"), paper_like().trials)
+    flip_in_page(Path("bad.sqlite"), "trials")
+    monkeypatch.setenv("WANDB_MODE", "of line")
+    monkeypatch.setattr("ib_bench.cli.self_test._BRACKET", (64, 128))  # as if nothing could be learned
+    monkeypatch.setattr("ib_bench.cli.doctor.cpp_compiler", lambda: None)
+    assert main(["doctor", "--store", "bad.sqlite", "--format", "json"]) == 1
+    states = {finding["check"]: finding["state"] for finding in json.loads(capsys.readouterr().out)}
+    assert states["store"] == "damaged"
+    assert states["W&B"] == states["self-test (cpu)"] == "failure"
+    assert states["C++ compiler"] == "warning"
+    assert states["versions"] == states["disk"] == "ok"

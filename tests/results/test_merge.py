@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from damage import flip_byte, flip_in_page, flip_in_record, truncate, write_old_store, write_store
+from made_up_records import paper_like
+
+from ib_bench.errors import BenchError, StoreError
+from ib_bench.results.archive import Records, stored_records, write_archive
+from ib_bench.results.merge import Merge, merge
+from ib_bench.results.record_store import Record
+
+
+def all_records(records: Records) -> list[Record]:
+    return [*records.trials, *records.searches, *records.extrapolations]
+
+
+def merged(folder: Path, *names: str, out: str = "out") -> Merge:
+    return merge(folder / out, [folder / name for name in names], lambda num_read: None)
+
+
+def in_store(path: Path) -> dict[str, Record]:
+    return {record.key: record for record in all_records(stored_records(path))}
+
+
+def test_stores_of_both_versions_and_archives(tmp_path: Path) -> None:
+    records = paper_like()
+    write_store(tmp_path / "new", records.trials)
+    write_old_store(tmp_path / "old", [*records.searches, *records.trials])
+    write_archive(Records(extrapolations=records.extrapolations), tmp_path / "archive")
+    report = merged(tmp_path, "new", "old", "archive")
+    assert (report.num_added, report.num_same) == (len(all_records(records)), len(records.trials))
+    assert not report.conflicts and not report.lost
+    assert in_store(tmp_path / "out") == {record.key: record for record in all_records(records)}
+
+
+def test_conflicts_are_shown_and_the_first_stays(tmp_path: Path) -> None:
+    records = paper_like()
+    trial, search, extrapolation = next(iter(records.trials)), records.searches[0], records.extrapolations[0]
+    write_store(tmp_path / "one", [trial, search, extrapolation])
+    elsewhere = replace(trial, wall_time_s=99.0, versions={"torch": "another"}, finished_at="later")
+    write_store(tmp_path / "same", [elsewhere, replace(search, wall_time_s=1.0), extrapolation])
+    assert merged(tmp_path, "one", "same") == Merge(num_added=3, num_same=3)
+    other = replace(trial, status="succeeded", best_val_loss=0.25, num_steps=7)
+    write_store(tmp_path / "other", [other, replace(search, max_size=7), replace(extrapolation, accuracies=[])])
+    report = merged(tmp_path, "other")
+    assert [conflict.key for conflict in report.conflicts] == [trial.key, search.key, extrapolation.key]
+    assert report.conflicts[0].differences == [
+        "status failed, not succeeded",
+        "best_val_loss 0.1, not 0.25",
+        "num_steps 150, not 7",
+    ]
+    assert "Transformer · ModularAddition(modulus=2)" in report.conflicts[0].label
+    assert report.conflicts[2].differences == ["accuracies"]
+    assert in_store(tmp_path / "out") == {record.key: record for record in (trial, search, extrapolation)}
+
+
+@pytest.mark.parametrize("order", [("running", "finished"), ("finished", "running"), ("begun", "running")])
+def test_the_newest_state_of_a_search_wins(tmp_path: Path, order: tuple[str, str]) -> None:
+    finished = paper_like().searches[0]
+    states = {
+        "finished": finished,
+        "running": replace(finished, status="running"),
+        "begun": replace(finished, status="failed", evaluations=[]),
+    }
+    for name in order:
+        write_store(tmp_path / name, [states[name]])
+    assert not merged(tmp_path, *order).conflicts
+    assert in_store(tmp_path / "out") == {finished.key: states["finished" if "finished" in order else "running"]}
+
+
+def test_a_damaged_record_is_lost_and_said_to_be(tmp_path: Path) -> None:
+    trials = list(paper_like().trials)
+    write_store(tmp_path / "one", trials)
+    flip_in_record(tmp_path / "one", trials[3].key)
+    report = merged(tmp_path, "one")
+    assert report.num_added == len(trials) - 1
+    assert report.lost == {str(tmp_path / "one"): {trials[3].key}}
+
+
+@pytest.mark.parametrize("write", [write_store, write_old_store])
+@pytest.mark.parametrize("table", ["trials", "sqlite_autoindex_searches_1"])
+def test_salvage_of_a_store_with_a_malformed_page(tmp_path: Path, write: object, table: str) -> None:
+    everything = all_records(paper_like())
+    write(tmp_path / "one", everything)  # type: ignore[operator]
+    flip_in_page(tmp_path / "one", table)  # an inner page: SQLite finds no trial any more
+    assert merged(tmp_path, "one").num_added == len(everything)
+    assert in_store(tmp_path / "out") == {record.key: record for record in everything}
+
+
+def test_salvage_of_a_truncated_store_says_what_is_lost(tmp_path: Path) -> None:
+    everything = {record.key: record for record in all_records(paper_like())}
+    write_store(tmp_path / "one", everything.values())
+    truncate(tmp_path / "one", 0.6)
+    report = merged(tmp_path, "one")
+    kept = in_store(tmp_path / "out")
+    assert kept.items() <= everything.items()
+    assert 0.3 * len(everything) < len(kept) < len(everything)
+    assert report.num_added == len(kept)
+    (lost,) = report.lost.values()
+    assert lost and lost <= everything.keys() - kept.keys()
+
+
+def test_any_one_flipped_byte_costs_few_records_and_falsifies_none(tmp_path: Path) -> None:
+    everything = {record.key: record for record in all_records(paper_like())[::9]}
+    whole = tmp_path / "whole"
+    write_store(whole, everything.values())
+    size = whole.stat().st_size
+    for at in (0, 16, 18, *range(101, size, size // 25)):  # the header, but for what says whose the file is
+        (tmp_path / "one").write_bytes(whole.read_bytes())
+        flip_byte(tmp_path / "one", at)
+        (tmp_path / "out").unlink(missing_ok=True)
+        report = merged(tmp_path, "one")
+        kept = in_store(tmp_path / "out")
+        assert kept.items() <= everything.items()
+        assert len(everything) - len(kept) <= 4  # what shares a page
+        assert len(kept) == report.num_added
+
+
+def test_what_is_no_source_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    write_store(tmp_path / "one", paper_like().trials)
+    (tmp_path / "notes").write_text("nothing that was ever a store " * 300)
+    with pytest.raises(StoreError, match="notes' is no store, and holds no records"):
+        merged(tmp_path, "one", "notes")
+    with pytest.raises(StoreError, match="missing' does not exist"):
+        merged(tmp_path, "one", "missing")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(BenchError, match="is what is merged into"):
+        merged(tmp_path, "one", out="one")
