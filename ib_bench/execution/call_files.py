@@ -67,15 +67,6 @@ class CallFiles:
             names[name.split(".")[0]].append(name)
         return names
 
-    def journals(self, call: str) -> list[Path]:
-        """Its attempts, oldest first."""
-        return sorted(self.folder.glob(f"{call}.*.journal"))
-
-    def began(self, call: str) -> set[Task]:
-        """The array tasks that have begun it."""
-        frames = itertools.chain.from_iterable(read_frames(path)[0] for path in self.journals(call))
-        return {frame.task for frame in frames if isinstance(frame, Began)}
-
     def tell(self, call: str) -> None:
         """Its caller has been told the outcome."""
         (self.folder / f"{call}.told").touch()
@@ -105,7 +96,7 @@ class Attempt:
 
     @staticmethod
     def _open(files: CallFiles, call: str) -> Journal:
-        for number in itertools.count(len(files.journals(call))):
+        for number in itertools.count():
             try:
                 return Journal(files.folder / f"{call}.{number:03}.journal")
             except FileExistsError:

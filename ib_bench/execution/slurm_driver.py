@@ -174,7 +174,9 @@ class Driver(Generic[Item, Result]):
         return sum(task in self._readers[call].began or not self._has_begun_any(task) for task in ended)
 
     def _has_begun_any(self, task: Task) -> bool:
-        return any(task in self._files.began(call) for call in self._submissions.chunk(task))
+        """Calls that nobody asks for now have been told to an earlier driver: they were begun."""
+        readers = [self._readers.get(call) for call in self._submissions.chunk(task)]
+        return any(reader is None or task in reader.began for reader in readers)
 
     def _chunks(self, calls: Sequence[str]) -> list[list[str]]:
         """Calls that have ended a task before are alone, where they harm no other."""

@@ -38,7 +38,7 @@ class ArrayTask(Generic[Item, Result]):
         files = CallFiles(self._folder)
         for call, item in self._items.items():
             reader = Reader(files, call)
-            events = reader.news([path.name for path in files.journals(call)])
+            events = reader.news(files.listing().get(call, []))
             if reader.outcome is None:
                 self._make(call, self._remaining(item, events), files)
 
