@@ -20,9 +20,12 @@ from ib_bench.execution.slurm_settings import SlurmSettings
 
 def _no_slurm() -> str | None:
     """Why tests that need Slurm are skipped, or None."""
-    if shutil.which("sinfo") is None:
+    if not all(map(shutil.which, ("sinfo", "sbatch", "srun"))):
         return "no Slurm is installed (docker/slurm.sh installs one)"
-    answer = subprocess.run(["sinfo", "--noheader", "--format=%T"], capture_output=True, text=True)
+    try:
+        answer = subprocess.run(["sinfo", "--noheader", "--format=%T"], capture_output=True, text=True, timeout=20)
+    except subprocess.TimeoutExpired:
+        return "Slurm is installed and does not answer (docker/slurm.sh starts it)"
     ready = answer.returncode == 0 and any(state in answer.stdout for state in ("idle", "mixed", "allocated"))
     return None if ready else "Slurm is installed and does not answer (docker/slurm.sh starts it)"
 

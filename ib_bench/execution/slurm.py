@@ -10,6 +10,9 @@ tasks have not ended. Nobody waits for anybody, so each of them may be killed at
   it had begun in an array task of its own, so that it can harm no other.
 - A driver that is gone leaves its tasks in the queue. The next one, asked for the same calls, finds out which of them
   have ended, are queued, or are lost.
+
+To end everything, interrupt the driver, which would submit anew what is cancelled, and `scancel` the jobs it names. Two
+drivers may share a folder; a call that both ask for may then be made twice.
 """
 
 from __future__ import annotations

@@ -87,6 +87,7 @@ class Driver(Generic[Item, Result]):
         if active is None:
             raise BenchError("Slurm does not answer: squeue, which lists what is queued, fails")
         self._forget_failures(active)
+        self._jobs = self._jobs_in(active)
         try:
             self._finish(active)
         except KeyboardInterrupt:
@@ -149,12 +150,10 @@ class Driver(Generic[Item, Result]):
         """Submit calls that are in no task that is active, and give up those that are lost too often."""
         lost = []
         now_s = time.monotonic()
-        self._jobs = set()
+        self._jobs = self._jobs_in(active)
         for call in self._unfinished():
             tasks = self._submissions.tasks(call)
-            standings = [active[task] for task in tasks if task in active]
-            self._jobs |= {standing.job.split("_")[0] for standing in standings}
-            if standings:
+            if any(task in active for task in tasks):
                 self._missing_since_s.pop(call, None)
             elif not tasks:
                 lost.append(call)
@@ -167,6 +166,10 @@ class Driver(Generic[Item, Result]):
         chunks = self._chunks(lost)
         for first in range(0, len(chunks), _MAX_TASKS):
             self._submit(chunks[first : first + _MAX_TASKS])
+
+    def _jobs_in(self, active: Active) -> set[str]:
+        tasks = itertools.chain.from_iterable(map(self._submissions.tasks, self._items))
+        return {active[task].job.split("_")[0] for task in tasks if task in active}
 
     def _num_losses(self, call: str, active: Active) -> int:
         """Array tasks that have begun a call and not ended it, or that have ended without beginning any call."""
