@@ -11,6 +11,10 @@ from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=0, help="also inject faults at length, each about so often")
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "store.sqlite") as store:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 
 from ib_bench import __version__
 from ib_bench.cli.garbage import import_for_good
+from ib_bench.cli.interruption import Interruption
 from ib_bench.errors import BenchError, UnknownNameError
 
 COMMANDS = {
@@ -38,7 +38,9 @@ COMMANDS = {
 }
 
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
+
+_GOES_ON = ("search", "sharing", "extrapolate", "run")
+"""Commands that take up what an interrupted one has left."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,10 +50,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, without the program's name; None takes the process's own.
 
     Returns:
-        The exit code: 0, 1 if some searches of a suite failed, 2 for bad input, 130 after Ctrl-C.
+        The exit code: 0, 1 if some searches of a suite failed, 2 for bad input, 130 after Ctrl-C, 143
+        after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments[0] if arguments else "--help"
+    interruption = Interruption(_farewell(command, arguments), for_good=argv is None)
+    with interruption:
+        exit_code = _run(command, arguments)
+        if interruption.number is None:
+            return exit_code
+    return interruption.exit_code
+
+
+def _run(command: str, arguments: list[str]) -> int:
     prog = "ib-bench"
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # of Lightning's calls, not of ours
     try:
@@ -67,16 +79,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BenchError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt as interrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut this short
-        said = str(interrupt) or "interrupted; finished trials are kept"
-        print(f"\n{prog}: {said}", file=sys.stderr)
-        if command in ("search", "sharing", "extrapolate", "run"):
-            print(f"go on with: {shlex.join(['ib-bench', *arguments])}", file=sys.stderr)
-        return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _farewell(command: str, arguments: list[str]) -> str:
+    """What to say if the command is interrupted."""
+    kept = f"\nib-bench {command}: interrupted; finished trials are kept"
+    return f"{kept}\ngo on with: {shlex.join(['ib-bench', *arguments])}" if command in _GOES_ON else kept
 
 
 def _parser() -> argparse.ArgumentParser:

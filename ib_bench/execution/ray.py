@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -171,7 +173,10 @@ def _connected(settings: RaySettings) -> Iterator[None]:
     own = {} if settings.address else {"include_dashboard": False}
     try:
         _knock(settings.address)
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         ray.init(address=settings.address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray's would end this process without a word
     except (OSError, ValueError) as error:
         raise BenchError(f"ray.address must be that of a running Ray cluster, got {settings.address!r}") from error
     try:

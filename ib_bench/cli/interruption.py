@@ -1,0 +1,88 @@
+"""Ctrl-C and SIGTERM end a command in order: workers gone, finished trials kept, a sentence that says how to go on.
+
+The first signal raises ``KeyboardInterrupt`` wherever the command is, so that whatever has started something ends it.
+Further ones are ignored, as they would cut that short, but it has a few seconds only: then the process ends as it is,
+which loses no finished trial either, and the workers end with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+GRACE_S = 4.0
+"""Seconds that a command has to end in order."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Surrounds a command; swallows the interruption, and whatever goes wrong in its wake.
+
+    Args:
+        farewell: is printed on stderr if a signal comes.
+        for_good: nothing but the end of the process follows, so that a signal need not raise anything then.
+
+    Attributes:
+        number: of the first signal, or None.
+    """
+
+    def __init__(self, farewell: str, for_good: bool) -> None:
+        self.number: int | None = None
+        self._farewell = farewell
+        self._for_good = for_good
+        self._has_left = False
+        self._previous: dict[signal.Signals, Any] = {}
+        self._spoken = threading.Lock()
+
+    @property
+    def exit_code(self) -> int:
+        """130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + (self.number or signal.SIGINT)
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.getsignal(number) for number in _SIGNALS}
+            for number, handler in self._previous.items():
+                if handler is not signal.SIG_IGN:  # as nohup, and shells for what runs in the background, set it
+                    signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._has_left = True
+        if not self._for_good:
+            for number, handler in self._previous.items():
+                signal.signal(number, handler)
+        if self.number is None and isinstance(error, KeyboardInterrupt):
+            self.number = signal.SIGINT
+        if self.number is None:
+            return False
+        if isinstance(error, KeyboardInterrupt) and str(error):  # whoever was interrupted has something to add
+            self._farewell += f"\n{error}"
+        self._say_farewell()
+        return True
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._has_left:
+            sys.stdout.flush()
+            os._exit(128 + number)
+        if self.number is None:
+            self.number = number
+            threading.Thread(target=self._end_after_grace, daemon=True).start()
+            raise KeyboardInterrupt
+
+    def _end_after_grace(self) -> None:
+        threading.Event().wait(GRACE_S)
+        if self._for_good:
+            self._say_farewell()
+            os._exit(self.exit_code)
+
+    def _say_farewell(self) -> None:
+        if self._spoken.acquire(blocking=False):
+            print(self._farewell, file=sys.stderr, flush=True)
