@@ -96,6 +96,10 @@ class OutOfMemoryError(BenchError):
         )
 
 
+class LostProcessError(BenchError):
+    """A process that was needed has ended: nothing is wrong with the input, and the same command goes on."""
+
+
 class FatalError(BenchError):
     """Whatever else is under way would fail alike: whoever runs many calls ends them all."""
 

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -181,6 +182,7 @@ class SearchJob(Job[SearchRecord]):
         group: name of the suite that it belongs to, or None.
         placement: arguments of the Trainer that say where a trial runs.
         weights: folder for the best weights at the largest size, or None to keep none.
+        train: trains a trial, as :func:`~ib_bench.training.trial.train_trial` does.
     """
 
     experiment: Experiment
@@ -191,6 +193,7 @@ class SearchJob(Job[SearchRecord]):
     group: str | None = None
     placement: dict[str, Any] = field(default_factory=dict)
     weights: Path | None = None
+    train: Callable[[TrialConfig, dict[str, Any], Callable[[int, float], None]], TrainedTrial] = train_trial
 
     @property
     def config(self) -> SearchConfig:
@@ -234,7 +237,7 @@ class SearchJob(Job[SearchRecord]):
         best = None if self.weights is None else BestWeights(self.weights, store)
 
         def train(config: TrialConfig) -> TrialRecord:
-            trained = train_trial(config, self.placement, progress.on_validation)
+            trained = self.train(config, self.placement, progress.on_validation)
             if best is not None and config.num_train_sequences == search.max_size:
                 grid = grid_configs(self.experiment, self.settings, search.max_size)
                 best.offer(trained.record, trained.weights, grid)
@@ -367,7 +370,7 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
             if kept is not None:
                 return kept
             progress.on_trial_start(config)
-            trained = train_trial(config, search.placement, progress.on_validation)
+            trained = search.train(config, search.placement, progress.on_validation)
             if best is not None:
                 grid = grid_configs(search.experiment, one_by_one, config.num_train_sequences)
                 best.offer(trained.record, trained.weights, grid)

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from ib_bench import __version__
 from ib_bench.cli.garbage import import_for_good
 from ib_bench.cli.interruption import Interruption
-from ib_bench.errors import BenchError, UnknownNameError
+from ib_bench.cli.ranks import speaks
+from ib_bench.errors import BenchError, LostProcessError, UnknownNameError
 
 COMMANDS = {
     "fit": ("fit", "train a model once (LightningCLI)"),
@@ -37,6 +38,7 @@ COMMANDS = {
     "bench": ("bench", "time a training step side by side with simpler loops"),
 }
 
+EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 
 _GOES_ON = ("search", "sharing", "extrapolate", "run")
@@ -50,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, without the program's name; None takes the process's own.
 
     Returns:
-        The exit code: 0, 1 if some searches of a suite failed, 2 for bad input, 130 after Ctrl-C, 143
-        after SIGTERM.
+        The exit code: 0, 1 if some searches of a suite failed or a process was lost, 2 for bad input, 130 after Ctrl-C,
+        143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments[0] if arguments else "--help"
@@ -77,8 +79,9 @@ def _run(command: str, arguments: list[str]) -> int:
         module = import_for_good(f"ib_bench.cli.{COMMANDS[command][0]}")
         return int(module.main(command, arguments[1:]))
     except BenchError as error:
-        print(f"{prog}: error: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+        if speaks():
+            print(f"{prog}: error: {error}", file=sys.stderr)
+        return EXIT_LOST if isinstance(error, LostProcessError) else EXIT_BAD_INPUT
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from ib_bench import catalogue, data
 from ib_bench.cli.parsing import DEFAULT_STORE, explained
+from ib_bench.cli.ranks import speaks
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError, NothingHeldOutError, require
 from ib_bench.results.integrity import weights_folder
@@ -48,6 +49,7 @@ from ib_bench.training.instantiation import (
     source_digests,
     vocabulary_for,
 )
+from ib_bench.training.team import require_team
 
 Built = TypeVar("Built")
 
@@ -117,6 +119,7 @@ def search_job(
     output: Namespace,
     group: str | None = None,
     may_hold_out_none: bool = False,
+    may_take_a_team: bool = False,
 ) -> SearchJob:
     """A search, from a resolved config; builds data and model once, to find what is wrong before anything runs.
 
@@ -126,6 +129,7 @@ def search_job(
         output: holds ``store``, ``wandb`` and ``keep_weights``.
         group: name of the suite.
         may_hold_out_none: accept data of which nothing can be held out; the search then has an empty pool.
+        may_take_a_team: accept a Trainer that has one training done by several processes.
 
     Raises:
         BenchError: something cannot be built, or is set that the search itself sets.
@@ -138,6 +142,12 @@ def search_job(
     check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
     trainer_json = json.dumps(config.get("trainer") or {})
     trainer = _trainer_arguments(trainer_json)
+    num_processes = _num_processes(trainer_json)
+    if num_processes > 1 and not may_take_a_team:
+        raise BenchError(
+            f"trainer.devices and trainer.num_nodes must be 1 where searches run side by side, got {num_processes} "
+            f"processes; use --workers, or ib-bench search for one search at a time"
+        )
     try:
         pool_size = check_model_and_data(config).max_train_sequences
     except NothingHeldOutError:
@@ -177,7 +187,8 @@ def _accelerated(settings: SearchSettings, config: Json, trainer: Json, trainer_
         )
     num_steps = settings.max_steps * len(settings.grid())
     choices = settings.vectorize if settings.spread == 1 else False, settings.compile
-    picked = accelerated(model, data, trainer, _is_on_gpu(trainer_json), num_steps, *choices)
+    is_team = _num_processes(trainer_json) > 1
+    picked = accelerated(model, data, trainer, _is_on_gpu(trainer_json), num_steps, *choices, is_team)
     for reason in picked.reasons:
         _tell(reason)
     return replace(settings, vectorize=picked.vectorize, compile=picked.compile)
@@ -192,8 +203,21 @@ def _is_on_gpu(trainer_json: str) -> bool:
 
 
 @cache
+def _num_processes(trainer_json: str) -> int:
+    """How many train one model together; whether that many are there is looked at."""
+    trainer = json.loads(trainer_json)
+    placement = {name: value for name, value in trainer.items() if name in PLACEMENT and value not in (None, "auto")}
+    with silent():
+        trial = quiet_trainer(**{"devices": 1, **placement})
+    require_team(trial, trainer.get("strategy"))
+    return trial.world_size
+
+
+@cache
 def _tell(reason: str) -> None:
     """Once, however many searches it is true of."""
+    if not speaks():
+        return
     Console(stderr=True).print(reason, style="dim", highlight=False, soft_wrap=True)
 
 
@@ -297,13 +321,8 @@ def _trainer_arguments(trainer_json: str) -> Json:
     require(accumulated >= 1, "trainer.accumulate_grad_batches", accumulated, "an integer of at least 1")
     try:
         with silent():
-            trial = quiet_trainer(**{"devices": 1, **changed})
+            quiet_trainer(**{"devices": 1, **changed})
     except Exception as error:
         given = ", ".join(f"trainer.{name} {value!r}" for name, value in changed.items())
         raise BenchError(f"Lightning's Trainer refuses {given}: {' '.join(str(error).split())}") from error
-    if trial.world_size > 1:
-        raise BenchError(
-            f"trainer.devices and trainer.num_nodes must be 1 in a search, got {trial.world_size} processes; "
-            f"run independent searches side by side instead, with ib-bench run --workers"
-        )
     return changed

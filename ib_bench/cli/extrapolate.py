@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from ib_bench.cli.experiments import resolved_config, search_job, search_parser
 from ib_bench.cli.jobs import run_jobs
@@ -18,6 +18,7 @@ from ib_bench.runner import ExtrapolationJob
 from ib_bench.studies.extrapolation import ExtrapolationSettings
 from ib_bench.studies.search import SearchSettings
 from ib_bench.training.instantiation import import_class
+from ib_bench.training.team import Team
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -31,11 +32,14 @@ def main(command: str, arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     settings = ExtrapolationSettings(**options.extrapolation)
     config = resolved_config(parser, options)
-    search = search_job(config, SearchSettings(**options.search), options)
+    search = search_job(config, SearchSettings(**options.search), options, may_take_a_team=True)
     max_length = config["data"]["init_args"]["max_length"]
-    (outcome,) = run_jobs(
-        [ExtrapolationJob(search, settings, max_length)], Inline(), "extrapolations", options.log_file
-    )
+    with Team(search.placement) as team:
+        if not team.leads:
+            team.follow()
+            return 0
+        job = ExtrapolationJob(replace(search, train=team.train), settings, max_length)
+        (outcome,) = run_jobs([job], Inline(), "extrapolations", options.log_file)
     if (record := outcome.result) is None:
         raise outcome.error or RuntimeError("the extrapolation returned nothing")
     log_quietly(Records(extrapolations=[record]), search.wandb, group=None)

@@ -13,7 +13,9 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from ib_bench.errors import require
+from ib_bench.models.full_precision import full_precision
 from ib_bench.models.metrics import LOSS, StateTrackingMetrics, cross_entropy, metric_key
+from ib_bench.models.sharding import RankRandomness, share_of
 from ib_bench.supervision.supervision import Batch
 
 
@@ -27,6 +29,10 @@ class SequenceModel(pl.LightningModule, ABC):
 
     A subclass takes ``vocab_size`` and ``num_classes`` (the command line fills them in from the data), its own sizes
     and ``learning_rate``, and defines :meth:`forward`.
+
+    Where several processes train one model (``--trainer.strategy ddp``), each must be handed the whole batch (a Trainer
+    of one's own wants ``use_distributed_sampler=False``), and takes its share of the rows; losses and metrics are those
+    of the whole batch. Evaluation is in float32 also under mixed precision.
 
     Args:
         num_classes: number of different answers, at least 2.
@@ -46,6 +52,7 @@ class SequenceModel(pl.LightningModule, ABC):
         require(0 < learning_rate < math.inf, "learning_rate", learning_rate, "a finite number above 0")
         self.learning_rate = learning_rate
         self._compiled_batch_size: int | None = None
+        self._randomness: RankRandomness | None = None
         self.metrics = torch.nn.ModuleDict({split: StateTrackingMetrics(num_classes) for split in ("val", "test")})
 
     @abstractmethod
@@ -135,22 +142,42 @@ class SequenceModel(pl.LightningModule, ABC):
         self._log_metrics("test")
 
     def _evaluate(self, batch: Batch, split: str) -> None:
-        logits = self(batch.tokens)
-        self._metric(split).update(logits, batch.targets)
+        batch, num_own = share_of(batch, *self._ranks())
+        with full_precision(self.device):
+            logits = self(batch.tokens)
+        self._metric(split).update(logits[:num_own], batch.targets[:num_own])
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean cross-entropy over the supervised positions of a batch, in nats, a scalar."""
+        """Mean cross-entropy over the supervised positions of a batch, in nats, a scalar.
+
+        A subclass's own loss must be a mean over them too if several processes are to train one model.
+        """
         compiled = len(batch.tokens) == self._compiled_batch_size
         loss: Tensor = (_compiled_loss() if compiled else _loss)(self, batch.tokens, batch.targets)
         return loss
 
     def _train_loss(self, batch: Batch) -> Tensor:
-        loss = self.loss(batch)
+        rank, num_ranks = self._ranks()
+        loss = self.loss(batch) if num_ranks == 1 else self._loss_of_share(batch, rank, num_ranks)
         trainer = self.trainer
         if trainer.loggers or trainer.progress_bar_callback or trainer.checkpoint_callbacks:
             # only where somebody looks: logging costs a good part of a small model's step
-            self.log(metric_key("train", LOSS), loss, prog_bar=True)
+            self.log(metric_key("train", LOSS), loss, prog_bar=True, sync_dist=num_ranks > 1)
         return loss
+
+    def _loss_of_share(self, batch: Batch, rank: int, num_ranks: int) -> Tensor:
+        """A number whose mean over the ranks is the batch's loss, so that the mean of its gradients is the loss's."""
+        if self._randomness is None:
+            self._randomness = RankRandomness(rank)
+        own, num_own = share_of(batch, rank, num_ranks)
+        with self._randomness.own(self.device):
+            loss = self.loss(own)
+        return loss * (num_ranks * own.mask[:num_own].sum() / batch.mask.sum())
+
+    def _ranks(self) -> tuple[int, int]:
+        """Number of this process, and how many train this model together."""
+        trainer = self._trainer
+        return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
 
     def _log_metrics(self, split: str) -> None:
         metric = self._metric(split)

@@ -134,7 +134,7 @@ class TrialRecord:
         wall_time_s: time from the start of set-up to the end.
         process_time_s: CPU time of this process, all threads, over the same span.
         versions: of Python and the packages that compute.
-        environment: device and platform.
+        environment: device and platform, and the number of processes that trained together if there were several.
         finished_at: UTC, ISO 8601.
     """
 

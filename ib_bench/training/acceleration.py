@@ -20,6 +20,8 @@ _WORTH_COMPILING = ("DenseSSM",)
 _MIN_COMPILED_STEPS = 20_000
 """Optimizer steps of a size at most, from which on compiling, which takes half a minute, repays itself."""
 
+_TEAM = "as several processes train one model"
+
 
 class Acceleration(NamedTuple):
     """What was picked.
@@ -43,6 +45,7 @@ def accelerated(
     num_steps: int,
     vectorize: bool | str,
     compiles: bool | str,
+    is_team: bool = False,
 ) -> Acceleration:
     """Decide.
 
@@ -54,14 +57,15 @@ def accelerated(
         num_steps: optimizer steps at one size at most: budget times configurations.
         vectorize: the user's choice, true, false or ``auto``.
         compiles: the user's choice, true, false or ``auto``.
+        is_team: whether several processes train one model; they train configurations apart and uncompiled.
     """
     name, reasons = type(model).__name__, []
-    stackable = bool(vectorize) and has_own_batches(data) and is_stackable(model, trainer_arguments)
+    stackable = bool(vectorize) and not is_team and has_own_batches(data) and is_stackable(model, trainer_arguments)
     stacked = stackable and (on_gpu if vectorize == "auto" else vectorize is True)
     if vectorize == "auto" or (vectorize and not stackable):
         picked = "one stacked training" if stacked else "separate trials"
-        reasons.append(f"search.vectorize {_text(vectorize)}, {name}: {picked}, {_why(stacked, stackable)}")
-    obstacle = _obstacle(model, data, trainer_arguments, stacked, on_gpu)
+        reasons.append(f"search.vectorize {_text(vectorize)}, {name}: {picked}, {_why(stacked, stackable, is_team)}")
+    obstacle = _TEAM if is_team else _obstacle(model, data, trainer_arguments, stacked, on_gpu)
     repaid = num_steps >= _MIN_COMPILED_STEPS and (on_gpu or name in _WORTH_COMPILING)
     compiled = obstacle is None and (repaid if compiles == "auto" else compiles is True)
     if compiles and (compiles == "auto" or not compiled):
@@ -71,7 +75,9 @@ def accelerated(
     return Acceleration(stacked, compiled, tuple(reasons))
 
 
-def _why(stacked: bool, stackable: bool) -> str:
+def _why(stacked: bool, stackable: bool, is_team: bool) -> str:
+    if is_team:
+        return _TEAM
     if stacked:
         return "as a GPU has room for the whole grid"
     if stackable:

@@ -156,7 +156,10 @@ def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callbac
 
 
 def quiet_trainer(**arguments: Any) -> pl.Trainer:
-    """A Trainer that writes no file and prints nothing.
+    """A Trainer that writes no file and prints nothing, and hands every process all of every batch.
+
+    A :class:`SequenceModel` takes its share of it. Another LightningModule then computes the same in every process,
+    which is right, and no faster.
 
     Args:
         arguments: further arguments of the Trainer.
@@ -167,6 +170,7 @@ def quiet_trainer(**arguments: Any) -> pl.Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        use_distributed_sampler=False,
         **arguments,
     )
 

@@ -25,6 +25,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from ib_bench.models.full_precision import full_precision
 from ib_bench.models.metrics import LOSS, StateTrackingMetrics, at_least_float32
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
@@ -130,7 +131,9 @@ class StackedModel(pl.LightningModule):
         """Take a validation batch ``(data sets, batch, width)`` into every member's metrics."""
         self._follow_mode()
         own = self._own(batch)
-        for index, logits, targets in zip(self.active, self(own.tokens), own.targets, strict=True):
+        with full_precision(self.device):
+            each = self(own.tokens)
+        for index, logits, targets in zip(self.active, each, own.targets, strict=True):
             self._metric(index).update(logits, targets)
 
     def on_fit_start(self) -> None:

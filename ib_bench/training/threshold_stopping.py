@@ -15,6 +15,8 @@ VAL_LOSS = "val/loss"
 class ThresholdStopping(pl.Callback):
     """Records the validation curve, and stops once the loss is below the threshold or no longer finite.
 
+    Where several processes train one model, all go by the loss that rank 0 has.
+
     Args:
         threshold: epsilon, in nats.
         on_validation: is told the optimizer steps and the loss of every validation.
@@ -38,6 +40,8 @@ class ThresholdStopping(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the loss, and decide."""
         loss = float(trainer.callback_metrics[VAL_LOSS])
+        if trainer.world_size > 1:
+            loss = trainer.strategy.broadcast(loss)
         self.curve.append((trainer.global_step, loss))
         if judged(self.curve, self.threshold, self.futile_after) is not None:
             trainer.should_stop = True

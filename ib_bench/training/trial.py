@@ -109,7 +109,8 @@ def train_trial(
     logged = {key.partition("/"): float(value) for key, value in trainer.callback_metrics.items()}
     metrics = {name: value for (split, _, name), value in logged.items() if split == "val"}
     device = trainer.strategy.root_device
-    record = _record(config, stopping.curve, num_steps, interval, metrics, device, clock.seconds())
+    num_processes = trainer.world_size
+    record = _record(config, stopping.curve, num_steps, interval, metrics, device, clock.seconds(), num_processes)
     return TrainedTrial(record, model, data, device)
 
 
@@ -190,10 +191,12 @@ def _record(
     metrics: dict[str, float],
     device: torch.device,
     seconds: tuple[float, float],
+    num_processes: int = 1,
 ) -> TrialRecord:
     finite = [(loss, step) for step, loss in curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
     judgement = judged(curve, config.threshold, _futile_after(config)) if curve else None
+    together = {"num_processes": str(num_processes)} if num_processes > 1 else {}
     return TrialRecord(
         key=config.key,
         config=config.to_json(),
@@ -208,7 +211,7 @@ def _record(
         wall_time_s=seconds[0],
         process_time_s=seconds[1],
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        environment={"device": str(device), "platform": platform.platform()},
+        environment={"device": str(device), "platform": platform.platform(), **together},
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 

@@ -1,0 +1,328 @@
+"""The processes that train one model together, a share of every batch each.
+
+One of them, rank 0, leads: it decides what is trained, keeps what comes of it, and speaks to the user. The others
+follow: they are told a trial, train it too, and wait for the next. So nothing but the training knows of them.
+
+They are there already where torchrun or SLURM has started them; otherwise the leader starts those of its machine. A
+follower does not outlive its leader, and a leader says so when it has lost a follower.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from torch import distributed
+
+from ib_bench.errors import BenchError, LostProcessError
+from ib_bench.results.records import TrialConfig
+from ib_bench.training.fitting import quiet_trainer, silent
+from ib_bench.training.instantiation import import_class, instantiate_data
+from ib_bench.training.trial import TrainedTrial, train_trial
+
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
+"""Values of ``trainer.strategy`` with which a team works."""
+
+_PATIENCE = timedelta(days=365)  # followers wait while their leader evaluates, or searches what it has in its store
+
+_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")
+
+_DEATH_S = 2.0  # from the loss of a connection to the end of the process that it led to
+
+_GRACE_S = 10.0
+
+_END_S = 10.0
+
+
+class Team:
+    """The processes that a placement asks for; of one process, it is that process.
+
+    As a context, it lets the followers go at its end; what is raised inside ends them.
+
+    Args:
+        placement: arguments of the Trainer that say where trials run, see
+            :data:`~ib_bench.training.fitting.PLACEMENT`; checked by :func:`require_team`.
+
+    Attributes:
+        num_processes: how many they are.
+        leads: whether this one is rank 0.
+    """
+
+    def __init__(self, placement: dict[str, Any]) -> None:
+        self._placement = placement
+        with silent():
+            strategy = quiet_trainer(**{"devices": 1, **placement}).strategy
+        self.num_processes, self.leads = 1, True
+        self._is_here = True
+        if isinstance(strategy, DDPStrategy):
+            self.num_processes, self.leads = strategy.world_size, strategy.global_rank == 0
+            self._is_here = strategy.num_nodes == 1 and not _is_started_by_others(strategy)
+        self._strategy = strategy
+        self._followers: list[_Follower] = []
+        self._words: Any = None  # the process group by which followers are told
+        self._variables: dict[str, str | None] = {}
+        self._num_threads = torch.get_num_threads()
+        self._is_training = self._is_torn = self._is_over = False
+
+    def __enter__(self) -> Team:
+        if self.num_processes > 1 and not self._is_here:
+            self._assemble()  # otherwise not before there is something to train
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
+        self._is_over = True
+        if self._words is not None and not self._is_torn:
+            if self.leads:
+                self._tell(None)
+            distributed.destroy_process_group()
+        for follower in self._followers:
+            follower.end(_END_S if kind is None and not self._is_torn else 0.0)
+        for name, value in self._variables.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        torch.set_num_threads(self._num_threads)
+
+    def train(
+        self,
+        config: TrialConfig,
+        placement: dict[str, Any] | None = None,
+        on_validation: Callable[[int, float], None] | None = None,
+    ) -> TrainedTrial:
+        """Train once, all together; arguments and result as :func:`~ib_bench.training.trial.train_trial`.
+
+        Args:
+            config: everything that determines the result.
+            placement: the team's.
+            on_validation: is told the optimizer steps and the loss of every validation.
+
+        Raises:
+            LostProcessError: a follower has ended.
+        """
+        if self.num_processes == 1:
+            return train_trial(config, placement, on_validation)
+        self._assemble()
+        _prepare(config)
+        self._is_training = self._is_torn = True
+        try:
+            self._tell(config)
+            trained = train_trial(config, self._placement, on_validation)
+            self._is_torn = False  # whoever leaves a training in its middle leaves the others in it
+            return trained
+        except RuntimeError as error:
+            if _is_lost_connection(error):
+                raise self._loss() from error
+            raise
+        finally:
+            self._is_training = False
+
+    def follow(self) -> None:
+        """Train whatever the leader says, until it says that this was all.
+
+        Raises:
+            LostProcessError: the leader, or another follower, has ended.
+        """
+        if multiprocessing.parent_process() is None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is the leader's to answer
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the leader warns of the same
+            try:
+                while (config := self._told()) is not None:
+                    train_trial(config, self._placement)
+            except RuntimeError as error:
+                self._is_torn = True
+                if _is_lost_connection(error):
+                    raise self._loss() from error
+                raise
+
+    def _assemble(self) -> None:
+        """Have all processes there, and connected."""
+        if self._words is not None:
+            return
+        self._variables = {name: os.environ.get(name) for name in _VARIABLES}
+        strategy = self._strategy
+        assert isinstance(strategy, DDPStrategy)
+        if not _is_started_by_others(strategy):
+            self._start_followers(strategy)
+        where = {name: value for name, value in self._placement.items() if name != "strategy"}
+        try:
+            with silent():
+                Fabric(**{"devices": 1, **where}, strategy="ddp").launch()
+            self._words = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+        except RuntimeError as error:
+            self._is_torn = True
+            reason = " ".join(str(error).split())
+            raise LostProcessError(f"the {self.num_processes} processes do not find each other: {reason}") from error
+
+    def _start_followers(self, strategy: DDPStrategy) -> None:
+        environment = strategy.cluster_environment
+        assert environment is not None
+        os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = environment.main_address, str(environment.main_port)
+        os.environ["NODE_RANK"], os.environ["LOCAL_RANK"] = str(environment.node_rank()), "0"
+        os.environ["WORLD_SIZE"] = str(self.num_processes)
+        self._followers = [
+            _Follower(self._placement, local_rank, strategy.global_rank + local_rank)
+            for local_rank in range(1, strategy.num_processes)
+        ]
+        for follower in self._followers:
+            if not follower.is_ready():
+                self._is_torn = True
+                raise self._loss()
+        if self._followers:
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def _tell(self, config: TrialConfig | None) -> None:
+        distributed.broadcast_object_list([config], src=0, group=self._words)
+
+    def _told(self) -> TrialConfig | None:
+        words: list[TrialConfig | None] = [None]
+        distributed.broadcast_object_list(words, src=0, group=self._words)
+        return words[0]
+
+    def _loss(self) -> LostProcessError:
+        """What to say of a process that is no longer there."""
+        if self._followers:
+            wait([follower.sentinel for follower in self._followers], _DEATH_S)
+        ended = (follower.epitaph() for follower in self._followers)
+        which = next(filter(None, ended), "another one than this")
+        return LostProcessError(
+            f"of the {self.num_processes} processes that train one model together, {which} has ended; "
+            f"finished trials are kept, and the same command goes on from them"
+        )
+
+    def _watch(self) -> None:
+        """End this process if a follower has ended and nothing else shows it: NCCL may wait for it for minutes."""
+        wait([follower.sentinel for follower in self._followers])
+        deadline = time.monotonic() + _GRACE_S
+        while time.monotonic() < deadline:
+            if self._is_over or not self._is_training:
+                return
+            time.sleep(_GRACE_S / 100)
+        print(f"ib-bench: error: {self._loss()}", file=sys.stderr, flush=True)
+        os._exit(1)
+
+
+class _Follower:
+    """A follower that this process has started."""
+
+    def __init__(self, placement: dict[str, Any], local_rank: int, rank: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._rank = rank
+        self._news, theirs = context.Pipe(duplex=False)
+        self._process: SpawnProcess = context.Process(
+            target=_follow, args=(placement, local_rank, theirs), daemon=True, name=f"rank {rank}"
+        )
+        self._process.start()
+        theirs.close()
+
+    @property
+    def sentinel(self) -> int:
+        """Becomes ready when the process ends."""
+        return self._process.sentinel
+
+    def is_ready(self) -> bool:
+        """Wait until the process has imported what it needs; false if it has ended instead."""
+        wait([self._news, self.sentinel])
+        try:
+            return self._news.poll() and self._news.recv() is None
+        except EOFError:
+            return False
+
+    def epitaph(self) -> str | None:
+        """Which it was and how it ended; None if it lives."""
+        if self._process.is_alive():
+            return None
+        reason = f"exit code {self._process.exitcode}"
+        with suppress(EOFError):
+            reason = self._news.recv() if self._news.poll() else reason
+        return f"rank {self._rank} ({reason})"
+
+    def end(self, timeout_s: float) -> None:
+        """Have the process ended."""
+        self._process.join(timeout_s)
+        self._process.kill()
+        self._process.join()
+        self._news.close()
+
+
+def _follow(placement: dict[str, Any], local_rank: int, news: Connection) -> None:
+    """All that a started follower does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the leader's to answer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ["LOCAL_RANK"] = str(local_rank)
+    news.send(None)
+    try:
+        with Team(placement) as team:
+            team.follow()
+    except Exception as error:
+        news.send(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        sys.exit(1)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def require_team(trainer: pl.Trainer, given: str | None = None) -> None:
+    """Make sure that the processes are those that a Trainer counts on.
+
+    Args:
+        trainer: as the user's arguments build it.
+        given: the user's ``trainer.strategy``, which must be one of :data:`STRATEGIES`; None accepts any.
+
+    Raises:
+        BenchError: they are not.
+    """
+    strategy = trainer.strategy
+    if given is not None and not (isinstance(strategy, SingleDeviceStrategy) or given in STRATEGIES):
+        raise BenchError(f"trainer.strategy must be one of {', '.join(STRATEGIES)} in a search, got {given!r}")
+    started = int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else trainer.world_size
+    if started != trainer.world_size:
+        raise BenchError(
+            f"trainer.devices times trainer.num_nodes must be {started}, the number of processes that torchrun has "
+            f"started, got {trainer.world_size}"
+        )
+    if isinstance(strategy, DDPStrategy) and strategy.cluster_environment is not None:
+        try:
+            strategy.cluster_environment.validate_settings(strategy.num_processes, strategy.num_nodes)
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            raise BenchError(f"trainer.devices and trainer.num_nodes do not fit the processes: {reason}") from error
+
+
+def _is_started_by_others(strategy: DDPStrategy) -> bool:
+    environment = strategy.cluster_environment
+    return environment is not None and environment.creates_processes_externally
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    return isinstance(error, distributed.DistError) or "connection" in str(error).lower()
+
+
+def _prepare(config: TrialConfig) -> None:
+    """Have data fetched, where there is anything to fetch, before others look for them."""
+    spec = config.experiment.data
+    kind = cast(type[pl.LightningDataModule], import_class(spec["class_path"]))
+    if kind.prepare_data is not pl.LightningDataModule.prepare_data:
+        instantiate_data(spec, num_train_sequences=config.num_train_sequences, seed=config.seed).prepare_data()
