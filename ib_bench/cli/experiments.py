@@ -49,7 +49,7 @@ from ib_bench.training.instantiation import (
     source_digests,
     vocabulary_for,
 )
-from ib_bench.training.team import require_team
+from ib_bench.training.team import STRATEGIES, require_team
 
 Built = TypeVar("Built")
 
@@ -209,7 +209,7 @@ def _num_processes(trainer_json: str) -> int:
     placement = {name: value for name, value in trainer.items() if name in PLACEMENT and value not in (None, "auto")}
     with silent():
         trial = quiet_trainer(**{"devices": 1, **placement})
-    require_team(trial, trainer.get("strategy"))
+    require_team(trial)
     return trial.world_size
 
 
@@ -317,12 +317,16 @@ def _trainer_arguments(trainer_json: str) -> Json:
             raise BenchError(f"trainer.{name} is not an option of a search, got {value!r}; {instead}")
         if isinstance(value, dict):
             raise BenchError(f"trainer.{name} must be a name or a number in a search, got {value!r}")
+    strategy = changed.get("strategy", "auto")
+    require(strategy in STRATEGIES, "trainer.strategy", strategy, f"one of {', '.join(STRATEGIES)}")
     accumulated = changed.get("accumulate_grad_batches", 1)
     require(accumulated >= 1, "trainer.accumulate_grad_batches", accumulated, "an integer of at least 1")
     try:
         with silent():
-            quiet_trainer(**{"devices": 1, **changed})
+            trial = quiet_trainer(**{"devices": 1, **changed})
     except Exception as error:
         given = ", ".join(f"trainer.{name} {value!r}" for name, value in changed.items())
         raise BenchError(f"Lightning's Trainer refuses {given}: {' '.join(str(error).split())}") from error
+    if changed.get("precision") == "16-mixed" and trial.precision == "bf16-mixed":
+        _tell("trainer.precision 16-mixed: bf16-mixed, as Lightning has no float16 on CPUs")
     return changed

@@ -1,4 +1,9 @@
-"""``ib-bench fit|validate|test``: LightningCLI, with the suite's models and DataModules under their short names."""
+"""``ib-bench fit|validate|test``: LightningCLI, with the suite's models and DataModules under their short names.
+
+With ``--trainer.strategy ddp`` every process is handed all of every batch, and a
+:class:`~ib_bench.models.sequence_model.SequenceModel` takes its share. Another LightningModule computes the same in
+every process unless ``--trainer.use_distributed_sampler true`` is given, with DataLoaders for it to act on.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +25,11 @@ from ib_bench.cli.experiments import (
     resolved_config,
 )
 from ib_bench.cli.parsing import explained, option_names, require_writable_folder, unreadable
-from ib_bench.errors import BenchError
+from ib_bench.errors import BenchError, require
+from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.training.fitting import silent
+from ib_bench.training.instantiation import import_class
+from ib_bench.training.team import require_team
 
 _SUBCOMMANDS = ("fit", "validate", "test")
 
@@ -50,6 +58,10 @@ class BenchCLI(LightningCLI):
             raise unreadable(arguments, error) from error
         config = resolved_config(subparser, self.config[command])
         data = check_model_and_data(config)
+        if config["trainer"]["use_distributed_sampler"]:
+            of_ours = issubclass(import_class(config["model"]["class_path"]), SequenceModel)
+            allowed = "false for a SequenceModel, which shares out every batch by itself"
+            require(not of_ours, "trainer.use_distributed_sampler", True, allowed)
         checkpoint = config.get("ckpt_path")
         if checkpoint is not None and Path(checkpoint).is_file():
             _check_checkpoint(checkpoint, build_model(config["model"], data))
@@ -68,9 +80,11 @@ class BenchCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the Trainer; what it refuses is said in one sentence."""
         try:
-            return super().instantiate_trainer(**kwargs)
+            trainer = super().instantiate_trainer(**kwargs)
         except Exception as error:
             raise BenchError(f"Lightning's Trainer refuses its options: {' '.join(str(error).split())}") from error
+        require_team(trainer)
+        return trainer
 
 
 def _check_checkpoint(path: str, model: pl.LightningModule) -> None:
@@ -92,7 +106,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     strict: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
     BenchCLI(
         parser_kwargs={**strict, "prog": "ib-bench", **{name: dict(strict) for name in _SUBCOMMANDS}},
-        trainer_defaults={"logger": lazy_instance(CSVLogger, save_dir=".")},
+        trainer_defaults={"logger": lazy_instance(CSVLogger, save_dir="."), "use_distributed_sampler": False},
         save_config_kwargs={"overwrite": True},
         seed_everything_default=10,
         auto_configure_optimizers=False,

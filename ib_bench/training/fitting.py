@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -145,7 +146,7 @@ def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[
 
 
 def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:
-    return quiet_trainer(
+    trainer = quiet_trainer(
         max_steps=max_steps,
         max_epochs=-1,
         val_check_interval=val_check_interval,
@@ -153,6 +154,32 @@ def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callbac
         callbacks=callbacks,
         **arguments,
     )
+    if trainer.world_size > 1:
+        trainer.callbacks.append(_SigtermAsBefore())  # type: ignore[attr-defined]
+    return trainer
+
+
+class _SigtermAsBefore(pl.Callback):
+    """SIGTERM does what it did before, where several processes train one model.
+
+    Lightning's handler tells the other processes by a collective call of its own; in the middle of another one it never
+    returns.
+    """
+
+    def __init__(self) -> None:
+        self._handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take Lightning's handler away."""
+        self._restore()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take Lightning's handler away."""
+        self._restore()
+
+    def _restore(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._handler)
 
 
 def quiet_trainer(**arguments: Any) -> pl.Trainer:
@@ -199,6 +226,7 @@ def silent() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's, of torch
             warnings.filterwarnings("ignore", message="The `srun` command is available")  # wherever Slurm is installed
+            warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported on CPU")  # said once elsewhere
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -28,7 +28,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from lightning.pytorch.strategies import DDPStrategy
 from torch import distributed
 
 from ib_bench.errors import BenchError, LostProcessError
@@ -88,12 +88,12 @@ class Team:
 
     def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
         self._is_over = True
-        if self._words is not None and not self._is_torn:
-            if self.leads:
-                self._tell(None)
-            distributed.destroy_process_group()
+        if self._words is not None and self.leads and not self._is_torn:
+            self._tell(None)
         for follower in self._followers:
             follower.end(_END_S if kind is None and not self._is_torn else 0.0)
+        if distributed.is_initialized() and not (self._is_torn and distributed.get_backend() == "nccl"):
+            distributed.destroy_process_group()  # NCCL would wait for who is no longer there
         for name, value in self._variables.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -284,19 +284,16 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def require_team(trainer: pl.Trainer, given: str | None = None) -> None:
+def require_team(trainer: pl.Trainer) -> None:
     """Make sure that the processes are those that a Trainer counts on.
 
     Args:
         trainer: as the user's arguments build it.
-        given: the user's ``trainer.strategy``, which must be one of :data:`STRATEGIES`; None accepts any.
 
     Raises:
         BenchError: they are not.
     """
     strategy = trainer.strategy
-    if given is not None and not (isinstance(strategy, SingleDeviceStrategy) or given in STRATEGIES):
-        raise BenchError(f"trainer.strategy must be one of {', '.join(STRATEGIES)} in a search, got {given!r}")
     started = int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else trainer.world_size
     if started != trainer.world_size:
         raise BenchError(
