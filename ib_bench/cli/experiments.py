@@ -148,6 +148,9 @@ def search_job(
             f"trainer.devices and trainer.num_nodes must be 1 where searches run side by side, got {num_processes} "
             f"processes; use --workers, or ib-bench search for one search at a time"
         )
+    if num_processes > 1:
+        one_at_a_time = f"1 where {num_processes} processes train one model together"
+        require(settings.spread == 1, "search.spread", settings.spread, one_at_a_time)
     try:
         pool_size = check_model_and_data(config).max_train_sequences
     except NothingHeldOutError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 
 from torture.processes import Command
 
@@ -34,10 +35,8 @@ def terminate_twice(command: Command) -> None:
 
 
 def _signal_and_wait(command: Command, number: signal.Signals, to_group: bool) -> None:
-    try:
+    with suppress(ProcessLookupError):
         (os.killpg if to_group else os.kill)(command.process.pid, number)
-    except ProcessLookupError:
-        pass
     sent_at = time.monotonic()
     exit_code = command.finish(60)
     seconds = time.monotonic() - sent_at
