@@ -1,1 +1,1 @@
-"""Where work runs: in this process or in worker processes. Nothing here knows what the work is."""
+"""Where work runs: in this process, in worker processes or on a cluster. Nothing here knows what the work is."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -74,12 +73,3 @@ class Executor(ABC):
             KeyboardInterrupt: the user interrupts; no worker is left running.
             FatalError: a call raised it, or handling an event did; the other calls are ended, and no worker is left.
         """
-
-
-def picklable(error: Exception) -> Exception:
-    """The error, or one with the same text if it would not survive the way from another process."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error

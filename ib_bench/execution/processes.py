@@ -15,7 +15,8 @@ from multiprocessing.process import parent_process
 from typing import Any
 
 from ib_bench.errors import FatalError
-from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work, picklable
+from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work
+from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
 _MAX_RETRIES = 2

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ib_bench.errors import BenchError, FatalError, require
-from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work, picklable
+from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work
+from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
 _PASSING_INTERVAL_S = 1.0

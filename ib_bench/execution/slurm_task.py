@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Generic
 
 from ib_bench.execution.call_files import Attempt, CallFiles, Reader, Task
-from ib_bench.execution.executor import Item, Outcome, Result, Resume, Work
+from ib_bench.execution.executor import Item, Outcome, Passing, Result, Resume, Work
 from ib_bench.execution.picklable import picklable
 
 
@@ -50,8 +50,9 @@ class ArrayTask(Generic[Item, Result]):
         return DelayedSubmission(self)
 
     def _remaining(self, item: Item, events: list[Any]) -> Item:
-        for event in events if self._resume is not None else []:
-            item = self._resume(item, event)  # type: ignore[misc]
+        if self._resume is not None:
+            for event in events:
+                item = item if isinstance(event, Passing) else self._resume(item, event)
         return item
 
     def _make(self, call: str, item: Item, files: CallFiles) -> None:

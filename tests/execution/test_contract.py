@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import ray
+from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
 from ib_bench.errors import InvalidOptionError, StoreError
 from ib_bench.execution.executor import Emit, Executor, Passing
@@ -32,12 +33,35 @@ def ray_cluster() -> Iterator[None]:
     ray.shutdown()
 
 
-@pytest.fixture(params=["inline", "one", "two", "ray"])
+LOCAL = ["inline", "one", "two"]
+ELSEWHERE = ["ray", "slurm without a cluster", pytest.param("slurm", marks=needs_slurm)]
+
+
+@pytest.fixture(params=[*LOCAL, *ELSEWHERE])
 def executor(request: pytest.FixtureRequest) -> Executor:
+    return _executor(request)
+
+
+@pytest.fixture(params=["two", *ELSEWHERE])
+def executor_with_workers(request: pytest.FixtureRequest) -> Executor:
+    return _executor(request)
+
+
+def _executor(request: pytest.FixtureRequest) -> Executor:
     if request.param == "ray":
         request.getfixturevalue("ray_cluster")
-        return Ray(RaySettings())
+        return Ray(RaySettings(max_retries=2))
+    if str(request.param).startswith("slurm"):
+        tmp_path = request.getfixturevalue("tmp_path")
+        queue = None if request.param == "slurm" else LocalQueue()
+        return slurm_executor(tmp_path / "slurm", queue, max_attempts=3, timeout_min=5)
     return {"inline": Inline(), "one": Processes(1), "two": Processes(2)}[request.param]
+
+
+@pytest.fixture(autouse=True)
+def tasks_find_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), str(root / "tests")]))
 
 
 def square(number: int, emit: Emit) -> int:
@@ -76,6 +100,7 @@ def fail_for_good(item: str, emit: Emit) -> None:
     if item == "fatal":
         raise StoreError("the disk is full")
     Path(item).write_text("called")
+    time.sleep(0.02)
 
 
 @pytest.mark.parametrize("executor", ["inline", "one", "ray"], indirect=True)
@@ -84,13 +109,6 @@ def test_a_fatal_error_ends_all_calls(executor: Executor, tmp_path: Path) -> Non
     with pytest.raises(StoreError, match="the disk is full"):
         executor.run(fail_for_good, items, lambda *_: None)
     assert 1 <= len(list(tmp_path.iterdir())) < 201
-
-
-@pytest.fixture(params=["two", "ray"])
-def executor_with_workers(request: pytest.FixtureRequest) -> Executor:
-    if request.param == "ray":
-        request.getfixturevalue("ray_cluster")
-    return Ray(RaySettings(max_retries=2)) if request.param == "ray" else Processes(2)
 
 
 def test_what_a_killed_worker_was_doing_is_done_again(executor_with_workers: Executor, tmp_path: Path) -> None:
@@ -129,7 +147,7 @@ def test_what_is_done_again_goes_on_from_its_events(executor_with_workers: Execu
 
 def test_what_always_kills_its_worker_is_given_up(executor_with_workers: Executor) -> None:
     (outcome,) = executor_with_workers.run(die, ["x"], lambda *_: None)
-    assert re.search("killed 3 times|lost again and again", str(outcome.error))
+    assert re.search("killed 3 times|lost again and again|ended without a result 3 times", str(outcome.error))
 
 
 def die_or_wait(item: str, emit: Emit) -> str:

@@ -42,8 +42,9 @@ def test_the_best_weights_are_kept_and_come_back(experiment: Experiment, store: 
 def test_weights_that_cannot_be_kept_cost_no_trial(experiment: Experiment, store: Store, tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("where the folder would be")
     config = TrialConfig(experiment, 20, 0.01, 1, 1e-4, 3, None, 1)
+    trained = train_trial(config)
     with pytest.warns(UserWarning, match="cannot be kept"):
-        BestWeights(tmp_path / "weights", store).offer(train_trial(config), [config])
+        BestWeights(tmp_path / "weights", store).offer(trained.record, trained.weights, [config])
     assert (tmp_path / "weights").read_text() == "where the folder would be"
 
 
