@@ -175,7 +175,7 @@ def _connected(settings: RaySettings) -> Iterator[None]:
     try:
         _knock(settings.address)
         on_sigterm = signal.getsignal(signal.SIGTERM)
-        ray.init(address=settings.address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        ray.init(address=settings.address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray's would end this process without a word
     except (OSError, ValueError) as error:

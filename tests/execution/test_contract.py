@@ -28,7 +28,7 @@ pytestmark = pytest.mark.system
 @pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[None]:
     """One for all tests of this module: it takes seconds to start."""
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
 
