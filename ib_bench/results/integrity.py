@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Literal
 from ib_bench.errors import DamagedStoreError, StoreError
 from ib_bench.results.keys import is_hash_of_config
 from ib_bench.results.records import SearchRecord
+from ib_bench.results.salvage import Salvaged, salvaged_records
 from ib_bench.results.store import READERS, Store
 
 State = Literal["ok", "warning", "damaged", "failure"]
@@ -56,8 +58,8 @@ def check_store(path: Path, on_progress: OnProgress = lambda done, total: None) 
                 _files_finding("unfinished files", unfinished_files(path), "left behind by what was killed"),
                 _files_finding("weights", unowned_weights(store), "of trials that are not in the store"),
             ]
-    except DamagedStoreError as error:
-        return [Finding("file", "damaged", str(error))]
+    except DamagedStoreError:
+        return [_malformed(path)]
 
 
 def quick_check(store: Store) -> Finding:
@@ -70,6 +72,16 @@ def quick_check(store: Store) -> Finding:
         return Finding("file", "ok", "SQLite finds it in order")
     advice = "`ib-bench store merge` salvages what can be read into a new store"
     return Finding("file", "damaged", f"SQLite finds {' '.join(problems[0].split())}; {advice}", problems)
+
+
+def _malformed(path: Path) -> Finding:
+    """How much is left of a file that SQLite cannot read."""
+    counts = Salvaged()
+    for _ in salvaged_records(path, counts):
+        pass  # it counts
+    kept = f"{len(counts.keys):,} records can be salvaged by `ib-bench store merge new.sqlite {shlex.quote(str(path))}`"
+    lost = sorted(counts.lost)
+    return Finding("file", "damaged", f"it is malformed; {kept}, {len(lost):,} are known to be lost", lost)
 
 
 def _record_findings(store: Store, on_progress: OnProgress) -> Iterator[Finding]:

@@ -79,8 +79,9 @@ def test_results_of_an_earlier_protocol_are_no_damage(path: Path, monkeypatch: p
 @pytest.mark.parametrize("damage", ["page", "truncated"])
 def test_a_malformed_file(path: Path, damage: str) -> None:
     flip_in_page(path, "trials") if damage == "page" else truncate(path, 0.7)
-    (finding,) = [finding for finding in check_store(path) if finding.check == "file"]
-    assert finding.state == "damaged" and "ib-bench store merge" in finding.text
+    (finding,) = check_store(path)
+    assert finding.state == "damaged" and "records can be salvaged by `ib-bench store merge" in finding.text
+    assert (finding.names == []) == (damage == "page")
 
 
 def test_vacuum_removes_what_is_of_no_use(path: Path) -> None:
