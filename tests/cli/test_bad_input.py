@@ -106,9 +106,17 @@ CASES = {
     "accelerator": (["search", *MODEL, *DATA, "--trainer.accelerator", "tpu"], ["trainer.accelerator 'tpu'"]),
     "accelerator of fit": (["fit", *MODEL, *DATA, "--trainer.accelerator", "tpu"], ["Lightning's Trainer refuses"]),
     "devices": (["search", *MODEL, *DATA, "--trainer.devices", "0"], ["trainer.devices '0'"]),
-    "several devices": (
-        ["search", *MODEL, *DATA, "--trainer.accelerator", "cpu", "--trainer.devices", "2"],
-        ["trainer.devices", "must be 1 in a search", "got 2"],
+    "several devices for many searches": (
+        ["sharing", *MODEL, *DATA, "--trainer.accelerator", "cpu", "--trainer.devices", "2"],
+        ["trainer.devices", "must be 1 where searches run side by side", "got 2", "use --workers"],
+    ),
+    "strategy": (
+        ["search", *MODEL, *DATA, "--trainer.strategy", "fsdp"],
+        ["trainer.strategy must be one of auto, ddp,", "got 'fsdp'"],
+    ),
+    "two who share out batches": (
+        ["fit", *MODEL, *DATA, "--trainer.use_distributed_sampler", "true"],
+        ["trainer.use_distributed_sampler must be false for a SequenceModel", "got True"],
     ),
     "accumulation": (
         ["search", *MODEL, *DATA, "--trainer.accumulate_grad_batches", "0"],

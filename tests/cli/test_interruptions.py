@@ -35,9 +35,9 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(*arguments: str, command: tuple[str, ...] = ("run", "suite.yaml")) -> subprocess.Popen[str]:
     """A run in a process group of its own, as a shell would start it."""
-    command = [str(Path(sys.executable).parent / "ib-bench"), "run", "suite.yaml", *arguments]
+    command = (str(Path(sys.executable).parent / "ib-bench"), *command, *arguments)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=hear_ctrl_c, **pipes)  # type: ignore[call-overload, no-any-return]
 
@@ -116,6 +116,41 @@ def test_ctrl_c_ends_soon_and_says_how_to_go_on(workers: str) -> None:
     assert "Traceback" not in err
     assert group_is_gone(run.pid)
     assert 1 <= len(stored()) < NUM_TRIALS
+
+
+SEARCH_BY_TWO = (
+    *("search", "--model", "LSTM", "--model.hidden_size", "8", "--data", "ModularAddition", "--data.max_length", "4"),
+    *("--search.learning_rates", "[0.001]", "--search.seeds", "[1,2,3,4,5,6,7,8]", "--search.max_size", "32"),
+    *("--search.max_steps", "300", "--search.max_evaluations", "2", "--search.threshold", "1e-9"),
+    *(
+        "--wandb.mode",
+        "disabled",
+        "--trainer.accelerator",
+        "cpu",
+        "--trainer.strategy",
+        "ddp",
+        "--trainer.devices",
+        "2",
+    ),
+)
+
+
+@pytest.mark.parametrize("what", ["Ctrl-C", "leader killed"])
+def test_processes_that_train_one_model_end_together(what: str) -> None:
+    run = start(command=SEARCH_BY_TWO)
+    wait_for_trials(run, 1)
+    interrupted_at = time.monotonic()
+    if what == "Ctrl-C":
+        os.killpg(run.pid, signal.SIGINT)
+    else:
+        run.kill()
+    out, err = run.communicate(timeout=60)
+    assert group_is_gone(run.pid)
+    assert time.monotonic() - interrupted_at < 5
+    assert out == "" and "Traceback" not in err
+    assert run.returncode == (130 if what == "Ctrl-C" else -signal.SIGKILL)
+    assert ("interrupted; finished trials are kept" in err) == (what == "Ctrl-C")
+    assert len(stored()) >= 1
 
 
 def test_two_runs_on_one_store_at_once() -> None:

@@ -52,6 +52,10 @@ def test_what_is_picked(
     assert len(acceleration.reasons) == len(unlike)
     clipping = accelerated(built, data, {"gradient_clip_val": 1.0}, on_gpu, num_steps, *choices)
     assert clipping[:2] == (False, False)
+    in_a_team = accelerated(built, data, {}, on_gpu, num_steps, *choices, is_team=True)
+    assert in_a_team[:2] == (False, False)
+    assert all("several processes" in reason for reason in in_a_team.reasons)
+    assert len(in_a_team.reasons) == sum(map(bool, choices))
     elsewhere = accelerated(built, OwnLoader(modulus=3, max_length=4), {}, on_gpu, num_steps, *choices)
     assert elsewhere[:2] == (False, False)
 

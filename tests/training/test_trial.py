@@ -134,6 +134,13 @@ def test_a_model_larger_than_its_data_needs_is_built_by_class_path(config: Trial
     assert record.num_steps == 3
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+def test_mixed_precision_is_for_training_and_validation_is_in_float32(config: TrialConfig, precision: str) -> None:
+    model = {"class_path": "watchful_models.Exact", "init_args": {"hidden_size": 16}}
+    experiment = replace(config.experiment, model=model, trainer={"precision": precision})
+    assert run_trial(replace(config, experiment=experiment, max_steps=5)).num_steps == 5
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true"])
 def test_precision_and_clipping_pass_through(config: TrialConfig, precision: str) -> None:
     trainer = {"precision": precision, "gradient_clip_val": 1.0}
