@@ -59,13 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = arguments[0] if arguments else "--help"
     interruption = Interruption(_farewell(command, arguments), for_good=argv is None)
     with interruption:
-        exit_code = _run(command, arguments)
+        exit_code = _run(command, arguments, interruption)
         if interruption.number is None:
             return exit_code
     return interruption.exit_code
 
 
-def _run(command: str, arguments: list[str]) -> int:
+def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
     prog = "ib-bench"
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # of Lightning's calls, not of ours
     try:
@@ -77,6 +77,7 @@ def _run(command: str, arguments: list[str]) -> int:
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())  # a user's own model in the working folder is found by its dotted path
         module = import_for_good(f"ib_bench.cli.{COMMANDS[command][0]}")
+        interruption.has_started = True
         return int(module.main(command, arguments[1:]))
     except BenchError as error:
         if speaks():

@@ -2,7 +2,8 @@
 
 The first signal raises ``KeyboardInterrupt`` wherever the command is, so that whatever has started something ends it.
 Further ones are ignored, as they would cut that short, but it has a few seconds only: then the process ends as it is,
-which loses no finished trial either, and the workers end with it.
+which loses no finished trial either, and the workers end with it. So it does at once while nothing has been started:
+imports of compiled modules may swallow what is raised in them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-GRACE_S = 4.0
+GRACE_S = 3.0
 """Seconds that a command has to end in order."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -29,10 +30,12 @@ class Interruption:
 
     Attributes:
         number: of the first signal, or None.
+        has_started: whether there is anything that would have to be ended; set by the command.
     """
 
     def __init__(self, farewell: str, for_good: bool) -> None:
         self.number: int | None = None
+        self.has_started = False
         self._farewell = farewell
         self._for_good = for_good
         self._has_left = False
@@ -74,15 +77,21 @@ class Interruption:
             os._exit(128 + number)
         if self.number is None:
             self.number = number
+            if self._for_good and not self.has_started:
+                self._end_now()
             threading.Thread(target=self._end_after_grace, daemon=True).start()
             raise KeyboardInterrupt
 
     def _end_after_grace(self) -> None:
         threading.Event().wait(GRACE_S)
         if self._for_good:
-            self._say_farewell()
-            os._exit(self.exit_code)
+            self._end_now()
+
+    def _end_now(self) -> None:
+        self._say_farewell()
+        os._exit(self.exit_code)
 
     def _say_farewell(self) -> None:
         if self._spoken.acquire(blocking=False):
-            print(self._farewell, file=sys.stderr, flush=True)
+            sys.stderr.flush()
+            os.write(sys.stderr.fileno(), f"{self._farewell}\n".encode())  # a handler may have cut off a print

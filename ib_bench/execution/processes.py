@@ -8,7 +8,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing.process import parent_process
@@ -95,7 +95,7 @@ class Processes(Executor):
                     on_event(index, event)
 
         try:
-            futures = {pool.submit(_call, work, items[index], index): index for index in todo}
+            futures = _submitted(pool, work, items, todo)
             pending = set(futures)
             while pending:
                 done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
@@ -118,6 +118,19 @@ class Processes(Executor):
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
         return started
+
+
+def _submitted(
+    pool: ProcessPoolExecutor, work: Work[Item, Result], items: Sequence[Item], todo: list[int]
+) -> dict[Future[Result], int]:
+    """The calls that are on their way, and of which items; not all, if a worker dies meanwhile."""
+    futures: dict[Future[Result], int] = {}
+    for index in todo:
+        try:
+            futures[pool.submit(_call, work, items[index], index)] = index
+        except BrokenProcessPool:
+            break
+    return futures
 
 
 def _received(events: Any, timeout_s: float) -> Iterator[tuple[int, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +15,6 @@ from torture.suites import write_suite
 
 Blow = Callable[[Command], None]
 """Does something to a command that runs."""
-
-_FIRST_SPAN_S = 15.0
 
 
 class Campaign:
@@ -47,7 +47,7 @@ class Campaign:
         self._generator = generator
         self.arguments = arguments
         self.environment = environment
-        self._span_s = _FIRST_SPAN_S
+        self._span_s = 0.0
         self._num_stores = 0
         write_suite(folder)
 
@@ -72,17 +72,30 @@ class Campaign:
             blow: ends the command.
             hears: wait until it is there to hear a signal, at first.
         """
+        self.measure()
         while self.figures.times < num:
             command = self.start()
             if hears:
                 command.wait_until_it_hears()
             if command.ends_within(self.moment_s()):
-                self._check_end(command)
+                self.check_end(command)
                 continue
-            before = contents(self.store)
-            blow(command)
-            self._note(command, before)
+            self.strike(command, blow)
         self.finish()
+
+    def strike(self, command: Command, blow: Blow) -> None:
+        """End a run, and note what is left."""
+        before = contents(self.store)
+        blow(command)
+        self.figures.processes += command.num_left()
+        self.figures.locks += is_locked(self.store)
+        self.figures.note_fault(before, contents(self.store))
+
+    def measure(self) -> None:
+        """Let one run come to its end, to know how long that takes."""
+        started_at = time.monotonic()
+        self.check_end(self.start())
+        self._span_s = time.monotonic() - started_at
 
     def strike_parts(self, num: int, strike: Callable[[Command], bool], span_s: float) -> None:
         """Blows to what a run has started, at random intervals; the run itself is to survive them.
@@ -99,11 +112,19 @@ class Campaign:
                 if strike(command):
                     self.figures.note_fault(before, contents(self.store))
             if command.finish() == 0:
-                self._check_end(command)
+                self.check_end(command)
             else:  # a search whose workers die too often is given up, and tried again by the next run
                 assert command.finish() == 1 and "failed" in command.out, command.err
                 self.figures.processes += command.num_left()
         self.finish()
+
+    def note_run(self) -> None:
+        """The suite from its start to its end, under a fault that lasts all the time."""
+        command = self.start()
+        command.finish()
+        end = contents(self.store)
+        self.figures.note_fault(end, end)
+        self.check_end(command)
 
     def run_two_at_once(self) -> None:
         """The suite twice, side by side on one store."""
@@ -113,28 +134,23 @@ class Campaign:
             self.figures.processes += command.num_left()
         both = contents(self.store)
         self.figures.note_fault(both, both)
-        self._check_end(commands[1])
+        self.check_end(commands[1])
 
     def finish(self) -> None:
         """Let the suite come to its end, if it is not there yet."""
         if self.store.exists():
             command = self.start()
             command.finish()
-            self._check_end(command)
+            self.check_end(command)
 
-    def _note(self, command: Command, before: Contents) -> None:
-        """What a blow that has ended a run has left."""
-        self.figures.processes += command.num_left()
-        self.figures.locks += is_locked(self.store)
-        self.figures.note_fault(before, contents(self.store))
-
-    def _check_end(self, command: Command) -> None:
+    def check_end(self, command: Command) -> None:
+        """That all has come to the same as in an undisturbed run; makes room for the next store."""
         assert command.finish() == 0, command.err + command.out
         assert "Traceback" not in command.err, command.err
         self.figures.processes += command.num_left()
         self.figures.locks += is_locked(self.store)
         self.figures.note_end(self._undisturbed, contents(self.store))
         self._num_stores += 1
-        self.store.rename(self.folder / f"finished_{self._num_stores}.sqlite")
+        shutil.move(self.store, self.folder / f"finished_{self._num_stores}.sqlite")
         for suffix in ("-wal", "-shm"):
             Path(f"{self.store}{suffix}").unlink(missing_ok=True)

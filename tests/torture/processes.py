@@ -79,15 +79,20 @@ class Command:
         return [pid for pid in marked(self.mark) if command_line(pid).startswith("ray::_call")]
 
     def num_left(self) -> int:
-        """Processes that outlive it for longer than an end takes; they are killed."""
-        deadline = time.monotonic() + _ENDS_WITHIN_S
-        while left := marked(self.mark):
-            if time.monotonic() > deadline:
-                for pid in left:
-                    os.kill(pid, signal.SIGKILL)
-                return len(left)
-            time.sleep(0.02)
-        return 0
+        """Processes that outlive it, see :func:`num_left`."""
+        return num_left(self.mark)
+
+
+def num_left(mark: str) -> int:
+    """Processes with a mark that outlive what started them for longer than an end takes; they are killed."""
+    deadline = time.monotonic() + _ENDS_WITHIN_S
+    while left := marked(mark):
+        if time.monotonic() > deadline:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            return len(left)
+        time.sleep(0.02)
+    return 0
 
 
 def marked(mark: str) -> list[int]:

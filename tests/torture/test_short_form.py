@@ -1,0 +1,67 @@
+"""Each way to end a run once, and a killed worker, on one store: what it holds in the end is as if nothing had happened.
+
+The long form of this, with figures, is ``make torture``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from torture import blows
+from torture.campaign import Campaign
+from torture.contents import Contents, contents
+from torture.figures import Figures
+from torture.suites import SUITE
+
+from ib_bench.cli import main
+
+pytestmark = pytest.mark.system
+
+_SPAN_S = 8.0
+
+
+def test_kill_ctrl_c_sigterm_and_a_killed_worker(campaign: Campaign) -> None:
+    campaign.arguments = ("--workers", "2")
+    for blow in (blows.kill, blows.press_ctrl_c, blows.terminate_twice):
+        command = campaign.start()
+        command.wait_until_it_hears()
+        if command.ends_within(campaign.moment_s(_SPAN_S)):
+            break
+        campaign.strike(command, blow)
+    command = campaign.start()
+    while not command.workers():
+        assert command.process.poll() is None, command.err
+    os.kill(command.workers()[0], signal.SIGKILL)
+    assert command.finish() == 0, command.err
+    campaign.check_end(command)
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [
+        pytest.param(("inline",), id="inline"),
+        pytest.param(("processes", "--workers", "1"), id="one", marks=pytest.mark.torture),
+        pytest.param(("ray",), id="ray"),
+    ],
+)
+def test_same_numbers_again_wherever_they_come_from(
+    executor: tuple[str, ...],
+    campaign: Campaign,
+    undisturbed: Contents,
+    figures: Figures,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also in a process that has done other things before; two workers are part of the test above."""
+    monkeypatch.chdir(tmp_path)
+    common = ["run", "suite.yaml", "--wandb.mode", "disabled"]
+    if executor == ("inline",):
+        Path("others.yaml").write_text(SUITE.replace("modulus: 3", "modulus: 4"))
+        others = ["run", "others.yaml", "--axes.model", "Transformer", "--store", "others.sqlite"]
+        assert main([*others, *common[2:], "--executor", "inline"]) == 0
+    assert main([*common, "--executor", *executor]) == 0
+    figures.note_end(undisturbed, contents(campaign.store))
+    assert not figures.flaws
