@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+KILLS ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo report test lint format bench slurm ci clean
+.PHONY: help setup demo report test torture lint format bench slurm ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ report: setup ## write the report of the reference results, and of your own besi
 
 test: setup ## run the tests
 	$(BIN)/python -m pytest
+
+torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost (an hour or two)
+	$(BIN)/python -m pytest tests/torture --kills $(KILLS)
 
 lint: setup ## ruff, mypy and import-linter
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,12 @@ from ib_bench.results.records import Json
 from ib_bench.tracking.settings import WandbMode, WandbSettings
 
 JobType = Literal["search", "sharing", "extrapolation", "suite"]
+
+_INIT_TIMEOUT_S = 30.0
+_FINISH_TIMEOUT_S = 60.0
+_ASKED_AGAIN_AFTER_S = 600.0
+
+_silent_until_s = 0.0  # on the monotonic clock: whoever waits for W&B in every one of many searches waits for hours
 
 
 def open_run(
@@ -27,9 +34,33 @@ def open_run(
         name: for people.
         group: name of the suite that it belongs to, or None.
         config: of the run.
+
+    Raises:
+        wandb.errors.CommError: W&B does not answer, or did not a few minutes ago.
     """
+    mode = resolved_mode(settings)
+    if mode == "online":
+        _require_answer()
+    try:
+        return _opened(mode, settings, job_type, run_id, name, group, config)
+    except wandb.errors.CommError:
+        global _silent_until_s
+        _silent_until_s = time.monotonic() + _ASKED_AGAIN_AFTER_S if mode == "online" else 0.0
+        raise
+
+
+def _require_answer() -> None:
+    if time.monotonic() < _silent_until_s:
+        raise wandb.errors.CommError("it did not answer a few minutes ago")
+
+
+def _opened(
+    mode: WandbMode, settings: WandbSettings, job_type: JobType, run_id: str, name: str, group: str | None, config: Json
+) -> Any:
+    patience = {"init_timeout": _INIT_TIMEOUT_S, "finish_timeout": _FINISH_TIMEOUT_S}
+    known: dict[str, Any] = {name: value for name, value in patience.items() if name in wandb.Settings.model_fields}
     return wandb.init(
-        mode=resolved_mode(settings),
+        mode=mode,
         project=settings.project,
         entity=settings.entity,
         tags=settings.tags,
@@ -40,7 +71,7 @@ def open_run(
         resume="allow",
         reinit="create_new",
         config=config,
-        settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
+        settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, **known),
     )
 
 
@@ -83,6 +114,7 @@ def logged_runs(settings: WandbSettings) -> set[str]:
         settings: where to look.
     """
     if resolved_mode(settings) == "online":
+        _require_answer()
         api = wandb.Api()
         path = f"{settings.entity or api.default_entity}/{settings.project}"
         try:
