@@ -29,7 +29,8 @@ def terminate(command: Command) -> None:
 
 def terminate_twice(command: Command) -> None:
     """SIGTERM to the whole process group, and once more while the command is about to end."""
-    os.killpg(command.process.pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):
+        os.killpg(command.process.pid, signal.SIGTERM)
     time.sleep(0.05)
     _signal_and_wait(command, signal.SIGTERM, to_group=True)
 

@@ -97,17 +97,17 @@ class Campaign:
         self.check_end(self.start())
         self._span_s = time.monotonic() - started_at
 
-    def strike_parts(self, num: int, strike: Callable[[Command], bool], span_s: float) -> None:
+    def strike_parts(self, num: int, strike: Callable[[Command], bool]) -> None:
         """Blows to what a run has started, at random intervals; the run itself is to survive them.
 
         Args:
             num: how many.
             strike: hits a part; says whether there was one.
-            span_s: longest time between two.
         """
+        self.measure()
         while self.figures.times < num:
             command = self.start()
-            while self.figures.times < num and not command.ends_within(self.moment_s(span_s)):
+            while self.figures.times < num and not command.ends_within(self.moment_s()):
                 before = contents(self.store)
                 if strike(command):
                     self.figures.note_fault(before, contents(self.store))

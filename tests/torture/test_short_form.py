@@ -1,4 +1,4 @@
-"""Each way to end a run once, and a killed worker, on one store: what it holds in the end is as if nothing had happened.
+"""Each way to end a run once, and a killed worker, on one store: it ends as if nothing had happened.
 
 The long form of this, with figures, is ``make torture``.
 """

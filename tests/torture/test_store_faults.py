@@ -1,4 +1,4 @@
-"""Stores that are cut short, changed by a byte, full or read-only: one sentence, and nothing that could be kept is lost.
+"""Stores that are cut short, changed by a byte, full or read-only: one sentence, and what could be kept is kept.
 
 Trials "before" are those written before the damage, "after" those that could be read after it.
 """
