@@ -18,7 +18,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from rich.console import Console
 
 from ib_bench import catalogue, data
-from ib_bench.cli.parsing import DEFAULT_STORE, explained
+from ib_bench.cli.parsing import DEFAULT_STORE, explained, require_writable_file
 from ib_bench.cli.ranks import speaks
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError, NothingHeldOutError, require
@@ -126,7 +126,7 @@ def search_job(
     Args:
         config: ``model``, ``data`` and ``trainer`` with all defaults filled in.
         settings: how N* is searched for.
-        output: holds ``store``, ``wandb`` and ``keep_weights``.
+        output: holds ``store``, ``wandb``, ``keep_weights`` and ``log_file``.
         group: name of the suite.
         may_hold_out_none: accept data of which nothing can be held out; the search then has an empty pool.
         may_take_a_team: accept a Trainer that has one training done by several processes.
@@ -134,6 +134,8 @@ def search_job(
     Raises:
         BenchError: something cannot be built, or is set that the search itself sets.
     """
+    if output.log_file is not None:
+        require_writable_file("log_file", output.log_file)
     model, data_spec = config["model"], config["data"]
     check_parameters(model, "model", tuple(_SET_BY_SEARCH["model"]))
     own = import_class(model["class_path"])

@@ -52,6 +52,17 @@ def require_writable_folder(option: str, folder: str) -> None:
     require(can_be_written, option, folder, "a folder that can be written")
 
 
+def require_writable_file(option: str, path: str) -> None:
+    """Make sure that a file is there, or can be made, and that it can be written.
+
+    Raises:
+        InvalidOptionError: it is not so.
+    """
+    file = Path(path).absolute()
+    can_be_written = os.access(file if file.exists() else file.parent, os.W_OK) and not file.is_dir()
+    require(can_be_written, option, path, "a file that can be written")
+
+
 def listing_parser(command: str, description: str) -> ArgumentParser:
     """The parser of a command that lists what a store holds."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=description, exit_on_error=False)

@@ -44,7 +44,7 @@ def make_plan(suite: Suite, cells: list[Cell], output: Namespace) -> Plan:
     Args:
         suite: that they are of.
         cells: of any quantity.
-        output: holds ``store``, ``wandb`` and ``keep_weights``.
+        output: holds ``store``, ``wandb``, ``keep_weights`` and ``log_file``.
 
     Raises:
         BenchError: one of the configs is wrong.

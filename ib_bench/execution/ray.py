@@ -60,7 +60,7 @@ class Ray(Executor):
         settings: where and with what.
 
     Raises:
-        BenchError: Ray is not installed.
+        BenchError: Ray is not installed, or nobody listens at the address.
     """
 
     is_local: ClassVar[bool] = False
@@ -69,6 +69,10 @@ class Ray(Executor):
         if importlib.util.find_spec("ray") is None:
             raise BenchError("executor ray needs Ray, which is not installed: pip install 'ib_bench[ray]'")
         self.settings = settings
+        try:
+            _knock(settings.address)
+        except (OSError, ValueError) as error:
+            raise _no_cluster(settings) from error
 
     def run(
         self,
@@ -173,13 +177,12 @@ def _connected(settings: RaySettings) -> Iterator[None]:
         return
     own = {} if settings.address else {"include_dashboard": False}
     try:
-        _knock(settings.address)
         on_sigterm = signal.getsignal(signal.SIGTERM)
         ray.init(address=settings.address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray's would end this process without a word
     except (OSError, ValueError) as error:
-        raise BenchError(f"ray.address must be that of a running Ray cluster, got {settings.address!r}") from error
+        raise _no_cluster(settings) from error
     try:
         if settings.address is None:  # a cluster may start machines that have it
             there = ray.cluster_resources()
@@ -190,6 +193,10 @@ def _connected(settings: RaySettings) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _no_cluster(settings: RaySettings) -> BenchError:
+    return BenchError(f"ray.address must be that of a running Ray cluster, got {settings.address!r}")
 
 
 def _knock(address: str | None) -> None:

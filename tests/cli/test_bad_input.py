@@ -61,6 +61,34 @@ CASES = {
         ["search", *MODEL, *DATA, "--search.midpoint", "middle"],
         ["search.midpoint must be one of arithmetic, geometric, got 'middle'"],
     ),
+    "spread of a stack": (
+        ["search", *MODEL, *DATA, "--search.spread", "2", "--search.vectorize", "true"],
+        ["search.spread must be 1 where search.vectorize is true, got 2"],
+    ),
+    "spread": (["search", *MODEL, *DATA, "--search.spread", "0"], ["search.spread must be", "at least 1, got 0"]),
+    "executor": (["run", "demo", "--executor", "dask"], ["executor must be one of inline, processes, ray, slurm"]),
+    "workers of another executor": (
+        ["run", "demo", "--executor", "inline", "--workers", "2"],
+        ["workers must be left out with the executor inline", "the executor processes"],
+    ),
+    "options of another executor": (
+        ["run", "demo", "--ray.num_gpus", "0.5"],
+        ["ray.* must be left out with the executor processes"],
+    ),
+    "collect": (["run", "demo", "--collect"], ["collect must be left out with the executor processes"]),
+    "ray.num_cpus": (["run", "demo", "--executor", "ray", "--ray.num_cpus", "0"], ["ray.num_cpus must be", "above 0"]),
+    "ray.address": (
+        ["run", "demo", "--executor", "ray", "--ray.address", "127.0.0.1:9"],
+        ["ray.address must be that of a running Ray cluster, got '127.0.0.1:9'"],
+    ),
+    "slurm.timeout_min": (
+        ["run", "demo", "--executor", "slurm", "--slurm.timeout_min", "0"],
+        ["slurm.timeout_min must be an integer of at least 1, got 0"],
+    ),
+    "log_file": (
+        ["search", *MODEL, *DATA, "--log_file", "no/such/folder/log"],
+        ["log_file must be a file that can be written, got 'no/such/folder/log'"],
+    ),
     "futility": (["search", *MODEL, *DATA, "--search.futility", "1.5"], ["search.futility must be", "(0, 1), got 1.5"]),
     "vectorize": (
         ["search", *MODEL, *DATA, "--search.vectorize", "maybe"],

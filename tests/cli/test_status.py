@@ -1,0 +1,117 @@
+"""What runs can be seen from elsewhere while it runs, and read afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ib_bench.cli import main
+from ib_bench.results.records import Experiment
+from ib_bench.results.run_status import RunningJob, RunStatus, forget_past_runs, put_run_status, run_statuses, utc_now
+from ib_bench.results.store import Store
+
+SUITE = """
+base:
+  data: {class_path: ModularAddition, init_args: {modulus: 3, max_length: 4}}
+  search: {learning_rates: [0.01], seeds: [1], max_steps: 100, max_size: 32, max_evaluations: 2, multiplier: 4}
+axes:
+  model: [{class_path: DenseSSM, init_args: {hidden_size: 16}}, my_models.Broken]
+"""
+
+BROKEN_MODEL = """
+from torch import nn
+from ib_bench.models.sequence_model import SequenceModel
+
+
+class Broken(SequenceModel):
+    def __init__(self, vocab_size: int, num_classes: int, learning_rate: float = 1e-3):
+        super().__init__(num_classes, learning_rate)
+        self.head = nn.Linear(1, num_classes)
+
+    def forward(self, tokens):
+        raise ArithmeticError("no forward pass")
+"""
+
+LABEL = "DenseSSM · ModularAddition(modulus=3) · aligned_chain_of_thought · uniform · L=4"
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    return tmp_path
+
+
+def running(pid: int, host: str = socket.gethostname(), **changes: object) -> RunStatus:
+    job = RunningJob("LSTM · L=5", f"{host}:{pid}", utc_now(), 4096, 3, 20, 2, 15, 1000, 250_000, 0.25)
+    start, newest = "2026-01-01T00:00:00+00:00", "2026-01-01T01:00:00+00:00"
+    status = RunStatus("ib-bench run a", host, pid, "ray", "searches", start, newest, "running", 9, 1)
+    return replace(status, num_evaluations=20, max_evaluations=80, jobs=[job], **changes)  # type: ignore[arg-type]
+
+
+def gone() -> int:
+    """The number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_runs_is_told_with_the_time_left(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    put_run_status(store, running(os.getpid(), failures=[("GRU · L=5", "out of memory")]))
+    put_run_status(store, running(gone()))
+    put_run_status(store, running(1, host="elsewhere"))
+    assert main(["status", "--store", str(store.path), "--format", "json"]) == 0
+    here, killed, elsewhere = json.loads(capsys.readouterr().out)
+    assert [here["state"], killed["state"], elsewhere["state"]] == ["running", "killed", "running"]
+    assert here["time_left_s"] == 3 * 3600
+    assert here["jobs"][0]["size"] == 4096
+    assert main(["status", "--store", str(store.path)]) == 0
+    told = capsys.readouterr().out
+    assert "1 of 9 searches" in told and "3h 00m left at this rate" in told
+    assert "GRU · L=5: out of memory" in told
+    assert "1,000/250,000" in told and "ib-bench run a: killed" in told
+
+
+def test_past_runs_are_forgotten_when_another_begins(store: Store) -> None:
+    stays = running(os.getpid())
+    for status in (stays, running(gone()), running(7, host="elsewhere", state="ended")):
+        put_run_status(store, status)
+    forget_past_runs(store)
+    assert run_statuses(store) == [stays]
+
+
+def test_a_store_on_which_nothing_has_run(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--store", str(store.path)]) == 0
+    assert "nothing has run" in capsys.readouterr().out
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_a_suite_leaves_its_status_and_its_log(
+    executor: str, experiment: Experiment, working_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (working_folder / "suite.yaml").write_text(SUITE)
+    (working_folder / "my_models.py").write_text(BROKEN_MODEL)
+    arguments = ["run", "suite.yaml", "--executor", executor, "--wandb.mode", "disabled", "--log_file", "log.txt"]
+    assert main(arguments) == 1
+    capsys.readouterr()
+    main(["status", "--format", "json"])
+    (status,) = json.loads(capsys.readouterr().out)
+    assert (status["state"], status["num_jobs"], status["num_finished"]) == ("ended", 2, 1)
+    ((label, error),) = status["failures"]
+    assert label.startswith("Broken") and error == "ArithmeticError: no forward pass"
+    main(["results", "--format", "json"])
+    errors = [record["error"] for record in json.loads(capsys.readouterr().out)]
+    assert sorted(map(str, errors)) == ["ArithmeticError: no forward pass", "None"]
+    log = Path("log.txt").read_text()
+    for text in ("2 searches to run, 0 in the store", f"INFO {LABEL}: 1 of at most 2 sizes judged, the last was 32"):
+        assert text in log
+    assert f"{LABEL}: N* = " in log and "failed: ArithmeticError: no forward pass" in log
+    assert "ended: 1 searches finished, 1 failed" in log
