@@ -95,7 +95,8 @@ def _merge(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     console = Console(highlight=False, soft_wrap=True)
     for source, keys in merged.lost.items():
         console.print(f"{source}: damaged, {len(keys):,} records are known to be lost", markup=False)
-    counts = f"{merged.num_added:,} records added, {merged.num_same:,} were there already"
+    rounded = f" ({merged.num_rounded:,} of them up to rounding)" if merged.num_rounded else ""
+    counts = f"{merged.num_added:,} records added, {merged.num_same:,} were there already{rounded}"
     console.print(f"{options.out}: {counts}, {len(merged.conflicts):,} conflicts", markup=False)
     return int(bool(merged.conflicts))
 

@@ -1,15 +1,17 @@
 """Records of several stores and archives in one: what they hold alike is kept once, what they contradict is shown.
 
-Two records with one key are the same result where all is equal that the config determines; when, where and under which
-versions it was measured, and how long that took, is not.
+Two records with one key are the same result where all is equal that the config determines, up to rounding, in which
+machines differ; when, where and under which versions it was measured, and how long that took, is not determined.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from ib_bench.errors import BenchError, DamagedStoreError, StoreError
 from ib_bench.results.archive import is_archive, read_archive
@@ -22,6 +24,7 @@ OnProgress = Callable[[int], None]
 """Is told how many records have been read."""
 
 _BATCH = 500  # records in one transaction
+_ROUNDING = 1e-3  # relative: training carries differences in last bits on
 _UNDETERMINED = {"wall_time_s", "process_time_s", "versions", "environment", "finished_at", "updated_at"}
 _TOLD = ("status", "best_val_loss", "num_steps", "verdict", "bracket", "trial_succeeded")
 """Of which the values are told where they differ; of other fields the name must do."""
@@ -50,13 +53,15 @@ class Merge:
 
     Attributes:
         num_added: records that are new, or newer states of searches.
-        num_same: records that were there already.
+        num_same: records that were there already, those included that differ by rounding.
+        num_rounded: those that differ by rounding.
         conflicts: results that contradict those that were there already.
         lost: for each damaged source, keys of records that are known to be lost.
     """
 
     num_added: int = 0
     num_same: int = 0
+    num_rounded: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
     lost: dict[str, set[str]] = field(default_factory=dict)
 
@@ -142,6 +147,7 @@ def _news(
             merged.conflicts.append(Conflict(record.key, _label(record), source, differences))
         else:
             same.add(record.key)
+            merged.num_rounded += _results(old) != _results(record)
     return list(news.values())
 
 
@@ -155,10 +161,27 @@ def _is_newer(record: Record, old: Record) -> bool:
 def _differences(old: Record, new: Record) -> list[str]:
     if isinstance(new, SearchRecord) and new.status != "finished":
         return []
-    names = [name for name in vars(new) if name not in _UNDETERMINED and getattr(old, name) != getattr(new, name)]
+    mine, other = _results(old), _results(new)
+    names = [name for name in other if not _is_close(mine[name], other[name])]
     told = {name: (getattr(old, name), getattr(new, name)) for name in _TOLD if hasattr(new, name)}
-    texts = [f"{name} {mine}, not {other}" for name, (mine, other) in told.items() if mine != other]
+    texts = [f"{name} {one}, not {two}" for name, (one, two) in told.items() if not _is_close(one, two)]
     return texts or names
+
+
+def _results(record: Record) -> dict[str, Any]:
+    """What the config determines, as plain data."""
+    return {name: value for name, value in asdict(record).items() if name not in _UNDETERMINED}
+
+
+def _is_close(one: Any, other: Any) -> bool:
+    """Whether two values of plain data are equal, floating-point numbers up to rounding."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=_ROUNDING)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_is_close(one[name], other[name]) for name in one)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(_is_close, one, other))
+    return bool(one == other)
 
 
 def _label(record: Record) -> str:

@@ -43,6 +43,10 @@ def test_conflicts_are_shown_and_the_first_stays(tmp_path: Path) -> None:
     elsewhere = replace(trial, wall_time_s=99.0, versions={"torch": "another"}, finished_at="later")
     write_store(tmp_path / "same", [elsewhere, replace(search, wall_time_s=1.0), extrapolation])
     assert merged(tmp_path, "one", "same") == Merge(num_added=3, num_same=3)
+    assert trial.best_val_loss is not None
+    rounded = replace(trial, best_val_loss=trial.best_val_loss * (1 + 1e-6))
+    write_store(tmp_path / "rounded", [rounded])
+    assert merged(tmp_path, "rounded") == Merge(num_same=1, num_rounded=1)
     other = replace(trial, status="succeeded", best_val_loss=0.25, num_steps=7)
     write_store(tmp_path / "other", [other, replace(search, max_size=7), replace(extrapolation, accuracies=[])])
     report = merged(tmp_path, "other")
