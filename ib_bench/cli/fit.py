@@ -7,6 +7,9 @@ every process unless ``--trainer.use_distributed_sampler true`` is given, with D
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ from ib_bench.cli.experiments import (
     resolved_config,
 )
 from ib_bench.cli.parsing import explained, option_names, require_writable_folder, unreadable
+from ib_bench.cli.ranks import speaks
 from ib_bench.errors import BenchError, require
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.training.fitting import silent
@@ -84,7 +88,22 @@ class BenchCLI(LightningCLI):
         except Exception as error:
             raise BenchError(f"Lightning's Trainer refuses its options: {' '.join(str(error).split())}") from error
         require_team(trainer)
+        if trainer.world_size > 1:
+            _end_with_leader()
         return trainer
+
+
+def _end_with_leader() -> None:
+    """If Lightning has started this process from another one, do not outlive that one."""
+    leader = int(os.environ.setdefault("IB_BENCH_LEADER", str(os.getpid())))
+    if leader != os.getpid() and not speaks():
+        threading.Thread(target=_watch_parent, args=(leader,), daemon=True).start()
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
 
 
 def _check_checkpoint(path: str, model: pl.LightningModule) -> None:

@@ -15,6 +15,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from ib_bench.cli.ranks import speaks
+
 GRACE_S = 3.0
 """Seconds that a command has to end in order."""
 
@@ -92,6 +94,6 @@ class Interruption:
         os._exit(self.exit_code)
 
     def _say_farewell(self) -> None:
-        if self._spoken.acquire(blocking=False):
+        if speaks() and self._spoken.acquire(blocking=False):
             sys.stderr.flush()
             os.write(sys.stderr.fileno(), f"{self._farewell}\n".encode())  # a handler may have cut off a print
