@@ -82,9 +82,10 @@ class BenchCLI(LightningCLI):
             super()._set_seed()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Build the Trainer; what it refuses is said in one sentence."""
+        """Build the Trainer; what it refuses is said in one sentence, before it says anything else."""
         try:
-            trainer = super().instantiate_trainer(**kwargs)
+            with silent():
+                trainer = super().instantiate_trainer(**kwargs)
         except Exception as error:
             raise BenchError(f"Lightning's Trainer refuses its options: {' '.join(str(error).split())}") from error
         require_team(trainer)
