@@ -42,8 +42,9 @@ def half_done(campaign: Campaign) -> Contents:
     while len(contents(campaign.store).trials) < 12:
         assert command.process.poll() is None, command.err
     blows.kill(command)
+    kept = contents(campaign.store)  # whoever closes the store last moves everything into the one file
     shutil.copy(campaign.store, campaign.folder / "half_done.sqlite")
-    return contents(campaign.store)
+    return kept
 
 
 def restore(campaign: Campaign) -> None:
@@ -84,7 +85,7 @@ def test_malformed(
             flip(campaign.store, PAGE * integers(generator, 1, size // PAGE), 1 << integers(generator, 0, 8))
         ended = campaign.start()
         if ended.finish() == 0:  # the damaged page held nothing that the run had to read
-            campaign.figures.times += 1
+            campaign.figures.note_fault(half_done, half_done)
             campaign.check_end(ended)
             continue
         refused(ended)
@@ -115,7 +116,7 @@ def test_a_flipped_byte_in_a_record(
         flip(campaign.store, start + integers(generator, 50, 250), 1)
         check = Command(campaign.folder, "store", "check")
         assert check.finish() == 1 and key in check.out + check.err, check.out + check.err
-        with pytest.warns(UserWarning, match=key):
+        with pytest.warns(UserWarning, match="1 damaged trials"):
             after = contents(campaign.store)
         assert half_done.trials.keys() - after.trials.keys() == {key}
         campaign.figures.times += 1
@@ -123,7 +124,7 @@ def test_a_flipped_byte_in_a_record(
         campaign.figures.after += len(after.trials)
         run = campaign.start()
         assert run.finish() == 0, run.err
-        assert key in run.err, "the run did not warn of the damaged trial"
+        assert "damaged" in run.err, "the run did not warn of the damaged trial"
         campaign.check_end(run)
 
 

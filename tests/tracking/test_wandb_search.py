@@ -13,6 +13,7 @@ from offline_runs import inspect
 from ib_bench.results.records import Experiment, SearchRecord, TrialConfig, TrialRecord
 from ib_bench.results.store import Store
 from ib_bench.studies.search import Search, SearchListener, SearchSettings
+from ib_bench.tracking import runs
 from ib_bench.tracking.runs import resolved_mode
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.tracking.wandb_search import WandbSearch
@@ -92,13 +93,20 @@ def test_a_failed_search_closes_its_run_and_leaves_the_next_alone(
 def test_trouble_with_wandb_ends_the_logging_not_the_search(
     experiment: Experiment, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked = []
+
     def unreachable(**_: object) -> None:
+        asked.append(1)
         raise wandb.errors.CommError("no network")
 
     monkeypatch.setattr(wandb, "init", unreachable)
-    with pytest.warns(UserWarning, match="no longer logged"):
-        record = search(experiment, store, WandbSearch(WandbSettings(mode="online")))
-    assert record.min_train_size == 40
+    monkeypatch.setattr(runs, "_silent_until_s", 0.0)
+    for size in (1, 2):
+        another = replace(experiment, model={**experiment.model, "init_args": {"hidden_size": size}})
+        with pytest.warns(UserWarning, match="no longer logged"):
+            record = search(another, store, WandbSearch(WandbSettings(mode="online")))
+        assert record.min_train_size == 40
+    assert len(asked) == 1, "every search waits for W&B anew"
 
 
 def test_the_mode_is_the_options_then_the_environments_then_the_accounts(
