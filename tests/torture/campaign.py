@@ -8,13 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torture.contents import Contents, contents, is_locked
+from torture.contents import Contents, contents, is_locked, num_trials
 from torture.figures import Figures
 from torture.processes import Command
 from torture.suites import write_suite
 
 Blow = Callable[[Command], None]
 """Does something to a command that runs."""
+
+_SHARE_OF_TIMES = 0.25
+_FIRST_SPAN_S = 10.0
+_POLL_S = 0.03
+_LITTLE_S = 1.0
 
 
 class Campaign:
@@ -47,7 +52,7 @@ class Campaign:
         self._generator = generator
         self.arguments = arguments
         self.environment = environment
-        self._span_s = 0.0
+        self._span_s = _FIRST_SPAN_S
         self._num_stores = 0
         write_suite(folder)
 
@@ -56,9 +61,23 @@ class Campaign:
         arguments = ("run", "suite.yaml", "--wandb.mode", "disabled", *self.arguments, *more)
         return Command(self.folder, *arguments, environment=self.environment)
 
-    def moment_s(self, span_s: float | None = None) -> float:
-        """Seconds until the next blow, anywhere in the time that a run takes."""
-        return float(torch.rand((), generator=self._generator)) * (span_s or self._span_s)
+    def ends_before(self, command: Command) -> bool:
+        """Whether a command ends before a random moment, anywhere from its start to its end.
+
+        One moment in four is a time, of those that a run takes; as most of that is the start, the others are told by
+        how many trials have finished, and so are the same on slow machines.
+        """
+        if self._random() < _SHARE_OF_TIMES:
+            return command.ends_within(self._random() * self._span_s)
+        here, all_trials = num_trials(self.store), len(self._undisturbed.trials)
+        wanted = here + round(self._random() * (all_trials - here))
+        while num_trials(self.store) < wanted:
+            if command.ends_within(_POLL_S):
+                return True
+        return command.ends_within(self._random() * _LITTLE_S)
+
+    def _random(self) -> float:
+        return float(torch.rand((), generator=self._generator))
 
     def one_of(self, pids: list[int]) -> int | None:
         """A process at random, if there is any."""
@@ -77,7 +96,7 @@ class Campaign:
             command = self.start()
             if hears:
                 command.wait_until_it_hears()
-            if command.ends_within(self.moment_s()):
+            if self.ends_before(command):
                 self.check_end(command)
                 continue
             self.strike(command, blow)
@@ -107,7 +126,7 @@ class Campaign:
         self.measure()
         while self.figures.times < num:
             command = self.start()
-            while self.figures.times < num and not command.ends_within(self.moment_s()):
+            while self.figures.times < num and not self.ends_before(command):
                 before = contents(self.store)
                 if strike(command):
                     self.figures.note_fault(before, contents(self.store))

@@ -50,6 +50,14 @@ def contents(path: Path) -> Contents:
     return Contents({trial.key: trial for trial in trials}, searches, len(trials))
 
 
+def num_trials(path: Path) -> int:
+    """Finished so far, in the store at a path."""
+    if not path.exists():
+        return 0
+    with Store(path) as store:
+        return store.num_trials()
+
+
 def is_locked(path: Path) -> bool:
     """Whether a store cannot be written at once."""
     if not path.exists():
