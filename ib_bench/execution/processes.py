@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing.process import parent_process
+from multiprocessing.process import BaseProcess, parent_process
 from typing import Any
 
 from ib_bench.errors import FatalError
@@ -20,17 +20,16 @@ from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
 _MAX_RETRIES = 2
-_STARTED = "started"
 
-_events: Any = None  # in a worker: the queue to the process that started it
+_events: Any = None  # in a worker: the pipe to the process that started it
+_lock = threading.Lock()  # in a worker: an event is written whole
 
 
 class Processes(Executor):
     """Runs calls in worker processes, which are started afresh, not forked.
 
-    A worker that dies takes its whole pool with it, so the calls that were under way are made again, each alone in a
-    pool of its own, in which it can harm no other; those that die there too are given up. Where this process is killed,
-    the workers end themselves.
+    A call whose worker dies is made again, in a new one, a few times; the other workers do not notice. Where this
+    process is killed, the workers end themselves.
 
     Args:
         num_workers: how many calls run at once, at least 1.
@@ -49,105 +48,138 @@ class Processes(Executor):
         resume: Resume[Item] | None = None,
     ) -> list[Outcome[Result]]:
         """See :meth:`Executor.run`."""
-        outcomes: dict[int, Outcome[Result]] = {}
-        items = list(items)
-        todo = list(range(len(items)))
-
-        def handle(index: int, event: Any) -> None:
-            if resume is not None and not isinstance(event, Passing):
-                items[index] = resume(items[index], event)
-            on_event(index, event)
-
-        while todo:
-            started = self._run_in_one_pool(work, items, todo, self.num_workers, handle, outcomes)
-            for index in sorted(started - outcomes.keys()):
-                for _ in range(_MAX_RETRIES):
-                    if index not in outcomes:
-                        self._run_in_one_pool(work, items, [index], 1, handle, outcomes)
-                lost = Outcome[Result](error=RuntimeError(f"its worker process was killed {1 + _MAX_RETRIES} times"))
-                outcomes.setdefault(index, lost)
-            todo = [index for index in todo if index not in outcomes]
-        return [outcomes[index] for index in range(len(items))]
-
-    def _run_in_one_pool(
-        self,
-        work: Work[Item, Result],
-        items: Sequence[Item],
-        todo: list[int],
-        num_workers: int,
-        on_event: Callable[[int, Any], None],
-        outcomes: dict[int, Outcome[Result]],
-    ) -> set[int]:
-        """Fill in the outcomes of the calls that end; returns which calls were started."""
-        context = multiprocessing.get_context("spawn")
-        events, gpus = context.Queue(), context.Queue()
-        for worker in range(num_workers if self.gpus else 0):
-            gpus.put(self.gpus[worker % len(self.gpus)])
-        arguments = events, gpus if self.gpus else None
-        pool = ProcessPoolExecutor(min(num_workers, len(todo)), context, _start_worker, arguments)
-        started: set[int] = set()
-
-        def drain(timeout_s: float = 0.0) -> None:
-            for index, event in _received(events, timeout_s):
-                if event == _STARTED:
-                    started.add(index)
-                else:
-                    on_event(index, event)
-
+        others = multiprocessing.active_children()
+        num = min(self.num_workers, len(items))
+        workers = [_Worker(self.gpus[index % len(self.gpus)] if self.gpus else None) for index in range(num)]
         try:
-            futures = _submitted(pool, work, items, todo)
-            pending = set(futures)
-            while pending:
-                done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-                drain()
-                for future in done:
-                    error = future.exception()
-                    if isinstance(error, FatalError):
-                        raise error
-                    if error is None:
-                        outcomes[futures[future]] = Outcome(result=future.result())
-                    elif isinstance(error, Exception) and not isinstance(error, BrokenProcessPool):
-                        outcomes[futures[future]] = Outcome(error=error)
-            drain(_POLL_S)
-            if not started - outcomes.keys():  # it died before it could say which call it had
-                started.update(todo[:num_workers])
+            outcomes = _Calls(workers, work, items, on_event, resume).run()
         except BaseException:
-            for process in multiprocessing.active_children():
-                process.kill()
+            for child in multiprocessing.active_children():
+                if child not in others:
+                    child.kill()
+            for worker in workers:
+                worker.end(kill=True)
             raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-        return started
+        for worker in workers:
+            worker.end(kill=False)
+        return outcomes
 
 
-def _submitted(
-    pool: ProcessPoolExecutor, work: Work[Item, Result], items: Sequence[Item], todo: list[int]
-) -> dict[Future[Result], int]:
-    """The calls that are on their way, and of which items; not all, if a worker dies meanwhile."""
-    futures: dict[Future[Result], int] = {}
-    for index in todo:
+class _Calls:
+    """The calls of one run, with those that are under way."""
+
+    def __init__(
+        self,
+        workers: Sequence[_Worker],
+        work: Work[Any, Any],
+        items: Sequence[Any],
+        on_event: Callable[[int, Any], None],
+        resume: Resume[Any] | None,
+    ) -> None:
+        self._idle, self._workers = list(workers), workers
+        self._work, self._on_event, self._resume = work, on_event, resume
+        self._items = list(items)
+        self._todo = deque(range(len(items)))
+        self._num_deaths = [0] * len(items)
+        self._running: dict[Future[Any], tuple[int, _Worker]] = {}
+        self._outcomes: dict[int, Outcome[Any]] = {}
+
+    def run(self) -> list[Outcome[Any]]:
+        """Make all calls; the outcomes in the order of the items."""
+        while self._todo or self._running:
+            while self._todo and self._idle:
+                worker, index = self._idle.pop(), self._todo.popleft()
+                self._running[worker.submit(self._work, self._items[index], index)] = index, worker
+            done, _ = wait(self._running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+            self._drain()
+            for future in done:
+                index, worker = self._running.pop(future)
+                self._note_end(future.exception(), future, index, worker)
+                self._idle.append(worker)
+        return [self._outcomes[index] for index in range(len(self._items))]
+
+    def _note_end(self, error: BaseException | None, future: Future[Any], index: int, worker: _Worker) -> None:
+        if error is None:
+            self._outcomes[index] = Outcome(result=future.result())
+        elif isinstance(error, BrokenProcessPool):
+            worker.end(kill=True)
+            self._num_deaths[index] += 1
+            if self._num_deaths[index] <= _MAX_RETRIES:
+                self._todo.appendleft(index)
+            else:
+                reason = f"its worker process was killed {self._num_deaths[index]} times"
+                self._outcomes[index] = Outcome(error=RuntimeError(reason))
+        elif isinstance(error, Exception) and not isinstance(error, FatalError):
+            self._outcomes[index] = Outcome(error=error)
+        else:
+            raise error
+
+    def _drain(self) -> None:
+        """Pass on what has arrived; what a call has sent is there before the call has ended."""
+        for worker in self._workers:
+            for index, event in worker.events():
+                if self._resume is not None and not isinstance(event, Passing):
+                    self._items[index] = self._resume(self._items[index], event)
+                self._on_event(index, event)
+
+
+class _Worker:
+    """A worker process, started when there is something to do, and anew after it has ended.
+
+    Args:
+        gpu: the one that it sees; None leaves them all to it.
+    """
+
+    def __init__(self, gpu: str | None) -> None:
+        self._gpu = gpu
+        self._pool: ProcessPoolExecutor | None = None
+        self._processes: list[BaseProcess] = []
+        self._news: Any = None
+
+    def submit(self, work: Work[Any, Any], item: Any, index: int) -> Future[Any]:
+        """Have a call made."""
         try:
-            futures[pool.submit(_call, work, items[index], index)] = index
-        except BrokenProcessPool:
-            break
-    return futures
+            if self._pool is not None:
+                return self._pool.submit(_call, work, item, index)
+        except BrokenProcessPool:  # it has died since its last call
+            self.end(kill=True)
+        context = multiprocessing.get_context("spawn")
+        self._news, theirs = context.Pipe(duplex=False)
+        before = multiprocessing.active_children()
+        self._pool = ProcessPoolExecutor(1, context, _start_worker, (theirs, self._gpu))
+        future = self._pool.submit(_call, work, item, index)
+        self._processes = [child for child in multiprocessing.active_children() if child not in before]
+        theirs.close()
+        return future
+
+    def events(self) -> Iterator[tuple[int, Any]]:
+        """What the process has sent since the last time; an event that its death has cut short is dropped."""
+        while self._news is not None:
+            try:
+                if not self._news.poll():
+                    return
+                yield self._news.recv()
+            except (EOFError, OSError):
+                self._news.close()
+                self._news = None
+
+    def end(self, kill: bool) -> None:
+        """Have the process ended: at once, or after its call."""
+        for process in self._processes if kill else []:
+            process.kill()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._news is not None:
+            self._news.close()
+        self._pool, self._news, self._processes = None, None, []
 
 
-def _received(events: Any, timeout_s: float) -> Iterator[tuple[int, Any]]:
-    """What has arrived, waiting a little for what may be under way."""
-    while True:
-        try:
-            yield events.get(timeout=timeout_s) if timeout_s else events.get_nowait()
-        except queue.Empty:
-            return
-
-
-def _start_worker(events: Any, gpus: Any) -> None:
+def _start_worker(events: Any, gpu: str | None) -> None:
     """Take a GPU, leave Ctrl-C to the parent, and do not outlive it."""
     global _events
     _events = events
-    if gpus is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus.get()
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -160,7 +192,6 @@ def _end_with_parent() -> None:
 
 
 def _call(work: Work[Item, Result], item: Item, index: int) -> Result:
-    _emit(index, _STARTED)
     try:
         return work(item, partial(_emit, index))
     except Exception as error:
@@ -168,4 +199,5 @@ def _call(work: Work[Item, Result], item: Item, index: int) -> Result:
 
 
 def _emit(index: int, event: Any) -> None:
-    _events.put((index, event))
+    with _lock:
+        _events.send((index, event))

@@ -157,6 +157,20 @@ def die_or_wait(item: str, emit: Emit) -> str:
     return item
 
 
+def process_id(marker: str, emit: Emit) -> int:
+    """Of the worker; the one that finds the marker missing dies first."""
+    time.sleep(0.3)
+    if marker and not Path(marker).exists():
+        Path(marker).write_text("died")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def test_the_other_workers_do_not_notice_a_death(tmp_path: Path) -> None:
+    outcomes = Processes(2).run(process_id, [str(tmp_path / "marker"), *[""] * 9], lambda *_: None)
+    assert len({outcome.result for outcome in outcomes}) == 2
+
+
 def test_a_dying_worker_harms_no_other_call() -> None:
     items = ["a", "die", *"bcdefg"]
     outcomes = Processes(2).run(die_or_wait, items, lambda *_: None)
