@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 
-from ib_bench.errors import BenchError, require
+from ib_bench.errors import BenchError, InvalidOptionError, require
 from ib_bench.execution.devices import num_cores, visible_gpus
 from ib_bench.execution.executor import Executor
 from ib_bench.execution.inline import Inline
@@ -66,6 +66,27 @@ def chosen_executor(options: Namespace) -> Executor:
     if name == "slurm":
         return Slurm(slurm, call_id=lambda remote: remote.job.key, collect_only=options.collect)
     return Inline() if name == "inline" else _processes(workers)
+
+
+def require_room(options: Namespace, spread: int) -> None:
+    """Make sure that a search which trains several configurations at once has the cores for it.
+
+    Args:
+        options: of :func:`add_executor_arguments`.
+        spread: configurations that one of the searches trains at once, at most.
+
+    Raises:
+        BenchError: it has not.
+    """
+    lacking = {"processes": num_workers(options) > 1, "ray": options.ray.num_cpus < spread}
+    lacking["slurm"] = options.slurm.cpus_per_task < spread
+    advice = {
+        "processes": "1 where several searches run side by side; use --executor inline for one at a time",
+        "ray": f"at most ray.num_cpus, {options.ray.num_cpus:g}",
+        "slurm": f"at most slurm.cpus_per_task, {options.slurm.cpus_per_task}",
+    }
+    if spread > 1 and lacking.get(options.executor):
+        raise InvalidOptionError("search.spread", spread, advice[options.executor])
 
 
 def num_workers(options: Namespace) -> int:

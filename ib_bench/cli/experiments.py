@@ -136,6 +136,8 @@ def search_job(
     """
     if output.log_file is not None:
         require_writable_file("log_file", output.log_file)
+        is_store = str(Path(output.log_file).absolute()).startswith(str(Path(output.store).absolute()))
+        require(not is_store, "log_file", output.log_file, "another file than the store")
     model, data_spec = config["model"], config["data"]
     check_parameters(model, "model", tuple(_SET_BY_SEARCH["model"]))
     own = import_class(model["class_path"])

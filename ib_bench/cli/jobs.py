@@ -14,7 +14,8 @@ from ib_bench.cli.watching import LogFile, StatusKeeper, Watcher
 from ib_bench.execution.executor import Executor, Outcome
 from ib_bench.results.record_store import Record as StoredRecord
 from ib_bench.results.store import Store
-from ib_bench.runner import Job, Progress, Record, RemoteJob, run_job, run_remote_job
+from ib_bench.runner import Job, Progress, Record, RemoteJob, SearchJob, run_job, run_remote_job
+from ib_bench.studies.neighbours import nearest_search
 
 Show = Callable[[int, Progress], None]
 
@@ -96,6 +97,10 @@ class _RecordsOf:
         self._finished = [search for search in store.searches() if search.status == "finished"]
 
     def needed_by(self, job: Job[Any]) -> tuple[StoredRecord, ...]:
-        """What a job may make use of: trials of its experiment, and searches that say where to start."""
+        """What a job may make use of: trials of its experiment, and the search that says where to start."""
         keys = self._trials.get(json.dumps(asdict(job.config.experiment), sort_keys=True), [])
-        return (*self._store.trials_with_keys(keys), *(self._finished if job.settings.start == "auto" else []))
+        needed: list[StoredRecord] = [*self._store.trials_with_keys(keys)]
+        if isinstance(job, SearchJob) and job.settings.start == "auto":
+            nearest = nearest_search(job.config, self._finished)
+            needed += [] if nearest is None else [nearest]
+        return tuple(needed)

@@ -13,7 +13,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.text import Text
 
-from ib_bench.cli.executors import add_executor_arguments, chosen_executor, num_workers
+from ib_bench.cli.executors import add_executor_arguments, chosen_executor, num_workers, require_room
 from ib_bench.cli.experiments import add_output_arguments
 from ib_bench.cli.jobs import run_jobs
 from ib_bench.cli.parsing import parse, require_writable_folder
@@ -114,6 +114,7 @@ def _has_largest(job: ExtrapolationJob, searches: Collection[str]) -> bool:
 
 
 def _run(name: str, plan: Plan, options: Namespace, executor: Executor) -> int:
+    require_room(options, max((job.settings.spread for job in plan.searches.values()), default=1))
     figures = Path(options.figures)
     require_writable_folder("figures", options.figures)
     searches, extrapolations = list(plan.searches.values()), list(plan.extrapolations.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ib_bench.cli.executors import add_executor_arguments, chosen_executor
+from ib_bench.cli.executors import add_executor_arguments, chosen_executor, require_room
 from ib_bench.cli.experiments import resolved_config, search_job, search_parser
 from ib_bench.cli.jobs import run_jobs
 from ib_bench.cli.parsing import parse
@@ -28,6 +28,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     executor = chosen_executor(options)
     joint = search_job(resolved_config(parser, options), SearchSettings(**options.search), options)
+    require_room(options, joint.settings.spread)
     parts = sharing_jobs(joint)
     records = []
     for outcome in run_jobs([joint, *parts.values()], executor, log_file=options.log_file):

@@ -8,8 +8,10 @@ import shlex
 import socket
 import sys
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from types import TracebackType
@@ -157,8 +159,9 @@ class LogFile(Watcher):
         """See :class:`Watcher`."""
         old, label = self._newest.get(index), self._jobs[index].label
         self._newest[index] = newest
-        if old is None:
-            self._log(f"{label}: started in {newest.place}")
+        if old is None or old.place != newest.place:
+            again = "" if old is None else f" again, as {old.place} is lost"
+            self._log(f"{label}: started{again} in {newest.place}")
         if newest.error is not None:
             self._log(f"{label}: failed: {newest.error}", logging.ERROR)
         elif newest.verdict is not None:
@@ -172,7 +175,8 @@ class LogFile(Watcher):
         verdicts = sum(newest.verdict is not None for newest in self._newest.values())
         failures = sum(newest.error is not None for newest in self._newest.values())
         self._log(f"{'interrupted' if interrupted else 'ended'}: {verdicts} {self._what} finished, {failures} failed")
-        self._handler.close()
+        with suppress(OSError):  # a disk that is full has been told of
+            self._handler.close()
 
     def _log(self, message: str, level: int = logging.INFO) -> None:
         self._handler.handle(logging.LogRecord("ib_bench", level, "", 0, message, None, None))
@@ -183,9 +187,20 @@ class _UtcFormatter(logging.Formatter):
         return datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="seconds")
 
 
+class _Handler(logging.FileHandler):
+    """Says once that it cannot write, and never ends what it writes of."""
+
+    _has_complained = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not self._has_complained:
+            self._has_complained = True
+            warnings.warn(f"log_file {self.baseFilename} cannot be written: {sys.exc_info()[1]}", stacklevel=2)
+
+
 def _file_handler(path: str) -> logging.FileHandler:
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = _Handler(path, encoding="utf-8")
     except OSError as error:
         raise BenchError(f"log_file must be a file that can be written, got {path!r}: {error.strerror}") from error
     handler.setFormatter(_UtcFormatter("%(asctime)s %(levelname)s %(message)s"))

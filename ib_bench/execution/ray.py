@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ib_bench.errors import BenchError, FatalError, require
+from ib_bench.errors import BenchError, FatalError, LostProcessError, require
+from ib_bench.execution.devices import num_cores, visible_gpus
 from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work
 from ib_bench.execution.picklable import picklable
 
@@ -60,7 +61,7 @@ class Ray(Executor):
         settings: where and with what.
 
     Raises:
-        BenchError: Ray is not installed, or nobody listens at the address.
+        BenchError: Ray is not installed, nobody listens at the address, or this machine has not what a call needs.
     """
 
     is_local: ClassVar[bool] = False
@@ -69,6 +70,11 @@ class Ray(Executor):
         if importlib.util.find_spec("ray") is None:
             raise BenchError("executor ray needs Ray, which is not installed: pip install 'ib_bench[ray]'")
         self.settings = settings
+        if settings.address is None:  # a cluster may start machines that have what is wanted
+            there = {"num_cpus": num_cores(), "num_gpus": len(visible_gpus())}
+            for option, most in there.items():
+                wanted = getattr(settings, option)
+                require(wanted <= most, f"ray.{option}", wanted, f"at most {most}, what this machine has")
         try:
             _knock(settings.address)
         except (OSError, ValueError) as error:
@@ -84,7 +90,8 @@ class Ray(Executor):
         """See :meth:`Executor.run`.
 
         Raises:
-            BenchError: there is no such cluster, or this machine has not what a call needs.
+            BenchError: there is no such cluster.
+            LostProcessError: the cluster is lost.
         """
         if not items:
             return []
@@ -133,6 +140,10 @@ class _Calls:
                         raise outcome.error
                     else:
                         outcomes[index] = outcome
+        except self._ray.exceptions.RayError as error:  # not of a call: the cluster is no more, or the queue
+            reason = str(error).strip().partition("\n")[0]
+            said = f"Ray was lost ({type(error).__name__}: {reason})"
+            raise LostProcessError(f"{said}; finished trials are kept, and the same command goes on") from error
         except BaseException:
             for call in pending:
                 self._ray.cancel(call, force=True)
@@ -184,12 +195,6 @@ def _connected(settings: RaySettings) -> Iterator[None]:
     except (OSError, ValueError) as error:
         raise _no_cluster(settings) from error
     try:
-        if settings.address is None:  # a cluster may start machines that have it
-            there = ray.cluster_resources()
-            for option, kind in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
-                most = there.get(kind, 0.0)
-                wanted = getattr(settings, option)
-                require(wanted <= most, f"ray.{option}", wanted, f"at most {most:g}, what this machine has")
         yield
     finally:
         ray.shutdown()
@@ -200,10 +205,14 @@ def _no_cluster(settings: RaySettings) -> BenchError:
 
 
 def _knock(address: str | None) -> None:
-    """Raise OSError where nobody listens; Ray itself would try for many minutes."""
-    host, _, port = (address or "").rpartition(":")
-    if host and "/" not in host:
+    """Raise OSError where nobody listens, ValueError for no address; Ray itself would try for many minutes."""
+    if address in (None, "auto") or "://" in str(address):
+        return
+    host, _, port = str(address).rpartition(":")
+    if host:
         socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+    else:
+        raise ValueError(address)
 
 
 def _call(work: Work[Item, Result], item: Item, index: int, events: Any) -> Outcome[Result]:

@@ -127,7 +127,7 @@ def _files_finding(check: str, files: list[Path], what: str) -> Finding:
 
 def weights_folder(store: Path) -> Path:
     """Where the weights of a store's trials are."""
-    return store.with_suffix(".weights")
+    return store.with_name(f"{store.name}.weights")
 
 
 def unfinished_files(store: Path) -> list[Path]:

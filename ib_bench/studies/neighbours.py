@@ -9,10 +9,26 @@ from ib_bench.results.records import Experiment, Json, SearchConfig, SearchRecor
 
 
 def guess_from(config: SearchConfig, searches: Iterable[SearchRecord]) -> int | None:
-    """N* of the nearest finished search with the same model, regime and settings.
+    """N* of the nearest finished search; a censored one says one more than its largest size.
+
+    Args:
+        config: of the search at hand.
+        searches: that have been run.
+
+    Returns:
+        None if there is no such search.
+    """
+    search = nearest_search(config, searches)
+    if search is None:
+        return None
+    return search.max_size + 1 if search.min_train_size is None else search.min_train_size
+
+
+def nearest_search(config: SearchConfig, searches: Iterable[SearchRecord]) -> SearchRecord | None:
+    """The nearest finished search with the same model, regime and settings.
 
     Nearest is the one that differs in the fewest of task size, maximal length and length distribution, and then least
-    in the numbers. A censored search says one more than its largest size.
+    in the numbers.
 
     Args:
         config: of the search at hand.
@@ -25,8 +41,7 @@ def guess_from(config: SearchConfig, searches: Iterable[SearchRecord]) -> int | 
     for search in searches:
         distance = _distance(config, search) if search.status == "finished" and search.max_size else None
         if distance is not None:
-            guess = search.max_size + 1 if search.min_train_size is None else search.min_train_size
-            candidates.append((distance, search.key, guess))
+            candidates.append((distance, search.key, search))
     return min(candidates)[2] if candidates else None
 
 

@@ -50,7 +50,8 @@ class SearchSettings:
         num_threads: CPU threads of each training, at least 1.
         start: at the ``largest`` size, as the protocol says, or ``auto``, at the bracket of the nearest finished search
             in the store (same model, regime and settings); N* is in the same bracket where more data are not worse,
-            unless ``max_evaluations`` ends the search before.
+            unless ``max_evaluations`` ends the search before; which searches have finished by then depends on how
+            they are run.
         vectorize: train the grid of a size as one stacked model; ``auto`` does on GPUs.
         compile: compile training steps (``torch.compile``); ``auto`` does where that repays itself.
         futility: end a trial after this share of its budget, in (0, 1), if the second half of its steps so far brought

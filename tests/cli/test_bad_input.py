@@ -85,6 +85,22 @@ CASES = {
         ["run", "demo", "--executor", "slurm", "--slurm.timeout_min", "0"],
         ["slurm.timeout_min must be an integer of at least 1, got 0"],
     ),
+    "log_file that is the store": (
+        ["search", *MODEL, *DATA, "--store", "a.sqlite", "--log_file", "a.sqlite-wal"],
+        ["log_file must be another file than the store, got 'a.sqlite-wal'"],
+    ),
+    "ray.num_gpus": (
+        ["run", "demo", "--executor", "ray", "--ray.num_gpus", "1000"],
+        ["ray.num_gpus must be at most", "what this machine has, got 1000"],
+    ),
+    "ray.address without a port": (
+        ["run", "demo", "--executor", "ray", "--ray.address", "localhost"],
+        ["ray.address must be that of a running Ray cluster, got 'localhost'"],
+    ),
+    "spread side by side": (
+        ["run", "spread.yaml", "--workers", "2"],
+        ["search.spread must be 1 where several searches run side by side", "--executor inline", "got 4"],
+    ),
     "log_file": (
         ["search", *MODEL, *DATA, "--log_file", "no/such/folder/log"],
         ["log_file must be a file that can be written, got 'no/such/folder/log'"],
@@ -269,6 +285,8 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bad_suite.yaml").write_text(suite + "modulus: [5, 1]\n")
     (tmp_path / "bad_axis.yaml").write_text(suite + "modulos: [5]\n")
     (tmp_path / "twice.yaml").write_text(suite + "modulus: [3, 3]\n")
+    spread = "base: {data: {class_path: ModularAddition}, model: LSTM, search: {spread: 4}}\naxes: {modulus: [3]}\n"
+    (tmp_path / "spread.yaml").write_text(spread)
     (tmp_path / "no_task.yaml").write_text("base: {model: LSTM}\naxes: {modulus: [3]}\n")
     (tmp_path / "list.yaml").write_text("base: {data: {class_path: ModularAddition, init_args: [1]}}\naxes: {}\n")
     (tmp_path / "raising.py").write_text(RAISING_MODEL)

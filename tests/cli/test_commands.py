@@ -335,7 +335,7 @@ class TestSuites:
         assert "Sharing factor kappa" in printed and "accuracy at 2 L" in printed and "trials" in printed
         trials = results(capsys, "trials")
         assert len(trials) == 3
-        assert len(list(working_folder.glob("ib_bench.weights/*.pt"))) == 3
+        assert len(list(working_folder.glob("ib_bench.sqlite.weights/*.pt"))) == 3
         assert self._planned(capsys, *options) == {name: (number, number) for name, (number, _) in before.items()}
 
     def _planned(self, capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, tuple[int, int]]:
