@@ -70,6 +70,9 @@ class Interruption:
             return False
         if isinstance(error, KeyboardInterrupt) and str(error):  # whoever was interrupted has something to add
             self._farewell += f"\n{error}"
+        if self._for_good:  # for the interpreter's end as well, in which handlers are taken away
+            for number in self._previous:
+                signal.signal(number, signal.SIG_IGN)
         self._say_farewell()
         return True
 
