@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -114,9 +115,12 @@ def read_archive(path: Path) -> Records:
         StoreError: the file cannot be read, is no archive, or is of another schema version.
     """
     records = Records()
-    for item in _lines(path):
-        kind = item.pop("kind")
-        getattr(records, kind).append(READERS[kind](item))
+    for number, item in enumerate(_lines(path), start=2):
+        try:
+            kind = item.pop("kind")
+            getattr(records, kind).append(READERS[kind](item))
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise StoreError(f"archive {str(path)!r} cannot be read: line {number} holds no record") from error
     return records
 
 
@@ -133,7 +137,7 @@ def is_archive(path: Path) -> bool:
         raise StoreError(f"{str(path)!r} cannot be read: {error.strerror}") from error
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[Any]:
     try:
         with gzip.open(path, mode="rt", encoding="utf-8") as lines:
             header = json.loads(next(lines, "null"))
@@ -142,5 +146,5 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             if (version := header.get("schema_version")) != _VERSION:
                 raise StoreError(f"archive {str(path)!r} has schema version {version}, this ib-bench reads {_VERSION}")
             yield from map(json.loads, lines)
-    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise StoreError(f"archive {str(path)!r} cannot be read: {error}") from error

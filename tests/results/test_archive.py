@@ -10,6 +10,8 @@ from ib_bench.errors import StoreError
 from ib_bench.results.archive import Records, read_archive, stored_records, write_archive
 from ib_bench.results.store import Store
 
+HEADER = gzip.compress(b'{"format": "ib_bench records", "schema_version": 1}\n')
+
 
 def by_key(records: Records) -> list[dict[str, object]]:
     return [{r.key: r for r in kind} for kind in (records.trials, records.searches, records.extrapolations)]
@@ -56,7 +58,13 @@ def test_the_trials_of_a_search(tmp_path: Path) -> None:
         (gzip.compress(b'{"foo": 1}\n'), "holds no ib_bench records"),
         (gzip.compress(b""), "holds no ib_bench records"),
         (gzip.compress(b'{"format": "ib_bench records", "schema_version": 99}\n'), "has schema version 99"),
-        (gzip.compress(b'{"format": "ib_bench records", "schema_version": 1}\n{"ki'), "cannot be read"),
+        (HEADER + gzip.compress(b'{"ki'), "cannot be read"),
+        (HEADER + gzip.compress(b'{"kind": "runs"}\n'), "cannot be read: line 2 holds no record"),
+        (HEADER + gzip.compress(b'{"key": "a"}\n'), "cannot be read: line 2 holds no record"),
+        (HEADER + gzip.compress(b"[1]\n"), "cannot be read: line 2 holds no record"),
+        (HEADER + gzip.compress(b'{"kind": ["trials"]}\n'), "cannot be read: line 2 holds no record"),
+        (HEADER + gzip.compress(b'{"kind": "searches", "key": "a"}\n'), "cannot be read: line 2 holds no record"),
+        (HEADER[:10] + b"\xff" * 20, "cannot be read"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
