@@ -75,9 +75,12 @@ def merge(out: Path, sources: Sequence[Path], on_progress: OnProgress) -> Merge:
         on_progress: is told how far it is.
 
     Raises:
-        BenchError: a source is missing, holds no records or is ``out`` itself; then nothing is written.
+        BenchError: a source is missing, holds no records or is ``out`` itself, or ``out`` is an archive; then nothing
+            is written.
         StoreError: ``out`` cannot be used.
     """
+    if out.name.endswith(".jsonl.gz") or (out.is_file() and is_archive(out)):
+        raise BenchError(f"{str(out)!r} is an archive, which nothing is added to; name a store to merge into")
     for source in sources:
         if not source.exists():
             raise StoreError(

@@ -91,6 +91,7 @@ CASES = {
     "no such folder": (["store", "export", "none/a.csv"], "file 'none/a.csv' cannot be written"),
     "no store": (["store", "check", "--store", "none.sqlite"], "does not exist"),
     "nothing to merge": (["store", "merge", "new.sqlite"], "sources"),
+    "an archive to merge into": (["store", "merge", "a.jsonl.gz", "ib_bench.sqlite"], "name a store to merge into"),
     "malformed, checked otherwise": (["results", "--store", "bad.sqlite"], "store 'bad.sqlite' is damaged"),
     "malformed, trials": (["trials", "--store", "bad.sqlite"], "store 'bad.sqlite' is damaged"),
     "malformed, report": (["report", "--store", "bad.sqlite"], "store 'bad.sqlite' is damaged"),

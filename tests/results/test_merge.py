@@ -133,3 +133,8 @@ def test_what_is_no_source_is_refused_before_anything_is_written(tmp_path: Path)
     assert not (tmp_path / "out").exists()
     with pytest.raises(BenchError, match="is what is merged into"):
         merged(tmp_path, "one", out="one")
+    write_archive(paper_like(), tmp_path / "archive")
+    before = (tmp_path / "archive").read_bytes()
+    with pytest.raises(BenchError, match="archive' is an archive, which nothing is added to"):
+        merged(tmp_path, "one", out="archive")
+    assert (tmp_path / "archive").read_bytes() == before
