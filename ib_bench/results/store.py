@@ -158,10 +158,13 @@ class Store(RecordStore):
     def put_run(self, key: str, text: str) -> None:
         """Keep the newest state of something that runs, as JSON."""
         with self.database.transaction():
-            self.database.execute("INSERT OR REPLACE INTO runs (key, record) VALUES (?, ?)", (key, text))
+            self.database.execute(
+                "INSERT INTO runs (key, record) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET record = excluded.record",
+                (key, text),
+            )
 
     def runs(self) -> dict[str, str]:
-        """Those states by their keys, in the order in which they were put."""
+        """Those states by their keys, in the order in which they were first put."""
         rows = self.database.rows("SELECT key, record FROM runs ORDER BY rowid")
         return {_text(key): _text(text) for key, text in rows}
 

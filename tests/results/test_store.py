@@ -50,6 +50,12 @@ def test_two_processes_neither_lock_up_nor_write_twice(tmp_path: Path) -> None:
         assert sorted(int(record.key) for record in store.trials()) == list(range(300))
 
 
+def test_runs_stay_in_the_order_in_which_they_began(store: Store) -> None:
+    for key, text in (("b", "old"), ("a", "only"), ("b", "new")):
+        store.put_run(key, text)
+    assert list(store.runs().items()) == [("b", "new"), ("a", "only")]
+
+
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "old.sqlite"
     Store(path).close()
