@@ -16,6 +16,9 @@ from ib_bench.report.terminal import plain_table, show, titled
 from ib_bench.results.run_status import RunningJob, RunStatus, run_statuses
 from ib_bench.results.store import Store
 
+_SILENCE_S = 600.0  # after which a process that cannot be looked at from here may well be gone
+_NO_NEWS = "no news"
+
 
 def main(command: str, arguments: Sequence[str]) -> int:
     """Tell of every command that runs on a store, or was the last to run on it."""
@@ -42,7 +45,8 @@ def _print(status: RunStatus, console: Console) -> None:
     counts = [f"{done} of {status.num_jobs} {status.what}", f"{len(status.failures)} failed"]
     if status.max_evaluations:
         counts.append(f"{status.num_evaluations / status.max_evaluations:.0%} of the sizes")
-    if status.time_left_s is not None and not status.is_gone:
+    state = _state(status)
+    if status.time_left_s is not None and state == "running":
         counts.append(f"{duration(status.time_left_s)} left at this rate")
     times = [f"since {status.started_at}", f"last news {_ago(status.updated_at)} ago"]
     where = f"{status.host}, process {status.pid}, executor {status.executor}"
@@ -53,7 +57,7 @@ def _print(status: RunStatus, console: Console) -> None:
         )
     for job in status.jobs:
         table.add_row(*_cells(job))
-    title = f"{status.command}: {_state(status)}"
+    title = f"{status.command}: {state}" + (f" for {duration(status.silent_s)}" if state == _NO_NEWS else "")
     note = "\n".join([" · ".join(counts), " · ".join(times), where])
     if status.jobs:
         show(titled(title, table, note), console)
@@ -78,7 +82,10 @@ def _cells(job: RunningJob) -> list[str]:
 
 
 def _state(status: RunStatus) -> str:
-    return "killed" if status.is_gone else status.state
+    if status.is_gone:
+        return "killed"
+    is_silent = status.state == "running" and not status.is_here and status.silent_s > _SILENCE_S
+    return _NO_NEWS if is_silent else status.state
 
 
 def _ago(time: str) -> str:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from ib_bench.errors import BenchError
-from ib_bench.results.run_status import RunningJob, RunStatus, forget_past_runs, put_run_status, utc_now
+from ib_bench.results.run_status import RunningJob, RunStatus, forget_past_runs, pid_started, put_run_status, utc_now
 from ib_bench.results.store import Store
 from ib_bench.runner import Job, Progress
 
@@ -73,6 +73,7 @@ class StatusKeeper(Watcher):
             num_jobs=num_stored + len(jobs),
             num_stored=num_stored,
             max_evaluations=sum(job.max_evaluations for job in jobs),
+            pid_started=pid_started(os.getpid()),
         )
         forget_past_runs(self._store)
         self._put("running")

@@ -7,6 +7,7 @@ import os
 import socket
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 
 from ib_bench.results.store import Store
 
@@ -62,6 +63,7 @@ class RunStatus:
         num_evaluations: sizes judged, those that finished searches did not need included.
         max_evaluations: sizes that there are to judge at most.
         jobs: those under way.
+        pid_started: when the process with this number began, as the system counts it; None where it does not say.
     """
 
     command: str
@@ -79,6 +81,7 @@ class RunStatus:
     num_evaluations: int = 0
     max_evaluations: int = 0
     jobs: list[RunningJob] = field(default_factory=list)
+    pid_started: str | None = None
 
     @property
     def key(self) -> str:
@@ -88,7 +91,22 @@ class RunStatus:
     @property
     def is_gone(self) -> bool:
         """Whether its process is no more, as far as can be told from here, though it has not said so."""
-        return self.state == "running" and self.host == socket.gethostname() and not _is_alive(self.pid)
+        return self.state == "running" and self.is_here and not (_is_alive(self.pid) and self._has_its_pid)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it runs on this host."""
+        return self.host == socket.gethostname()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last news."""
+        return (datetime.now(timezone.utc) - datetime.fromisoformat(self.updated_at)).total_seconds()
+
+    @property
+    def _has_its_pid(self) -> bool:
+        """Whether the number has not gone to another process meanwhile, as far as can be told."""
+        return None in (self.pid_started, now := pid_started(self.pid)) or self.pid_started == now
 
     @property
     def elapsed_s(self) -> float:
@@ -101,6 +119,14 @@ class RunStatus:
         if not self.num_evaluations or self.state != "running":
             return None
         return self.elapsed_s / self.num_evaluations * (self.max_evaluations - self.num_evaluations)
+
+
+def pid_started(pid: int) -> str | None:
+    """When a process of this host began, in clock ticks since the system started; None outside Linux."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return None
 
 
 def utc_now() -> str:

@@ -14,7 +14,15 @@ import pytest
 
 from ib_bench.cli import main
 from ib_bench.results.records import Experiment
-from ib_bench.results.run_status import RunningJob, RunStatus, forget_past_runs, put_run_status, run_statuses, utc_now
+from ib_bench.results.run_status import (
+    RunningJob,
+    RunStatus,
+    forget_past_runs,
+    pid_started,
+    put_run_status,
+    run_statuses,
+    utc_now,
+)
 from ib_bench.results.store import Store
 
 SUITE = """
@@ -69,7 +77,7 @@ def test_what_runs_is_told_with_the_time_left(store: Store, capsys: pytest.Captu
     put_run_status(store, running(1, host="elsewhere"))
     assert main(["status", "--store", str(store.path), "--format", "json"]) == 0
     here, killed, elsewhere = json.loads(capsys.readouterr().out)
-    assert [here["state"], killed["state"], elsewhere["state"]] == ["running", "killed", "running"]
+    assert [here["state"], killed["state"], elsewhere["state"]] == ["running", "killed", "no news"]
     assert here["time_left_s"] == 3 * 3600
     assert here["jobs"][0]["size"] == 4096
     assert main(["status", "--store", str(store.path)]) == 0
@@ -77,6 +85,16 @@ def test_what_runs_is_told_with_the_time_left(store: Store, capsys: pytest.Captu
     assert "1 of 9 searches" in told and "3h 00m left at this rate" in told
     assert "GRU · L=5: out of memory" in told
     assert "1,000/250,000" in told and "ib-bench run a: killed" in told
+    assert "ib-bench run a: no news for" in told
+    put_run_status(store, running(1, host="elsewhere", updated_at=utc_now()))
+    assert main(["status", "--store", str(store.path)]) == 0
+    assert "no news" not in capsys.readouterr().out
+
+
+def test_the_number_of_a_process_may_be_anothers_by_now() -> None:
+    began = pid_started(os.getpid())
+    assert not running(os.getpid(), pid_started=began).is_gone
+    assert running(os.getpid(), pid_started="0").is_gone == (began is not None)
 
 
 def test_past_runs_are_forgotten_when_another_begins(store: Store) -> None:
