@@ -19,6 +19,7 @@ from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.cli.self_test import self_test
 from ib_bench.errors import BenchError, DamagedStoreError, StoreError
 from ib_bench.execution.devices import num_cores
+from ib_bench.execution.slurm_queue import slurm_answers
 from ib_bench.report.findings import findings_table
 from ib_bench.report.tables import OutputFormat, to_json
 from ib_bench.report.terminal import show
@@ -102,8 +103,13 @@ def _executors() -> Iterator[Finding]:
     sbatch = shutil.which("sbatch")
     missing = [] if submitit else ["pip install 'ib_bench[slurm]'"]
     missing += [] if sbatch else ["there is no sbatch here"]
-    text = f"not available: {', '.join(missing)}" if missing else f"available, by {sbatch}"
-    yield Finding("slurm", "ok", text)
+    if missing:
+        yield Finding("slurm", "ok", f"not available: {', '.join(missing)}")
+    elif slurm_answers():
+        yield Finding("slurm", "ok", f"available, by {sbatch}")
+    else:
+        text = f"not available: there is {sbatch}, but Slurm's controller does not answer (scontrol ping)"
+        yield Finding("slurm", "warning", text)
 
 
 def _disk(store: Path) -> Finding:

@@ -18,6 +18,16 @@ from ib_bench.execution.call_files import Task
 from ib_bench.execution.slurm_settings import SlurmSettings
 
 _ANSWER_S = 60.0
+_PING_S = 5.0
+
+
+def slurm_answers() -> bool:
+    """Whether Slurm's controller is up, asked for a few seconds at most."""
+    try:
+        answer = subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=_PING_S, check=False)
+    except (subprocess.SubprocessError, OSError):
+        return False
+    return " UP" in answer.stdout
 
 
 @dataclass(frozen=True)

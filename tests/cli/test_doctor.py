@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -41,9 +42,13 @@ def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setenv("WANDB_MODE", "of line")
     monkeypatch.setattr("ib_bench.cli.self_test._BRACKET", (64, 128))  # as if nothing could be learned
     monkeypatch.setattr("ib_bench.cli.doctor.cpp_compiler", lambda: None)
+    for name, text in (("sbatch", ""), ("scontrol", "echo Slurmctld is DOWN; exit 1")):
+        Path(name).write_text(f"#!/bin/sh\n{text}\n")
+        Path(name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{Path.cwd()}{os.pathsep}{os.environ['PATH']}")
     assert main(["doctor", "--store", "bad.sqlite", "--format", "json"]) == 1
     states = {finding["check"]: finding["state"] for finding in json.loads(capsys.readouterr().out)}
     assert states["store"] == "damaged"
     assert states["W&B"] == states["self-test (cpu)"] == "failure"
-    assert states["C++ compiler"] == "warning"
+    assert states["C++ compiler"] == states["slurm"] == "warning"
     assert states["versions"] == states["disk"] == "ok"
