@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
-from ib_bench.errors import BenchError
+from ib_bench.errors import BenchError, InvalidOptionError
 from ib_bench.execution.call_files import CallFiles, Reader, Task
 from ib_bench.execution.executor import Item, Outcome, Result, Resume, Work
 from ib_bench.execution.slurm_queue import Queue, Standing
@@ -66,7 +66,10 @@ class Driver(Generic[Item, Result]):
         resume: Resume[Item] | None,
     ) -> None:
         folder = settings.folder.absolute()
-        (folder / "calls").mkdir(parents=True, exist_ok=True)
+        try:
+            (folder / "calls").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidOptionError("slurm.folder", str(folder), "a folder that can be written") from error
         self._files = CallFiles(folder / "calls")
         self._submissions = Submissions(folder / "submissions")
         self._settings, self._queue, self._patience = settings, queue, patience
@@ -80,7 +83,7 @@ class Driver(Generic[Item, Result]):
         """Wait for all calls, and submit those that are not in the queue; returns how they ended.
 
         Raises:
-            BenchError: the queue does not answer at the beginning, or refuses tasks.
+            BenchError: the queue does not answer at the beginning, or refuses tasks while none of this run is in it.
             KeyboardInterrupt: the user interrupts; its text says what goes on.
         """
         active = self._queue.active()
@@ -165,7 +168,12 @@ class Driver(Generic[Item, Result]):
                     self._end(call, Outcome(error=RuntimeError(self._obituary(call))))
         chunks = self._chunks(lost)
         for first in range(0, len(chunks), _MAX_TASKS):
-            self._submit(chunks[first : first + _MAX_TASKS])
+            try:
+                self._submit(chunks[first : first + _MAX_TASKS])
+            except BenchError:
+                if not self._jobs:
+                    raise
+                return  # a limit is reached, or the controller is away: at the next look at the queue, once more
 
     def _jobs_in(self, active: Active) -> set[str]:
         tasks = itertools.chain.from_iterable(map(self._submissions.tasks, self._items))

@@ -81,6 +81,10 @@ CASES = {
         ["run", "demo", "--executor", "ray", "--ray.address", "127.0.0.1:9"],
         ["ray.address must be that of a running Ray cluster, got '127.0.0.1:9'"],
     ),
+    "slurm.folder": (
+        ["run", "demo", "--executor", "slurm", "--slurm.folder", "twice.yaml"],
+        ["slurm.folder must be a folder that can be written, got 'twice.yaml'"],
+    ),
     "slurm.timeout_min": (
         ["run", "demo", "--executor", "slurm", "--slurm.timeout_min", "0"],
         ["slurm.timeout_min must be an integer of at least 1, got 0"],

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
 from ib_bench.errors import BenchError, InvalidOptionError
+from ib_bench.execution import slurm_driver
 from ib_bench.execution.call_files import Attempt, CallFiles, Reader
 from ib_bench.execution.executor import Emit, Outcome, Passing
 from ib_bench.execution.journal import Journal, read_frames
@@ -337,3 +338,40 @@ def test_what_slurm_refuses_is_said(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="Slurm refuses the jobs: invalid partition specified: nowhere; "):
         slurm_executor(tmp_path, queue).run(square, [3], lambda *_: None)
     assert left_in(tmp_path) == []
+
+
+class FullQueue(LocalQueue):
+    """Takes one submission, then refuses the next ones, as a limit of submitted tasks would have it."""
+
+    def __init__(self, num_refusals: int) -> None:
+        super().__init__()
+        self.left = num_refusals
+
+    def submit(self, name: str, folder: Path, tasks: Sequence[Callable[[], None]]) -> str:
+        if self.submitted and self.left:
+            self.left -= 1
+            raise BenchError("sbatch: error: QOSMaxSubmitJobPerUserLimit")
+        return super().submit(name, folder, tasks)
+
+
+def test_what_the_queue_refuses_is_submitted_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm_driver, "_MAX_TASKS", 1)
+    queue = FullQueue(num_refusals=2)
+    (tmp_path / "go0").touch()
+    executor = slurm_executor(tmp_path / "slurm", queue)
+    items = [(str(tmp_path), 0), (str(tmp_path), 2)]
+
+    def on_event(index: int, event: object) -> None:
+        for number in range(3):
+            (tmp_path / f"go{number}").touch()
+
+    outcomes = executor.run(count, items, on_event)
+    assert [outcome.result for outcome in outcomes] == [3, 3]
+    assert queue.left < 2
+
+
+def test_a_queue_that_refuses_everything_is_an_error(tmp_path: Path) -> None:
+    queue = FullQueue(num_refusals=1)
+    queue.submitted.append(("other", 0))
+    with pytest.raises(BenchError, match="QOSMaxSubmitJobPerUserLimit"):
+        slurm_executor(tmp_path / "slurm", queue).run(square, [1, 2], lambda *_: None)
