@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from ib_bench import __version__
 from ib_bench.cli.garbage import import_for_good
 from ib_bench.cli.interruption import Interruption
-from ib_bench.cli.ranks import speaks
+from ib_bench.cli.ranks import let_the_first_speak, speaks
 from ib_bench.errors import BenchError, LostProcessError, UnknownNameError
 
 COMMANDS = {
@@ -81,7 +81,8 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         return int(module.main(command, arguments[1:]))
     except BenchError as error:
         if speaks():
-            print(f"{prog}: error: {error}", file=sys.stderr)
+            print(f"{prog}: error: {error}", file=sys.stderr, flush=True)
+        let_the_first_speak()
         return EXIT_LOST if isinstance(error, LostProcessError) else EXIT_BAD_INPUT
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,7 @@ def test_same_fit_by_one_process_and_by_two(monkeypatch: pytest.MonkeyPatch) -> 
 def test_started_with_another_number_than_asked_for(
     command: str, rank: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("ib_bench.cli.ranks.PATIENCE_S", 0.0)
     torchrun = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "none"}
     for name, value in {**torchrun, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)
@@ -115,6 +117,18 @@ def test_started_with_another_number_than_asked_for(
     )
     assert err == (f"ib-bench {command}: error: {sentence}\n" if rank == "0" else "")
     assert not list(Path().iterdir())
+
+
+@pytest.mark.system
+def test_the_first_process_speaks_before_torchrun_ends_it() -> None:
+    late = "import os, time; time.sleep(2 * (os.environ.get('RANK') == '0'))"  # rank 0 is the last to meet the error
+    Path("sitecustomize.py").write_text(late)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), os.environ["PYTHONPATH"]])}
+    command = [*TORCHRUN, *SEARCH, "--trainer.strategy", "ddp", "--trainer.devices", "3"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert run.returncode != 0
+    sentence = "ib-bench search: error: trainer.devices and trainer.num_nodes do not fit the processes"
+    assert run.stderr.count(sentence) == 1, run.stderr
 
 
 @pytest.mark.system
