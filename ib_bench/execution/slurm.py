@@ -8,6 +8,8 @@ tasks have not ended. Nobody waits for anybody, so each of them may be killed at
   failed by Slurm. It then goes on from the events that are written down.
 - A task that has ended without an outcome of a call, killed or cancelled, is submitted anew by the driver: a call that
   it had begun in an array task of its own, so that it can harm no other.
+- Array tasks that Slurm refuses, as where a limit is reached, are submitted again later. The driver ends if none was
+  ever accepted, or if none is queued any more and Slurm still refuses after some minutes.
 - A driver that is gone leaves its tasks in the queue. The next one, asked for the same calls, finds out which of them
   have ended, are queued, or are lost.
 
@@ -23,6 +25,7 @@ from typing import Any
 
 from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, Work
 from ib_bench.execution.slurm_driver import Driver, Patience
+from ib_bench.execution.slurm_folder import SlurmFolder
 from ib_bench.execution.slurm_queue import Queue, SlurmQueue
 from ib_bench.execution.slurm_settings import SlurmSettings
 
@@ -41,7 +44,7 @@ class Slurm(Executor):
         patience: how often to look.
 
     Raises:
-        BenchError: submitit or Slurm is not installed.
+        BenchError: submitit or Slurm is not installed, or the folder cannot be written.
     """
 
     is_local = False
@@ -59,6 +62,8 @@ class Slurm(Executor):
         self._collect_only = collect_only
         self._queue = SlurmQueue(settings) if queue is None else queue
         self._patience = Patience() if patience is None else patience
+        self._folder = SlurmFolder(settings.folder)
+        self._folder.check()
 
     def run(
         self,
@@ -70,7 +75,8 @@ class Slurm(Executor):
         """See :meth:`Executor.run`; an interrupt leaves array tasks alone, and says so.
 
         Raises:
-            BenchError: Slurm refuses the array tasks.
+            BenchError: Slurm refuses the array tasks when none is queued.
+            FatalError: the folder cannot be used any more.
             ValueError: two items have the same id.
             KeyboardInterrupt: the user interrupts; its text says what goes on.
         """
@@ -82,6 +88,7 @@ class Slurm(Executor):
         index = {call: number for number, call in enumerate(ids)}
         driver = Driver(
             self._settings,
+            self._folder,
             self._queue,
             self._patience,
             work,

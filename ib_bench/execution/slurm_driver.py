@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
-from ib_bench.errors import BenchError, InvalidOptionError
+from ib_bench.errors import BenchError, FatalError
 from ib_bench.execution.call_files import CallFiles, Reader, Task
 from ib_bench.execution.executor import Item, Outcome, Result, Resume, Work
+from ib_bench.execution.slurm_folder import SlurmFolder
 from ib_bench.execution.slurm_queue import Queue, Standing
 from ib_bench.execution.slurm_settings import SlurmSettings
 from ib_bench.execution.slurm_task import ArrayTask
@@ -18,6 +21,7 @@ from ib_bench.execution.submissions import Submissions
 
 _MAX_TASKS = 1000  # of an array: Slurm's MaxArraySize is 1,001 unless it is told otherwise
 _LEAVING_S = 10.0
+_MAX_IDLE_REFUSALS = 6  # with pauses of 15, 30, ..., 240 seconds: 8 minutes, in which a controller restarts
 
 Active = dict[Task, Standing]
 
@@ -35,29 +39,37 @@ class Patience:
         queue_s: seconds between two questions to the queue.
         grace_s: seconds after which a task that has left the queue has nothing more to say; network file systems show
             new files up to a minute late.
+        refusal_s: seconds, at most, from a submission that is refused to the next one. The pause begins at ``queue_s``,
+            and doubles with every refusal.
     """
 
     files_s: float = 1.0
     queue_s: float = 15.0
     grace_s: float = 60.0
+    refusal_s: float = 600.0
 
 
 class Driver(Generic[Item, Result]):
     """Brings some calls to their ends.
 
     Args:
-        settings: what is asked of Slurm, and the folder.
+        settings: what is asked of Slurm.
+        folder: that tasks write into; it is made here.
         queue: that array tasks wait in.
         patience: how often to look.
         work: the function.
         items: its arguments, by the ids of the calls.
         on_event: receives the id of a call and an event of it.
         resume: what is left of an item after an event of its call.
+
+    Raises:
+        FatalError: the folder cannot be used.
     """
 
     def __init__(
         self,
         settings: SlurmSettings,
+        folder: SlurmFolder,
         queue: Queue,
         patience: Patience,
         work: Work[Item, Result],
@@ -65,36 +77,37 @@ class Driver(Generic[Item, Result]):
         on_event: Callable[[str, Any], None],
         resume: Resume[Item] | None,
     ) -> None:
-        folder = settings.folder.absolute()
-        try:
-            (folder / "calls").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidOptionError("slurm.folder", str(folder), "a folder that can be written") from error
-        self._files = CallFiles(folder / "calls")
-        self._submissions = Submissions(folder / "submissions")
+        folder.make()
+        self._folder, self._files = folder, CallFiles(folder.calls)
+        self._submissions = self._remembered()
         self._settings, self._queue, self._patience = settings, queue, patience
         self._work, self._items, self._on_event, self._resume = work, items, on_event, resume
         self._readers = {call: Reader(self._files, call) for call in items}
         self._outcomes: dict[str, Outcome[Result]] = {}
         self._missing_since_s: dict[str, float] = {}
         self._jobs: set[str] = set()
+        self._was_accepted = False
+        self._num_refusals = 0
+        self._submit_from_s = -math.inf
 
     def finish(self) -> list[Outcome[Result]]:
         """Wait for all calls, and submit those that are not in the queue; returns how they ended.
 
         Raises:
-            BenchError: the queue does not answer at the beginning, or refuses tasks while none of this run is in it.
+            BenchError: the queue does not answer at the beginning, or refuses tasks when none is in it.
+            FatalError: the folder cannot be used any more.
             KeyboardInterrupt: the user interrupts; its text says what goes on.
         """
         active = self._queue.active()
-        if active is None:
-            raise BenchError("Slurm does not answer: squeue, which lists what is queued, fails")
-        self._forget_failures(active)
-        self._jobs = self._jobs_in(active)
         try:
             self._finish(active)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(self._farewell()) from None
+        except BenchError as error:
+            self._folder.unmake()
+            if self._jobs:
+                error.args = (f"{error}; {self._farewell()}",)
+            raise
         self._tidy_up()
         return [self._outcomes[call] for call in self._items]
 
@@ -110,6 +123,11 @@ class Driver(Generic[Item, Result]):
 
     def _finish(self, active: Active | None) -> None:
         asked_at_s = time.monotonic()
+        if active is None:
+            raise BenchError("Slurm does not answer: squeue, which lists what is queued, fails")
+        self._jobs = self._jobs_in(active)
+        self._was_accepted = bool(self._jobs)
+        self._forget_failures(active)
         while True:
             self._read()  # after the question to the queue: what a task that has left it wrote is there
             if active is not None:
@@ -127,27 +145,32 @@ class Driver(Generic[Item, Result]):
     def _forget_failures(self, active: Active) -> None:
         """A failure that a caller has been told of is not told again: the call is made anew."""
         failures = set()
-        names = self._files.listing()
-        for call in self._items:
-            reader = Reader(self._files, call)
-            reader.news(names.get(call, []))
-            if reader.told and (reader.outcome is None or reader.outcome.error is not None):
-                failures.add(call)
-        self._files.remove(failures)
-        self._submissions.forget(failures, active)
+        with self._folder.in_use():
+            names = self._files.listing()
+            for call in self._items:
+                reader = Reader(self._files, call)
+                reader.news(names.get(call, []))
+                if reader.told and (reader.outcome is None or reader.outcome.error is not None):
+                    failures.add(call)
+            self._files.remove(failures)
+            self._submissions.forget(failures, active)
 
     def _read(self) -> None:
-        names = self._files.listing()
+        with self._folder.in_use():
+            names = self._files.listing()
         for call in self._unfinished():
             reader = self._readers[call]
-            for event in reader.news(names.get(call, [])):
+            with self._folder.in_use():
+                events = reader.news(names.get(call, []))
+            for event in events:  # whose handling may fail for reasons of its own
                 self._on_event(call, event)
             if reader.outcome is not None:
                 self._end(call, reader.outcome)
 
     def _end(self, call: str, outcome: Outcome[Result]) -> None:
         self._outcomes[call] = outcome
-        self._files.tell(call)
+        with self._folder.in_use():
+            self._files.tell(call)
 
     def _submit_lost(self, active: Active) -> None:
         """Submit calls that are in no task that is active, and give up those that are lost too often."""
@@ -161,19 +184,12 @@ class Driver(Generic[Item, Result]):
             elif not tasks:
                 lost.append(call)
             elif now_s - self._missing_since_s.setdefault(call, now_s) >= self._patience.grace_s:
-                del self._missing_since_s[call]
                 if self._num_losses(call, active) < self._settings.max_attempts:
                     lost.append(call)
                 else:
                     self._end(call, Outcome(error=RuntimeError(self._obituary(call))))
-        chunks = self._chunks(lost)
-        for first in range(0, len(chunks), _MAX_TASKS):
-            try:
-                self._submit(chunks[first : first + _MAX_TASKS])
-            except BenchError:
-                if not self._jobs:
-                    raise
-                return  # a limit is reached, or the controller is away: at the next look at the queue, once more
+        if now_s >= self._submit_from_s:
+            self._submit_in_blocks(self._chunks(lost))
 
     def _jobs_in(self, active: Active) -> set[str]:
         tasks = itertools.chain.from_iterable(map(self._submissions.tasks, self._items))
@@ -196,18 +212,48 @@ class Driver(Generic[Item, Result]):
         alone = [[call] for call in calls if self._readers[call].began]
         return alone + [new[first : first + size] for first in range(0, len(new), size)]
 
+    def _submit_in_blocks(self, chunks: Sequence[Sequence[str]]) -> None:
+        """A refusal, as where a limit is reached or the controller restarts, leaves calls lost until a later time."""
+        for first in range(0, len(chunks), _MAX_TASKS):
+            try:
+                self._submit(chunks[first : first + _MAX_TASKS])
+            except FatalError:
+                raise
+            except BenchError:
+                self._num_refusals += 1
+                may_pass = self._was_accepted and self._num_refusals < _MAX_IDLE_REFUSALS
+                if not self._jobs and not may_pass:
+                    raise
+                pause_s = self._patience.queue_s * 2.0 ** min(self._num_refusals - 1, 30)
+                self._submit_from_s = time.monotonic() + min(pause_s, self._patience.refusal_s)
+                return
+            self._was_accepted, self._num_refusals = True, 0
+
     def _submit(self, chunks: Sequence[Sequence[str]]) -> None:
-        name = self._submissions.begin(chunks)
-        folder = self._files.folder
-        tasks = [
-            ArrayTask(self._work, {call: self._items[call] for call in chunk}, self._resume, folder, (name, number))
-            for number, chunk in enumerate(chunks)
-        ]
-        try:
-            self._jobs.add(self._queue.submit(name, self._submissions.folder / name, tasks))
-        except BenchError:
-            self._submissions.forget(set(itertools.chain.from_iterable(chunks)), active=())
-            raise
+        with self._folder.in_use():
+            name = self._submissions.begin(chunks)
+            tasks = [
+                ArrayTask(
+                    self._work,
+                    {call: self._items[call] for call in chunk},
+                    self._resume,
+                    self._files.folder,
+                    (name, number),
+                )
+                for number, chunk in enumerate(chunks)
+            ]
+            try:
+                self._jobs.add(self._queue.submit(name, self._submissions.folder / name, tasks))
+            except (BenchError, OSError):  # as if it had never begun: earlier losses of its calls still count
+                shutil.rmtree(self._submissions.folder / name, ignore_errors=True)
+                self._submissions = self._remembered()
+                raise
+        for call in itertools.chain.from_iterable(chunks):
+            self._missing_since_s.pop(call, None)
+
+    def _remembered(self) -> Submissions:
+        with self._folder.in_use():
+            return Submissions(self._folder.submissions)
 
     def _tidy_up(self) -> None:
         """Remove what nobody wants any more, once the last tasks have closed their logs."""
@@ -217,13 +263,14 @@ class Driver(Generic[Item, Result]):
                 break
             time.sleep(min(0.5, self._patience.files_s))
         busy = set() if active is None else set(active)
-        told = {
-            call  # of drivers that were killed; whoever wants it still has asked for it now
-            for call, names in self._files.listing().items()
-            if any(name.endswith(".told") for name in names) and busy.isdisjoint(self._submissions.tasks(call))
-        }
-        self._files.remove(told | set(self._items))
-        self._submissions.forget(told | set(self._items), active)
+        with self._folder.in_use():
+            told = {
+                call  # of drivers that were killed; whoever wants it still has asked for it now
+                for call, names in self._files.listing().items()
+                if any(name.endswith(".told") for name in names) and busy.isdisjoint(self._submissions.tasks(call))
+            }
+            self._files.remove(told | set(self._items))
+            self._submissions.forget(told | set(self._items), active)
 
     def _standing(self, call: str, active: Active | None) -> str:
         tasks = self._submissions.tasks(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,8 +15,7 @@ from typing import Any
 import pytest
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
-from ib_bench.errors import BenchError, InvalidOptionError
-from ib_bench.execution import slurm_driver
+from ib_bench.errors import BenchError, FatalError, InvalidOptionError
 from ib_bench.execution.call_files import Attempt, CallFiles, Reader
 from ib_bench.execution.executor import Emit, Outcome, Passing
 from ib_bench.execution.journal import Journal, read_frames
@@ -65,6 +65,26 @@ def die_or_echo(item: str, emit: Emit) -> str:
     if item == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     return item
+
+
+class RefusingQueue(LocalQueue):
+    """Refuses some submissions.
+
+    Args:
+        refused: is told how many were made before, and says whether this one is refused.
+        error: that is raised then.
+    """
+
+    def __init__(self, refused: Callable[[int], bool], error: Exception) -> None:
+        super().__init__()
+        self.num_made = 0
+        self._refused, self._error = refused, error
+
+    def submit(self, name: str, folder: Path, tasks: Sequence[Callable[[], None]]) -> str:
+        self.num_made += 1
+        if self._refused(self.num_made - 1):
+            raise self._error
+        return super().submit(name, folder, tasks)
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
@@ -336,42 +356,82 @@ def test_a_task_whose_time_is_up_goes_on_from_its_events(tmp_path: Path) -> None
 def test_what_slurm_refuses_is_said(tmp_path: Path) -> None:
     queue = SlurmQueue(SlurmSettings(partition="nowhere"))
     with pytest.raises(BenchError, match="Slurm refuses the jobs: invalid partition specified: nowhere; "):
-        slurm_executor(tmp_path, queue).run(square, [3], lambda *_: None)
+        slurm_executor(tmp_path / "new" / "slurm", queue).run(square, [3], lambda *_: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_refused_when_nothing_is_queued_ends_the_run_without_a_trace(tmp_path: Path) -> None:
+    queue = RefusingQueue(lambda _: True, BenchError("Slurm refuses the jobs: no such partition"))
+    with pytest.raises(BenchError, match=r"^Slurm refuses the jobs: no such partition$"):
+        slurm_executor(tmp_path / "new" / "slurm", queue).run(square, [3], lambda *_: None)
+    assert (list(tmp_path.iterdir()), queue.num_made) == ([], 1)
+
+
+@pytest.mark.system
+def test_a_refused_block_waits_until_the_queue_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when all that was queued before has ended."""
+    monkeypatch.setattr("ib_bench.execution.slurm_driver._MAX_TASKS", 1)
+    queue = RefusingQueue(lambda made: made in (1, 2, 3), BenchError("Slurm refuses the jobs: a limit is reached"))
+    outcomes = slurm_executor(tmp_path, queue).run(square, [2, 3], lambda *_: None)
+    assert ([outcome.result for outcome in outcomes], queue.num_made) == ([4, 9], 5)
     assert left_in(tmp_path) == []
 
 
-class FullQueue(LocalQueue):
-    """Takes one submission, then refuses the next ones, as a limit of submitted tasks would have it."""
-
-    def __init__(self, num_refusals: int) -> None:
-        super().__init__()
-        self.left = num_refusals
-
-    def submit(self, name: str, folder: Path, tasks: Sequence[Callable[[], None]]) -> str:
-        if self.submitted and self.left:
-            self.left -= 1
-            raise BenchError("sbatch: error: QOSMaxSubmitJobPerUserLimit")
-        return super().submit(name, folder, tasks)
+@pytest.mark.system
+def test_refusals_of_what_was_lost_neither_end_the_run_nor_count_as_losses(tmp_path: Path) -> None:
+    queue = RefusingQueue(lambda made: made in (1, 3), BenchError("Slurm refuses the jobs: it restarts"))
+    (outcome,) = slurm_executor(tmp_path, queue, max_attempts=3).run(die, ["x"], lambda *_: None)
+    assert "ended without a result 3 times" in str(outcome.error)
+    assert (len(queue.submitted), queue.num_made) == (3, 5)
 
 
-def test_what_the_queue_refuses_is_submitted_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slurm_driver, "_MAX_TASKS", 1)
-    queue = FullQueue(num_refusals=2)
-    (tmp_path / "go0").touch()
-    executor = slurm_executor(tmp_path / "slurm", queue)
-    items = [(str(tmp_path), 0), (str(tmp_path), 2)]
-
-    def on_event(index: int, event: object) -> None:
-        for number in range(3):
-            (tmp_path / f"go{number}").touch()
-
-    outcomes = executor.run(count, items, on_event)
-    assert [outcome.result for outcome in outcomes] == [3, 3]
-    assert queue.left < 2
+@pytest.mark.system
+def test_a_queue_that_refuses_for_good_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ib_bench.execution.slurm_driver._MAX_IDLE_REFUSALS", 2)
+    queue = RefusingQueue(lambda made: made > 0, BenchError("Slurm refuses the jobs: the account has expired"))
+    with pytest.raises(BenchError, match=r"the account has expired$"):
+        slurm_executor(tmp_path, queue).run(die, ["x"], lambda *_: None)
+    assert queue.num_made == 3
 
 
-def test_a_queue_that_refuses_everything_is_an_error(tmp_path: Path) -> None:
-    queue = FullQueue(num_refusals=1)
-    queue.submitted.append(("other", 0))
-    with pytest.raises(BenchError, match="QOSMaxSubmitJobPerUserLimit"):
-        slurm_executor(tmp_path / "slurm", queue).run(square, [1, 2], lambda *_: None)
+@pytest.mark.parametrize("inside", ["", "inside"])
+def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Path, inside: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for folder in (file / inside, Path("/proc/x", inside), tmp_path / ("x" * 300)):
+        with pytest.raises(InvalidOptionError, match=r"slurm.folder must be a folder that can be written, got '"):
+            slurm_executor(folder, LocalQueue())
+    slurm_executor(tmp_path / "new" / inside, LocalQueue())
+    with pytest.raises(FatalError, match=r"slurm.folder must be .*: File name too long"):
+        slurm_executor(tmp_path / "new" / ("x" * 300), LocalQueue()).run(square, [3], lambda *_: None)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.system
+def test_a_disk_that_is_full_ends_the_run_and_says_what_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(FatalError, match=r"slurm.folder must be .*: No space left on device$"):
+        slurm_executor(tmp_path / "slurm", RefusingQueue(lambda _: True, full)).run(square, [3], lambda *_: None)
+    assert list(tmp_path.iterdir()) == []
+
+    def fail(files: CallFiles, call: str) -> None:
+        raise full
+
+    monkeypatch.setattr(CallFiles, "tell", fail)
+    queue = LocalQueue()
+    with pytest.raises(FatalError, match=r": No space left on device; its jobs go on in Slurm; .*: scancel [0-9]+$"):
+        slurm_executor(tmp_path / "slurm", queue).run(square, [3], lambda *_: None)
+    wait_for(lambda: not queue.active())
+
+
+@pytest.mark.system
+def test_errors_of_who_handles_events_are_not_blamed_on_the_folder(tmp_path: Path) -> None:
+    def handle(_: int, event: Any) -> None:
+        raise OSError("of the handler")
+
+    queue = LocalQueue()
+    with pytest.raises(OSError, match=r"^of the handler$"):
+        slurm_executor(tmp_path, queue).run(square, [3], handle)
+    wait_for(lambda: not queue.active())
