@@ -16,7 +16,8 @@ import lightning.pytorch as pl
 from ib_bench.benchmarks.figure import Figure, OnRound, one_thread
 from ib_bench.benchmarks.training_step import naive_loader, naive_trainer, unseen
 from ib_bench.results.records import Experiment
-from ib_bench.runner import SearchJob, run_job
+from ib_bench.runner.job import run_job
+from ib_bench.runner.search_job import SearchJob
 from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.instantiation import instantiate_data, instantiate_model

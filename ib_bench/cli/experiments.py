@@ -24,7 +24,7 @@ from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError, NothingHeldOutError, require
 from ib_bench.results.integrity import weights_folder
 from ib_bench.results.records import Experiment, Json
-from ib_bench.runner import SearchJob
+from ib_bench.runner.search_job import SearchJob
 from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.acceleration import accelerated

@@ -14,7 +14,7 @@ from ib_bench.execution.inline import Inline
 from ib_bench.report.tables import OutputFormat, extrapolation_table, to_json
 from ib_bench.report.terminal import show
 from ib_bench.results.archive import Records
-from ib_bench.runner import ExtrapolationJob
+from ib_bench.runner.extrapolation_job import ExtrapolationJob
 from ib_bench.studies.extrapolation import ExtrapolationSettings
 from ib_bench.studies.search import SearchSettings
 from ib_bench.training.instantiation import import_class

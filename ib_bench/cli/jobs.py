@@ -11,13 +11,15 @@ from typing import Any
 
 from ib_bench.cli.progress import Display
 from ib_bench.cli.watching import LogFile, StatusKeeper, Watcher
-from ib_bench.execution.executor import Executor, Outcome
+from ib_bench.execution.executor import Executor, Lost, Outcome
 from ib_bench.results.record_store import Record as StoredRecord
 from ib_bench.results.store import Store
-from ib_bench.runner import Job, Progress, Record, RemoteJob, SearchJob, run_job, run_remote_job
+from ib_bench.runner.job import Job, Record, RemoteJob, run_job, run_remote_job
+from ib_bench.runner.progress import Progress
+from ib_bench.runner.search_job import SearchJob
 from ib_bench.studies.neighbours import nearest_search
 
-Show = Callable[[int, Progress], None]
+Tell = Callable[[int, Progress | Lost], None]
 
 
 def run_jobs(
@@ -61,26 +63,29 @@ def _run(
         watchers.append(stack.enter_context(StatusKeeper(jobs, num_stored, what, name)))
         watchers.append(stack.enter_context(Display(jobs, num_stored, what)))
 
-        def show(index: int, newest: Progress) -> None:
+        def tell(index: int, news: Progress | Lost) -> None:
             for watcher in watchers:
-                watcher.show(index, newest)
+                if isinstance(news, Lost):
+                    watcher.lose(index)
+                else:
+                    watcher.show(index, news)
 
-        return (_run_here if executor.is_local else _run_elsewhere)(jobs, executor, show)
+        return (_run_here if executor.is_local else _run_elsewhere)(jobs, executor, tell)
 
 
-def _run_here(jobs: Sequence[Job[Record]], executor: Executor, show: Show) -> list[Outcome[Record]]:
+def _run_here(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) -> list[Outcome[Record]]:
     """With the store at hand, in which every job keeps its own records."""
-    return executor.run(run_job, jobs, show)
+    return executor.run(run_job, jobs, tell)
 
 
-def _run_elsewhere(jobs: Sequence[Job[Record]], executor: Executor, show: Show) -> list[Outcome[Record]]:
+def _run_elsewhere(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) -> list[Outcome[Record]]:
     """Without: records are sent back as events, and kept here."""
     with Store(jobs[0].store) as store:
         records = _RecordsOf(store)
 
         def handle(index: int, event: Any) -> None:
-            if isinstance(event, Progress):
-                show(index, event)
+            if isinstance(event, Progress | Lost):
+                tell(index, event)
             else:
                 store.add(event)
 

@@ -14,7 +14,8 @@ from ib_bench.cli.experiments import resolved_config, search_job, search_parser
 from ib_bench.cli.parsing import explained
 from ib_bench.errors import BenchError, UnknownNameError
 from ib_bench.results.records import Json
-from ib_bench.runner import ExtrapolationJob, SearchJob, sharing_jobs
+from ib_bench.runner.extrapolation_job import ExtrapolationJob
+from ib_bench.runner.search_job import SearchJob, sharing_jobs
 from ib_bench.studies.extrapolation import ExtrapolationSettings
 from ib_bench.studies.search import SearchSettings
 from ib_bench.studies.suite import Cell, Suite

@@ -11,7 +11,8 @@ from rich.progress import Progress as Bars
 from rich.table import Column
 
 from ib_bench.cli.watching import Watcher
-from ib_bench.runner import Job, Progress
+from ib_bench.runner.job import Job
+from ib_bench.runner.progress import Progress
 
 
 class Display(Watcher):
@@ -57,6 +58,11 @@ class Display(Watcher):
             self._bars.remove_task(self._lines.pop(index))
             return
         self._bars.update(self._lines[index], completed=newest.num_steps, state=_state(job, newest))
+
+    def lose(self, index: int) -> None:
+        """See :class:`Watcher`."""
+        if index in self._lines:
+            self._bars.update(self._lines[index], completed=0, state="lost, to be run again")
 
     def _num_evaluations(self) -> int:
         """Evaluations done; those that a finished search did not need count as done."""

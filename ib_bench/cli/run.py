@@ -36,7 +36,9 @@ from ib_bench.report.terminal import show
 from ib_bench.results.archive import Records, stored_records
 from ib_bench.results.records import ExtrapolationRecord, SearchRecord
 from ib_bench.results.store import Store
-from ib_bench.runner import ExtrapolationJob, Job, SearchJob
+from ib_bench.runner.extrapolation_job import ExtrapolationJob
+from ib_bench.runner.job import Job
+from ib_bench.runner.search_job import SearchJob
 from ib_bench.studies.estimate import estimate
 from ib_bench.studies.suite import covering, read_suite
 from ib_bench.tracking.settings import WandbSettings

@@ -12,7 +12,8 @@ from pathlib import Path
 from ib_bench.results.integrity import Finding, State
 from ib_bench.results.records import Experiment, SearchRecord, TrialRecord
 from ib_bench.results.store import Store
-from ib_bench.runner import SearchJob, run_job
+from ib_bench.runner.job import run_job
+from ib_bench.runner.search_job import SearchJob
 from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
 

@@ -12,7 +12,7 @@ from ib_bench.cli.wandb import log_quietly
 from ib_bench.report.tables import OutputFormat, sharing_row, sharing_table, to_json
 from ib_bench.report.terminal import show
 from ib_bench.results.archive import Records
-from ib_bench.runner import sharing_jobs
+from ib_bench.runner.search_job import sharing_jobs
 from ib_bench.studies.search import SearchSettings
 from ib_bench.studies.sharing import Sharing
 

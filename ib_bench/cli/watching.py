@@ -7,6 +7,7 @@ import os
 import shlex
 import socket
 import sys
+import threading
 import time
 import warnings
 from abc import ABC, abstractmethod
@@ -20,9 +21,11 @@ from typing import Any
 from ib_bench.errors import BenchError
 from ib_bench.results.run_status import RunningJob, RunStatus, forget_past_runs, pid_started, put_run_status, utc_now
 from ib_bench.results.store import Store
-from ib_bench.runner import Job, Progress
+from ib_bench.runner.job import Job
+from ib_bench.runner.progress import Progress
 
 _STATUS_INTERVAL_S = 2.0
+_HEARTBEAT_S = 60.0
 
 
 class Watcher(ABC):
@@ -41,12 +44,19 @@ class Watcher(ABC):
         """There is news of the job with this index."""
 
     @abstractmethod
+    def lose(self, index: int) -> None:
+        """The process of this job has died; the job waits to be run again."""
+
+    @abstractmethod
     def leave(self, interrupted: bool) -> None:
         """There is no more to come."""
 
 
 class StatusKeeper(Watcher):
     """Keeps in the store what this command does, for ``ib-bench status``.
+
+    Also while there is no news of any job, as when all of them wait in a queue, it says from time to time that the
+    command lives: on another host nothing else shows it.
 
     Args:
         jobs: that run.
@@ -75,8 +85,12 @@ class StatusKeeper(Watcher):
             max_evaluations=sum(job.max_evaluations for job in jobs),
             pid_started=pid_started(os.getpid()),
         )
+        self._over = threading.Event()
+        self._writing = threading.Lock()
         forget_past_runs(self._store)
         self._put("running")
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+        self._heart.start()
 
     def show(self, index: int, newest: Progress) -> None:
         """See :class:`Watcher`."""
@@ -89,8 +103,16 @@ class StatusKeeper(Watcher):
         if time.monotonic() - self._put_at >= _STATUS_INTERVAL_S:
             self._put("running")
 
+    def lose(self, index: int) -> None:
+        """See :class:`Watcher`."""
+        self._newest.pop(index, None)
+        self._started_at.pop(index, None)
+        self._put("running")
+
     def leave(self, interrupted: bool) -> None:
         """See :class:`Watcher`."""
+        self._over.set()
+        self._heart.join()
         try:
             self._put("interrupted" if interrupted else "ended")
         except BenchError:
@@ -115,8 +137,14 @@ class StatusKeeper(Watcher):
             num_evaluations=sum(evaluations),
             jobs=[self._running_job(index) for index in under_way] if state == "running" else [],
         )
-        put_run_status(self._store, self._status)
+        with self._writing:
+            put_run_status(self._store, self._status)
         self._put_at = time.monotonic()
+
+    def _beat(self) -> None:
+        while not self._over.wait(_HEARTBEAT_S):
+            with self._writing, suppress(BenchError), Store(self._store.path, create=False) as store:
+                put_run_status(store, replace(self._status, updated_at=utc_now()))  # an error is the next news' to tell
 
     def _running_job(self, index: int) -> RunningJob:
         job, newest = self._jobs[index], self._newest[index]
@@ -170,6 +198,12 @@ class LogFile(Watcher):
         elif old is not None and newest.num_evaluations > old.num_evaluations:
             of = self._jobs[index].max_evaluations
             self._log(f"{label}: {newest.num_evaluations} of at most {of} sizes judged, the last was {old.size}")
+
+    def lose(self, index: int) -> None:
+        """See :class:`Watcher`."""
+        newest = self._newest.pop(index, None)
+        where = "before it has started" if newest is None else f"in {newest.place}"
+        self._log(f"{self._jobs[index].label}: lost {where}, to be run again", logging.WARNING)
 
     def leave(self, interrupted: bool) -> None:
         """See :class:`Watcher`."""

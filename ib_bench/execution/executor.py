@@ -15,6 +15,10 @@ class Passing:
     """An event of which only the newest counts: the others may be dropped, and none is kept."""
 
 
+class Lost(Passing):
+    """An event of the executor itself: the process of a call has died, and the call waits to be made again."""
+
+
 Emit = Callable[[Any], None]
 """Sends an event (anything that can be pickled) to whoever watches the work."""
 
@@ -58,12 +62,12 @@ class Executor(ABC):
     ) -> list[Outcome[Result]]:
         """Call ``work`` on every item; an error in one call does not stop the others.
 
-        A call whose process dies is made again, a few times.
+        A call whose process dies is made again, a few times; :class:`Lost` says so.
 
         Args:
             work: the function.
             items: its arguments.
-            on_event: is called here, in this process, with an item's index and each event that its call emits.
+            on_event: is called here, in this process, with an item's index and each event of its call.
             resume: is told every event that is not :class:`Passing`; None makes calls again from their beginning.
 
         Returns:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing.process import BaseProcess, parent_process
+from multiprocessing.process import BaseProcess
 from typing import Any
 
+from ib_bench.child_process import start_as_child
 from ib_bench.errors import FatalError
-from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work
+from ib_bench.execution.executor import Executor, Item, Lost, Outcome, Passing, Result, Resume, Work
 from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
@@ -105,6 +105,7 @@ class _Calls:
             worker.end(kill=True)
             self._num_deaths[index] += 1
             if self._num_deaths[index] <= _MAX_RETRIES:
+                self._on_event(index, Lost())
                 self._todo.appendleft(index)
             else:
                 reason = f"its worker process was killed {self._num_deaths[index]} times"
@@ -175,20 +176,12 @@ class _Worker:
 
 
 def _start_worker(events: Any, gpu: str | None) -> None:
-    """Take a GPU, leave Ctrl-C to the parent, and do not outlive it."""
+    """Take a GPU, and remember whom to tell what happens."""
     global _events
+    start_as_child()
     _events = events
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _call(work: Work[Item, Result], item: Item, index: int) -> Result:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from ib_bench.errors import BenchError, FatalError, LostProcessError, require
 from ib_bench.execution.devices import num_cores, visible_gpus
-from ib_bench.execution.executor import Executor, Item, Outcome, Passing, Result, Resume, Work
+from ib_bench.execution.executor import Executor, Item, Lost, Outcome, Passing, Result, Resume, Work
 from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
@@ -135,6 +135,7 @@ class _Calls:
                     index = pending.pop(call)
                     outcome = self._outcome(call, index)
                     if outcome is None:
+                        self._on_event(index, Lost())
                         pending[self._submit(index)] = index
                     elif isinstance(outcome.error, FatalError):
                         raise outcome.error

@@ -12,7 +12,7 @@ from typing import Any, Generic
 
 from ib_bench.errors import BenchError, FatalError
 from ib_bench.execution.call_files import CallFiles, Reader, Task
-from ib_bench.execution.executor import Item, Outcome, Result, Resume, Work
+from ib_bench.execution.executor import Item, Lost, Outcome, Result, Resume, Work
 from ib_bench.execution.slurm_folder import SlurmFolder
 from ib_bench.execution.slurm_queue import Queue, Standing
 from ib_bench.execution.slurm_settings import SlurmSettings
@@ -249,7 +249,8 @@ class Driver(Generic[Item, Result]):
                 self._submissions = self._remembered()
                 raise
         for call in itertools.chain.from_iterable(chunks):
-            self._missing_since_s.pop(call, None)
+            if self._missing_since_s.pop(call, None) is not None:
+                self._on_event(call, Lost())
 
     def _remembered(self) -> Submissions:
         with self._folder.in_use():

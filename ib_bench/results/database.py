@@ -102,8 +102,8 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing of what is written inside; no other process writes meanwhile."""
-        self.execute("BEGIN IMMEDIATE")
-        try:
+        try:  # around BEGIN too: a signal may come right after it
+            self.execute("BEGIN IMMEDIATE")
             yield
             self.execute("COMMIT")
         except BaseException:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ib_bench.execution.executor import Emit, Executor
+from ib_bench.execution.executor import Emit, Executor, Lost
 from ib_bench.results.records import TrialConfig, TrialRecord
 from ib_bench.training.trial import Weights, train_trial
 
@@ -76,13 +76,13 @@ class Spread:
             Exception: what one of the trainings has raised.
         """
 
-        def on_event(index: int, event: _Validation | _Trained) -> None:
+        def on_event(index: int, event: _Validation | _Trained | Lost) -> None:
             if isinstance(event, _Validation):
                 on_validation(*event)
-                return
-            on_trial(event.record, _unpacked(event.weights))
-            if event.record.succeeded and not exhaustive:
-                raise _Settled
+            elif isinstance(event, _Trained):
+                on_trial(event.record, _unpacked(event.weights))
+                if event.record.succeeded and not exhaustive:
+                    raise _Settled
 
         orders = [_Order(config, self._placement, keep_weights) for config in configs]
         try:

@@ -31,6 +31,7 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning.pytorch.strategies import DDPStrategy
 from torch import distributed
 
+from ib_bench.child_process import start_as_child
 from ib_bench.errors import BenchError, LostProcessError
 from ib_bench.results.records import TrialConfig
 from ib_bench.training.fitting import quiet_trainer, silent
@@ -265,8 +266,7 @@ class _Follower:
 
 def _follow(placement: dict[str, Any], local_rank: int, news: Connection) -> None:
     """All that a started follower does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the leader's to answer
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    start_as_child()
     os.environ["LOCAL_RANK"] = str(local_rank)
     news.send(None)
     try:
@@ -275,13 +275,6 @@ def _follow(placement: dict[str, Any], local_rank: int, news: Connection) -> Non
     except Exception as error:
         news.send(f"{type(error).__name__}: {' '.join(str(error).split())}")
         sys.exit(1)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def require_team(trainer: pl.Trainer) -> None:

@@ -7,12 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ib_bench.cli import main
+from ib_bench.cli.watching import LogFile, StatusKeeper
 from ib_bench.results.records import Experiment
 from ib_bench.results.run_status import (
     RunningJob,
@@ -24,6 +26,10 @@ from ib_bench.results.run_status import (
     utc_now,
 )
 from ib_bench.results.store import Store
+from ib_bench.runner.progress import Progress
+from ib_bench.runner.search_job import SearchJob
+from ib_bench.studies.search import SearchSettings
+from ib_bench.tracking.settings import WandbSettings
 
 SUITE = """
 base:
@@ -108,6 +114,39 @@ def test_past_runs_are_forgotten_when_another_begins(store: Store) -> None:
 def test_a_store_on_which_nothing_has_run(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--store", str(store.path)]) == 0
     assert "nothing has run" in capsys.readouterr().out
+
+
+@pytest.fixture
+def job(experiment: Experiment, store: Store) -> SearchJob:
+    return SearchJob(experiment, SearchSettings(), 95, store.path, WandbSettings(mode="disabled"))
+
+
+def test_a_lost_job_runs_no_more_until_it_runs_again(job: SearchJob, store: Store, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    keeper = StatusKeeper([job], 0, "searches", "ray")
+    with keeper, LogFile(str(log), [job], 0, "searches", "ray") as lines:
+        for watcher in (keeper, lines):
+            watcher.show(0, Progress(place="a:1"))
+            watcher.lose(0)
+        assert run_statuses(store)[0].jobs == []
+        for watcher in (keeper, lines):
+            watcher.show(0, Progress(place="b:2"))
+    told = [line.partition(f"{job.label}: ")[2] for line in log.read_text().splitlines()]
+    assert [line for line in told if line] == ["started in a:1", "lost in a:1, to be run again", "started in b:2"]
+
+
+def test_a_command_without_news_says_that_it_lives(
+    job: SearchJob, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ib_bench.cli.watching._HEARTBEAT_S", 0.01)
+    with StatusKeeper([job], 0, "searches", "slurm"):
+        (status,) = run_statuses(store)
+        store.remove_run(status.key)
+        deadline = time.monotonic() + 60
+        while not run_statuses(store):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert [each.state for each in run_statuses(store)] == ["ended"]
 
 
 @pytest.mark.system

@@ -17,7 +17,7 @@ import ray
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
 from ib_bench.errors import InvalidOptionError, StoreError
-from ib_bench.execution.executor import Emit, Executor, Passing
+from ib_bench.execution.executor import Emit, Executor, Lost, Passing
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.processes import Processes
 from ib_bench.execution.ray import Ray, RaySettings
@@ -113,8 +113,10 @@ def test_a_fatal_error_ends_all_calls(executor: Executor, tmp_path: Path) -> Non
 
 def test_what_a_killed_worker_was_doing_is_done_again(executor_with_workers: Executor, tmp_path: Path) -> None:
     items = [str(tmp_path / "marker"), str(tmp_path)]
-    outcomes = executor_with_workers.run(die_once, items, lambda *_: None)
+    events: list[tuple[int, Any]] = []
+    outcomes = executor_with_workers.run(die_once, items, lambda *event: events.append(event))
     assert [outcome.result for outcome in outcomes] == ["survived", "survived"]
+    assert [(index, type(event)) for index, event in events] == [(0, Lost)]
 
 
 class Newest(Passing):
@@ -141,7 +143,7 @@ def test_what_is_done_again_goes_on_from_its_events(executor_with_workers: Execu
     items = [[], [0, 1, 2, 3]]
     outcomes = executor_with_workers.run(count_to_five, items, lambda *event: events.append(event), appended)
     assert [outcome.result for outcome in outcomes] == [[0, 1, 2], [0, 1, 2, 3]]
-    kept = [event for event in events if not isinstance(event[1], Newest)]
+    kept = [event for event in events if not isinstance(event[1], Passing)]
     assert sorted(kept) == [*((0, number) for number in range(5)), (1, 4)]
 
 

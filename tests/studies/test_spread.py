@@ -8,7 +8,8 @@ import pytest
 
 from ib_bench.results.records import Experiment, SearchRecord, TrialRecord
 from ib_bench.results.store import Store
-from ib_bench.runner import SearchJob, run_job
+from ib_bench.runner.job import run_job
+from ib_bench.runner.search_job import SearchJob
 from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
 
