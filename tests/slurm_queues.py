@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import submitit
 
-from ib_bench.execution.call_files import Task
-from ib_bench.execution.slurm import Slurm
-from ib_bench.execution.slurm_driver import Patience
-from ib_bench.execution.slurm_queue import Queue, Standing
-from ib_bench.execution.slurm_settings import SlurmSettings
+from ib_bench.execution.slurm.call_files import Task
+from ib_bench.execution.slurm.driver import Patience
+from ib_bench.execution.slurm.executor import Slurm
+from ib_bench.execution.slurm.queue import Queue, Standing
+from ib_bench.execution.slurm.settings import SlurmSettings
 
 
 def _no_slurm() -> str | None:

@@ -19,7 +19,7 @@ from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.cli.self_test import self_test
 from ib_bench.errors import BenchError, DamagedStoreError, StoreError
 from ib_bench.execution.devices import num_cores
-from ib_bench.execution.slurm_queue import slurm_answers
+from ib_bench.execution.slurm.queue import slurm_answers
 from ib_bench.report.findings import findings_table
 from ib_bench.report.tables import OutputFormat, to_json
 from ib_bench.report.terminal import show

@@ -13,8 +13,8 @@ from ib_bench.execution.executor import Executor
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.processes import Processes
 from ib_bench.execution.ray import Ray, RaySettings
-from ib_bench.execution.slurm import Slurm
-from ib_bench.execution.slurm_settings import SlurmSettings
+from ib_bench.execution.slurm.executor import Slurm
+from ib_bench.execution.slurm.settings import SlurmSettings
 
 ExecutorName = Literal["inline", "processes", "ray", "slurm"]
 

@@ -21,7 +21,7 @@ from ib_bench.cli.plan import Plan, data_parameters, make_plan
 from ib_bench.cli.suites import find_suite
 from ib_bench.cli.wandb import log_quietly
 from ib_bench.execution.executor import Executor, Outcome
-from ib_bench.execution.slurm_driver import UnfinishedError
+from ib_bench.execution.slurm.driver import UnfinishedError
 from ib_bench.report.figures import min_train_size_figure
 from ib_bench.report.results import collect
 from ib_bench.report.study_tables import (

@@ -16,12 +16,12 @@ import pytest
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
 from ib_bench.errors import BenchError, FatalError, InvalidOptionError
-from ib_bench.execution.call_files import Attempt, CallFiles, Reader
 from ib_bench.execution.executor import Emit, Outcome, Passing
-from ib_bench.execution.journal import Journal, read_frames
-from ib_bench.execution.slurm_driver import UnfinishedError
-from ib_bench.execution.slurm_queue import Queue, SlurmQueue
-from ib_bench.execution.slurm_settings import SlurmSettings
+from ib_bench.execution.slurm.call_files import Attempt, CallFiles, Reader
+from ib_bench.execution.slurm.driver import UnfinishedError
+from ib_bench.execution.slurm.journal import Journal, read_frames
+from ib_bench.execution.slurm.queue import Queue, SlurmQueue
+from ib_bench.execution.slurm.settings import SlurmSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -180,7 +180,7 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("PATH", "")
     with pytest.raises(BenchError, match="command sbatch is not found"):
         SlurmQueue(SlurmSettings())
-    monkeypatch.setattr("ib_bench.execution.slurm_queue.find_spec", lambda name: None)
+    monkeypatch.setattr("ib_bench.execution.slurm.queue.find_spec", lambda name: None)
     with pytest.raises(BenchError, match=r"pip install 'ib_bench\[slurm\]'"):
         SlurmQueue(SlurmSettings())
 
@@ -370,7 +370,7 @@ def test_what_is_refused_when_nothing_is_queued_ends_the_run_without_a_trace(tmp
 @pytest.mark.system
 def test_a_refused_block_waits_until_the_queue_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when all that was queued before has ended."""
-    monkeypatch.setattr("ib_bench.execution.slurm_driver._MAX_TASKS", 1)
+    monkeypatch.setattr("ib_bench.execution.slurm.driver._MAX_TASKS", 1)
     queue = RefusingQueue(lambda made: made in (1, 2, 3), BenchError("Slurm refuses the jobs: a limit is reached"))
     outcomes = slurm_executor(tmp_path, queue).run(square, [2, 3], lambda *_: None)
     assert ([outcome.result for outcome in outcomes], queue.num_made) == ([4, 9], 5)
@@ -387,7 +387,7 @@ def test_refusals_of_what_was_lost_neither_end_the_run_nor_count_as_losses(tmp_p
 
 @pytest.mark.system
 def test_a_queue_that_refuses_for_good_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ib_bench.execution.slurm_driver._MAX_IDLE_REFUSALS", 2)
+    monkeypatch.setattr("ib_bench.execution.slurm.driver._MAX_IDLE_REFUSALS", 2)
     queue = RefusingQueue(lambda made: made > 0, BenchError("Slurm refuses the jobs: the account has expired"))
     with pytest.raises(BenchError, match=r"the account has expired$"):
         slurm_executor(tmp_path, queue).run(die, ["x"], lambda *_: None)

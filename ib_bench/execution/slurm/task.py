@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Generic
 
-from ib_bench.execution.call_files import Attempt, CallFiles, Reader, Task
 from ib_bench.execution.executor import Item, Outcome, Passing, Result, Resume, Work
 from ib_bench.execution.picklable import picklable
+from ib_bench.execution.slurm.call_files import Attempt, CallFiles, Reader, Task
 
 
 class ArrayTask(Generic[Item, Result]):

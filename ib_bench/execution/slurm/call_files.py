@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ib_bench.execution.executor import Outcome, Passing
-from ib_bench.execution.journal import Journal, read_frames, replace_frame
+from ib_bench.execution.slurm.journal import Journal, read_frames, replace_frame
 
 _PASSING_EVERY_S = 1.0
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ib_bench.execution.call_files import Task
+from ib_bench.execution.slurm.call_files import Task
 
 _RECORD = "submission.json"
 

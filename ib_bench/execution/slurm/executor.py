@@ -1,8 +1,8 @@
 """Calls on a cluster: job arrays of Slurm, through submitit.
 
 The process that asked for the calls, the driver, and the tasks that make them share nothing but a folder that all nodes
-see. Tasks write down what happens (:mod:`ib_bench.execution.call_files`); the driver reads it, and asks Slurm which
-tasks have not ended. Nobody waits for anybody, so each of them may be killed at any time:
+see. Tasks write down what happens (:mod:`~ib_bench.execution.slurm.call_files`); the driver reads it, and asks Slurm
+which tasks have not ended. Nobody waits for anybody, so each of them may be killed at any time:
 
 - A task whose time is up, or that is pre-empted, is queued again by submitit or by Slurm, and a task whose node has
   failed by Slurm. It then goes on from the events that are written down.
@@ -24,10 +24,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, Work
-from ib_bench.execution.slurm_driver import Driver, Patience
-from ib_bench.execution.slurm_folder import SlurmFolder
-from ib_bench.execution.slurm_queue import Queue, SlurmQueue
-from ib_bench.execution.slurm_settings import SlurmSettings
+from ib_bench.execution.slurm.driver import Driver, Patience
+from ib_bench.execution.slurm.folder import SlurmFolder
+from ib_bench.execution.slurm.queue import Queue, SlurmQueue
+from ib_bench.execution.slurm.settings import SlurmSettings
 
 
 class Slurm(Executor):

@@ -14,8 +14,8 @@ from io import StringIO
 from pathlib import Path
 
 from ib_bench.errors import BenchError
-from ib_bench.execution.call_files import Task
-from ib_bench.execution.slurm_settings import SlurmSettings
+from ib_bench.execution.slurm.call_files import Task
+from ib_bench.execution.slurm.settings import SlurmSettings
 
 _ANSWER_S = 60.0
 _PING_S = 5.0

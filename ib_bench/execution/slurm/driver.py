@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from ib_bench.errors import BenchError, FatalError
-from ib_bench.execution.call_files import CallFiles, Reader, Task
 from ib_bench.execution.executor import Item, Lost, Outcome, Result, Resume, Work
-from ib_bench.execution.slurm_folder import SlurmFolder
-from ib_bench.execution.slurm_queue import Queue, Standing
-from ib_bench.execution.slurm_settings import SlurmSettings
-from ib_bench.execution.slurm_task import ArrayTask
-from ib_bench.execution.submissions import Submissions
+from ib_bench.execution.slurm.call_files import CallFiles, Reader, Task
+from ib_bench.execution.slurm.folder import SlurmFolder
+from ib_bench.execution.slurm.queue import Queue, Standing
+from ib_bench.execution.slurm.settings import SlurmSettings
+from ib_bench.execution.slurm.submissions import Submissions
+from ib_bench.execution.slurm.task import ArrayTask
 
 _MAX_TASKS = 1000  # of an array: Slurm's MaxArraySize is 1,001 unless it is told otherwise
 _LEAVING_S = 10.0

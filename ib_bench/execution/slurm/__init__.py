@@ -1,0 +1,1 @@
+"""Calls as array tasks of Slurm."""
