@@ -24,8 +24,8 @@ demo: setup ## measure N* for three architectures under three kinds of supervisi
 report: setup ## write the report of the reference results, and of your own beside them, into the folder report
 	$(BIN)/ib-bench report --reference
 
-test: setup ## run the tests
-	$(BIN)/python -m pytest
+test: setup ## run the tests, on up to four cores
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost (an hour or two)
 	$(BIN)/python -m pytest tests/torture --kills $(KILLS)

@@ -78,7 +78,7 @@ class ProgressListener(SearchListener):
 
     def on_end(self, record: SearchRecord) -> None:
         """The search has finished."""
-        self.finish(f"N* = {record.verdict}")
+        self.finish(f"N*: {record.verdict}")
 
     def fail(self, error: Exception) -> None:
         """The job ends without a result."""
