@@ -82,6 +82,11 @@ class SearchJob(Job[SearchRecord]):
         return " · ".join([labels["model"], task_text(labels), *regime, f"L={labels['max_length']}"])
 
     @property
+    def max_size(self) -> int:
+        """The largest training set that is tried."""
+        return min(self.settings.max_size, self.pool_size)
+
+    @property
     def max_evaluations(self) -> int:
         """See :class:`Job`."""
         return self.settings.max_evaluations if self.pool_size else 0
@@ -116,11 +121,6 @@ class SearchJob(Job[SearchRecord]):
             guess,
         )
         return search.run()
-
-    @property
-    def max_size(self) -> int:
-        """The largest training set that is tried."""
-        return min(self.settings.max_size, self.pool_size)
 
 
 class _Trainings:
