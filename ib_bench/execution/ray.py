@@ -189,16 +189,31 @@ def _connected(settings: RaySettings) -> Iterator[None]:
         return
     own = {} if settings.address else {"include_dashboard": False}
     try:
-        on_sigterm = signal.getsignal(signal.SIGTERM)
-        ray.init(address=settings.address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_sigterm)  # Ray's would end this process without a word
+        with _sigterm_handled_as_before():
+            ray.init(address=settings.address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
     except (OSError, ValueError) as error:
         raise _no_cluster(settings) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _sigterm_handled_as_before() -> Iterator[None]:
+    """Ray takes SIGTERM over, and would end this process without a word: within it already, and ever after."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # there Ray leaves it alone
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:  # raised by Ray's handler
+        signal.signal(signal.SIGTERM, before)
+        signal.raise_signal(signal.SIGTERM)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _no_cluster(settings: RaySettings) -> BenchError:
