@@ -35,7 +35,7 @@ COMMANDS = {
     "store": ("store", "look after a store: check, export, merge, vacuum"),
     "doctor": ("doctor", "look whether everything is in order here: versions, devices, executors, store, W&B"),
     "ls": ("ls", "list tasks, supervision regimes, length distributions, models and suites"),
-    "bench": ("bench", "time a training step side by side with simpler loops"),
+    "bench": ("bench", "measure what trainings, searches and reports cost, beside simpler ways"),
 }
 
 EXIT_LOST = 1

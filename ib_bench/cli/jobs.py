@@ -6,12 +6,12 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ib_bench.cli.progress import Display
 from ib_bench.cli.watching import LogFile, StatusKeeper, Watcher
-from ib_bench.execution.executor import Executor, Lost, Outcome
+from ib_bench.execution.executor import Executor, Lost, Outcome, Waiting
 from ib_bench.results.record_store import Record as StoredRecord
 from ib_bench.results.store import Store
 from ib_bench.runner.job import Job, Record, RemoteJob, run_job, run_remote_job
@@ -19,7 +19,8 @@ from ib_bench.runner.progress import Progress
 from ib_bench.runner.search_job import SearchJob
 from ib_bench.studies.neighbours import nearest_search
 
-Tell = Callable[[int, Progress | Lost], None]
+News = Progress | Lost | Waiting
+Tell = Callable[[int, News], None]
 
 
 def run_jobs(
@@ -60,17 +61,35 @@ def _run(
         watchers: list[Watcher] = []
         if log_file is not None:
             watchers.append(stack.enter_context(LogFile(log_file, jobs, num_stored, what, name)))
-        watchers.append(stack.enter_context(StatusKeeper(jobs, num_stored, what, name)))
+        if not executor.only_collects:  # else the status is that of whoever has submitted
+            watchers.append(stack.enter_context(StatusKeeper(jobs, num_stored, what, name)))
         watchers.append(stack.enter_context(Display(jobs, num_stored, what)))
+        return (_run_here if executor.is_local else _run_elsewhere)(jobs, executor, _Teller(watchers))
 
-        def tell(index: int, news: Progress | Lost) -> None:
-            for watcher in watchers:
-                if isinstance(news, Lost):
-                    watcher.lose(index)
-                else:
-                    watcher.show(index, news)
 
-        return (_run_here if executor.is_local else _run_elsewhere)(jobs, executor, tell)
+class _Teller:
+    """Tells all watchers the news of a job.
+
+    Args:
+        watchers: that are told.
+    """
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self._watchers = watchers
+        self._newest: dict[int, Progress] = {}
+
+    def __call__(self, index: int, news: News) -> None:
+        """Tell them."""
+        if isinstance(news, Lost) and news.error is not None:  # no more will come of it
+            news = replace(self._newest.get(index, Progress()), error=news.error)
+        for watcher in self._watchers:
+            if isinstance(news, Progress):
+                self._newest[index] = news
+                watcher.show(index, news)
+            elif isinstance(news, Waiting):
+                watcher.wait(index, news.reason)
+            else:
+                watcher.lose(index)
 
 
 def _run_here(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) -> list[Outcome[Record]]:
@@ -84,7 +103,7 @@ def _run_elsewhere(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) 
         records = _RecordsOf(store)
 
         def handle(index: int, event: Any) -> None:
-            if isinstance(event, Progress | Lost):
+            if isinstance(event, News):
                 tell(index, event)
             else:
                 store.add(event)

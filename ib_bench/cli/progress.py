@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,12 +36,13 @@ class Display(Watcher):
         self._num_stored = num_stored
         self._what = what
         self._lines: dict[int, TaskID] = {}
+        self._waiting: dict[int, str] = {}
         total = sum(job.max_evaluations for job in jobs)
         self._all = self._bars.add_task(f"[bold]all {what}[/bold]", total=total, state=self._counts())
 
         self._bars.start()
 
-    def leave(self, interrupted: bool) -> None:
+    def leave(self, error: BaseException | None) -> None:
         """See :class:`Watcher`."""
         self._bars.stop()
 
@@ -48,6 +50,7 @@ class Display(Watcher):
         """See :class:`Watcher`."""
         job = self._jobs[index]
         self._newest[index] = newest
+        self._waiting.pop(index, None)
         self._bars.update(self._all, completed=self._num_evaluations(), state=self._counts())
         if index not in self._lines:
             self._lines[index] = self._bars.add_task(job.label, total=job.settings.max_steps, state="")
@@ -64,6 +67,11 @@ class Display(Watcher):
         if index in self._lines:
             self._bars.update(self._lines[index], completed=0, state="lost, to be run again")
 
+    def wait(self, index: int, reason: str) -> None:
+        """See :class:`Watcher`."""
+        self._waiting[index] = reason
+        self._bars.update(self._all, state=self._counts())
+
     def _num_evaluations(self) -> int:
         """Evaluations done; those that a finished search did not need count as done."""
         pairs = zip(self._jobs, self._newest, strict=True)
@@ -71,7 +79,9 @@ class Display(Watcher):
 
     def _counts(self) -> str:
         done = self._num_stored + sum(newest.ended for newest in self._newest)
-        return f"{done} of {self._num_stored + len(self._jobs)} {self._what}"
+        counts = Counter(self._waiting.values())
+        waiting = [f", {number} wait for {reason}" for reason, number in counts.most_common(1)]
+        return f"{done} of {self._num_stored + len(self._jobs)} {self._what}{''.join(waiting)}"
 
 
 def _state(job: Job[Any], newest: Progress) -> str:

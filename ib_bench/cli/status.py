@@ -45,6 +45,7 @@ def _print(status: RunStatus, console: Console) -> None:
     counts = [f"{done} of {status.num_jobs} {status.what}", f"{len(status.failures)} failed"]
     if status.max_evaluations:
         counts.append(f"{status.num_evaluations / status.max_evaluations:.0%} of the sizes")
+    counts += [f"{number} wait for {reason}" for reason, number in status.num_waiting.items()]
     state = _state(status)
     if status.time_left_s is not None and state == "running":
         counts.append(f"{duration(status.time_left_s)} left at this rate")
@@ -58,7 +59,7 @@ def _print(status: RunStatus, console: Console) -> None:
     for job in status.jobs:
         table.add_row(*_cells(job))
     title = f"{status.command}: {state}" + (f" for {duration(status.silent_s)}" if state == _NO_NEWS else "")
-    note = "\n".join([" · ".join(counts), " · ".join(times), where])
+    note = "\n".join([*filter(None, [status.error]), " · ".join(counts), " · ".join(times), where])
     if status.jobs:
         show(titled(title, table, note), console)
     else:

@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -37,7 +38,7 @@ class Watcher(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.leave(interrupted=kind is not None)
+        self.leave(error)
 
     @abstractmethod
     def show(self, index: int, newest: Progress) -> None:
@@ -48,8 +49,23 @@ class Watcher(ABC):
         """The process of this job has died; the job waits to be run again."""
 
     @abstractmethod
-    def leave(self, interrupted: bool) -> None:
-        """There is no more to come."""
+    def wait(self, index: int, reason: str) -> None:
+        """The job waits for something before it can run."""
+
+    @abstractmethod
+    def leave(self, error: BaseException | None) -> None:
+        """There is no more to come.
+
+        Args:
+            error: what has ended all of it, if something has.
+        """
+
+
+def ending(error: BaseException | None) -> str:
+    """How a command has ended: ``ended``, ``interrupted`` or ``failed``."""
+    if error is None:
+        return "ended"
+    return "failed" if isinstance(error, Exception) else "interrupted"
 
 
 class StatusKeeper(Watcher):
@@ -70,8 +86,8 @@ class StatusKeeper(Watcher):
         self._newest: dict[int, Progress] = {}
         self._started_at: dict[int, str] = {}
         self._failures: dict[int, str] = {}
-        self._store = Store(jobs[0].store)
-        self._status = RunStatus(
+        self._waiting: dict[int, str] = {}
+        self._start = RunStatus(
             command=shlex.join(["ib-bench", *sys.argv[1:]]),
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -85,66 +101,80 @@ class StatusKeeper(Watcher):
             max_evaluations=sum(job.max_evaluations for job in jobs),
             pid_started=pid_started(os.getpid()),
         )
-        self._over = threading.Event()
-        self._writing = threading.Lock()
+        self._store = Store(jobs[0].store)
         forget_past_runs(self._store)
-        self._put("running")
-        self._heart = threading.Thread(target=self._beat, daemon=True)
-        self._heart.start()
+        put_run_status(self._store, self._start)
+        self._lock = threading.Lock()
+        self._has_news = False
+        self._over = threading.Event()
+        self._writer = threading.Thread(target=self._keep_writing, daemon=True)
+        self._writer.start()
 
     def show(self, index: int, newest: Progress) -> None:
         """See :class:`Watcher`."""
-        self._newest[index] = newest
-        self._started_at.setdefault(index, utc_now())
-        if newest.error is not None:
-            self._failures[index] = newest.error
-        elif index in self._failures:
-            del self._failures[index]
-        if time.monotonic() - self._put_at >= _STATUS_INTERVAL_S:
-            self._put("running")
+        with self._lock:
+            self._has_news = True
+            self._newest[index] = newest
+            self._waiting.pop(index, None)
+            self._started_at.setdefault(index, utc_now())
+            if newest.error is not None:
+                self._failures[index] = newest.error
+            elif index in self._failures:
+                del self._failures[index]
 
     def lose(self, index: int) -> None:
         """See :class:`Watcher`."""
-        self._newest.pop(index, None)
-        self._started_at.pop(index, None)
-        self._put("running")
+        with self._lock:
+            self._has_news = True
+            self._newest.pop(index, None)
+            self._started_at.pop(index, None)
 
-    def leave(self, interrupted: bool) -> None:
+    def wait(self, index: int, reason: str) -> None:
+        """See :class:`Watcher`."""
+        with self._lock:
+            self._has_news = True
+            self._waiting[index] = reason
+
+    def leave(self, error: BaseException | None) -> None:
         """See :class:`Watcher`."""
         self._over.set()
-        self._heart.join()
+        self._writer.join()
+        reason = str(error) if isinstance(error, Exception) else None
         try:
-            self._put("interrupted" if interrupted else "ended")
+            last = replace(self._now(), state=ending(error), error=reason, jobs=[], num_waiting={})
+            put_run_status(self._store, last)
         except BenchError:
-            if not interrupted:  # else what was raised says more
+            if error is None:  # else what was raised says more
                 raise
         finally:
             self._store.close()
 
-    def _put(self, state: str) -> None:
-        ended = {index for index, newest in self._newest.items() if newest.ended}
-        under_way = sorted(self._newest.keys() - ended)
-        evaluations = [
-            self._jobs[index].max_evaluations if index in ended else newest.num_evaluations
-            for index, newest in self._newest.items()
-        ]
-        self._status = replace(
-            self._status,
-            updated_at=utc_now(),
-            state=state,
-            num_finished=len(ended) - len(self._failures),
-            failures=[(self._jobs[index].label, error) for index, error in self._failures.items()],
-            num_evaluations=sum(evaluations),
-            jobs=[self._running_job(index) for index in under_way] if state == "running" else [],
-        )
-        with self._writing:
-            put_run_status(self._store, self._status)
-        self._put_at = time.monotonic()
+    def _keep_writing(self) -> None:
+        written_at = time.monotonic()
+        while not self._over.wait(_STATUS_INTERVAL_S):
+            if self._has_news or time.monotonic() - written_at >= _HEARTBEAT_S:
+                with suppress(BenchError), Store(self._store.path, create=False) as store:  # at the end it is told
+                    put_run_status(store, self._now())
+                written_at = time.monotonic()
 
-    def _beat(self) -> None:
-        while not self._over.wait(_HEARTBEAT_S):
-            with self._writing, suppress(BenchError), Store(self._store.path, create=False) as store:
-                put_run_status(store, replace(self._status, updated_at=utc_now()))  # an error is the next news' to tell
+    def _now(self) -> RunStatus:
+        """Where things stand."""
+        with self._lock:
+            self._has_news = False
+            ended = {index for index, newest in self._newest.items() if newest.ended}
+            evaluations = [
+                self._jobs[index].max_evaluations if index in ended else newest.num_evaluations
+                for index, newest in self._newest.items()
+            ]
+            return replace(
+                self._start,
+                updated_at=utc_now(),
+                num_finished=len(ended) - len(self._failures),
+                failures=[(self._jobs[index].label, error) for index, error in self._failures.items()],
+                num_evaluations=sum(evaluations),
+                jobs=[self._running_job(index) for index in sorted(self._newest.keys() - ended)],
+                num_waiting=dict(Counter(self._waiting.values())),
+            )
 
     def _running_job(self, index: int) -> RunningJob:
         job, newest = self._jobs[index], self._newest[index]
@@ -181,6 +211,7 @@ class LogFile(Watcher):
         self._jobs = jobs
         self._what = what
         self._newest: dict[int, Progress] = {}
+        self._reasons: set[str] = set()
         self._handler = _file_handler(path)
         self._log(f"{len(jobs)} {what} to run, {num_stored} in the store; executor {executor}")
 
@@ -188,7 +219,7 @@ class LogFile(Watcher):
         """See :class:`Watcher`."""
         old, label = self._newest.get(index), self._jobs[index].label
         self._newest[index] = newest
-        if old is None or old.place != newest.place:
+        if newest.place and (old is None or old.place != newest.place):
             again = "" if old is None else f" again, as {old.place} is lost"
             self._log(f"{label}: started{again} in {newest.place}")
         if newest.error is not None:
@@ -197,7 +228,9 @@ class LogFile(Watcher):
             self._log(f"{label}: {newest.verdict}")
         elif old is not None and newest.num_evaluations > old.num_evaluations:
             of = self._jobs[index].max_evaluations
-            self._log(f"{label}: {newest.num_evaluations} of at most {of} sizes judged, the last was {old.size}")
+            self._log(
+                f"{label}: {newest.num_evaluations} of at most {of} sizes judged, the last was {newest.judged_size}"
+            )
 
     def lose(self, index: int) -> None:
         """See :class:`Watcher`."""
@@ -205,16 +238,26 @@ class LogFile(Watcher):
         where = "before it has started" if newest is None else f"in {newest.place}"
         self._log(f"{self._jobs[index].label}: lost {where}, to be run again", logging.WARNING)
 
-    def leave(self, interrupted: bool) -> None:
+    def wait(self, index: int, reason: str) -> None:
+        """See :class:`Watcher`; each reason is told once."""
+        if reason not in self._reasons:
+            self._reasons.add(reason)
+            self._log(f"{self._jobs[index].label}: waits for {reason}, and maybe others")
+
+    def leave(self, error: BaseException | None) -> None:
         """See :class:`Watcher`."""
         verdicts = sum(newest.verdict is not None for newest in self._newest.values())
         failures = sum(newest.error is not None for newest in self._newest.values())
-        self._log(f"{'interrupted' if interrupted else 'ended'}: {verdicts} {self._what} finished, {failures} failed")
+        rest = len(self._jobs) - verdicts - failures
+        counts = f"{verdicts} {self._what} finished, {failures} failed" + (f", {rest} not finished" if rest else "")
+        reason = f" ({error})" if ending(error) == "failed" else ""
+        self._log(f"{ending(error)}{reason}: {counts}", logging.ERROR if reason else logging.INFO)
         with suppress(OSError):  # a disk that is full has been told of
             self._handler.close()
 
     def _log(self, message: str, level: int = logging.INFO) -> None:
-        self._handler.handle(logging.LogRecord("ib_bench", level, "", 0, message, None, None))
+        line = " ".join(message.split())
+        self._handler.handle(logging.LogRecord("ib_bench", level, "", 0, line, None, None))
 
 
 class _UtcFormatter(logging.Formatter):

@@ -15,8 +15,26 @@ class Passing:
     """An event of which only the newest counts: the others may be dropped, and none is kept."""
 
 
+@dataclass(frozen=True)
 class Lost(Passing):
-    """An event of the executor itself: the process of a call has died, and the call waits to be made again."""
+    """An event of the executor itself: the process of a call has died.
+
+    Attributes:
+        error: why the call is given up; None if it waits to be made again.
+    """
+
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Waiting(Passing):
+    """An event of the executor itself: a call waits for a place.
+
+    Attributes:
+        reason: what it waits for.
+    """
+
+    reason: str
 
 
 Emit = Callable[[Any], None]
@@ -48,9 +66,11 @@ class Executor(ABC):
 
     Attributes:
         is_local: whether calls run on this machine, with its files.
+        only_collects: whether it takes what earlier calls have left, and makes none.
     """
 
     is_local: ClassVar[bool] = True
+    only_collects: bool = False
 
     @abstractmethod
     def run(
@@ -62,7 +82,8 @@ class Executor(ABC):
     ) -> list[Outcome[Result]]:
         """Call ``work`` on every item; an error in one call does not stop the others.
 
-        A call whose process dies is made again, a few times; :class:`Lost` says so.
+        A call whose process dies is made again, a few times. Besides what calls emit, :class:`Lost` and
+        :class:`Waiting` are told.
 
         Args:
             work: the function.

@@ -109,6 +109,7 @@ class _Calls:
                 self._todo.appendleft(index)
             else:
                 reason = f"its worker process was killed {self._num_deaths[index]} times"
+                self._on_event(index, Lost(reason))
                 self._outcomes[index] = Outcome(error=RuntimeError(reason))
         elif isinstance(error, Exception) and not isinstance(error, FatalError):
             self._outcomes[index] = Outcome(error=error)

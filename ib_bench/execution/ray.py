@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,7 +97,18 @@ class Ray(Executor):
         if not items:
             return []
         with _connected(self.settings):
+            self._require_a_place()
             return _Calls(self.settings, work, items, on_event, resume).run()
+
+    def _require_a_place(self) -> None:
+        """Warn if no node can make a call, as far as is known: a cluster may start one that can."""
+        import ray  # noqa: PLC0415 (an extra)
+
+        wanted = {"CPU": self.settings.num_cpus, "GPU": self.settings.num_gpus}
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
+            needed = " and ".join(f"{amount:g} {name}" for name, amount in wanted.items() if amount)
+            warnings.warn(f"no node of the Ray cluster has {needed}; searches wait for one that has", stacklevel=2)
 
 
 class _Calls:
@@ -165,8 +177,10 @@ class _Calls:
             if self._retries[index]:
                 self._retries[index] -= 1
                 return None
-            reason = str(error).strip().partition("\n")[0]
-            return Outcome(error=RuntimeError(f"its worker was lost again and again: {type(error).__name__}: {reason}"))
+            line = str(error).strip().partition("\n")[0]
+            reason = f"its worker was lost again and again: {type(error).__name__}: {line}"
+            self._on_event(index, Lost(reason))
+            return Outcome(error=RuntimeError(reason))
 
     def _drain(self) -> None:
         """Pass on what has arrived; whatever a call has emitted is there before the call has ended."""
@@ -217,7 +231,10 @@ def _sigterm_handled_as_before() -> Iterator[None]:
 
 
 def _no_cluster(settings: RaySettings) -> BenchError:
-    return BenchError(f"ray.address must be that of a running Ray cluster, got {settings.address!r}")
+    return BenchError(
+        f"ray.address must be that of a running Ray cluster, got {settings.address!r}; where that cluster asks for a "
+        f"token, as `ray start` says, set RAY_AUTH_MODE=token"
+    )
 
 
 def _knock(address: str | None) -> None:

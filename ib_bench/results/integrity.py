@@ -19,6 +19,8 @@ State = Literal["ok", "warning", "damaged", "failure"]
 OnProgress = Callable[[int, int], None]
 """Is told how many records have been looked at, of how many."""
 
+_MAGIC = b"SQLite format 3\0"
+
 MIN_AGE_S = 3600.0
 """Younger files beside the store may belong to a training that goes on."""
 
@@ -48,7 +50,7 @@ def check_store(path: Path, on_progress: OnProgress = lambda done, total: None) 
         on_progress: is told how far it is.
 
     Raises:
-        StoreError: there is no store, or it is another program's or another version's.
+        StoreError: there is no store, it is another program's or another version's, or the file was never one.
     """
     try:
         with Store(path, create=False) as store:
@@ -58,8 +60,8 @@ def check_store(path: Path, on_progress: OnProgress = lambda done, total: None) 
                 _files_finding("unfinished files", unfinished_files(path), "left behind by what was killed"),
                 _files_finding("weights", unowned_weights(store), "of trials that are not in the store"),
             ]
-    except DamagedStoreError:
-        return [_malformed(path)]
+    except DamagedStoreError as error:
+        return [_malformed(path, error)]
 
 
 def quick_check(store: Store) -> Finding:
@@ -74,11 +76,14 @@ def quick_check(store: Store) -> Finding:
     return Finding("file", "damaged", f"SQLite finds {' '.join(problems[0].split())}; {advice}", problems)
 
 
-def _malformed(path: Path) -> Finding:
-    """How much is left of a file that SQLite cannot read."""
+def _malformed(path: Path, error: DamagedStoreError) -> Finding:
+    """How much is left of a file that SQLite cannot read; raises the error if nothing shows that it was a store."""
     counts = Salvaged()
     for _ in salvaged_records(path, counts):
         pass  # it counts
+    with open(path, "rb") as file:
+        if not counts.traces and file.read(len(_MAGIC)) != _MAGIC:
+            raise error
     kept = f"{len(counts.keys):,} records can be salvaged by `ib-bench store merge new.sqlite {shlex.quote(str(path))}`"
     lost = sorted(counts.lost)
     return Finding("file", "damaged", f"it is malformed; {kept}, {len(lost):,} are known to be lost", lost)
@@ -108,7 +113,7 @@ def _record_findings(store: Store, on_progress: OnProgress) -> Iterator[Finding]
     yield _finding("checksums", damaged, total, text, "records are as they were written")
     yield _finding("keys", misplaced, total, "records are not under the hash of their config", "keys fit their configs")
     incomplete = [search.key for search in finished if not trials.issuperset(search.trials)]
-    text = "finished searches lack trials; `ib-bench store merge` with a store that has them brings them back"
+    text = "finished searches lack trials; the command that made them measures those again"
     yield _finding("trials of searches", incomplete, len(finished), text, "finished searches have all their trials")
 
 

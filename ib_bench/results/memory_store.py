@@ -29,6 +29,10 @@ class MemoryStore(RecordStore):
         """See :class:`RecordStore`."""
         return self._trials.get(key)
 
+    def has_trials(self, keys: Iterable[str]) -> bool:
+        """See :class:`RecordStore`."""
+        return self._trials.keys() >= set(keys)
+
     def search(self, key: str) -> SearchRecord | None:
         """See :class:`RecordStore`."""
         return self._searches.get(key)

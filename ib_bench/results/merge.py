@@ -56,7 +56,7 @@ class Merge:
         num_same: records that were there already, those included that differ by rounding.
         num_rounded: those that differ by rounding.
         conflicts: results that contradict those that were there already.
-        lost: for each damaged source, keys of records that are known to be lost.
+        lost: for each damaged source, keys of records that are known to be lost, and that no other source has.
     """
 
     num_added: int = 0
@@ -101,6 +101,8 @@ def merge(out: Path, sources: Sequence[Path], on_progress: OnProgress) -> Merge:
                 on_progress(num_read)
             merged.num_added += len(added)
             merged.num_same += len(same - added)
+        lost = {source: {key for key in keys if not store.holds(key)} for source, keys in merged.lost.items()}
+        merged.lost = {source: keys for source, keys in lost.items() if keys}
     return merged
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 from ib_bench.results.records import ExtrapolationRecord, SearchRecord, TrialRecord
 
@@ -15,6 +16,10 @@ class RecordStore(ABC):
     @abstractmethod
     def trial(self, key: str) -> TrialRecord | None:
         """The trial with this key, or None."""
+
+    @abstractmethod
+    def has_trials(self, keys: Iterable[str]) -> bool:
+        """Whether all trials with these keys are there, undamaged."""
 
     @abstractmethod
     def search(self, key: str) -> SearchRecord | None:

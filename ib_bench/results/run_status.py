@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ib_bench.results.store import Store
+
+_FORGOTTEN_S = 86_400.0  # without news from a command, which gives some every minute while it lives
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class RunStatus:
         what: they are, in the plural.
         started_at: UTC, ISO 8601.
         updated_at: UTC, ISO 8601.
-        state: ``running``, ``ended``, or ``interrupted``; a command that was killed stays ``running``.
+        state: ``running``, ``ended``, ``interrupted`` or ``failed``; a command that was killed stays ``running``.
         num_jobs: how many there are in all.
         num_stored: how many of them were in the store already.
         num_finished: how many have ended with a result, without those.
@@ -64,6 +67,8 @@ class RunStatus:
         max_evaluations: sizes that there are to judge at most.
         jobs: those under way.
         pid_started: when the process with this number began, as the system counts it; None where it does not say.
+        error: what has made it fail, or None.
+        num_waiting: calls that wait for a place, by what they wait for.
     """
 
     command: str
@@ -82,6 +87,8 @@ class RunStatus:
     max_evaluations: int = 0
     jobs: list[RunningJob] = field(default_factory=list)
     pid_started: str | None = None
+    error: str | None = None
+    num_waiting: dict[str, int] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -140,22 +147,33 @@ def put_run_status(store: Store, status: RunStatus) -> None:
 
 
 def run_statuses(store: Store) -> list[RunStatus]:
-    """Of all commands that the store knows of, in the order in which they began."""
-    return [_run_status(text) for text in store.runs().values()]
+    """Of all commands that the store knows of, in the order in which they began; what is damaged is left out."""
+    return [status for status in map(_run_status, store.runs().values()) if status is not None]
 
 
 def forget_past_runs(store: Store) -> None:
-    """Forget commands that have ended or are gone."""
-    for status in run_statuses(store):
-        if status.state != "running" or status.is_gone:
-            store.remove_run(status.key)
+    """Forget commands that have ended or are gone, and what is damaged."""
+    for key, text in store.runs().items():
+        status = _run_status(text)
+        if status is None or status.state != "running" or status.is_gone or _is_long_silent(status):
+            store.remove_run(key)
 
 
-def _run_status(text: str) -> RunStatus:
-    data = json.loads(text)
-    jobs = [RunningJob(**job) for job in data["jobs"]]
-    failures = [(label, error) for label, error in data["failures"]]
-    return RunStatus(**{**data, "jobs": jobs, "failures": failures})
+def _is_long_silent(status: RunStatus) -> bool:
+    return not status.is_here and status.silent_s > _FORGOTTEN_S
+
+
+def _run_status(text: str) -> RunStatus | None:
+    """None where it is damaged, or another version's."""
+    try:
+        data = json.loads(text)
+        jobs = [RunningJob(**job) for job in data["jobs"]]
+        failures = [(label, error) for label, error in data["failures"]]
+        status = RunStatus(**{**data, "jobs": jobs, "failures": failures})
+        times = status.elapsed_s, status.silent_s
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return status if all(map(math.isfinite, times)) else None
 
 
 def _is_alive(pid: int) -> bool:

@@ -72,6 +72,10 @@ class Store(RecordStore):
         """The trial with this key, or None; a damaged one counts as missing, with a warning."""
         return self._one("trials", trial_record, key)
 
+    def has_trials(self, keys: Iterable[str]) -> bool:
+        """See :class:`RecordStore`; quick, as records are not read but only their checksums compared."""
+        return all(self._is_sound("trials", key) for key in keys)
+
     def trials(self) -> Iterator[TrialRecord]:
         """All trials, in the order in which they ended; damaged ones are left out, with a warning."""
         return self._all("trials", trial_record)
@@ -144,6 +148,10 @@ class Store(RecordStore):
         """What is kept under the key of a record of any kind, or None; as :meth:`trial`."""
         return self._one(_TABLE_OF[type(record)], READERS[_TABLE_OF[type(record)]], record.key)
 
+    def holds(self, key: str) -> bool:
+        """Whether a record of any kind is kept under this key, undamaged."""
+        return any(self._is_sound(table, key) for table in READERS)
+
     def remove_damaged(self) -> list[str]:
         """Remove the damaged records of all kinds; returns their keys."""
         keys = []
@@ -175,6 +183,10 @@ class Store(RecordStore):
 
     def _row(self, table: str, key: str) -> Any:
         return self.database.row(f"SELECT key, record, checksum FROM {table} WHERE key = ?", (key,))
+
+    def _is_sound(self, table: str, key: str) -> bool:
+        row = self._row(table, key)
+        return row is not None and _has_its_checksum(*row)
 
     def _one(self, table: str, build: Callable[[Json], Kind], key: str) -> Kind | None:
         row = self._row(table, key)
@@ -232,12 +244,17 @@ def intact(build: Callable[[Json], Kind], key: object, text: object, stored_chec
         text: its JSON, as bytes.
         stored_checksum: what :func:`~ib_bench.results.database.checksum` was when it was written.
     """
-    if not (isinstance(key, bytes) and isinstance(text, bytes)) or checksum(key, text) != stored_checksum:
+    if not _has_its_checksum(key, text, stored_checksum):
         return None
+    assert isinstance(text, bytes)
     try:
         return build(json.loads(text.decode()))
     except (ValueError, LookupError, TypeError):  # it was damaged before it had a checksum
         return None
+
+
+def _has_its_checksum(key: object, text: object, stored_checksum: object) -> bool:
+    return isinstance(key, bytes) and isinstance(text, bytes) and checksum(key, text) == stored_checksum
 
 
 def _text(value: object) -> str:

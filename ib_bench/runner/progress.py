@@ -19,6 +19,7 @@ class Progress(Passing):
 
     Attributes:
         num_evaluations: sizes judged so far.
+        judged_size: the size judged last, or None.
         size: the size being tried, or None.
         num_trials: trials of this size so far, the one in training included.
         num_steps: optimizer steps of the trial in training.
@@ -29,6 +30,7 @@ class Progress(Passing):
     """
 
     num_evaluations: int = 0
+    judged_size: int | None = None
     size: int | None = None
     num_trials: int = 0
     num_steps: int = 0
@@ -74,7 +76,8 @@ class ProgressListener(SearchListener):
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """A size has been judged."""
-        self._update(num_evaluations=self._progress.num_evaluations + 1, size=None, num_trials=0)
+        num_evaluations = self._progress.num_evaluations + 1
+        self._update(num_evaluations=num_evaluations, judged_size=evaluation.size, size=None, num_trials=0)
 
     def on_end(self, record: SearchRecord) -> None:
         """The search has finished."""

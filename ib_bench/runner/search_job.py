@@ -24,6 +24,7 @@ from ib_bench.studies.search import (
     Search,
     SearchListener,
     SearchSettings,
+    finished_search,
     grid_configs,
     search_config,
 )
@@ -93,8 +94,7 @@ class SearchJob(Job[SearchRecord]):
 
     def stored(self, store: Store) -> SearchRecord | None:
         """See :class:`Job`."""
-        record = store.search(self.key)
-        return record if record is not None and record.status == "finished" else None
+        return finished_search(store, self.key)
 
     def work(self) -> Work:
         """See :class:`Job`."""

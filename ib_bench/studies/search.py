@@ -193,8 +193,8 @@ class Search:
 
     def run(self) -> SearchRecord:
         """Search, or return what the store says; every finished trial is kept, whatever happens."""
-        done = self._store.search(self.config.key)
-        if done is not None and done.status == "finished":
+        done = finished_search(self._store, self.config.key)
+        if done is not None:
             return done
         self._record = self._new_record("running", [], 0.0)
         self._store.put_search(self._record)
@@ -288,6 +288,13 @@ class Search:
     def _tell(self, event: str, *arguments: object) -> None:
         for listener in self._listeners:
             getattr(listener, event)(*arguments)
+
+
+def finished_search(store: RecordStore, key: str) -> SearchRecord | None:
+    """The search with this key, if it has finished and all trials that it rests on are there."""
+    record = store.search(key)
+    is_done = record is not None and record.status == "finished" and store.has_trials(record.trials)
+    return record if is_done else None
 
 
 def search_config(experiment: Experiment, settings: SearchSettings) -> SearchConfig:

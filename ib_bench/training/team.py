@@ -16,8 +16,8 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -51,6 +51,8 @@ _GRACE_S = 10.0
 
 _END_S = 10.0
 
+_LONG_S = 5.0
+
 
 class Team:
     """The processes that a placement asks for; of one process, it is that process.
@@ -80,7 +82,7 @@ class Team:
         self._words: Any = None  # the process group by which followers are told
         self._variables: dict[str, str | None] = {}
         self._num_threads = torch.get_num_threads()
-        self._is_training = self._is_torn = self._is_over = False
+        self._needs_all = self._is_torn = self._is_over = False
 
     def __enter__(self) -> Team:
         if self.num_processes > 1 and not self._is_here:
@@ -122,7 +124,7 @@ class Team:
             return train_trial(config, placement, on_validation)
         self._assemble()
         _prepare(config)
-        self._is_training = self._is_torn = True
+        self._needs_all = self._is_torn = True
         try:
             self._tell(config)
             trained = train_trial(config, self._placement, on_validation)
@@ -133,7 +135,7 @@ class Team:
                 raise self._loss() from error
             raise
         finally:
-            self._is_training = False
+            self._needs_all = False
 
     def follow(self) -> None:
         """Train whatever the leader says, until it says that this was all.
@@ -164,14 +166,17 @@ class Team:
         if not _is_started_by_others(strategy):
             self._start_followers(strategy)
         where = {name: value for name, value in self._placement.items() if name != "strategy"}
+        self._needs_all = True
         try:
-            with silent():
+            with silent(), nullcontext() if self._is_here else _waiting_for_others(self.leads, self.num_processes):
                 Fabric(**{"devices": 1, **where}, strategy="ddp").launch()
             self._words = distributed.new_group(backend="gloo", timeout=_PATIENCE)
         except RuntimeError as error:
             self._is_torn = True
             reason = " ".join(str(error).split())
             raise LostProcessError(f"the {self.num_processes} processes do not find each other: {reason}") from error
+        finally:
+            self._needs_all = False
 
     def _start_followers(self, strategy: DDPStrategy) -> None:
         environment = strategy.cluster_environment
@@ -214,7 +219,7 @@ class Team:
         wait([follower.sentinel for follower in self._followers])
         deadline = time.monotonic() + _GRACE_S
         while time.monotonic() < deadline:
-            if self._is_over or not self._is_training:
+            if self._is_over or not self._needs_all:
                 return
             time.sleep(_GRACE_S / 100)
         print(f"ib-bench: error: {self._loss()}", file=sys.stderr, flush=True)
@@ -275,6 +280,26 @@ def _follow(placement: dict[str, Any], local_rank: int, news: Connection) -> Non
     except Exception as error:
         news.send(f"{type(error).__name__}: {' '.join(str(error).split())}")
         sys.exit(1)
+
+
+@contextmanager
+def _waiting_for_others(leads: bool, num_processes: int) -> Iterator[None]:
+    """Within it a signal ends this process at once, as Python's handlers would wait as long as torch does."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    message = f"ib-bench: waiting until all {num_processes} processes are there"
+    timer = threading.Timer(_LONG_S, print, (message,), {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    if leads:
+        timer.start()
+    try:
+        for number, handler in handlers.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        yield
+    finally:
+        timer.cancel()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def require_team(trainer: pl.Trainer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,18 @@ def test_the_first_process_speaks_before_torchrun_ends_it() -> None:
     assert run.returncode != 0
     sentence = "ib-bench search: error: trainer.devices and trainer.num_nodes do not fit the processes"
     assert run.stderr.count(sentence) == 1, run.stderr
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_waits_for_other_machines_says_so_and_can_be_ended(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "ib_bench", *SEARCH, "--trainer.strategy", "ddp", "--trainer.num_nodes", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        assert stderr.readline() == "ib-bench: waiting until all 2 processes are there\n"
+    process.send_signal(number)
+    assert process.wait(30) == -number
 
 
 @pytest.mark.system

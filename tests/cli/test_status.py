@@ -8,13 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from ib_bench.cli import main
 from ib_bench.cli.watching import LogFile, StatusKeeper
+from ib_bench.errors import StoreError
 from ib_bench.results.records import Experiment
 from ib_bench.results.run_status import (
     RunningJob,
@@ -105,7 +107,8 @@ def test_the_number_of_a_process_may_be_anothers_by_now() -> None:
 
 def test_past_runs_are_forgotten_when_another_begins(store: Store) -> None:
     stays = running(os.getpid())
-    for status in (stays, running(gone()), running(7, host="elsewhere", state="ended")):
+    long_ago = running(8, host="elsewhere", updated_at="2026-01-01T00:00:00+00:00")
+    for status in (stays, running(gone()), running(7, host="elsewhere", state="ended"), long_ago):
         put_run_status(store, status)
     forget_past_runs(store)
     assert run_statuses(store) == [stays]
@@ -121,18 +124,64 @@ def job(experiment: Experiment, store: Store) -> SearchJob:
     return SearchJob(experiment, SearchSettings(), 95, store.path, WandbSettings(mode="disabled"))
 
 
+@pytest.fixture(autouse=True)
+def news_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ib_bench.cli.watching._STATUS_INTERVAL_S", 0.01)
+
+
+def until(store: Store, is_wanted: Callable[[RunStatus], bool]) -> RunStatus:
+    """The first status that is wanted, of the only command."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for status in filter(is_wanted, run_statuses(store)):
+            return status
+        time.sleep(0.01)
+    raise TimeoutError
+
+
 def test_a_lost_job_runs_no_more_until_it_runs_again(job: SearchJob, store: Store, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     keeper = StatusKeeper([job], 0, "searches", "ray")
     with keeper, LogFile(str(log), [job], 0, "searches", "ray") as lines:
         for watcher in (keeper, lines):
+            watcher.wait(0, "a node")
+        assert until(store, lambda status: status.num_waiting == {"a node": 1}).jobs == []
+        for watcher in (keeper, lines):
             watcher.show(0, Progress(place="a:1"))
+        assert until(store, lambda status: status.jobs != []).num_waiting == {}
+        for watcher in (keeper, lines):
             watcher.lose(0)
-        assert run_statuses(store)[0].jobs == []
+        until(store, lambda status: status.jobs == [])
         for watcher in (keeper, lines):
             watcher.show(0, Progress(place="b:2"))
     told = [line.partition(f"{job.label}: ")[2] for line in log.read_text().splitlines()]
-    assert [line for line in told if line] == ["started in a:1", "lost in a:1, to be run again", "started in b:2"]
+    lost = "lost in a:1, to be run again"
+    assert list(filter(None, told)) == ["waits for a node, and maybe others", "started in a:1", lost, "started in b:2"]
+    assert log.read_text().endswith("ended: 0 searches finished, 0 failed, 1 not finished\n")
+
+
+def test_what_ends_a_command_is_told(job: SearchJob, store: Store, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    with (
+        pytest.raises(StoreError),
+        StatusKeeper([job], 0, "searches", "ray"),
+        LogFile(str(log), [job], 0, "searches", "ray"),
+    ):
+        raise StoreError("the disk\nis full")
+    (status,) = run_statuses(store)
+    assert (status.state, status.error) == ("failed", "the disk\nis full")
+    assert "ERROR failed (the disk is full): 0 searches finished" in log.read_text()
+
+
+@pytest.mark.parametrize("text", ["no JSON", "{}", "[1]", '{"jobs": [], "failures": [], "others": 1}', "times"])
+def test_a_damaged_status_is_left_out_and_forgotten(text: str, store: Store) -> None:
+    intact = running(os.getpid())
+    put_run_status(store, intact)
+    damaged = json.dumps({**asdict(intact), "updated_at": "2026-13-01"}) if text == "times" else text
+    store.put_run("damaged", damaged)
+    assert run_statuses(store) == [intact]
+    forget_past_runs(store)
+    assert list(store.runs()) == [intact.key]
 
 
 def test_a_command_without_news_says_that_it_lives(
@@ -140,12 +189,8 @@ def test_a_command_without_news_says_that_it_lives(
 ) -> None:
     monkeypatch.setattr("ib_bench.cli.watching._HEARTBEAT_S", 0.01)
     with StatusKeeper([job], 0, "searches", "slurm"):
-        (status,) = run_statuses(store)
-        store.remove_run(status.key)
-        deadline = time.monotonic() + 60
-        while not run_statuses(store):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        store.remove_run(run_statuses(store)[0].key)
+        until(store, lambda status: status.state == "running")
     assert [each.state for each in run_statuses(store)] == ["ended"]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
-from ib_bench.errors import BenchError, FatalError, InvalidOptionError
+from ib_bench.errors import BenchError, FatalError, InvalidOptionError, StoreError
 from ib_bench.execution.executor import Emit, Outcome, Passing
 from ib_bench.execution.slurm.call_files import Attempt, CallFiles, Reader
 from ib_bench.execution.slurm.driver import UnfinishedError
@@ -87,6 +87,12 @@ class RefusingQueue(LocalQueue):
         return super().submit(name, folder, tasks)
 
 
+def note(seen: list[int], event: Any) -> None:
+    """Keep an event, if it is the call's own."""
+    if not isinstance(event, Passing):
+        seen.append(event)
+
+
 def wait_for(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -106,6 +112,16 @@ def _tasks_find_this_module(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=["local", pytest.param("slurm", marks=needs_slurm)])
 def queue(request: pytest.FixtureRequest) -> Queue:
     return LocalQueue() if request.param == "local" else SlurmQueue(SlurmSettings(timeout_min=5))
+
+
+def fail_for_good(item: str, emit: Emit) -> None:
+    raise StoreError(f"{item} is full")
+
+
+def test_a_fatal_error_ends_the_run(tmp_path: Path) -> None:
+    executor = slurm_executor(tmp_path / "slurm", LocalQueue(), timeout_min=5)
+    with pytest.raises(StoreError, match="the disk is full"):
+        executor.run(fail_for_good, ["the disk"], lambda *_: None)
 
 
 def test_a_frame_that_was_cut_short_is_dropped(tmp_path: Path) -> None:
@@ -192,7 +208,7 @@ def test_results_errors_and_events(tmp_path: Path, queue: Queue) -> None:
     outcomes = executor.run(square, [3, -1, 5], lambda index, event: events.append((index, event)))
     assert [outcome.result for outcome in outcomes] == [9, None, 25]
     assert [type(outcome.error) for outcome in outcomes] == [type(None), ValueError, type(None)]
-    kept = sorted(event for event in events if not isinstance(event[1], Newest))
+    kept = sorted(event for event in events if not isinstance(event[1], Passing))
     assert kept == [(0, "squaring 3"), (1, "squaring -1"), (2, "squaring 5")]
     newest = {index: event.number for index, event in events if isinstance(event, Newest)}
     assert newest == {0: 4, 1: 4, 2: 4}
@@ -236,7 +252,7 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
 
     def collect() -> Outcome[int]:
         executor = slurm_executor(tmp_path / "slurm", queue, collect_only=True)
-        return executor.run(count, items, lambda _, event: seen.append(event), count_on)[0]
+        return executor.run(count, items, lambda _, event: note(seen, event), count_on)[0]
 
     assert "never been submitted" in str(collect().error)
     (tmp_path / "go0").touch()
@@ -250,9 +266,7 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
         (tmp_path / f"go{number}").touch()
     wait_for(lambda: not queue.active())
     seen.clear()
-    outcomes = slurm_executor(tmp_path / "slurm", queue).run(
-        count, items, lambda _, event: seen.append(event), count_on
-    )
+    outcomes = slurm_executor(tmp_path / "slurm", queue).run(count, items, lambda _, event: note(seen, event), count_on)
     assert (outcomes, seen) == ([Outcome(result=3)], [1, 2, 3])
     assert (tmp_path / "counted").read_text() == "123"  # by one task
     assert left_in(tmp_path / "slurm") == []
@@ -283,7 +297,7 @@ def test_a_preempted_task_goes_on_from_its_events(tmp_path: Path) -> None:
     seen: list[int] = []
 
     def preempt(_: int, event: int) -> None:
-        seen.append(event)
+        note(seen, event)
         if event == 1 and len(seen) == 1:
             queue.preempt(queue.submitted[0])
         (tmp_path / f"go{event}").touch()
@@ -309,8 +323,8 @@ def test_a_task_that_slurm_ends_goes_on_from_its_events(tmp_path: Path, command:
     seen: list[int] = []
 
     def end(_: int, event: int) -> None:
-        seen.append(event)
-        if seen == [1]:
+        note(seen, event)
+        if event == 1 and seen == [1]:
             job = job_of(queue)
             if command == "requeue":
                 subprocess.run(["scontrol", "requeue", job], check=True)
@@ -338,8 +352,8 @@ def test_a_task_whose_time_is_up_goes_on_from_its_events(tmp_path: Path) -> None
     seen: list[int] = []
 
     def wait_for_the_limit(_: int, event: int) -> None:
-        seen.append(event)
-        if seen == [1]:
+        note(seen, event)
+        if event == 1 and seen == [1]:
             job = job_of(queue)
             wait_for(lambda: "BeginTime" in {standing.reason for standing in (queue.active() or {}).values()}, 150)
             subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)

@@ -28,8 +28,10 @@ def test_records_come_back_as_they_were(any_store: RecordStore) -> None:
     records = paper_like()
     trial, search, extrapolation = next(iter(records.trials)), records.searches[0], records.extrapolations[0]
     assert any_store.trial(trial.key) is any_store.search(search.key) is any_store.extrapolation("none") is None
+    assert not any_store.has_trials([trial.key]) and any_store.has_trials([])
     for record in (trial, search, extrapolation):
         any_store.add(record)
+    assert any_store.has_trials([trial.key]) and not any_store.has_trials([trial.key, search.key])
     assert any_store.trial(trial.key) == trial
     assert any_store.search(search.key) == search
     assert any_store.extrapolation(extrapolation.key) == extrapolation

@@ -84,6 +84,13 @@ def test_a_malformed_file(path: Path, damage: str) -> None:
     assert (finding.names == []) == (damage == "page")
 
 
+@pytest.mark.parametrize("content", [b"base:\n  data: ModularAddition\n" * 100, b"\0" * 8192])
+def test_what_was_never_a_store_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="choose another file with --store"):
+        check_store(path)
+
+
 def test_vacuum_removes_what_is_of_no_use(path: Path) -> None:
     trials = list(paper_like().trials)
     kept = make_old_file(weights_folder(path) / f"{trials[0].key}.pt")

@@ -82,6 +82,8 @@ def test_a_damaged_record_is_lost_and_said_to_be(tmp_path: Path) -> None:
     report = merged(tmp_path, "one")
     assert report.num_added == len(trials) - 1
     assert report.lost == {str(tmp_path / "one"): {trials[3].key}}
+    write_store(tmp_path / "other", trials[3:4])
+    assert merged(tmp_path, "one", "other").lost == {}
 
 
 @pytest.mark.parametrize("write", [write_store, write_old_store])

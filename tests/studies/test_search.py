@@ -12,7 +12,7 @@ from ib_bench.errors import InvalidOptionError
 from ib_bench.results.records import Evaluation, Experiment, SearchRecord, TrialConfig, TrialRecord
 from ib_bench.results.store import Store
 from ib_bench.studies.neighbours import guess_from
-from ib_bench.studies.search import Search, SearchListener, SearchSettings, search_config, trial_config
+from ib_bench.studies.search import Search, SearchListener, SearchSettings, finished_search, search_config, trial_config
 
 Rule = Callable[[TrialConfig], bool]
 
@@ -106,6 +106,17 @@ def test_a_finished_search_trains_nothing(experiment: Experiment, store: Store) 
     again = FakeTrials(needs(37))
     assert Search(experiment, settings(), 1000, store, again).run() == first
     assert again.asked == []
+
+
+def test_a_trial_that_a_finished_search_has_lost_is_measured_again(experiment: Experiment, store: Store) -> None:
+    record = Search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run()
+    lost = record.evaluations[1].trials[0]
+    store.database.execute("DELETE FROM trials WHERE key = ?", (lost,))
+    assert finished_search(store, record.key) is None
+    trials = FakeTrials(needs(37))
+    assert Search(experiment, settings(), 1000, store, trials).run().evaluations == record.evaluations
+    assert [config.key for config in trials.asked] == [lost]
+    assert finished_search(store, record.key) == record
 
 
 @pytest.mark.parametrize("crash_after", range(1, 12))

@@ -144,7 +144,7 @@ class Reader:
         self._folder = files.folder
         self._passing_path = files.folder / f"{call}.passing"
         self._offsets: dict[str, int] = {}
-        self._passing_mtime_ns = 0
+        self._passing_file = 0, 0
         self.began: set[Task] = set()
         self.outcome: Outcome[Any] | None = None
         self.told = False
@@ -176,10 +176,11 @@ class Reader:
 
     def _read_passing(self) -> list[Any]:
         try:
-            mtime_ns = self._passing_path.stat().st_mtime_ns
+            stat = self._passing_path.stat()
         except FileNotFoundError:
             return []
-        if mtime_ns == self._passing_mtime_ns:
+        file = stat.st_ino, stat.st_mtime_ns  # of two files in one tick of the clock the numbers differ
+        if file == self._passing_file:
             return []
-        self._passing_mtime_ns = mtime_ns
+        self._passing_file = file
         return read_frames(self._passing_path)[0]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from ib_bench.errors import BenchError, FatalError
-from ib_bench.execution.executor import Item, Lost, Outcome, Result, Resume, Work
+from ib_bench.execution.executor import Item, Lost, Outcome, Result, Resume, Waiting, Work
 from ib_bench.execution.slurm.call_files import CallFiles, Reader, Task
 from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, Standing
@@ -85,6 +85,7 @@ class Driver(Generic[Item, Result]):
         self._readers = {call: Reader(self._files, call) for call in items}
         self._outcomes: dict[str, Outcome[Result]] = {}
         self._missing_since_s: dict[str, float] = {}
+        self._waits_for: dict[str, str | None] = {}
         self._jobs: set[str] = set()
         self._was_accepted = False
         self._num_refusals = 0
@@ -119,6 +120,7 @@ class Driver(Generic[Item, Result]):
             self._tidy_up()
         for call in self._unfinished():
             self._outcomes[call] = Outcome(error=UnfinishedError(self._standing(call, active)))
+        self._folder.unmake()
         return [self._outcomes[call] for call in self._items]
 
     def _finish(self, active: Active | None) -> None:
@@ -171,6 +173,8 @@ class Driver(Generic[Item, Result]):
         self._outcomes[call] = outcome
         with self._folder.in_use():
             self._files.tell(call)
+        if isinstance(outcome.error, FatalError):
+            raise outcome.error
 
     def _submit_lost(self, active: Active) -> None:
         """Submit calls that are in no task that is active, and give up those that are lost too often."""
@@ -179,17 +183,28 @@ class Driver(Generic[Item, Result]):
         self._jobs = self._jobs_in(active)
         for call in self._unfinished():
             tasks = self._submissions.tasks(call)
-            if any(task in active for task in tasks):
+            if standings := [active[task] for task in tasks if task in active]:
                 self._missing_since_s.pop(call, None)
+                self._tell_standing(call, standings[-1])
             elif not tasks:
                 lost.append(call)
             elif now_s - self._missing_since_s.setdefault(call, now_s) >= self._patience.grace_s:
                 if self._num_losses(call, active) < self._settings.max_attempts:
                     lost.append(call)
                 else:
-                    self._end(call, Outcome(error=RuntimeError(self._obituary(call))))
+                    reason = self._obituary(call)
+                    self._on_event(call, Lost(reason))
+                    self._end(call, Outcome(error=RuntimeError(reason)))
         if now_s >= self._submit_from_s:
             self._submit_in_blocks(self._chunks(lost))
+
+    def _tell_standing(self, call: str, standing: Standing) -> None:
+        """What a call waits for, if that is news."""
+        waits = standing.state == "PENDING" and not self._readers[call].began
+        reason = ("Slurm" if standing.reason in ("", "None") else f"Slurm ({standing.reason})") if waits else None
+        if reason is not None and self._waits_for.get(call) != reason:
+            self._on_event(call, Waiting(reason))
+        self._waits_for[call] = reason
 
     def _jobs_in(self, active: Active) -> set[str]:
         tasks = itertools.chain.from_iterable(map(self._submissions.tasks, self._items))

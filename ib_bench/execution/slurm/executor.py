@@ -59,7 +59,7 @@ class Slurm(Executor):
     ) -> None:
         self._settings = settings
         self._call_id = call_id
-        self._collect_only = collect_only
+        self.only_collects = collect_only
         self._queue = SlurmQueue(settings) if queue is None else queue
         self._patience = Patience() if patience is None else patience
         self._folder = SlurmFolder(settings.folder)
@@ -96,7 +96,7 @@ class Slurm(Executor):
             lambda call, event: on_event(index[call], event),
             resume,
         )
-        return driver.collect() if self._collect_only else driver.finish()
+        return driver.collect() if self.only_collects else driver.finish()
 
 
 def _file_name(work: Work[Any, Any], call_id: str) -> str:

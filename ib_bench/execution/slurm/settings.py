@@ -8,7 +8,10 @@ from typing import Any
 
 from ib_bench.errors import require
 
-_OURS = ("array", "error", "job-name", "open-mode", "output", "requeue", "signal", "time")
+_OURS = (
+    *("account", "array", "cpus-per-task", "error", "gpus-per-node", "job-name", "mem", "open-mode"),
+    *("output", "partition", "qos", "requeue", "signal", "time"),
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class SlurmSettings:
             process each.
         max_parallel: tasks of an array that run at once, at most. An array has up to 1,000 tasks.
         signal_delay_s: seconds before its time is up at which a task is told.
-        additional: further parameters of sbatch, such as ``{"constraint": "a100"}``.
+        additional: further parameters of sbatch, such as ``{"constraint": "a100"}``; none that has an option here.
     """
 
     folder: Path = Path("slurm")
