@@ -50,6 +50,11 @@ class LocalQueue(Queue):
     def active(self) -> dict[Task, Standing]:
         return {task: Standing(job.job_id, "RUNNING") for task, job in self._jobs.items() if not job.done()}
 
+    def join(self) -> None:
+        """Wait until all processes have ended."""
+        for job in self._jobs.values():
+            job._process.wait()
+
     def preempt(self, task: Task) -> None:
         self._jobs[task]._interrupt()
 
