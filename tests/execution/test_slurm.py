@@ -275,6 +275,26 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
 
 
 @pytest.mark.system
+def test_a_driver_that_comes_back_with_other_options_says_so(tmp_path: Path) -> None:
+    def interrupt(_: int, event: Any) -> None:
+        raise KeyboardInterrupt
+
+    queue, items = LocalQueue(), [(str(tmp_path), 0)]
+    (tmp_path / "go0").touch()
+    with pytest.raises(KeyboardInterrupt):
+        slurm_executor(tmp_path / "slurm", queue).run(count, items, interrupt, count_on)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        pytest.warns(UserWarning, match="were submitted with other options, and are waited for as they are"),
+    ):
+        slurm_executor(tmp_path / "slurm", queue, mem_gb=1).run(count, items, interrupt, count_on)
+    for number in (1, 2):
+        (tmp_path / f"go{number}").touch()
+    (outcome,) = slurm_executor(tmp_path / "slurm", queue).run(count, items, lambda *_: None, count_on)
+    assert outcome.result == 3
+
+
+@pytest.mark.system
 def test_a_failure_is_told_once_and_then_tried_again(tmp_path: Path) -> None:
     queue = LocalQueue()
 

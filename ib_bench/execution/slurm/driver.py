@@ -6,6 +6,7 @@ import itertools
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
@@ -129,6 +130,7 @@ class Driver(Generic[Item, Result]):
             raise BenchError("Slurm does not answer: squeue, which lists what is queued, fails")
         self._jobs = self._jobs_in(active)
         self._was_accepted = bool(self._jobs)
+        self._warn_of_other_parameters(active)
         self._forget_failures(active)
         while True:
             self._read()  # after the question to the queue: what a task that has left it wrote is there
@@ -140,6 +142,18 @@ class Driver(Generic[Item, Result]):
             active = None
             if time.monotonic() - asked_at_s >= self._patience.queue_s:
                 active, asked_at_s = self._queue.active(), time.monotonic()
+
+    def _warn_of_other_parameters(self, active: Active) -> None:
+        """What is queued keeps what it was submitted with, which may be the mistake that the user has mended."""
+        tasks = [task for call in self._items for task in self._submissions.tasks(call) if task in active]
+        differ = [task for task in tasks if self._submissions.parameters(task) != self._settings.parameters()]
+        if jobs := sorted({active[task].job.split("_")[0] for task in differ}):
+            names = " ".join(jobs)
+            warnings.warn(
+                f"the jobs {names} were submitted with other options, and are waited for as they are; to submit their "
+                f"searches anew, interrupt this command, scancel {names}, and repeat it",
+                stacklevel=2,
+            )
 
     def _unfinished(self) -> list[str]:
         return [call for call in self._items if call not in self._outcomes]
@@ -246,7 +260,7 @@ class Driver(Generic[Item, Result]):
 
     def _submit(self, chunks: Sequence[Sequence[str]]) -> None:
         with self._folder.in_use():
-            name = self._submissions.begin(chunks)
+            name = self._submissions.begin(chunks, self._settings.parameters())
             tasks = [
                 ArrayTask(
                     self._work,

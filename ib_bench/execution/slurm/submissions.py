@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ib_bench.execution.slurm.call_files import Task
 
@@ -30,10 +31,12 @@ class Submissions:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._chunks: dict[str, list[list[str]]] = {}
+        self._parameters: dict[str, Any] = {}
         self._tasks: dict[str, list[Task]] = {}
         for path in sorted(folder.glob(f"*/{_RECORD}")):
             with suppress(FileNotFoundError):  # another driver tidies up
-                self._remember(path.parent.name, json.loads(path.read_text()))
+                record = json.loads(path.read_text())
+                self._remember(path.parent.name, record["chunks"], record["parameters"])
 
     def tasks(self, call: str) -> list[Task]:
         """The array tasks in which a call was submitted, oldest first."""
@@ -44,15 +47,20 @@ class Submissions:
         name, number = task
         return self._chunks[name][number]
 
-    def begin(self, chunks: Sequence[Sequence[str]]) -> str:
+    def parameters(self, task: Task) -> Any:
+        """With which an array task was submitted."""
+        return self._parameters[task[0]]
+
+    def begin(self, chunks: Sequence[Sequence[str]], parameters: dict[str, Any]) -> str:
         """Write down what is about to be submitted; returns the name to submit it by.
 
         Args:
             chunks: ids of the calls of every array task.
+            parameters: of the tasks, as plain data.
         """
         name = f"ib-bench-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
         (self.folder / name).mkdir(parents=True)
-        self._remember(name, [list(chunk) for chunk in chunks])
+        self._remember(name, [list(chunk) for chunk in chunks], parameters)
         self._write(name)
         return name
 
@@ -86,8 +94,8 @@ class Submissions:
         for call in calls:
             self._tasks.pop(call, None)
 
-    def _remember(self, name: str, chunks: list[list[str]]) -> None:
-        self._chunks[name] = chunks
+    def _remember(self, name: str, chunks: list[list[str]], parameters: Any) -> None:
+        self._chunks[name], self._parameters[name] = chunks, parameters
         for number, chunk in enumerate(chunks):
             for call in chunk:
                 self._tasks.setdefault(call, []).append((name, number))
@@ -95,5 +103,6 @@ class Submissions:
     def _write(self, name: str) -> None:
         path = self.folder / name / _RECORD
         unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(json.dumps(self._chunks[name]))
+        record = {"chunks": self._chunks[name], "parameters": self._parameters[name]}
+        unfinished.write_text(json.dumps(record))
         os.replace(unfinished, path)
