@@ -10,7 +10,9 @@ import argparse
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from ib_bench import __version__
 from ib_bench.cli.garbage import import_for_good
@@ -38,6 +40,8 @@ COMMANDS = {
     "bench": ("bench", "measure what trainings, searches and reports cost, beside simpler ways"),
 }
 
+_PYTHONS_FORMAT = warnings.formatwarning
+
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 
@@ -56,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        warnings.formatwarning = _in_one_sentence
     command = arguments[0] if arguments else "--help"
     interruption = Interruption(_farewell(command, arguments), for_good=argv is None)
     with interruption:
@@ -87,6 +93,15 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _in_one_sentence(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Our own warnings as errors are written, those of libraries as Python does."""
+    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parents[1]):
+        return f"ib-bench: warning: {message}\n"
+    return _PYTHONS_FORMAT(message, category, filename, lineno, line)
 
 
 def _farewell(command: str, arguments: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from ib_bench.cli import main
 from ib_bench.results.archive import read_archive
 
 TRIALS = list(paper_like().trials)
+ROOT = str(Path(__file__).parents[2])
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +38,14 @@ def test_check(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["store", "check", "--format", "json"]) == 1
     findings = json.loads(capsys.readouterr().out)
     assert [finding["names"] for finding in findings if finding["state"] == "damaged"] == [[TRIALS[0].key]]
+
+
+def test_a_warning_is_one_sentence() -> None:
+    flip_in_record(Path("ib_bench.sqlite"), TRIALS[0].key)
+    command = [sys.executable, "-m", "ib_bench", "store", "export", "all.jsonl.gz"]
+    told = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ROOT}).stderr
+    assert told.startswith("ib-bench: warning: 1 damaged trials of store 'ib_bench.sqlite' are left out; ")
+    assert told.count("\n") == 1
 
 
 def test_export(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
