@@ -215,7 +215,11 @@ def _connected(settings: RaySettings) -> Iterator[None]:
 
 @contextmanager
 def _sigterm_handled_as_before() -> Iterator[None]:
-    """Ray takes SIGTERM over, and would end this process without a word: within it already, and ever after."""
+    """Ray takes SIGTERM over, and would end this process without a word: within it already, and ever after.
+
+    What its C++ part does between its own start and the end of ``ray.init`` cannot be undone: a signal in that second
+    ends the process, which loses nothing but the farewell.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # there Ray leaves it alone
         return

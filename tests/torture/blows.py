@@ -44,6 +44,8 @@ def _signal_and_wait(command: Command, number: signal.Signals, to_group: bool) -
     assert "Traceback" not in command.err, command.err
     if "figure:" in command.out and exit_code in (0, 128 + number, -number):  # all had been done
         return
+    if command.is_on_ray and exit_code == -number == -signal.SIGTERM:  # by Ray's C++ part, while it connected
+        return
     assert exit_code == 128 + number, (exit_code, command.err)
     assert seconds < _ENDS_WITHIN_S, f"it took {seconds:.1f} s to end"
     assert "finished trials are kept" in command.err, command.err

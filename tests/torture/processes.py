@@ -24,6 +24,7 @@ class Command:
     """
 
     def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self._arguments = arguments
         self._number = time.monotonic_ns()
         self.mark = f"{folder}:{self._number}"
         self._stdout, self._stderr = folder / f"{self._number}.out", folder / f"{self._number}.err"
@@ -37,6 +38,11 @@ class Command:
                 start_new_session=True,
                 preexec_fn=_hear_ctrl_c,
             )
+
+    @property
+    def is_on_ray(self) -> bool:
+        """Whether Ray is its executor."""
+        return "ray" in self._arguments
 
     @property
     def out(self) -> str:
