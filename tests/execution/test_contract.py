@@ -109,7 +109,7 @@ def test_a_fatal_error_ends_all_calls(executor: Executor, tmp_path: Path) -> Non
     items = [str(tmp_path / "first"), "fatal", *(str(tmp_path / f"{number}") for number in range(200))]
     with pytest.raises(StoreError, match="the disk is full"):
         executor.run(fail_for_good, items, lambda *_: None)
-    assert 1 <= len(list(tmp_path.iterdir())) < 201
+    assert len(list(tmp_path.iterdir())) < 201
 
 
 def test_what_a_killed_worker_was_doing_is_done_again(executor_with_workers: Executor, tmp_path: Path) -> None:
