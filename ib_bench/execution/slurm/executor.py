@@ -76,7 +76,7 @@ class Slurm(Executor):
 
         Raises:
             BenchError: Slurm refuses the array tasks when none is queued.
-            FatalError: the folder cannot be used any more.
+            FatalError: a call raised it, or the folder cannot be used any more; the other array tasks stay queued.
             ValueError: two items have the same id.
             KeyboardInterrupt: the user interrupts; its text says what goes on.
         """
