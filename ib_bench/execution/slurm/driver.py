@@ -86,7 +86,7 @@ class Driver(Generic[Item, Result]):
         self._readers = {call: Reader(self._files, call) for call in items}
         self._outcomes: dict[str, Outcome[Result]] = {}
         self._missing_since_s: dict[str, float] = {}
-        self._waits_for: dict[str, str | None] = {}
+        self._waits_for: dict[str, str] = {}
         self._jobs: set[str] = set()
         self._was_accepted = False
         self._num_refusals = 0
@@ -214,11 +214,13 @@ class Driver(Generic[Item, Result]):
 
     def _tell_standing(self, call: str, standing: Standing) -> None:
         """What a call waits for, if that is news."""
-        waits = standing.state == "PENDING" and not self._readers[call].began
-        reason = ("Slurm" if standing.reason in ("", "None") else f"Slurm ({standing.reason})") if waits else None
-        if reason is not None and self._waits_for.get(call) != reason:
+        if self._readers[call].began:
+            return
+        reason = "Slurm" if standing.reason in ("", "None") else f"Slurm ({standing.reason})"
+        reason = reason if standing.state == "PENDING" else "its turn in a task"
+        if self._waits_for.get(call) != reason:
+            self._waits_for[call] = reason
             self._on_event(call, Waiting(reason))
-        self._waits_for[call] = reason
 
     def _jobs_in(self, active: Active) -> set[str]:
         tasks = itertools.chain.from_iterable(map(self._submissions.tasks, self._items))
