@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 
-from ib_bench.cli.parsing import require_writable_folder
 from ib_bench.errors import BenchError, InvalidOptionError, require
 from ib_bench.execution.devices import num_cores, visible_gpus
 from ib_bench.execution.executor import Executor
@@ -65,7 +64,6 @@ def chosen_executor(options: Namespace) -> Executor:
     if name == "ray":
         return Ray(ray)
     if name == "slurm":
-        require_writable_folder("slurm.folder", str(slurm.folder))
         return Slurm(slurm, call_id=lambda remote: remote.job.key, collect_only=options.collect)
     return Inline() if name == "inline" else _processes(workers)
 

@@ -89,6 +89,7 @@ class _Teller:
             elif isinstance(news, Waiting):
                 watcher.wait(index, news.reason)
             else:
+                self._newest.pop(index, None)
                 watcher.lose(index)
 
 

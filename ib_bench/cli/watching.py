@@ -61,7 +61,7 @@ class Watcher(ABC):
         """
 
 
-def ending(error: BaseException | None) -> str:
+def _ending(error: BaseException | None) -> str:
     """How a command has ended: ``ended``, ``interrupted`` or ``failed``."""
     if error is None:
         return "ended"
@@ -141,7 +141,7 @@ class StatusKeeper(Watcher):
         self._writer.join()
         reason = str(error) if isinstance(error, Exception) else None
         try:
-            last = replace(self._now(), state=ending(error), error=reason, jobs=[], num_waiting={})
+            last = replace(self._now(), state=_ending(error), error=reason, jobs=[], num_waiting={})
             put_run_status(self._store, last)
         except BenchError:
             if error is None:  # else what was raised says more
@@ -250,8 +250,8 @@ class LogFile(Watcher):
         failures = sum(newest.error is not None for newest in self._newest.values())
         rest = len(self._jobs) - verdicts - failures
         counts = f"{verdicts} {self._what} finished, {failures} failed" + (f", {rest} not finished" if rest else "")
-        reason = f" ({error})" if ending(error) == "failed" else ""
-        self._log(f"{ending(error)}{reason}: {counts}", logging.ERROR if reason else logging.INFO)
+        reason = f" ({error})" if _ending(error) == "failed" else ""
+        self._log(f"{_ending(error)}{reason}: {counts}", logging.ERROR if reason else logging.INFO)
         with suppress(OSError):  # a disk that is full has been told of
             self._handler.close()
 

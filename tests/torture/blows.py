@@ -24,18 +24,24 @@ def press_ctrl_c(command: Command) -> None:
 
 def terminate(command: Command) -> None:
     """SIGTERM to the driver alone."""
-    _signal_and_wait(command, signal.SIGTERM, to_group=False)
+    _signal_and_wait(command, signal.SIGTERM, to_group=False, connects=_may_connect(command))
 
 
 def terminate_twice(command: Command) -> None:
     """SIGTERM to the whole process group, and once more while the command is about to end."""
+    connects = _may_connect(command)
     with suppress(ProcessLookupError):
         os.killpg(command.process.pid, signal.SIGTERM)
     time.sleep(0.05)
-    _signal_and_wait(command, signal.SIGTERM, to_group=True)
+    _signal_and_wait(command, signal.SIGTERM, to_group=True, connects=connects)
 
 
-def _signal_and_wait(command: Command, number: signal.Signals, to_group: bool) -> None:
+def _may_connect(command: Command) -> bool:
+    """Whether it runs on Ray, and Ray has made none of its calls yet."""
+    return command.is_on_ray and not command.ray_workers()
+
+
+def _signal_and_wait(command: Command, number: signal.Signals, to_group: bool, connects: bool = False) -> None:
     with suppress(ProcessLookupError):
         (os.killpg if to_group else os.kill)(command.process.pid, number)
     sent_at = time.monotonic()
@@ -44,7 +50,7 @@ def _signal_and_wait(command: Command, number: signal.Signals, to_group: bool) -
     assert "Traceback" not in command.err, command.err
     if "figure:" in command.out and exit_code in (0, 128 + number, -number):  # all had been done
         return
-    if command.is_on_ray and exit_code == -number == -signal.SIGTERM:  # by Ray's C++ part, while it connected
+    if connects and exit_code == -number and not command.err:  # by Ray's C++ part
         return
     assert exit_code == 128 + number, (exit_code, command.err)
     assert seconds < _ENDS_WITHIN_S, f"it took {seconds:.1f} s to end"

@@ -60,10 +60,10 @@ class Slurm(Executor):
         self._settings = settings
         self._call_id = call_id
         self.only_collects = collect_only
-        self._queue = SlurmQueue(settings) if queue is None else queue
-        self._patience = Patience() if patience is None else patience
         self._folder = SlurmFolder(settings.folder)
         self._folder.check()
+        self._queue = SlurmQueue(settings) if queue is None else queue
+        self._patience = Patience() if patience is None else patience
 
     def run(
         self,
