@@ -25,7 +25,7 @@ from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import METRIC_DEFINITION
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.results.records import TrialConfig, TrialRecord
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.fitting import interrupts_reach_the_caller, silent, train, train_stacked
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 from ib_bench.training.judgement import judged
@@ -199,7 +199,7 @@ def _record(
     together = {"num_processes": str(num_processes)} if num_processes > 1 else {}
     return TrialRecord(
         key=config.key,
-        config=config.to_json(),
+        config=config,
         status=judgement if judgement and (judgement != "futile" or num_steps < config.max_steps) else "failed",
         num_steps=num_steps,
         best_val_loss=best_loss,
