@@ -18,7 +18,6 @@ from ib_bench.results.store import Store
 from ib_bench.runner.job import Job
 from ib_bench.runner.progress import ProgressListener
 from ib_bench.studies.estimate import Work, grid_size
-from ib_bench.studies.neighbours import guess_from
 from ib_bench.studies.search import (
     GridFunction,
     Search,
@@ -109,18 +108,8 @@ class SearchJob(Job[SearchRecord]):
 
             listeners.append(WandbSearch(self.wandb, self.group))
         trainings = _Trainings(self, progress, store)
-        guess = guess_from(self.config, store.searches()) if self.settings.start == "auto" else None
-        search = Search(
-            self.experiment,
-            self.settings,
-            self.pool_size,
-            store,
-            trainings.train,
-            listeners,
-            trainings.train_grid,
-            guess,
-        )
-        return search.run()
+        train, train_grid = trainings.train, trainings.train_grid
+        return Search(self.experiment, self.settings, self.pool_size, store, train, listeners, train_grid).run()
 
 
 class _Trainings:

@@ -23,11 +23,10 @@ from ib_bench.studies.bisection import Bisection, Midpoint
 
 TrialFunction = Callable[[TrialConfig], TrialRecord]
 GridFunction = Callable[[list[TrialConfig]], list[TrialRecord]]
-Start = Literal["largest", "auto"]
 Choice = bool | Literal["auto"]
 
 _PLACEMENT = ("spread",)
-_OPTIONS = ("start", "vectorize", "compile", "futility", "adaptive_validation")
+_OPTIONS = ("vectorize", "compile", "futility")
 
 
 @dataclass(frozen=True)
@@ -48,17 +47,12 @@ class SearchSettings:
         val_check_interval: optimizer steps between validations; null chooses by the sizes of the data so that
             validation costs at most a tenth of the training.
         num_threads: CPU threads of each training, at least 1.
-        start: at the ``largest`` size, as the protocol says, or ``auto``, at the bracket of the nearest finished search
-            in the store (same model, regime and settings); N* is in the same bracket where more data are not worse,
-            unless ``max_evaluations`` ends the search before; which searches have finished by then depends on how
-            they are run.
         vectorize: train the grid of a size as one stacked model; ``auto`` does on GPUs.
         compile: compile training steps (``torch.compile``); ``auto`` does where that repays itself.
         futility: end a trial after this share of its budget, in (0, 1), if the second half of its steps so far brought
             no progress; null never does. This can change a verdict: ``ib-bench bench futility`` says how often.
         spread: configurations of a size that are trained at once, in worker processes of this machine, at least 1; says
             where trainings run and is no part of what identifies a search.
-        adaptive_validation: validate four times as often once the loss is within a factor of 10 of the threshold.
 
     Raises:
         InvalidOptionError: a value outside its range.
@@ -78,11 +72,9 @@ class SearchSettings:
     exhaustive: bool = False
     val_check_interval: int | None = None
     num_threads: int = 1
-    start: Start = "largest"
     vectorize: Choice = False
     compile: Choice = False
     futility: float | None = None
-    adaptive_validation: bool = False
     spread: int = 1
 
     def __post_init__(self) -> None:
@@ -115,7 +107,7 @@ class SearchSettings:
 
     def trial_options(self) -> Json:
         """How trials depart from the plain protocol, see :class:`~ib_bench.results.records.TrialConfig`."""
-        options = {name: getattr(self, name) for name in ("compile", "futility", "adaptive_validation")}
+        options = {name: getattr(self, name) for name in ("compile", "futility")}
         given = {name: value for name, value in options.items() if value and value != "auto"}
         if self.vectorize is True:  # members share the random numbers of dropout: who else is there matters
             given["stack"] = {"learning_rates": self.learning_rates, "seeds": self.seeds}
@@ -165,7 +157,6 @@ class Search:
         listeners: are told what happens.
         run_grid: trains all configurations of a size at once, and returns those trials that have ended; None trains
             them one after the other.
-        guess: of N*, where the search starts; None starts at the largest size.
     """
 
     def __init__(
@@ -177,7 +168,6 @@ class Search:
         run_trial: TrialFunction,
         listeners: list[SearchListener] | None = None,
         run_grid: GridFunction | None = None,
-        guess: int | None = None,
     ) -> None:
         self.experiment = experiment
         self.settings = settings
@@ -187,7 +177,6 @@ class Search:
         self._run_trial = run_trial
         self._listeners = listeners or []
         self._run_grid = run_grid
-        self._guess = guess
         self._preferred: tuple[float, int] | None = None
         self._trials: list[TrialRecord] = []
 
@@ -215,7 +204,7 @@ class Search:
         """Size after size, each kept as soon as it is judged."""
         evaluations: list[Evaluation] = []
         bisection = self.settings.bisection(self.max_size)
-        steps = bisection.run(self._succeeds, self._guess) if self.max_size else iter(())
+        steps = bisection.run(self._succeeds) if self.max_size else iter(())
         for size, succeeded, bracket in steps:
             losses = [trial.best_val_loss for trial in self._trials if trial.best_val_loss is not None]
             keys = [trial.key for trial in self._trials]
