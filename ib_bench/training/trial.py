@@ -96,8 +96,6 @@ def train_trial(
         stopping = ThresholdStopping(config.threshold, on_validation, _futile_after(config))
         interval = config.val_check_interval or _default_interval(data, config.max_steps)
         arguments = {"devices": 1, **experiment.trainer, **(placement or {})}
-        if config.options.get("adaptive_validation"):
-            arguments["is_near"] = stopping.is_near
         if config.options.get("compile"):
             assert isinstance(model, SequenceModel) and isinstance(data, StateTrackingData), "see acceleration.py"
             model.compile_steps(data.batch_size)
@@ -143,8 +141,6 @@ def train_stack(
         stack = StackedModel(members, first.threshold, exhaustive, _futile_after(first), on_validation)
         interval = first.val_check_interval or _default_interval(data[0], first.max_steps)
         arguments = {"devices": 1, **first.experiment.trainer, **(placement or {})}
-        if first.options.get("adaptive_validation"):
-            arguments["is_near"] = stack.is_near
         trainer = train_stacked(stack, data, first.max_steps, interval, **arguments)
     device = trainer.strategy.root_device
     ended = [index for index, member in enumerate(members) if member.ended or trainer.global_step == first.max_steps]
