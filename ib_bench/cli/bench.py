@@ -16,7 +16,7 @@ from ib_bench.benchmarks.dense_ssm import dense_ssm
 from ib_bench.benchmarks.figure import Figure, OnRound
 from ib_bench.benchmarks.large_store import large_store
 from ib_bench.benchmarks.naive_search import searches
-from ib_bench.benchmarks.reference import futility, warm_start
+from ib_bench.benchmarks.reference import futility
 from ib_bench.benchmarks.scheduling import scheduling
 from ib_bench.benchmarks.sequences import sequences
 from ib_bench.benchmarks.startup import startup
@@ -36,7 +36,6 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Figure]]] = {
     "startup": lambda options, on_round: startup(options.rounds, on_round),
     "compile": lambda options, on_round: compiled_steps(min(60, options.steps), options.rounds, on_round),
     "vectorize": lambda options, on_round: stacked_grids(min(30, options.steps), options.rounds, on_round),
-    "warm_start": lambda options, on_round: warm_start(),
     "futility": lambda options, on_round: futility(),
     "scheduling": lambda options, on_round: scheduling(on_round),
 }

@@ -32,10 +32,8 @@ from ib_bench.training.fitting import (
     COMPUTING,
     INSTEAD,
     PLACEMENT,
-    has_own_batches,
     quiet_trainer,
     silent,
-    takes_many_steps_at_once,
 )
 from ib_bench.training.instantiation import (
     DATA_ATTRIBUTES,
@@ -182,16 +180,10 @@ def search_job(
 
 def _accelerated(settings: SearchSettings, config: Json, trainer: Json, trainer_json: str) -> SearchSettings:
     """The settings with whatever is left to us decided; tells once what was picked."""
-    if not settings.vectorize and not settings.compile and not settings.adaptive_validation:
+    if not settings.vectorize and not settings.compile:
         return settings
     data = _data(json.dumps(config["data"]))
     model = build_model(config["model"], data)
-    plain = takes_many_steps_at_once(model, trainer) and has_own_batches(data)
-    if settings.adaptive_validation and not plain:
-        raise BenchError(
-            "search.adaptive_validation needs a SequenceModel that redefines nothing but forward, data of our kind, "
-            "and a Trainer that neither clips nor accumulates gradients, got True"
-        )
     num_steps = settings.max_steps * len(settings.grid())
     choices = settings.vectorize if settings.spread == 1 else False, settings.compile
     is_team = _num_processes(trainer_json) > 1

@@ -12,12 +12,9 @@ from typing import Any
 from ib_bench.cli.progress import Display
 from ib_bench.cli.watching import LogFile, StatusKeeper, Watcher
 from ib_bench.execution.executor import Executor, Lost, Outcome, Waiting
-from ib_bench.results.record_store import Record as StoredRecord
 from ib_bench.results.store import Store
 from ib_bench.runner.job import Job, Record, RemoteJob, run_job, run_remote_job
 from ib_bench.runner.progress import Progress
-from ib_bench.runner.search_job import SearchJob
-from ib_bench.studies.neighbours import nearest_search
 
 News = Progress | Lost | Waiting
 Tell = Callable[[int, News], None]
@@ -101,7 +98,12 @@ def _run_here(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) -> li
 def _run_elsewhere(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) -> list[Outcome[Record]]:
     """Without: records are sent back as events, and kept here."""
     with Store(jobs[0].store) as store:
-        records = _RecordsOf(store)
+        trials = store.trials_by_experiment()
+
+        def remote(job: Job[Record]) -> RemoteJob[Record]:
+            """A job with the trials of its experiment, none of which it then trains again."""
+            keys = trials.get(json.dumps(asdict(job.config.experiment), sort_keys=True), [])
+            return RemoteJob(job, tuple(store.trials_with_keys(keys)), os.getcwd())
 
         def handle(index: int, event: Any) -> None:
             if isinstance(event, News):
@@ -109,23 +111,4 @@ def _run_elsewhere(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) 
             else:
                 store.add(event)
 
-        remote = [RemoteJob(job, records.needed_by(job), os.getcwd()) for job in jobs]
-        return executor.run(run_remote_job, remote, handle, RemoteJob.after)
-
-
-class _RecordsOf:
-    """What a store holds, by the experiment it is about."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._trials = store.trials_by_experiment()
-        self._finished = [search for search in store.searches() if search.status == "finished"]
-
-    def needed_by(self, job: Job[Any]) -> tuple[StoredRecord, ...]:
-        """What a job may make use of: trials of its experiment, and the search that says where to start."""
-        keys = self._trials.get(json.dumps(asdict(job.config.experiment), sort_keys=True), [])
-        needed: list[StoredRecord] = [*self._store.trials_with_keys(keys)]
-        if isinstance(job, SearchJob) and job.settings.start == "auto":
-            nearest = nearest_search(job.config, self._finished)
-            needed += [] if nearest is None else [nearest]
-        return tuple(needed)
+        return executor.run(run_remote_job, list(map(remote, jobs)), handle, RemoteJob.after)

@@ -111,8 +111,7 @@ def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
 
 def _has_largest(job: ExtrapolationJob, searches: Collection[str]) -> bool:
     """Whether a search trains, or has trained, the trials of which an extrapolation wants the best."""
-    tries_it = job.settings.start == "largest" and job.settings.vectorize is not True
-    return tries_it and job.search.key in searches
+    return job.settings.vectorize is not True and job.search.key in searches
 
 
 def _run(name: str, plan: Plan, options: Namespace, executor: Executor) -> int:

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from inspect import getattr_static
 from typing import Any
@@ -53,7 +53,6 @@ def train(
     max_steps: int,
     interval: int,
     callbacks: list[pl.Callback],
-    is_near: Callable[[], bool] | None = None,
     **arguments: Any,
 ) -> pl.Trainer:
     """Fit with Lightning's Trainer, without what a trial has no use for: it writes no file and prints nothing.
@@ -64,7 +63,6 @@ def train(
         max_steps: step budget.
         interval: optimizer steps between validations.
         callbacks: to be called.
-        is_near: says when to validate more often, see :class:`StepChunks`; only where many steps are taken at once.
         arguments: further arguments of the Trainer.
 
     Returns:
@@ -76,7 +74,7 @@ def train(
         with interrupts_reach_the_caller(trainer):
             trainer.fit(model, datamodule=data)
         return trainer
-    chunks = StepChunks(batches, interval, max_steps, is_near)
+    chunks = StepChunks(batches, interval, max_steps)
     trainer = _trainer(max_steps, chunks.chunks_per_interval, callbacks, **arguments)
     model.automatic_optimization = False
     with interrupts_reach_the_caller(trainer):
@@ -89,7 +87,6 @@ def train_stacked(
     data: Sequence[pl.LightningDataModule],
     max_steps: int,
     interval: int,
-    is_near: Callable[[], bool] | None = None,
     **arguments: Any,
 ) -> pl.Trainer:
     """Fit a stack of models, each member on its own data, as :func:`train` does one.
@@ -99,13 +96,12 @@ def train_stacked(
         data: the members' data sets, of one size.
         max_steps: step budget.
         interval: optimizer steps between validations.
-        is_near: as of :func:`train`.
         arguments: further arguments of the Trainer.
 
     Returns:
         The Trainer, after the fit; every member that is still on the stack has been validated at the last step.
     """
-    chunks = [StepChunks(one.train_dataloader(), interval, max_steps, is_near) for one in data]
+    chunks = [StepChunks(one.train_dataloader(), interval, max_steps) for one in data]
     held_out = StackedBatches([one.val_dataloader() for one in data])
     trainer = _trainer(max_steps, chunks[0].chunks_per_interval, [], **arguments)
     with interrupts_reach_the_caller(trainer):

@@ -25,7 +25,7 @@ from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import METRIC_DEFINITION
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.results.records import TrialConfig, TrialRecord
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.fitting import interrupts_reach_the_caller, silent, train, train_stacked
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 from ib_bench.training.judgement import judged
@@ -96,8 +96,6 @@ def train_trial(
         stopping = ThresholdStopping(config.threshold, on_validation, _futile_after(config))
         interval = config.val_check_interval or _default_interval(data, config.max_steps)
         arguments = {"devices": 1, **experiment.trainer, **(placement or {})}
-        if config.options.get("adaptive_validation"):
-            arguments["is_near"] = stopping.is_near
         if config.options.get("compile"):
             assert isinstance(model, SequenceModel) and isinstance(data, StateTrackingData), "see acceleration.py"
             model.compile_steps(data.batch_size)
@@ -143,8 +141,6 @@ def train_stack(
         stack = StackedModel(members, first.threshold, exhaustive, _futile_after(first), on_validation)
         interval = first.val_check_interval or _default_interval(data[0], first.max_steps)
         arguments = {"devices": 1, **first.experiment.trainer, **(placement or {})}
-        if first.options.get("adaptive_validation"):
-            arguments["is_near"] = stack.is_near
         trainer = train_stacked(stack, data, first.max_steps, interval, **arguments)
     device = trainer.strategy.root_device
     ended = [index for index, member in enumerate(members) if member.ended or trainer.global_step == first.max_steps]
@@ -199,7 +195,7 @@ def _record(
     together = {"num_processes": str(num_processes)} if num_processes > 1 else {}
     return TrialRecord(
         key=config.key,
-        config=config.to_json(),
+        config=config,
         status=judgement if judgement and (judgement != "futile" or num_steps < config.max_steps) else "failed",
         num_steps=num_steps,
         best_val_loss=best_loss,

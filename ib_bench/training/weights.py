@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ib_bench.results.record_store import RecordStore
-from ib_bench.results.records import TrialConfig, TrialRecord
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.fitting import quiet_trainer, silent
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 from ib_bench.training.trial import TrainedTrial, Weights
@@ -44,7 +44,7 @@ class BestWeights:
         """
         others = [config.key for config in grid if config.key != record.key]
         kept = [key for key in others if self._path(key).exists()]
-        records = [self._store.trial(key) for key in kept]
+        records = [self._store.get(TrialRecord, key) for key in kept]
         if all(map(record.is_better_than, records)):
             try:
                 self._write(record.key, weights)
@@ -62,7 +62,7 @@ class BestWeights:
             config: of the trial.
             placement: arguments of the Trainer that say where it would be trained.
         """
-        record = self._store.trial(config.key)
+        record = self._store.get(TrialRecord, config.key)
         if record is None or not self._path(config.key).exists():
             return None
         data = instantiate_data(

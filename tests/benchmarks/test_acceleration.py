@@ -9,7 +9,7 @@ from ib_bench.benchmarks.acceleration import stacked_grids
 from ib_bench.benchmarks.dense_ssm import TextbookDenseSSM, dense_ssm
 from ib_bench.benchmarks.figure import Figure
 from ib_bench.benchmarks.naive_search import searches
-from ib_bench.benchmarks.reference import futility, warm_start
+from ib_bench.benchmarks.reference import futility
 from ib_bench.benchmarks.training_step import training_steps
 from ib_bench.models import DenseSSM
 
@@ -45,8 +45,5 @@ def test_every_benchmark_gives_figures() -> None:
     assert all(figure.value > 0 for figure in searches(2, quiet))
 
 
-def test_what_the_reference_results_say_of_sparing_trials() -> None:
-    sizes, failing = warm_start()
-    assert sizes.value > 1
-    assert failing.value > 0
+def test_what_the_reference_results_say_of_the_futility_rule() -> None:
     assert [figure.unit for figure in futility()] == ["%"] * 6

@@ -114,14 +114,6 @@ CASES = {
         ["search", *MODEL, *DATA, "--search.vectorize", "maybe"],
         ["search.vectorize must be", "got 'maybe'"],
     ),
-    "start": (
-        ["search", *MODEL, *DATA, "--search.start", "low"],
-        ["search.start must be one of largest, auto, got 'low'"],
-    ),
-    "closer validation of what wants every step": (
-        ["search", *MODEL, *DATA, "--search.adaptive_validation", "true", "--trainer.gradient_clip_val", "1"],
-        ["search.adaptive_validation needs a SequenceModel"],
-    ),
     "what the search sets": (
         ["search", *MODEL, *DATA, "--trainer.max_steps", "5"],
         ["trainer.max_steps", "use search.max_steps"],

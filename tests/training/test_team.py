@@ -39,7 +39,6 @@ CASES = {
     "bf16-mixed": trial(ALIKE, {"precision": "bf16-mixed"}),
     "one held-out sequence": replace(trial(ALIKE, modulus=2, max_length=3), num_train_sequences=2),
     "success": replace(trial(DENSE), threshold=0.1, max_steps=600),
-    "closer validation": replace(trial(DENSE), threshold=0.02, max_steps=100, options={"adaptive_validation": True}),
     "dropout": trial(DROPPING),
 }
 

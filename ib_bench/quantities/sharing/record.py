@@ -9,6 +9,8 @@ interfere.
 Where a search is censored, N* is only known to be larger than its largest size. A censored part makes kappa a lower
 bound, a censored joint search an upper bound, and both leave it undefined.
 
+Kappa is not stored: it is derived from the searches that it rests on.
+
 Reference: arXiv 2602.18333, section 4.
 """
 
@@ -18,12 +20,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ib_bench.results.records import MIN_LENGTH, Experiment, SearchConfig, SearchRecord
+from ib_bench.quantities.search.record import SearchConfig, SearchRecord
+from ib_bench.results.records import MIN_LENGTH, Labels
 
 JOINT, ALONE = "uniform", "fixed"
 """The length distributions of the search over all lengths and of those at one length."""
 
-Kind = Literal["value", "lower_bound", "upper_bound", "undefined"]
+FactorKind = Literal["value", "lower_bound", "upper_bound", "undefined"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class SharingFactor:
         value: above 0; None if undefined.
     """
 
-    kind: Kind
+    kind: FactorKind
     value: float | None
 
     def __str__(self) -> str:
@@ -55,6 +58,26 @@ class Sharing:
 
     joint: SearchRecord
     parts: Mapping[int, SearchRecord]
+
+    @property
+    def key(self) -> str:
+        """Of the search over all lengths."""
+        return self.joint.key
+
+    @property
+    def config(self) -> SearchConfig:
+        """Of the search over all lengths."""
+        return self.joint.config
+
+    @property
+    def labels(self) -> Labels:
+        """Of the search over all lengths."""
+        return self.joint.labels
+
+    @property
+    def num_states(self) -> int | None:
+        """Number of the task's states."""
+        return self.joint.num_states
 
     @property
     def factor(self) -> SharingFactor:
@@ -78,7 +101,7 @@ def sharing_factor(joint: SearchRecord, parts: Collection[SearchRecord]) -> Shar
     Raises:
         ValueError: a search is not finished.
     """
-    if any(record.status != "finished" for record in (joint, *parts)):
+    if not all(record.finished for record in (joint, *parts)):
         raise ValueError("the sharing factor needs finished searches")
     part_is_censored = any(record.censored for record in parts)
     if joint.censored and part_is_censored:
@@ -95,12 +118,11 @@ def sharings(records: Iterable[SearchRecord]) -> list[Sharing]:
     Args:
         records: of searches, finished or not.
     """
-    finished = {record.key: record for record in records if record.status == "finished"}
+    finished = {record.key: record for record in records if record.finished}
     found = []
     for record in finished.values():
-        config = SearchConfig(Experiment(**record.config["experiment"]), record.config["settings"])
-        if config.experiment.data["init_args"].get("length_distribution") == JOINT:
-            keys = {length: part.key for length, part in part_configs(config).items()}
+        if record.labels.length_distribution == JOINT:
+            keys = {length: part.key for length, part in part_configs(record.config).items()}
             if keys and all(key in finished for key in keys.values()):
                 found.append(Sharing(record, {length: finished[key] for length, key in keys.items()}))
     return found
@@ -112,14 +134,12 @@ def part_configs(joint: SearchConfig) -> dict[int, SearchConfig]:
     Args:
         joint: of the search over all lengths.
     """
-    max_length = joint.experiment.data["init_args"].get("max_length", 0)
+    max_length = joint.experiment.data.presentation.max_length or 0
     return {length: _alone(joint, length) for length in range(MIN_LENGTH, max_length + 1)}
 
 
 def _alone(joint: SearchConfig, length: int) -> SearchConfig:
-    data = joint.experiment.data
-    init_args = {**data["init_args"], "length_distribution": ALONE, "max_length": length}
-    return replace(joint, experiment=replace(joint.experiment, data={**data, "init_args": init_args}))
+    return replace(joint, experiment=joint.experiment.with_data(length_distribution=ALONE, max_length=length))
 
 
 def _at_least(record: SearchRecord) -> int:

@@ -1,4 +1,4 @@
-"""How far a job is, and the listener that keeps track of it."""
+"""How far a job is, and the reporter that keeps track of it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from ib_bench.errors import BenchError
 from ib_bench.execution.executor import Emit, Passing
-from ib_bench.results.records import Evaluation, SearchRecord, TrialConfig, TrialRecord
-from ib_bench.studies.search import SearchListener
+from ib_bench.results.trial_record import TrialConfig
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class Progress(Passing):
         num_trials: trials of this size so far, the one in training included.
         num_steps: optimizer steps of the trial in training.
         val_loss: its newest validation loss, in nats.
-        verdict: what came out, once it is finished.
-        error: what ended it without a verdict, if something did.
+        verdict: the result in a few words, once it is finished.
+        error: what ended it without a result, if something did.
         place: host and process that it runs in.
     """
 
@@ -41,11 +40,11 @@ class Progress(Passing):
 
     @property
     def ended(self) -> bool:
-        """Whether there is no more to come."""
+        """Whether no more news will follow."""
         return self.verdict is not None or self.error is not None
 
 
-class ProgressListener(SearchListener):
+class ProgressReporter:
     """Keeps the newest :class:`Progress` and passes it on.
 
     Args:
@@ -69,21 +68,16 @@ class ProgressListener(SearchListener):
         """The trial in training has been validated."""
         self._update(num_steps=num_steps, val_loss=val_loss)
 
-    def on_trial_end(self, trial: TrialRecord, from_store: bool) -> None:
-        """A trial has ended, or was found in the store."""
-        if from_store:
-            self._update(num_trials=self._progress.num_trials + 1)
+    def on_stored_trial(self) -> None:
+        """A trial was found in the store."""
+        self._update(num_trials=self._progress.num_trials + 1)
 
-    def on_evaluation(self, evaluation: Evaluation) -> None:
+    def on_evaluation(self, size: int) -> None:
         """A size has been judged."""
         num_evaluations = self._progress.num_evaluations + 1
-        self._update(num_evaluations=num_evaluations, judged_size=evaluation.size, size=None, num_trials=0)
+        self._update(num_evaluations=num_evaluations, judged_size=size, size=None, num_trials=0)
 
-    def on_end(self, record: SearchRecord) -> None:
-        """The search has finished."""
-        self.finish(f"N*: {record.verdict}")
-
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """The job ends without a result."""
         self._update(error=str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}")
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ib_bench.execution.executor import Emit, Executor, Lost
-from ib_bench.results.records import TrialConfig, TrialRecord
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.trial import Weights, train_trial
 
 

@@ -16,8 +16,6 @@ from typing import Literal
 
 Midpoint = Literal["arithmetic", "geometric"]
 
-_UPWARDS = 4
-
 
 @dataclass(frozen=True)
 class Bracket:
@@ -34,12 +32,6 @@ class Bracket:
     def narrowed(self, size: int, succeeded: bool) -> Bracket:
         """The bracket after one more answer."""
         return Bracket(self.failing, size) if succeeded else Bracket(size, self.succeeding)
-
-    def answer(self, size: int) -> bool | None:
-        """Whether a size suffices; None if it lies inside the bracket."""
-        if size <= self.failing:
-            return False
-        return True if self.succeeding is not None and size >= self.succeeding else None
 
     def as_tuple(self) -> tuple[int, int | None]:
         """(failing, succeeding)."""
@@ -76,21 +68,14 @@ class Bisection:
         middle = (low + high) // 2 if self.midpoint == "arithmetic" else math.isqrt(low * high)
         return max(middle, low + 1)
 
-    def run(self, succeeds: Callable[[int], bool], guess: int | None = None) -> Iterator[tuple[int, bool, Bracket]]:
+    def run(self, succeeds: Callable[[int], bool]) -> Iterator[tuple[int, bool, Bracket]]:
         """Search.
-
-        With a guess, the first sizes are the ends of the bracket in which the search would end if the guess were right.
-        Where an end disproves it, the guess moves down by a factor of 2, then 4, 16, and so on, or up by four times
-        that, as a size that fails costs a whole grid, until N* lies between known sizes. Sizes come from the same tree
-        of brackets as without a guess, so that N* is found in the same bracket wherever larger training sets are not
-        worse.
 
         Args:
             succeeds: answers for a size in ``1..max_size``; asked once for each size.
-            guess: of N*; None starts at the largest size.
 
         Yields:
-            After each answer: the size, the answer, and the bracket it leaves.
+            After each answer: the size, the answer, and the bracket that it leaves.
 
         Example:
             >>> steps = list(Bisection(max_size=1000, multiplier=10).run(lambda size: size >= 12))
@@ -98,33 +83,12 @@ class Bisection:
             [1000, 100, 10, 55, 32, 21, 15, 12, 11]
             >>> steps[-1][2]
             Bracket(failing=11, succeeding=12)
-            >>> [size for size, _, _ in Bisection(1000, multiplier=10).run(lambda size: size >= 12, guess=12)]
-            [12, 11]
         """
-        known, factor = Bracket(), 2
-        for _ in range(self.max_evaluations):
-            size = self._unknown_size(known, guess)
-            if size is None:
-                return
-            succeeded = succeeds(size)
-            known = known.narrowed(size, succeeded)
-            yield size, succeeded, known
-            if guess is not None and succeeded != (size >= guess):
-                guess = max(1, size // factor) if succeeded else size * factor * _UPWARDS
-                factor **= 2
-
-    def _unknown_size(self, known: Bracket, guess: int | None) -> int | None:
-        """The size to try next, if every size is as known or, for want of that, as the guess says."""
         bracket = Bracket()
         for _ in range(self.max_evaluations):
             size = self.next_size(bracket)
             if size is None:
-                break
-            answer = known.answer(size)
-            if answer is None:
-                if guess is None or (known.failing and known.succeeding):
-                    return size
-                answer = size >= guess
-            bracket = bracket.narrowed(size, answer)
-        ends = [end for end in (bracket.succeeding, bracket.failing) if end]
-        return next((end for end in ends if known.answer(end) is None), None)
+                return
+            succeeded = succeeds(size)
+            bracket = bracket.narrowed(size, succeeded)
+            yield size, succeeded, bracket

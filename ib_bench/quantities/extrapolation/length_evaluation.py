@@ -19,7 +19,7 @@ from ib_bench.data.shuffled_sequences import ShuffledSequences
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import normalized_accuracy
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.results.records import LengthAccuracy
+from ib_bench.quantities.extrapolation.record import LengthAccuracy
 from ib_bench.supervision.supervision import Batch
 
 _DECK_STREAM = 2**29

@@ -1,0 +1,115 @@
+"""What a quantity brings with it, so that everything else can iterate over quantities without knowing any of them.
+
+A quantity is a folder of this package, or a module or package elsewhere that an entry point of the group
+``ib_bench.quantities`` names. Its ``__init__`` assigns an instance of a :class:`Quantity` to ``QUANTITY``. It is imported
+by commands that only list, so it imports neither torch nor Altair at its top: jobs, tables and figures are imported in
+the methods that return them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from ib_bench.results.identity import Json
+from ib_bench.results.records import Config, Experiment, Labels, Record
+
+if TYPE_CHECKING:
+    from ib_bench.quantities.job import Job
+    from ib_bench.quantities.logged_run import LoggedRun
+    from ib_bench.results.archive import Records
+
+R = TypeVar("R", bound="Result")
+
+
+class Result:
+    """What is measured of one experiment: a record, or something derived from records.
+
+    Attributes:
+        key: that identifies it among the results of its quantity.
+        config: of the record that it is, or mainly rests on.
+        labels: of the experiment.
+    """
+
+    key: str
+    config: Config
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command, or a cell of a suite, asks to be measured.
+
+    Attributes:
+        experiment: what is trained on what.
+        settings: for each section of the config that a quantity has, an instance of its settings.
+        pool_size: number of training sequences that exist; 0 if none can be held out to judge them by.
+        num_states: number of the task's states, or of classes for data of one's own.
+        placement: arguments of the Trainer that say where trials run.
+        weights: folder for the best weights at the largest size, or None to keep none.
+    """
+
+    experiment: Experiment
+    settings: Mapping[str, Any]
+    pool_size: int
+    num_states: int
+    placement: dict[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
+
+
+class Quantity(ABC, Generic[R]):
+    """One thing that is measured.
+
+    Attributes:
+        name: of the command, and of the value on a suite's axis ``quantity``.
+        job_type: of its runs in W&B, a noun.
+        title: what tables call it, such as ``N*``.
+        summary: what its command does, in one line that begins with a verb.
+        record: what it stores; None if it is derived from the records of other quantities.
+        sections: the settings that it adds to a config, by the name of their section.
+        stage: jobs of a lower stage run first, as those of a higher one use what they leave.
+    """
+
+    name: ClassVar[str]
+    job_type: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    record: ClassVar[type[Record] | None] = None
+    sections: ClassVar[Mapping[str, type]] = {}
+    stage: ClassVar[int] = 0
+
+    def accepts(self, data_arguments: Json) -> bool:
+        """Whether a cell of a suite makes sense for it.
+
+        Args:
+            data_arguments: those init arguments of the data that are axes of the suite.
+        """
+        return True
+
+    @abstractmethod
+    def jobs(self, request: Request) -> list[Job[Any]]:
+        """What has to be run, the main job first.
+
+        Raises:
+            BenchError: the quantity cannot be measured for this experiment.
+        """
+
+    @abstractmethod
+    def result(self, records: Sequence[Record]) -> R:
+        """The result of the records that the jobs of one request returned, in the order of the jobs."""
+
+    @abstractmethod
+    def results(self, records: Records) -> list[R]:
+        """Every finished result that records hold."""
+
+    @abstractmethod
+    def logged(self, result: R, records: Records) -> LoggedRun:
+        """What W&B gets of a result.
+
+        Args:
+            result: finished or, if it is a stored record, still growing.
+            records: that hold its trials.
+        """
