@@ -47,14 +47,13 @@ class Study:
 
 
 def study_of(
-    sources: Mapping[str, Records], results: Mapping[str, Sequence[Result]], search: str | None = None
+    sources: Mapping[str, Records], results: Sequence[tuple[str, Result]], search: str | None = None
 ) -> Study:
     """Label results.
 
     Args:
         sources: the records, by the name of where they are from.
-        results: of each source, of every kind.
+        results: of every kind, each with the name of its source.
         search: key, or its start, of the search whose loss curves are drawn.
     """
-    shown, settings = labelled([(source, result) for source, found in results.items() for result in found])
-    return Study(sources, shown, settings, search)
+    return Study(sources, *labelled(results), search)

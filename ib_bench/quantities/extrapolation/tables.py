@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Group
 
 from ib_bench.drawing.columns import CHOICES, LABELS, Column, listing
 from ib_bench.drawing.labels import Shown
-from ib_bench.drawing.study import Study
 from ib_bench.drawing.tables import Entry, StudyTable, pivot
 from ib_bench.quantities.extrapolation.record import HEADLINE_MULTIPLE, ExtrapolationRecord, LengthAccuracy
 from ib_bench.results.records import experiment_text
@@ -22,12 +21,13 @@ COLUMNS: tuple[Column[ExtrapolationRecord], ...] = (
     Column("trial_succeeded", lambda record: record.trial_succeeded),
     Column("accuracy_at_2x", lambda record: record.headline_accuracy, "accuracy at 2 L", style="bold"),
     Column("finished_at", lambda record: record.finished_at),
-    Column("accuracies", lambda record: [dict(vars(accuracy)) for accuracy in record.accuracies]),
     *CHOICES,
     Column("search", lambda record: dict(vars(record.config.search)), is_label=True),
     Column("extrapolation", lambda record: dict(vars(record.config.settings)), is_label=True),
 )
 """Everything about an extrapolation, in order."""
+
+ACCURACY_NOTE = "0 is guessing, 1 is perfect; 2x is the headline"
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,13 @@ class Measured:
         return "true" if any(one.mode == "generated" for one in self.record.accuracies) else "none"
 
 
+def _without_titles(columns: Iterable[Column[ExtrapolationRecord]]) -> Iterable[Column[ExtrapolationRecord]]:
+    """The columns, of which only labels are shown on terminals."""
+    return (column if column.is_label else replace(column, title=None) for column in columns)
+
+
 LENGTH_COLUMNS: tuple[Column[Measured], ...] = (
-    *(column.of(lambda one: one.record) for column in COLUMNS if column.title is None or column.is_label),
+    *(column.of(lambda one: one.record) for column in _without_titles(COLUMNS)),
     Column("length", lambda one: one.accuracy.length, "length"),
     Column("multiple", lambda one: one.multiple, "x L", "{:.3g}x".format),
     Column("num_sequences", lambda one: one.accuracy.num_sequences, "sequences", "{:,}".format),
@@ -97,27 +102,21 @@ def nominal_multiples(record: ExtrapolationRecord) -> Mapping[int, float]:
     return {round(multiple * max_length): multiple for multiple in multiples}
 
 
-def accuracy_listing(record: ExtrapolationRecord, untrained_positions: bool, notes: Iterable[str] = ()) -> Group:
+def accuracy_listing(record: ExtrapolationRecord, notes: Iterable[str] = ()) -> Group:
     """Accuracy at multiples of the training length.
 
     Args:
         record: of the extrapolation.
-        untrained_positions: whether the model has learned positions, which beyond L are as they were initialised.
         notes: what else stands below the table.
     """
     solves = "solves" if record.trial_succeeded else "does NOT solve"
     title = f"{experiment_text(record.labels)}\n"
     title += f"trained on {record.num_train_sequences:,} sequences; {solves} the training lengths"
-    note = ["0 is guessing, 1 is perfect; 2x is the headline"]
-    if untrained_positions:
+    note = [ACCURACY_NOTE]
+    if "num_positions" in record.config.experiment.model.parameters:
         note.append("positions beyond the training length exist and are untrained")
     numbers = [column for column in LENGTH_COLUMNS if not column.is_label]
     return listing(measured([record]), numbers, title, "\n".join([*note, *notes]))
-
-
-def tables(study: Study) -> list[StudyTable]:
-    """Accuracy at twice the training length of everything that was measured there."""
-    return [extrapolation_table(study.shown(ExtrapolationRecord))]
 
 
 def extrapolation_table(shown: Iterable[Shown[ExtrapolationRecord]]) -> StudyTable:

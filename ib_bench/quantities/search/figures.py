@@ -27,7 +27,7 @@ from ib_bench.drawing.study import Study
 from ib_bench.drawing.texts import DOT
 from ib_bench.errors import InvalidOptionError
 from ib_bench.quantities.search.record import SearchRecord
-from ib_bench.quantities.search.tables import bracket_text, drawn_size
+from ib_bench.quantities.search.tables import bracket_text, drawn_size, without_parts
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.records import experiment_text
@@ -49,7 +49,7 @@ def figures(study: Study) -> list[Figure]:
     Raises:
         InvalidOptionError: the study names a search that it does not hold.
     """
-    found = [one for one in study.shown(SearchRecord) if one.result.finished and drawn_size(one.result)]
+    found = _found(study.shown(SearchRecord))
     uniform = [one for one in found if one.label.lengths == _UNIFORM]
     sized = [one for one in uniform if one.label.num_states]
     drawn = []
@@ -64,22 +64,23 @@ def figures(study: Study) -> list[Figure]:
     return drawn
 
 
-def min_train_size_figure(shown: Sequence[Shown[SearchRecord]], name: str, title: str, study: Study) -> Figure:
+def min_train_size_figure(study: Study, name: str) -> Figure | None:
     """N* for each regime and architecture, on a log axis, a panel for each task, length and distribution.
 
     The bar below a marker is the bracket; a censored N* is an open marker at the largest size, with an arrow up.
 
     Args:
-        shown: finished searches that tried a size at all.
-        name: of the files, without ending.
-        title: of the figure.
-        study: that they are from.
+        study: of which searches that are only parts of a kappa are left out.
+        name: of the suite, and of the file.
     """
     rows = []
-    for (record, row), one in zip(described(shown), shown, strict=True):
+    for record, row in described(_found(without_parts(study.shown(SearchRecord)))):
         panel = f"{row['task']}, L={row['L']}, {row['lengths']} lengths"
         failing = None if record.censored else max(record.bracket[0], 0.8)
-        rows.append({**_size_row(record, row), "failing": failing, "panel": panel, "text": record.verdict})
+        rows.append({**_size_row(record, row), "failing": failing, "panel": _panel(panel, row["group"])})
+    if not rows:
+        return None
+    title = f"{name}: smallest training set that suffices (N*)"
     marks = Marks(rows, study.colours)
     regimes = in_order((row["supervision"] for row in rows), REGIMES.values())
     x = alt.X("supervision:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=regimes))
@@ -90,6 +91,11 @@ def min_train_size_figure(shown: Sequence[Shown[SearchRecord]], name: str, title
     points = marks.points(x, alt.Y(**y), ["text:N"], xOffset=beside)
     panels = Panels("panel", width=280, height=220)
     return Figure(name, title, panelled([bars, *points], rows, panels, [title, _OPEN, *study.settings_notes]))
+
+
+def _found(shown: Iterable[Shown[SearchRecord]]) -> list[Shown[SearchRecord]]:
+    """Searches that have N*, or a bound of it."""
+    return [one for one in shown if one.result.finished and drawn_size(one.result)]
 
 
 def _against_length(shown: Sequence[Shown[SearchRecord]], study: Study) -> Figure:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.console import Group
-
-from ib_bench.drawing.columns import CHOICES, LABELS, Column, listing
+from ib_bench.drawing.columns import CHOICES, LABELS, Column
 from ib_bench.drawing.labels import Shown
-from ib_bench.drawing.study import Study
 from ib_bench.drawing.tables import Entry, StudyTable, pivot
 from ib_bench.drawing.texts import duration
 from ib_bench.quantities.search.record import SearchRecord
@@ -53,22 +50,6 @@ COLUMNS: tuple[Column[SearchRecord], ...] = (
 """Everything about a search, in order."""
 
 BRACKET_NOTE = "N* lies in (largest size that failed, smallest that succeeded]"
-
-
-def verdict_listing(records: Sequence[SearchRecord], title: str, notes: Iterable[str] = ()) -> Group:
-    """N* of each search, with what the verdict rests on.
-
-    Args:
-        records: in the order of the rows.
-        title: of the table.
-        notes: what else stands below it.
-    """
-    return listing(records, COLUMNS, title, "\n".join([BRACKET_NOTE, *notes]))
-
-
-def tables(study: Study) -> list[StudyTable]:
-    """N* of everything that was searched for its own sake."""
-    return [min_train_size_table(study.shown(SearchRecord))]
 
 
 def min_train_size_table(shown: Iterable[Shown[SearchRecord]]) -> StudyTable:

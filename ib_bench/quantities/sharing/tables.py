@@ -10,7 +10,6 @@ from rich.text import Text
 
 from ib_bench.drawing.columns import CHOICES, LABELS, Column
 from ib_bench.drawing.labels import Shown
-from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import model_order
 from ib_bench.drawing.tables import EMPTY, Entry, StudyTable, label_entries, pivot, varying_labels
 from ib_bench.drawing.terminal import terminal_table, titled
@@ -54,6 +53,8 @@ COLUMNS: tuple[Column[Sharing], ...] = (
 )
 """Everything about a kappa, in order."""
 
+KAPPA_NOTE = "kappa: the sum of N* at each length alone, over N* at all lengths together"
+
 
 def sharing_listing(sharing: Sharing, notes: Iterable[str] = ()) -> Group:
     """Kappa, with the searches that it rests on.
@@ -73,14 +74,8 @@ def sharing_listing(sharing: Sharing, notes: Iterable[str] = ()) -> Group:
     table = terminal_table(headings, rows, {"lengths"}, breaks={len(rows) - 1})
     kappa = str(sharing.factor)
     equals = "" if kappa[0] in "<>" else "= "
-    note = ["kappa: the sum of N* at each length alone, over N* at all lengths together", *notes]
-    return titled(f"kappa {equals}{kappa}\n{experiment_text(sharing.labels)}", table, "\n".join(note))
-
-
-def tables(study: Study) -> list[StudyTable]:
-    """Kappa of everything for which all searches are there, and its parts."""
-    shown = study.shown(Sharing)
-    return [kappa_table(shown), parts_table(shown)]
+    title = f"kappa {equals}{kappa}\n{experiment_text(sharing.labels)}"
+    return titled(title, table, "\n".join([KAPPA_NOTE, *notes]))
 
 
 def kappa_table(shown: Iterable[Shown[Sharing]]) -> StudyTable:
