@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from ib_bench.drawing.columns import Column, Table, flat_table, listing
 from ib_bench.results.identity import Json
@@ -28,21 +28,28 @@ if TYPE_CHECKING:
     from ib_bench.quantities.logged_run import LoggedRun
     from ib_bench.results.archive import Records
 
-R = TypeVar("R", bound="Result")
+
+class Result(Protocol):
+    """What is measured of one experiment: a record, or something derived from records."""
+
+    @property
+    def key(self) -> str:
+        """Identifies it among the results of its quantity."""
+
+    @property
+    def config(self) -> Config:
+        """Of the record that it is, or mainly rests on."""
+
+    @property
+    def labels(self) -> Labels:
+        """The short names by which people tell experiments apart."""
+
+    @property
+    def num_states(self) -> int | None:
+        """Number of the task's states; None in records of earlier versions."""
 
 
-class Result:
-    """What is measured of one experiment: a record, or something derived from records.
-
-    Attributes:
-        key: that identifies it among the results of its quantity.
-        config: of the record that it is, or mainly rests on.
-        labels: of the experiment.
-    """
-
-    key: str
-    config: Config
-    labels: Labels
+R = TypeVar("R", bound=Result)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ def decode(kind: type[R], text: bytes) -> R:
         UnreadableRecordError: the text is no such record: malformed JSON, a field of another type or out of its range,
             or a key that is not the hash of the config.
     """
+    record: R
     try:
         shape = _shape_of(text)
         if shape > kind.shape:
@@ -108,5 +109,5 @@ def _is_key_of_config(record: Record) -> bool:
 
 
 @cache
-def _decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
+def _decoder(kind: type[Record]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)

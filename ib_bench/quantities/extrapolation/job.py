@@ -53,7 +53,9 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         """
         data = request.experiment.data
         if data.presentation.max_length is None:
-            raise BenchError(f"extrapolation needs data with a max_length, so that lengths can be set; {data.class_path}")
+            raise BenchError(
+                f"extrapolation needs data with a max_length, so that lengths can be set; {data.class_path}"
+            )
         return ExtrapolationJob(SearchJob.of(request), request.settings["extrapolation"])
 
     @property

@@ -9,7 +9,7 @@ Reference: arXiv 2602.18333, section 5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -19,8 +19,10 @@ from ib_bench.data.shuffled_sequences import ShuffledSequences
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import normalized_accuracy
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.quantities.extrapolation.record import LengthAccuracy
+from ib_bench.quantities.extrapolation.record import LengthAccuracy, Mode
 from ib_bench.supervision.supervision import Batch
+
+Predict = Callable[[SequenceModel, StateTrackingData, Batch], Tensor]
 
 _DECK_STREAM = 2**29
 
@@ -39,7 +41,9 @@ def evaluate_length(model: SequenceModel, data: StateTrackingData, sequences: Se
         The teacher-forced accuracy and, if the regime has the model read its own states, the generated one.
     """
     length = int(sequences.lengths[0])
-    modes = {"teacher_forced": _read, **({"generated": _generate} if data.supervision.writes_states else {})}
+    modes: dict[Mode, Predict] = {"teacher_forced": _read}
+    if data.supervision.writes_states:
+        modes["generated"] = _generate
     results = []
     for mode, predict in modes.items():
         right = torch.cat([_right(predict(model, data, batch), batch) for batch in _batches(data, sequences)])
@@ -97,7 +101,7 @@ def _right(predicted: Tensor, batch: Batch) -> Tensor:
     return predicted == batch.targets[batch.mask].view(len(predicted), -1)
 
 
-def _length_accuracy(mode: str, length: int, right: Tensor, num_classes: int) -> LengthAccuracy:
+def _length_accuracy(mode: Mode, length: int, right: Tensor, num_classes: int) -> LengthAccuracy:
     by_position = right.double().mean(dim=0)
     final, token = float(by_position[-1]), float(by_position.mean())
     return LengthAccuracy(

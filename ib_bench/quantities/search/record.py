@@ -203,7 +203,9 @@ class SearchRecord(Record):
 
     def __post_init__(self) -> None:
         if self.finished and bool(self.evaluations) != bool(self.max_size):
-            raise ValueError(f"a finished search with sizes up to {self.max_size} has {len(self.evaluations)} evaluations")
+            raise ValueError(
+                f"a finished search with sizes up to {self.max_size} has {len(self.evaluations)} evaluations"
+            )
 
     @property
     def finished(self) -> bool:
