@@ -9,15 +9,21 @@ methods that return them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from ib_bench.drawing.columns import Column, Table, flat_table, listing
 from ib_bench.results.identity import Json
 from ib_bench.results.records import Config, Experiment, Labels, Record
 
 if TYPE_CHECKING:
+    from rich.console import Group
+
+    from ib_bench.drawing.figure import Figure
+    from ib_bench.drawing.study import Study
+    from ib_bench.drawing.tables import StudyTable
     from ib_bench.quantities.job import Job
     from ib_bench.quantities.logged_run import LoggedRun
     from ib_bench.results.archive import Records
@@ -75,6 +81,8 @@ class Quantity(ABC, Generic[R]):
         job_type: of its runs in W&B, a noun.
         title: what tables call it, such as ``N*``.
         summary: what its command does, in one line that begins with a verb.
+        note: what stands below a list of its results on a terminal.
+        columns: everything about a result, in order: for terminals, CSV, JSON, exports and W&B summaries.
         record: what it stores; None if it is derived from the records of other quantities.
         sections: the settings that it adds to a config, by the name of their section.
         stage: jobs of a lower stage run first, as those of a higher one use what they leave.
@@ -84,6 +92,8 @@ class Quantity(ABC, Generic[R]):
     job_type: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
+    note: ClassVar[str] = ""
+    columns: ClassVar[Sequence[Column[Any]]]
     record: ClassVar[type[Record] | None] = None
     sections: ClassVar[Mapping[str, type]] = {}
     stage: ClassVar[int] = 0
@@ -120,3 +130,43 @@ class Quantity(ABC, Generic[R]):
             result: finished or, if it is a stored record, still growing.
             records: that hold its trials.
         """
+
+    def listing(self, results: Sequence[R], title: str, notes: Iterable[str] = ()) -> Group:
+        """Results on a terminal, a row each.
+
+        Args:
+            results: in the order of the rows.
+            title: of the table.
+            notes: what stands below it, besides the quantity's own note.
+        """
+        return listing(results, self.columns, title, "\n".join(filter(None, [self.note, *notes])))
+
+    def detail(self, result: R, notes: Iterable[str] = ()) -> Group:
+        """One result on a terminal, as its command prints it.
+
+        Args:
+            result: finished.
+            notes: what stands below it.
+        """
+        return self.listing([result], self.title, notes)
+
+    def exported(self, results: Iterable[R]) -> Table:
+        """Results as flat columns, for spreadsheets and data frames."""
+        return flat_table(results, self.columns)
+
+    def tables(self, study: Study) -> list[StudyTable]:
+        """The tables of a report; those without rows are not shown."""
+        return []
+
+    def figures(self, study: Study) -> list[Figure]:
+        """The figures of a report for which there are results."""
+        return []
+
+    def overview(self, study: Study, name: str) -> Figure | None:
+        """The figure that a suite ends with; None where a suite's own results give none.
+
+        Args:
+            study: the results of the suite.
+            name: of the suite.
+        """
+        return None

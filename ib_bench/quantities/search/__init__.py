@@ -5,17 +5,24 @@ Reference: arXiv 2602.18333, section 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ib_bench.drawing.columns import Column, json_row, listing, summary
+from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
+from ib_bench.quantities.search.tables import BRACKET_NOTE, COLUMNS, min_train_size_table
 from ib_bench.results.archive import Records
-from ib_bench.results.identity import Json
 from ib_bench.results.records import Record, experiment_text
 
 if TYPE_CHECKING:
+    from rich.console import Group
+
+    from ib_bench.drawing.figure import Figure
+    from ib_bench.drawing.study import Study
+    from ib_bench.drawing.tables import StudyTable
     from ib_bench.quantities.job import Job
 
 
@@ -26,6 +33,8 @@ class SearchQuantity(Quantity[SearchRecord]):
     job_type: ClassVar[str] = "search"
     title: ClassVar[str] = "N*"
     summary: ClassVar[str] = "find N*, the smallest training set with which a model learns a task"
+    note: ClassVar[str] = BRACKET_NOTE
+    columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     record: ClassVar[type[Record] | None] = SearchRecord
     sections: ClassVar[Mapping[str, type]] = {"search": SearchSettings}
 
@@ -64,37 +73,32 @@ class SearchQuantity(Quantity[SearchRecord]):
                 }
                 for number, evaluation in enumerate(result.evaluations, start=1)
             ],
-            summary=_summary(result),
-            tables={"trials": [_trial_row(trial) for trial in records.trials_of(result)]} if result.finished else {},
+            summary=summary(result, COLUMNS),
+            tables={"trials": [json_row(trial, _LOGGED_OF_TRIALS) for trial in records.trials_of(result)]} if result.finished else {},
         )
 
+    def detail(self, result: SearchRecord, notes: Iterable[str] = ()) -> Group:
+        """See :class:`Quantity`."""
+        return listing([result], COLUMNS, f"N*: {result.verdict}", "\n".join([BRACKET_NOTE, *notes]))
 
-def _summary(record: SearchRecord) -> Json:
-    # A censored N* is a metric of its own, so that a chart of N* never shows a bound as a number.
-    bound = {"min_train_size_is_above": record.max_size} if record.censored else {}
-    return {
-        "status": record.status,
-        "min_train_size": record.min_train_size,
-        "bracket": list(record.bracket),
-        "censored": record.censored,
-        "max_size": record.max_size,
-        "num_trials": record.num_trials,
-        "wall_time_s": record.wall_time_s,
-        **bound,
-    }
+    def tables(self, study: Study) -> list[StudyTable]:
+        """See :class:`Quantity`: N* of everything that was searched for its own sake."""
+        return [min_train_size_table(study.shown(SearchRecord))]
+
+    def figures(self, study: Study) -> list[Figure]:
+        """See :class:`Quantity`."""
+        from ib_bench.quantities.search.figures import figures  # noqa: PLC0415 (loads Altair)
+
+        return figures(study)
+
+    def overview(self, study: Study, name: str) -> Figure | None:
+        """See :class:`Quantity`: N* for each regime and architecture."""
+        from ib_bench.quantities.search.figures import min_train_size_figure  # noqa: PLC0415 (loads Altair)
+
+        return min_train_size_figure(study, name)
 
 
-def _trial_row(trial: Any) -> Json:
-    return {
-        "size": trial.config.num_train_sequences,
-        "learning_rate": trial.config.learning_rate,
-        "seed": trial.config.seed,
-        "status": trial.status,
-        "num_steps": trial.num_steps,
-        "best_val_loss": trial.best_val_loss,
-        "best_step": trial.best_step,
-        "wall_time_s": trial.wall_time_s,
-    }
+_LOGGED_OF_TRIALS = [column for column in TRIAL_COLUMNS if column.title is not None and not column.is_label]
 
 
 QUANTITY = SearchQuantity()

@@ -6,19 +6,25 @@ Reference: arXiv 2602.18333, section 4.
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ib_bench.drawing.columns import Column, summary
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
-from ib_bench.quantities.sharing.record import JOINT, Sharing, SharingFactor, sharings
+from ib_bench.quantities.sharing.record import JOINT, Sharing, sharings
+from ib_bench.quantities.sharing.tables import COLUMNS, KAPPA_NOTE, kappa_table, parts_table, sharing_listing
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.records import Record, experiment_text
 
 if TYPE_CHECKING:
+    from rich.console import Group
+
+    from ib_bench.drawing.figure import Figure
+    from ib_bench.drawing.study import Study
+    from ib_bench.drawing.tables import StudyTable
     from ib_bench.quantities.job import Job
 
 
@@ -29,6 +35,8 @@ class SharingQuantity(Quantity[Sharing]):
     job_type: ClassVar[str] = "sharing"
     title: ClassVar[str] = "kappa"
     summary: ClassVar[str] = "measure the sharing factor kappa: N* at each length alone against all lengths together"
+    note: ClassVar[str] = KAPPA_NOTE
+    columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     sections: ClassVar[dict[str, type]] = {"search": SearchSettings}
 
     def accepts(self, data_arguments: Json) -> bool:
@@ -52,7 +60,6 @@ class SharingQuantity(Quantity[Sharing]):
 
     def logged(self, result: Sharing, records: Records) -> LoggedRun:
         """See :class:`Quantity`: a step for each length alone, kappa in the summary."""
-        joint, factor = result.joint, result.factor
         steps = []
         for length, part in result.parts.items():
             step: Json = {
@@ -70,23 +77,23 @@ class SharingQuantity(Quantity[Sharing]):
             step_metric="length",
             metrics="sharing/*",
             steps=steps,
-            summary={
-                "status": "finished",
-                "sharing_factor": str(factor),
-                **_as_metric(factor),
-                "joint_min_train_size": joint.min_train_size,
-                "sum_of_parts": result.sum_text,
-            },
+            summary={"status": "finished", **summary(result, COLUMNS)},
         )
 
+    def detail(self, result: Sharing, notes: Iterable[str] = ()) -> Group:
+        """See :class:`Quantity`: kappa, with the searches that it rests on."""
+        return sharing_listing(result, notes)
 
-def _as_metric(factor: SharingFactor) -> Json:
-    """Kappa as a metric whose name says what it is, so that a chart never shows a bound as a number."""
-    names = {"value": "is", "lower_bound": "is_above", "upper_bound": "is_below"}
-    if factor.value is None:
-        return {}
-    name = f"sharing_factor_{names[factor.kind]}"
-    return {name: factor.value, f"log2_{name}": math.log2(factor.value)}
+    def tables(self, study: Study) -> list[StudyTable]:
+        """See :class:`Quantity`: kappa, and its parts."""
+        shown = study.shown(Sharing)
+        return [kappa_table(shown), parts_table(shown)]
+
+    def figures(self, study: Study) -> list[Figure]:
+        """See :class:`Quantity`."""
+        from ib_bench.quantities.sharing.figures import figures  # noqa: PLC0415 (loads Altair)
+
+        return figures(study)
 
 
 QUANTITY = SharingQuantity()
