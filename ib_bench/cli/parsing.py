@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
+from ib_bench.drawing.texts import Format
 from ib_bench.errors import require
-from ib_bench.report.tables import Format
 from ib_bench.runner.config_errors import explained, option_names, unreadable
 
 DEFAULT_STORE = "ib_bench.sqlite"
@@ -58,5 +58,3 @@ def listing_parser(command: str, description: str) -> ArgumentParser:
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store.")
     parser.add_argument("--format", type=Format, default="table", help="How to print.")
     return parser
-
-

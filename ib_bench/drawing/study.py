@@ -46,9 +46,7 @@ class Study:
         return [f"{name}: {text}" for name, text in self.settings.items()]
 
 
-def study_of(
-    sources: Mapping[str, Records], results: Sequence[tuple[str, Result]], search: str | None = None
-) -> Study:
+def study_of(sources: Mapping[str, Records], results: Sequence[tuple[str, Result]], search: str | None = None) -> Study:
     """Label results.
 
     Args:

@@ -86,6 +86,7 @@ class Quantity(ABC, Generic[R]):
         record: what it stores; None if it is derived from the records of other quantities.
         sections: the settings that it adds to a config, by the name of their section.
         stage: jobs of a lower stage run first, as those of a higher one use what they leave.
+        has_many_jobs: whether one request leads to several jobs, which its command runs side by side.
     """
 
     name: ClassVar[str]
@@ -97,6 +98,7 @@ class Quantity(ABC, Generic[R]):
     record: ClassVar[type[Record] | None] = None
     sections: ClassVar[Mapping[str, type]] = {}
     stage: ClassVar[int] = 0
+    has_many_jobs: ClassVar[bool] = False
 
     def accepts(self, data_arguments: Json) -> bool:
         """Whether a cell of a suite makes sense for it.
@@ -121,6 +123,10 @@ class Quantity(ABC, Generic[R]):
     @abstractmethod
     def results(self, records: Records) -> list[R]:
         """Every finished result that records hold."""
+
+    def run_id(self, result: R) -> str:
+        """Of the result's W&B run: one result has one id, however often and wherever it is logged."""
+        return result.key
 
     @abstractmethod
     def logged(self, result: R, records: Records) -> LoggedRun:

@@ -114,8 +114,7 @@ def _configs(results: Iterable[tuple[Quantity[Any], Any]]) -> dict[str, str]:
         if quantity.name not in commands.setdefault(result.key, []):
             commands[result.key].append(quantity.name)
     return {
-        key: config_text(config, commands_text(commands[key], f"configs/{key}.yaml"))
-        for key, config in configs.items()
+        key: config_text(config, commands_text(commands[key], f"configs/{key}.yaml")) for key, config in configs.items()
     }
 
 

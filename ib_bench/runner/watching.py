@@ -83,9 +83,7 @@ class StatusKeeper(Watcher):
         executor: name of where they run.
     """
 
-    def __init__(
-        self, store: Path, jobs: Sequence[Job[Any]], num_stored: int, what: str, executor: str
-    ) -> None:
+    def __init__(self, store: Path, jobs: Sequence[Job[Any]], num_stored: int, what: str, executor: str) -> None:
         self._jobs = jobs
         self._newest: dict[int, Progress] = {}
         self._started_at: dict[int, str] = {}

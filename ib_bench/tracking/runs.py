@@ -71,9 +71,7 @@ class GrowingRun:
         self._run.finish(exit_code=1)
 
 
-def open_run(
-    settings: WandbSettings, job_type: str, run_id: str, name: str, group: str | None, config: Json
-) -> Any:
+def open_run(settings: WandbSettings, job_type: str, run_id: str, name: str, group: str | None, config: Json) -> Any:
     """Open a run, or go on in the one with this id.
 
     Args:

@@ -14,6 +14,7 @@ import altair as alt
 from ib_bench.drawing.charts import Marks, Panels, described, finished, log_axis, panelled, thinned
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.labels import Shown
+from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import (
     DASHES,
     DISTRIBUTIONS,
@@ -23,7 +24,6 @@ from ib_bench.drawing.styles import (
     in_order,
     models_in_order,
 )
-from ib_bench.drawing.study import Study
 from ib_bench.drawing.texts import DOT
 from ib_bench.errors import InvalidOptionError
 from ib_bench.quantities.search.record import SearchRecord
@@ -87,7 +87,9 @@ def min_train_size_figure(study: Study, name: str) -> Figure | None:
     y = log_axis("size", "N*, training sequences", _extent(rows, "failing", "size"))
     beside = alt.XOffset("model:N", scale=alt.Scale(domain=marks.models, paddingOuter=1))
     bars = alt.Chart().mark_rule(strokeWidth=2, strokeOpacity=0.5).transform_filter("isValid(datum.failing)")
-    bars = bars.encode(x=x, y=alt.Y(**{**y, "shorthand": "failing:Q"}), y2="size:Q", stroke=marks.stroke, xOffset=beside)
+    bars = bars.encode(
+        x=x, y=alt.Y(**{**y, "shorthand": "failing:Q"}), y2="size:Q", stroke=marks.stroke, xOffset=beside
+    )
     points = marks.points(x, alt.Y(**y), ["text:N"], xOffset=beside)
     panels = Panels("panel", width=280, height=220)
     return Figure(name, title, panelled([bars, *points], rows, panels, [title, _OPEN, *study.settings_notes]))
@@ -140,7 +142,9 @@ def _curves(rows: Sequence[Json], x: Any, study: Study) -> Json:
     dashes = {distribution_text(name): dash for name, dash in DASHES.items()}
     scale = alt.Scale(domain=lengths, range=[dashes.get(name, OTHER_DASH) for name in lengths])
     dash = alt.StrokeDash("lengths:N", title="lengths", scale=scale)
-    line = alt.Chart().mark_line(strokeOpacity=0.6, strokeWidth=1.3).encode(x=x, y=y, strokeDash=dash, stroke=marks.stroke)
+    line = (
+        alt.Chart().mark_line(strokeOpacity=0.6, strokeWidth=1.3).encode(x=x, y=y, strokeDash=dash, stroke=marks.stroke)
+    )
     points = marks.points(x, y, ["text:N", "trials:Q"], size=45)
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
     return panelled([line, *points], rows, panels, [_OPEN, *study.settings_notes])
