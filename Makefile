@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 KILLS ?= 100
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo report test torture lint format bench slurm ci clean
@@ -24,8 +25,9 @@ demo: setup ## measure N* for three architectures under three kinds of supervisi
 report: setup ## write the report of the reference results, and of your own beside them, into the folder report
 	$(BIN)/ib-bench report --reference
 
-test: setup ## run the tests, on up to four cores
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+test: setup ## run the tests, on up to four cores; then some of them as on a processor without AVX-512
+	$(BIN)/python -m pytest $(PARALLEL)
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $(PARALLEL) -m processor tests
 
 torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost (an hour or two)
 	$(BIN)/python -m pytest tests/torture --kills $(KILLS)
