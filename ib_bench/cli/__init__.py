@@ -37,7 +37,6 @@ COMMANDS = {
     "store": ("store", "look after a store: check, export, merge, vacuum"),
     "doctor": ("doctor", "look whether everything is in order here: versions, devices, executors, store, W&B"),
     "ls": ("ls", "list tasks, supervision regimes, length distributions, models and suites"),
-    "bench": ("bench", "measure what trainings, searches and reports cost, beside simpler ways"),
 }
 
 _PYTHONS_FORMAT = warnings.formatwarning
