@@ -23,7 +23,7 @@ from ib_bench.errors import BenchError, LostProcessError, UnknownNameError
 COMMANDS = {
     "fit": ("fit", "train a model once (LightningCLI)"),
     "validate": ("fit", "evaluate a model on the held-out sequences (LightningCLI)"),
-    "test": ("fit", "evaluate a model on the test sequences, here the held-out ones (LightningCLI)"),
+    "test": ("fit", "evaluate a model on sequences that neither training nor validation has seen (LightningCLI)"),
     "search": ("search", "find N*, the smallest training set with which a model learns a task"),
     "sharing": ("sharing", "measure the sharing factor kappa: N* at each length alone against all lengths together"),
     "extrapolate": ("extrapolate", "train on the largest training set and measure accuracy at longer lengths"),

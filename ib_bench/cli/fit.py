@@ -29,7 +29,8 @@ from ib_bench.cli.experiments import (
 )
 from ib_bench.cli.parsing import explained, option_names, require_writable_folder, unreadable
 from ib_bench.cli.ranks import speaks
-from ib_bench.errors import BenchError, require
+from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError, NothingToTestOnError, require
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.training.fitting import silent
 from ib_bench.training.instantiation import import_class
@@ -71,6 +72,8 @@ class BenchCLI(LightningCLI):
             _check_checkpoint(checkpoint, build_model(config["model"], data))
         elif checkpoint not in (None, "best", "last", "hpc"):
             raise BenchError(f"ckpt_path must be a checkpoint's path, best, last or hpc, got {checkpoint!r}")
+        if command == "test" and isinstance(data, StateTrackingData) and data.num_test == 0:
+            raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences)
         require_writable_folder("trainer.default_root_dir", config["trainer"]["default_root_dir"] or ".")
 
     def _parse_ckpt_path(self) -> None:
