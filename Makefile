@@ -42,8 +42,8 @@ format: setup ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## measure what it costs, side by side with simpler ways (about half an hour)
-	$(BIN)/ib-bench bench
+bench: setup ## measure what training runs and reports cost; NAMES="store startup" takes some (all: half an hour)
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m benchmarks $(NAMES)
 
 slurm: ## install and start a Slurm of this one machine, which its tests then use (Debian, as root)
 	bash docker/slurm.sh

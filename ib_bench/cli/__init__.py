@@ -36,7 +36,6 @@ _AFTER = {
     "store": ("store", "maintain a store: check, export, merge, vacuum"),
     "doctor": ("doctor", "check the installation: versions, devices, executors, store, W&B"),
     "ls": ("ls", "list tasks, supervision regimes, length distributions, models and suites"),
-    "bench": ("bench", "benchmark ib_bench against simpler baselines"),
 }
 _MEASURE = "measure"
 

@@ -21,7 +21,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
 from ib_bench.cli.parsing import require_writable_folder
-from ib_bench.errors import BenchError, require
+from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError, NothingToTestOnError, require
 from ib_bench.execution.ranks import speaks
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.records import ClassSpec
@@ -56,7 +57,7 @@ class BenchCLI(LightningCLI):
         except UnicodeDecodeError as error:
             raise unreadable(arguments, error) from error
         config = resolved_config(subparser, self.config[command])
-        model, _ = check_model_and_data(config)
+        model, data = check_model_and_data(config)
         if config["trainer"]["use_distributed_sampler"]:
             of_ours = issubclass(ClassSpec(config["model"]["class_path"]).cls, SequenceModel)
             allowed = "false for a SequenceModel, which shares out every batch by itself"
@@ -66,6 +67,8 @@ class BenchCLI(LightningCLI):
             _check_checkpoint(checkpoint, model)
         elif checkpoint not in (None, "best", "last", "hpc"):
             raise BenchError(f"ckpt_path must be a checkpoint's path, best, last or hpc, got {checkpoint!r}")
+        if command == "test" and isinstance(data, StateTrackingData) and data.num_test == 0:
+            raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences)
         require_writable_folder("trainer.default_root_dir", config["trainer"]["default_root_dir"] or ".")
 
     def _parse_ckpt_path(self) -> None:
