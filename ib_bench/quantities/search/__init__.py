@@ -74,7 +74,9 @@ class SearchQuantity(Quantity[SearchRecord]):
                 for number, evaluation in enumerate(result.evaluations, start=1)
             ],
             summary=summary(result, COLUMNS),
-            tables={"trials": [json_row(trial, _LOGGED_OF_TRIALS) for trial in records.trials_of(result)]} if result.finished else {},
+            tables={"trials": [json_row(trial, _LOGGED_OF_TRIALS) for trial in records.trials_of(result)]}
+            if result.finished
+            else {},
         )
 
     def detail(self, result: SearchRecord, notes: Iterable[str] = ()) -> Group:
