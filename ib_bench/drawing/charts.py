@@ -201,7 +201,7 @@ def panelled(layers: Sequence[alt.Chart], rows: Sequence[Json], panels: Panels, 
     for index, place in enumerate(places):
         inner = [] if index % num_columns == 0 else ["y"]
         inner += ["x"] if index + num_columns < len(places) else []
-        title = [text for part in place if part for text in textwrap.wrap(part, title_width)]
+        title = [text for part in place for line in part.split("\n") for text in textwrap.wrap(line, title_width)]
         concat.append(
             {
                 **spec,

@@ -13,14 +13,14 @@ from typing import Any, Generic, TextIO, TypeVar
 from rich.console import Group
 from rich.text import Text
 
-from ib_bench.drawing.labels import Result, model_texts
+from ib_bench.drawing.labels import Labelled, model_texts
 from ib_bench.drawing.terminal import MAX_ROWS, more_rows, terminal_table, titled
 from ib_bench.drawing.texts import DOT, value_text
 from ib_bench.errors import BenchError
 from ib_bench.results.identity import Json
 from ib_bench.results.records import task_text
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", contravariant=True)
 Other = TypeVar("Other")
 Table = dict[str, list[Any]]
 """Values by column; None where a row has no such value."""
@@ -67,25 +67,25 @@ class Column(Generic[Row]):
         )
 
 
-LABELS: tuple[Column[Result], ...] = (
+LABELS: tuple[Column[Labelled], ...] = (
+    Column("key", lambda one: one.key, is_label=True),
     Column("model", lambda one: one.labels.model, "model", is_label=True, texts=model_texts),
     Column("task", lambda one: one.labels.task, "task", is_label=True, texts=lambda rows: _tasks(rows)),
     Column("task_args", lambda one: dict(one.labels.task_arguments), is_label=True),
-    Column("num_states", lambda one: getattr(one, "num_states", None), is_label=True),
     Column("supervision", lambda one: one.labels.supervision, "supervision", is_label=True),
     Column("length_distribution", lambda one: one.labels.length_distribution, "lengths", is_label=True),
     Column("max_length", lambda one: one.labels.max_length, "L", "L={}".format, is_label=True),
 )
-"""The columns that every kind of result begins with, after its key."""
+"""The columns that every kind of result begins with."""
 
-CHOICES: tuple[Column[Result], ...] = (
+CHOICES: tuple[Column[Labelled], ...] = (
     Column("model_args", lambda one: dict(one.config.experiment.model.init_args), is_label=True),
     Column("trainer", lambda one: dict(one.config.experiment.trainer), is_label=True),
 )
 """What else was chosen about the experiment, for programs."""
 
 
-def _tasks(rows: Sequence[Result]) -> list[str]:
+def _tasks(rows: Sequence[Labelled]) -> list[str]:
     return [task_text(row.labels) for row in rows]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -20,8 +20,8 @@ _PER_MODEL = {"learning_rates"}
 """Settings that architectures may differ in without being told apart by it: each has the grid that suits it."""
 
 
-class Result(Protocol):
-    """A result that can be labelled: a record, or something made from records."""
+class Labelled(Protocol):
+    """Something measured of an experiment: a record, or something made from records."""
 
     @property
     def key(self) -> str:
@@ -34,6 +34,14 @@ class Result(Protocol):
     @property
     def config(self) -> Config:
         """What was measured."""
+
+
+class Result(Labelled, Protocol):
+    """What a quantity measures."""
+
+    @property
+    def num_states(self) -> int | None:
+        """Of the task's machine; None where the record does not say."""
 
 
 AnyResult = TypeVar("AnyResult", bound=Result)
@@ -99,7 +107,7 @@ class Shown(Generic[AnyResult_co]):
     label: Label
 
 
-def model_texts(results: Sequence[Result]) -> list[str]:
+def model_texts(results: Sequence[Labelled]) -> list[str]:
     """The models of results, told apart by those init arguments in which models of one name differ.
 
     Args:
@@ -123,11 +131,14 @@ def model_texts(results: Sequence[Result]) -> list[str]:
     return texts
 
 
-def labelled(results: Sequence[tuple[str, AnyResult]]) -> tuple[list[Shown[AnyResult]], dict[str, str]]:
+def labelled(
+    results: Sequence[tuple[str, AnyResult]], num_states: Callable[[AnyResult], int | None] = lambda one: one.num_states
+) -> tuple[list[Shown[AnyResult]], dict[str, str]]:
     """Results with their labels, in order.
 
     Args:
         results: all that are shown together, each with the name of its source.
+        num_states: returns the number of the task's states; by default what the result says.
 
     Returns:
         The results, sorted, and the setting that each short name in a group stands for.
@@ -142,7 +153,7 @@ def labelled(results: Sequence[tuple[str, AnyResult]]) -> tuple[list[Shown[AnyRe
         label = Label(
             source=one_line(source),
             task=one_line(task_text(labels)),
-            num_states=getattr(result, "num_states", None),
+            num_states=num_states(result),
             max_length=labels.max_length,
             supervision=labels.supervision,
             lengths=labels.length_distribution,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +46,18 @@ class Study:
         return [f"{name}: {text}" for name, text in self.settings.items()]
 
 
-def study_of(sources: Mapping[str, Records], results: Sequence[tuple[str, Result]], search: str | None = None) -> Study:
+def study_of(
+    sources: Mapping[str, Records],
+    results: Sequence[tuple[str, Result]],
+    num_states: Callable[[Result], int | None],
+    search: str | None = None,
+) -> Study:
     """Label results.
 
     Args:
         sources: the records, by the name of where they are from.
         results: of every kind, each with the name of its source.
+        num_states: returns the number of the task's states.
         search: key, or its start, of the search whose loss curves are drawn.
     """
-    return Study(sources, *labelled(results), search)
+    return Study(sources, *labelled(results, num_states), search)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -57,7 +57,9 @@ def titled(title: str, table: Table, note: str = "") -> Group:
         table: of :func:`terminal_table`.
         note: may have several lines, or none.
     """
-    parts = [Text(_lines(title), style="bold"), table, *([Text(_lines(note), style="dim")] if note else [])]
+    parts: list[RenderableType] = [Text(_lines(title), style="bold"), table]
+    if note:
+        parts.append(Text(_lines(note), style="dim"))
     return Group(*parts)
 
 

@@ -6,7 +6,6 @@ from ib_bench.drawing.columns import CHOICES, LABELS, Column
 from ib_bench.results.trial_record import TrialRecord
 
 TRIAL_COLUMNS: tuple[Column[TrialRecord], ...] = (
-    Column("key", lambda trial: trial.key, is_label=True),
     *LABELS,
     Column("num_train_sequences", lambda trial: trial.config.num_train_sequences, "N", "{:,}".format),
     Column("learning_rate", lambda trial: trial.config.learning_rate, "rate"),

@@ -13,6 +13,7 @@ from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.study import Study, study_of
 from ib_bench.drawing.tables import StudyTable, comma_separated, latex, markdown
 from ib_bench.errors import BenchError
+from ib_bench.quantities.num_states import num_states
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.report.claims_table import claims_table
 from ib_bench.report.html import html_report
@@ -91,7 +92,8 @@ def study_report(sources: Mapping[str, Records], search: str | None = None) -> S
     found = {
         (source, quantity): quantity.results(records) for source, records in sources.items() for quantity in quantities
     }
-    study = study_of(sources, [(source, one) for (source, _), results in found.items() for one in results], search)
+    everything = [(source, one) for (source, _), results in found.items() for one in results]
+    study = study_of(sources, everything, num_states, search)
     claims = {name: check_claims(records) for name, records in sources.items()}
     tables = [table for quantity in quantities for table in quantity.tables(study)]
     notes = futility_notes(one.result for one in study.results)

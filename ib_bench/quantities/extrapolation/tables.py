@@ -14,8 +14,8 @@ from ib_bench.quantities.extrapolation.record import HEADLINE_MULTIPLE, Extrapol
 from ib_bench.results.records import experiment_text
 
 COLUMNS: tuple[Column[ExtrapolationRecord], ...] = (
-    Column("key", lambda record: record.key, is_label=True),
     *LABELS,
+    Column("num_states", lambda record: record.num_states, is_label=True),
     Column("num_train_sequences", lambda record: record.num_train_sequences, "N", "{:,}".format),
     Column("trial", lambda record: record.trial),
     Column("trial_succeeded", lambda record: record.trial_succeeded),
@@ -55,13 +55,14 @@ class Measured:
         return "true" if any(one.mode == "generated" for one in self.record.accuracies) else "none"
 
 
-def _without_titles(columns: Iterable[Column[ExtrapolationRecord]]) -> Iterable[Column[ExtrapolationRecord]]:
-    """The columns, of which only labels are shown on terminals."""
-    return (column if column.is_label else replace(column, title=None) for column in columns)
+def _of_record(column: Column[ExtrapolationRecord]) -> Column[Measured]:
+    """A column of the record; on terminals only labels are shown of it."""
+    own: Column[Measured] = column.of(lambda one: one.record)
+    return own if column.is_label else replace(own, title=None)
 
 
 LENGTH_COLUMNS: tuple[Column[Measured], ...] = (
-    *(column.of(lambda one: one.record) for column in _without_titles(COLUMNS)),
+    *map(_of_record, COLUMNS),
     Column("length", lambda one: one.accuracy.length, "length"),
     Column("multiple", lambda one: one.multiple, "x L", "{:.3g}x".format),
     Column("num_sequences", lambda one: one.accuracy.num_sequences, "sequences", "{:,}".format),

@@ -39,7 +39,6 @@ _BESIDE = 1.015
 _MAX_CELLS = 12
 """Rows and columns of a heat map whose cells have room for a number."""
 
-_OPEN = "Open markers: N* is larger."
 _UNIFORM = "uniform"
 
 
@@ -75,7 +74,7 @@ def min_train_size_figure(study: Study, name: str) -> Figure | None:
     """
     rows = []
     for record, row in described(_found(without_parts(study.shown(SearchRecord)))):
-        panel = f"{row['task']}, L={row['L']}, {row['lengths']} lengths"
+        panel = f"{row['task']}\nL={row['L']}, {row['lengths']} lengths"
         failing = None if record.censored else max(record.bracket[0], 0.8)
         rows.append({**_size_row(record, row), "failing": failing, "panel": _panel(panel, row["group"])})
     if not rows:
@@ -91,8 +90,10 @@ def min_train_size_figure(study: Study, name: str) -> Figure | None:
         x=x, y=alt.Y(**{**y, "shorthand": "failing:Q"}), y2="size:Q", stroke=marks.stroke, xOffset=beside
     )
     points = marks.points(x, alt.Y(**y), ["text:N"], xOffset=beside)
-    panels = Panels("panel", width=280, height=220)
-    return Figure(name, title, panelled([bars, *points], rows, panels, [title, _OPEN, *study.settings_notes]))
+    panels = Panels("panel", height=200)
+    return Figure(
+        name, title, panelled([bars, *points], rows, panels, [title, *_open_note(rows), *study.settings_notes])
+    )
 
 
 def _found(shown: Iterable[Shown[SearchRecord]]) -> list[Shown[SearchRecord]]:
@@ -147,7 +148,7 @@ def _curves(rows: Sequence[Json], x: Any, study: Study) -> Json:
     )
     points = marks.points(x, y, ["text:N", "trials:Q"], size=45)
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
-    return panelled([line, *points], rows, panels, [_OPEN, *study.settings_notes])
+    return panelled([line, *points], rows, panels, [*_open_note(rows), *study.settings_notes])
 
 
 def _heat_map(shown: Sequence[Shown[SearchRecord]], study: Study) -> Figure:
@@ -243,6 +244,10 @@ def _size_row(record: SearchRecord, row: Json) -> Json:
     bound = {"arrow": "up", "bound": ">"} if record.censored else {}
     texts = {"text": record.verdict, "bracket": bracket_text(record.bracket)}
     return {**row, "size": drawn_size(record), "trials": record.num_trials, **texts, **bound}
+
+
+def _open_note(rows: Iterable[Json]) -> list[str]:
+    return ["Open markers: N* is larger."] if any(row.get("arrow") for row in rows) else []
 
 
 def _extent(rows: Iterable[Mapping[str, Any]], *names: str) -> list[float]:

@@ -22,8 +22,8 @@ def bracket_text(bracket: Sequence[int | None]) -> str:
 
 
 COLUMNS: tuple[Column[SearchRecord], ...] = (
-    Column("key", lambda record: record.key, is_label=True),
     *LABELS,
+    Column("num_states", lambda record: record.num_states, is_label=True),
     Column("status", lambda record: record.status),
     Column(
         "min_train_size",

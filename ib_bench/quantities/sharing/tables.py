@@ -37,8 +37,8 @@ def _log2(column: Column[Sharing]) -> Column[Sharing]:
 _VALUES = [_value(kind) for kind in ("value", "lower_bound", "upper_bound")]
 
 COLUMNS: tuple[Column[Sharing], ...] = (
-    Column("key", lambda one: one.key, is_label=True),
     *LABELS,
+    Column("num_states", lambda one: one.num_states, is_label=True),
     Column("sharing_factor", lambda one: str(one.factor), "kappa", style="bold"),
     Column("sharing_factor_kind", lambda one: one.factor.kind),
     *(column for value in _VALUES for column in (value, _log2(value))),
