@@ -14,7 +14,7 @@ from io import StringIO
 from pathlib import Path
 
 from ib_bench.errors import BenchError
-from ib_bench.execution.slurm.call_files import Task
+from ib_bench.execution.slurm.reports import Task
 from ib_bench.execution.slurm.settings import SlurmSettings
 
 _ANSWER_S = 60.0
