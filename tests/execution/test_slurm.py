@@ -135,7 +135,7 @@ def test_each_report_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "submission").mkdir()
     reader = Reader(tmp_path, {"call": [task, other], "unheard": [other]})
     attempt = Attempt(tmp_path, task)
-    attempt.begin("call")
+    attempt.write("call", "begin")
     attempt.emit("call", "kept")
     assert news(reader, [task]) == [("call", "kept")]
     for number in range(3):
@@ -170,7 +170,7 @@ def write_and_die_in_a_commit(path: Path) -> None:
         "database.execute('PRAGMA cache_spill = 1')\n"
         "database.execute('BEGIN')\n"
         "for _ in range(50):\n"
-        "    database.execute('INSERT INTO rows (call, kind, value) VALUES (?, ?, ?)', ('call', 'event', bytes(10_000)))\n"
+        "    database.execute('INSERT INTO rows (call, value) VALUES (?, ?)', ('call', bytes(10_000)))\n"
         "os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", program, str(path)], check=False)
@@ -302,7 +302,7 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
 
     assert "never been submitted" in str(collect().error)
     (tmp_path / "go0").touch()
-    with pytest.raises(KeyboardInterrupt, match=r"its jobs go on in Slurm; .* this ends them: scancel [0-9]+"):
+    with pytest.raises(KeyboardInterrupt, match=r"its jobs go on in Slurm; .* end them: scancel [0-9]+"):
         slurm_executor(tmp_path / "slurm", queue).run(count, items, interrupt, count_on)
     unfinished = collect()
     assert isinstance(unfinished.error, UnfinishedError)

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ib_bench.errors import BenchError, FatalError
 from ib_bench.execution.executor import Lost, Outcome, Waiting
@@ -19,7 +19,7 @@ from ib_bench.execution.slurm.settings import SlurmSettings
 
 _MAX_TASKS = 1000  # of an array: Slurm's default MaxArraySize is 1,001
 _LAST_TASKS_S = 10.0
-_MAX_IDLE_REFUSALS = 6  # with pauses of 15, 30, ..., 240 seconds: 8 minutes, in which a controller restarts
+_MAX_IDLE_REFUSALS = 6  # with pauses of 15, 30, ..., 240 seconds: 8 minutes, enough for a controller to restart
 
 Active = dict[Task, Standing]
 MakeTask = Callable[[dict[str, list[Task]]], Callable[[], None]]
@@ -30,29 +30,21 @@ class UnfinishedError(BenchError):
     """A call has no outcome yet."""
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How often the driver looks.
+class Patience(NamedTuple):
+    """How often the driver looks, in seconds."""
 
-    Attributes:
-        files_s: seconds between two looks at the folder.
-        queue_s: seconds between two questions to the queue.
-        grace_s: seconds from when a task leaves the queue until its calls count as lost; network file systems show new
-            files up to a minute late.
-        refusal_s: seconds, at most, from a submission that is refused to the next one. The pause begins at ``queue_s``,
-            and doubles with every refusal.
-    """
-
-    files_s: float = 1.0
-    queue_s: float = 15.0
-    grace_s: float = 60.0
-    refusal_s: float = 600.0
+    files_s: float = 1.0  # between two looks at the folder
+    queue_s: float = (
+        15.0  # between two questions to the queue; the pause after a refusal is 1, 2, 4, ..., 32 times that
+    )
+    grace_s: float = 60.0  # until a task that has left the queue is lost; NFS shows new files up to a minute late
 
 
+@dataclass
 class Driver:
     """Runs some calls until they have ended.
 
-    Args:
+    Attributes:
         settings: what is asked of Slurm.
         folder: that tasks write into.
         queue: that array tasks wait in.
@@ -65,26 +57,24 @@ class Driver:
         FatalError: the folder cannot be used.
     """
 
-    def __init__(
-        self,
-        settings: SlurmSettings,
-        folder: SlurmFolder,
-        queue: Queue,
-        patience: Patience,
-        calls: Sequence[str],
-        make_task: MakeTask,
-        on_event: Callable[[str, Any], None],
-    ) -> None:
-        self._settings, self._folder, self._queue, self._patience = settings, folder, queue, patience
-        self._make_task, self._on_event = make_task, on_event
-        self._tasks: dict[str, list[Task]] = {call: [] for call in calls}
-        with folder.in_use():
-            self._submissions = folder.submissions()
-        for name, submission in self._submissions.items():
-            self._add_tasks(name, submission.chunks)
-        self._reader = Reader(folder.path, self._tasks)
+    settings: SlurmSettings
+    folder: SlurmFolder
+    queue: Queue
+    patience: Patience
+    calls: Sequence[str]
+    make_task: MakeTask
+    on_event: Callable[[str, Any], None]
+
+    def __post_init__(self) -> None:
+        self._tasks: dict[str, list[Task]] = {call: [] for call in self.calls}
+        self._parameters: dict[str, Any] = {}
+        with self.folder.in_use():
+            for name, chunks, parameters in self.folder.submissions():
+                self._parameters[name] = parameters
+                self._add_tasks(name, chunks)
+        self._reader = Reader(self.folder.path, self._tasks)
         self._outcomes = self._reader.outcomes
-        self._undelivered = list(calls)
+        self._undelivered = list(self.calls)
         self._missing_since_s: dict[str, float] = {}
         self._waits_for: dict[str, str] = {}
         self._jobs: set[str] = set()
@@ -100,29 +90,29 @@ class Driver:
             FatalError: the folder cannot be used any more.
             KeyboardInterrupt: the user interrupts; its text says which jobs stay queued.
         """
-        active = self._queue.active()
+        active = self.queue.active()
         if active is None:
             raise BenchError("Slurm does not answer: squeue, which lists what is queued, fails")
         try:
             self._wait(active)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(self._queued_jobs()) from None
-        except BenchError as error:
+        except (BenchError, KeyboardInterrupt) as error:
             if self._jobs:
-                error.args = (f"{error}; {self._queued_jobs()}",)
+                jobs = " ".join(sorted(self._jobs))
+                advice = f"its jobs go on in Slurm; repeat the command to wait for them, or end them: scancel {jobs}"
+                error.args = (f"{error}; {advice}" if str(error) else advice,)
             raise
         self._tidy_up()
-        return list(map(self._outcomes.__getitem__, self._tasks))
+        return [self._outcomes[call] for call in self.calls]
 
     def collect(self) -> list[Outcome[Any]]:
         """The outcomes there are. Other calls get an :class:`UnfinishedError` that says how far they are."""
-        active = self._queue.active()
+        active = self.queue.active()
         self._read(active)
         if not self._undelivered:
             self._tidy_up()
         for call in self._undelivered:
             self._outcomes[call] = Outcome(error=UnfinishedError(self._state(call, active)))
-        return list(map(self._outcomes.__getitem__, self._tasks))
+        return [self._outcomes[call] for call in self.calls]
 
     def _wait(self, active: Active) -> None:
         self._jobs = self._jobs_in(active)
@@ -136,16 +126,16 @@ class Driver:
                 self._submit_lost(answer)
             if not self._undelivered:
                 return
-            time.sleep(self._patience.files_s)
+            time.sleep(self.patience.files_s)
             answer = None
-            if time.monotonic() - asked_at_s >= self._patience.queue_s:
-                answer, asked_at_s = self._queue.active(), time.monotonic()
+            if time.monotonic() - asked_at_s >= self.patience.queue_s:
+                answer, asked_at_s = self.queue.active(), time.monotonic()
 
     def _warn_of_other_parameters(self, active: Active) -> None:
         """Queued jobs keep their original options, even if the user has since corrected them."""
         tasks = [task for task in itertools.chain.from_iterable(self._tasks.values()) if task in active]
-        parameters = self._settings.parameters()
-        differ = [task for task in tasks if self._submissions[task[0]].parameters != parameters]
+        parameters = self.settings.parameters()
+        differ = [task for task in tasks if self._parameters[task[0]] != parameters]
         if jobs := sorted({active[task].job.split("_")[0] for task in differ}):
             names = " ".join(jobs)
             warnings.warn(
@@ -156,15 +146,15 @@ class Driver:
 
     def _read(self, active: Active | None) -> None:
         for call, event in self._reader.news(active):
-            self._on_event(call, event)
+            self.on_event(call, event)
         for call in [call for call in self._undelivered if call in self._outcomes]:
             self._deliver(call, self._outcomes[call])
 
     def _deliver(self, call: str, outcome: Outcome[Any]) -> None:
         """An outcome is delivered once, so that the next driver that is asked for a failed call makes it again."""
         self._outcomes[call] = outcome
-        with self._folder.in_use():
-            self._folder.deliver(call, self._tasks[call])
+        with self.folder.in_use():
+            self.folder.deliver(call, self._tasks[call])
         self._undelivered.remove(call)
         if isinstance(outcome.error, FatalError):
             raise outcome.error
@@ -175,19 +165,22 @@ class Driver:
         now_s = time.monotonic()
         self._jobs = self._jobs_in(active)
         for call in list(self._undelivered):
-            tasks = self._tasks[call]
-            if standings := [active[task] for task in tasks if task in active]:
+            if standing := self._standing(call, active):
                 self._missing_since_s.pop(call, None)
-                self._report_waiting(call, standings[-1])
-            elif not tasks:
+                self._report_waiting(call, standing)
+            elif not self._tasks[call]:
                 lost.append(call)
-            elif now_s - self._missing_since_s.setdefault(call, now_s) >= self._patience.grace_s:
-                if self._num_losses(call, active) < self._settings.max_attempts:
+            elif now_s - self._missing_since_s.setdefault(call, now_s) >= self.patience.grace_s:
+                if self._num_losses(call, active) < self.settings.max_attempts:
                     lost.append(call)
                 else:
                     self._give_up(call)
         if now_s >= self._submit_from_s:
             self._submit(self._chunks(lost))
+
+    def _standing(self, call: str, active: Active) -> Standing | None:
+        """Of the newest array task of a call that has not ended."""
+        return next((active[task] for task in reversed(self._tasks[call]) if task in active), None)
 
     def _report_waiting(self, call: str, standing: Standing) -> None:
         if self._has_begun(call):
@@ -196,13 +189,14 @@ class Driver:
         reason = reason if standing.state == "PENDING" else "its turn in a task"
         if self._waits_for.get(call) != reason:
             self._waits_for[call] = reason
-            self._on_event(call, Waiting(reason))
+            self.on_event(call, Waiting(reason))
 
     def _give_up(self, call: str) -> None:
-        line = self._folder.last_log_line(self._tasks[call][-1])
-        log = f"; the log ends with: {line}" if line else ""
-        reason = f"its array task ended without a result {_times(self._settings.max_attempts)}{log}"
-        self._on_event(call, Lost(reason))
+        limit = self.settings.max_attempts
+        reason = f"its array task ended without a result {'once' if limit == 1 else f'{limit} times'}"
+        if line := self.folder.last_log_line(self._tasks[call][-1]):
+            reason = f"{reason}; the log ends with: {line}"
+        self.on_event(call, Lost(reason))
         self._deliver(call, Outcome(error=RuntimeError(reason)))
 
     def _num_losses(self, call: str, active: Active) -> int:
@@ -216,7 +210,7 @@ class Driver:
     def _chunks(self, calls: Sequence[str]) -> list[list[str]]:
         """Calls for array tasks. One that has ended a task before gets a task of its own."""
         new = [call for call in calls if not self._has_begun(call)]
-        size = self._settings.chunk_size
+        size = self.settings.chunk_size
         alone = [[call] for call in calls if self._has_begun(call)]
         return alone + [new[first : first + size] for first in range(0, len(new), size)]
 
@@ -232,22 +226,22 @@ class Driver:
                 may_pass = self._was_accepted and self._num_refusals < _MAX_IDLE_REFUSALS
                 if not self._jobs and not may_pass:
                     raise
-                pause_s = self._patience.queue_s * 2.0 ** min(self._num_refusals - 1, 30)
-                self._submit_from_s = time.monotonic() + min(pause_s, self._patience.refusal_s)
+                pause_s = self.patience.queue_s * 2 ** min(self._num_refusals - 1, 5)
+                self._submit_from_s = time.monotonic() + pause_s
                 return
             self._was_accepted, self._num_refusals = True, 0
 
     def _submit_array(self, chunks: Sequence[list[str]]) -> None:
-        with self._folder.in_use(), self._folder.new_submission(chunks, self._settings.parameters()) as name:
+        with self.folder.in_use(), self.folder.new_submission(chunks, self.settings.parameters()) as name:
             tasks = [
-                self._make_task({call: [*self._tasks[call], (name, number)] for call in chunk})
+                self.make_task({call: [*self._tasks[call], (name, number)] for call in chunk})
                 for number, chunk in enumerate(chunks)
             ]
-            self._jobs.add(self._queue.submit(name, self._folder.path / name, tasks))
+            self._jobs.add(self.queue.submit(name, self.folder.path / name, tasks))
         self._add_tasks(name, chunks)
         for call in itertools.chain.from_iterable(chunks):
             if self._missing_since_s.pop(call, None) is not None:
-                self._on_event(call, Lost())
+                self.on_event(call, Lost())
 
     def _add_tasks(self, name: str, chunks: Sequence[Sequence[str]]) -> None:
         for number, chunk in enumerate(chunks):
@@ -261,30 +255,18 @@ class Driver:
     def _tidy_up(self) -> None:
         """Remove submissions that nobody needs any more, once the last tasks have closed their logs."""
         deadline_s = time.monotonic() + _LAST_TASKS_S
-        while (active := self._queue.active()) and self._jobs_in(active) and time.monotonic() < deadline_s:
-            time.sleep(min(0.5, self._patience.files_s))
+        while (active := self.queue.active()) and self._jobs_in(active) and time.monotonic() < deadline_s:
+            time.sleep(min(0.5, self.patience.files_s))
         if active is not None:
-            with self._folder.in_use():
-                self._folder.tidy_up(busy={name for name, _ in active})
+            with self.folder.in_use():
+                self.folder.tidy_up(busy={name for name, _ in active})
 
     def _state(self, call: str, active: Active | None) -> str:
-        tasks = self._tasks[call]
-        if not tasks:
+        if not self._tasks[call]:
             return "it has never been submitted"
         if active is None:
             return "it has been submitted, and Slurm does not answer"
-        for task in reversed(tasks):
-            if task in active:
-                waits = active[task].state == "RUNNING" and call not in self._reader.begun[task]
-                return f"it {'waits for its turn in a task' if waits else 'is'} {active[task]}"
-        return f"its array task has ended without a result ({_times(self._num_losses(call, active))})"
-
-    def _queued_jobs(self) -> str:
-        if not self._jobs:
-            return "none of its jobs is queued in Slurm"
-        jobs = " ".join(sorted(self._jobs))
-        return f"its jobs go on in Slurm; the same command comes back to them, and this ends them: scancel {jobs}"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+        if (standing := self._standing(call, active)) is None:
+            return "its array task has ended without a result"
+        waits = standing.state == "RUNNING" and not self._has_begun(call)
+        return f"it {'waits for its turn in a task' if waits else 'is'} {standing}"

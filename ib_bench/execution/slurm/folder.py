@@ -20,25 +20,13 @@ import time
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ib_bench.errors import FatalError, InvalidOptionError
 from ib_bench.execution.slurm.reports import Task
 
 _OPTION = "slurm.folder"
 _ALLOWED = "a folder that can be written"
-
-
-class Submission(NamedTuple):
-    """Array tasks that were submitted together.
-
-    Attributes:
-        chunks: for each task, its calls whose outcome no caller has received.
-        parameters: that Slurm was given.
-    """
-
-    chunks: list[list[str]]
-    parameters: dict[str, Any]
 
 
 class SlurmFolder:
@@ -65,16 +53,14 @@ class SlurmFolder:
         except OSError:
             raise InvalidOptionError(_OPTION, str(self._given), _ALLOWED) from None
 
-    def submissions(self) -> dict[str, Submission]:
-        """All submissions by their names, oldest first."""
-        found = {}
+    def submissions(self) -> Iterator[tuple[str, list[list[str]], dict[str, Any]]]:
+        """All submissions, oldest first: name, undelivered calls of each array task, and parameters."""
         for path in sorted(self.path.glob("*/submission.json")):
-            with suppress(FileNotFoundError, ValueError):  # another driver removes it, or was killed before it submitted
+            with suppress(FileNotFoundError, ValueError):  # another driver removes it, or was killed while writing it
                 chunks, parameters = json.loads(path.read_text())
                 delivered = {mark.stem for mark in path.parent.glob("*.delivered")}
-                open_chunks = [[call for call in chunk if call not in delivered] for chunk in chunks]
-                found[path.parent.name] = Submission(open_chunks, parameters)
-        return found
+                undelivered = [[call for call in chunk if call not in delivered] for chunk in chunks]
+                yield path.parent.name, undelivered, parameters
 
     @contextmanager
     def new_submission(self, chunks: Sequence[Sequence[str]], parameters: dict[str, Any]) -> Iterator[str]:
@@ -82,8 +68,7 @@ class SlurmFolder:
 
         An error removes the submission again, and the folder if this made it.
         """
-        nanoseconds = time.time_ns()
-        name = f"ib-bench-{time.strftime('%Y%m%d-%H%M%S', time.localtime(nanoseconds // 10**9))}-{nanoseconds % 10**9:09}"
+        name = f"ib-bench-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**9:09}"
         folder = self.path / name
         made = [parent for parent in folder.parents if not parent.exists()]
         try:
@@ -105,20 +90,17 @@ class SlurmFolder:
 
     def tidy_up(self, busy: Container[str]) -> None:
         """Remove submissions of which all outcomes have been received, except those named as busy."""
-        for name, submission in self.submissions().items():
-            if name not in busy and not any(submission.chunks):
+        for name, chunks, _ in self.submissions():
+            if name not in busy and not any(chunks):
                 shutil.rmtree(self.path / name, ignore_errors=True)
 
     def last_log_line(self, task: Task) -> str | None:
         """The last line in the log of an array task that says something."""
         name, number = task
-        logs = [  # JOB_0_log.err, and in an array JOB_NUMBER_0_log.err
-            path
-            for path in sorted((self.path / name).glob("*_0_log.err"))
-            if path.name.split("_")[1:-2] in ([], [str(number)])
-        ]
-        lines = logs[-1].read_text(errors="replace").split("\n") if logs else []
-        lines = [line.strip() for line in lines if line.strip() and "Exited with exit code" not in line]
+        logs = (self.path / name).glob("*_0_log.err")  # JOB_0_log.err, or in an array JOB_NUMBER_0_log.err
+        own = [log for log in sorted(logs) if log.name.split("_")[1:-2] in ([], [str(number)])]
+        lines = [line.strip() for log in own for line in log.read_text(errors="replace").splitlines()]
+        lines = [line for line in lines if line and "Exited with exit code" not in line]
         return lines[-1] if lines else None
 
     @contextmanager

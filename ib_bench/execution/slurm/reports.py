@@ -6,12 +6,11 @@
 All nodes see the folder, usually over NFS. SQLite is safe enough there as it is used here:
 
 - Each file has one writer. An attempt that was taken for dead and still runs cannot damage the file of the next one.
-- The files keep SQLite's default rollback journal. WAL needs memory that all its processes share, which machines do
-  not have in common.
-- Readers open a file read-only and retry later on any error: it may be locked, incomplete, or in the middle of a commit.
-  So no reader ever writes to a file whose writer may be alive.
-- A writer that is killed during a commit leaves a journal that SQLite has to roll back before anybody can read the
-  file. Only readers that know that the task has ended may do so; they open the file for writing.
+- The files keep SQLite's default rollback journal (DELETE). WAL needs memory that all processes share.
+- Readers open a file read-only and try again later after any error: it may be locked, incomplete, or in the middle of
+  a commit. So no reader writes to a file whose writer may be alive.
+- A writer that is killed during a commit leaves a journal, which SQLite has to roll back before the file can be read.
+  Only a reader that knows that the task has ended opens the file for writing and thereby does so.
 
 The file system needs working POSIX locks, as NFS has. Without them SQLite raises in the array task, and the driver
 gives its calls up with that error.
@@ -23,7 +22,7 @@ import pickle
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ Task = tuple[str, int]
 
 
 class Attempt:
-    """Writes the file of one attempt. Every row is on disk when its method returns.
+    """Writes the file of one attempt at an array task. Every row is on disk when its method returns.
 
     Args:
         folder: of all submissions.
@@ -52,43 +51,34 @@ class Attempt:
         name, number = task
         earlier = list((folder / name).glob(f"{number}.*.sqlite"))
         self._path = folder / name / f"{number}.{len(earlier):03}.sqlite"
-        self._transient: Any = None
-        self._transient_at_s = -_TRANSIENT_EVERY_S
-        with self._database() as database:
-            database.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY AUTOINCREMENT, call TEXT, kind TEXT, value BLOB)")
-
-    def begin(self, call: str) -> None:
-        """Report that a call begins."""
-        self._insert(call, "begin", None)
+        self._held: Any = None
+        self._hold_until_s = 0.0
+        with closing(sqlite3.connect(self._path)) as database:
+            database.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY AUTOINCREMENT, call TEXT, kind TEXT, value)")
 
     def emit(self, call: str, event: Any) -> None:
         """Report an event. Of the transient events only the newest is kept, and written at most once a second."""
         if not isinstance(event, Passing):
-            self._insert(call, "event", event)
-            return
-        self._transient = event
-        if time.monotonic() - self._transient_at_s >= _TRANSIENT_EVERY_S:
-            self._insert_transient(call)
+            self.write(call, "event", event)
+        elif time.monotonic() >= self._hold_until_s:
+            self.write(call, "transient", event)
+        else:
+            self._held = event
 
     def end(self, call: str, outcome: Outcome[Any]) -> None:
         """Report how a call ended."""
-        self._insert_transient(call)
-        self._insert(call, "outcome", outcome)
+        if self._held is not None:
+            self.write(call, "transient", self._held)
+        self.write(call, "outcome", outcome)
 
-    def _insert_transient(self, call: str) -> None:
-        if self._transient is not None:
-            self._insert(call, "transient", self._transient)
-            self._transient, self._transient_at_s = None, time.monotonic()
-
-    def _insert(self, call: str, kind: str, value: Any) -> None:
+    def write(self, call: str, kind: str, value: Any = None) -> None:
+        """Add a row whose kind is "begin", "event", "transient" or "outcome"."""
         row = (call, kind, pickle.dumps(value))
-        with self._database() as database, database:
+        with closing(sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT_S)) as database, database:
             if kind == "transient":
-                database.execute("DELETE FROM rows WHERE call = ? AND kind = 'transient'", (call,))
+                database.execute("DELETE FROM rows WHERE call = ? AND kind = ?", (call, kind))
+                self._held, self._hold_until_s = None, time.monotonic() + _TRANSIENT_EVERY_S
             database.execute("INSERT INTO rows (call, kind, value) VALUES (?, ?, ?)", row)
-
-    def _database(self) -> closing[sqlite3.Connection]:
-        return closing(sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT_S))
 
 
 class Reader:
@@ -120,11 +110,14 @@ class Reader:
         for name in sorted({name for name, _ in wanted}):
             for path in sorted((self._folder / name).glob("*.sqlite")):
                 task = (name, int(path.name.split(".")[0]))
-                if task not in wanted:
-                    continue
-                for call, kind, value in self._new_rows(path, running is None or task in running):
+                rows = self._new_rows(path, running is None or task in running) if task in wanted else []
+                for _, call, kind, value in rows:
                     self.begun[task].add(call)
                     if call in self.outcomes or task not in self._tasks.get(call, ()):
+                        continue
+                    try:
+                        value = pickle.loads(value)
+                    except (pickle.UnpicklingError, AttributeError, ImportError):  # of another version of the classes
                         continue
                     if kind == "outcome":
                         self.outcomes[call] = value
@@ -132,22 +125,17 @@ class Reader:
                         events.append((call, value))
         return events
 
-    def _new_rows(self, path: Path, has_writer: bool) -> Iterator[tuple[str, str, Any]]:
-        """Calls, kinds and values that have been added to a file, as far as it can be read."""
+    def _new_rows(self, path: Path, has_writer: bool) -> list[Any]:
+        """Rows that were added to a file since the last look, as far as it can be read."""
         seen, newest = self._seen.get(path, (None, 0))
         try:
             stat = path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
-            if has_writer and stamp == seen:  # a clock's tick may hide a change, so a last look always reads
-                return
+            if has_writer and stamp == seen:  # two changes may have the same stamp, so the last look always reads
+                return []
             with closing(sqlite3.connect(f"{path.as_uri()}?mode={'ro' if has_writer else 'rw'}", uri=True)) as database:
-                command = "SELECT id, call, kind, value FROM rows WHERE id > ? ORDER BY id"
-                rows = database.execute(command, (newest,)).fetchall()
+                rows = database.execute("SELECT * FROM rows WHERE id > ? ORDER BY id", (newest,)).fetchall()
         except (sqlite3.Error, OSError):
-            return
+            return []
         self._seen[path] = stamp, rows[-1][0] if rows else newest
-        for _, call, kind, value in rows:
-            try:
-                yield call, kind, pickle.loads(value)
-            except (pickle.UnpicklingError, AttributeError, ImportError):  # of another version of the classes
-                continue
+        return rows

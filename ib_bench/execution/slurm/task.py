@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic
@@ -11,10 +12,11 @@ from ib_bench.execution.picklable import picklable
 from ib_bench.execution.slurm.reports import Attempt, Reader, Task
 
 
+@dataclass
 class ArrayTask(Generic[Item, Result]):
     """Some calls. A task that is run again continues from what earlier attempts have reported.
 
-    Args:
+    Attributes:
         work: the function.
         items: its arguments, by the ids of the calls.
         resume: see :class:`~ib_bench.execution.executor.Executor`.
@@ -22,27 +24,21 @@ class ArrayTask(Generic[Item, Result]):
         tasks: for each call, the array tasks that have made it before, and last this one.
     """
 
-    def __init__(
-        self,
-        work: Work[Item, Result],
-        items: dict[str, Item],
-        resume: Resume[Item] | None,
-        folder: Path,
-        tasks: dict[str, list[Task]],
-    ) -> None:
-        self._work, self._items, self._resume = work, items, resume
-        self._folder, self._tasks = folder, tasks
-        self._cut_short = False
+    work: Work[Item, Result]
+    items: dict[str, Item]
+    resume: Resume[Item] | None
+    folder: Path
+    tasks: dict[str, list[Task]]
+    _cut_short: bool = field(default=False, init=False)
 
     def __call__(self) -> None:
         """Make the calls that have not ended."""
         self._cut_short = False
-        items = dict(self._items)
-        reader = Reader(self._folder, self._tasks)
+        items, reader = dict(self.items), Reader(self.folder, self.tasks)
         for call, event in reader.news(running=()):
-            if self._resume is not None and not isinstance(event, Passing):
-                items[call] = self._resume(items[call], event)
-        attempt = Attempt(self._folder, next(iter(self._tasks.values()))[-1])
+            if self.resume is not None and not isinstance(event, Passing):
+                items[call] = self.resume(items[call], event)
+        attempt = Attempt(self.folder, next(iter(self.tasks.values()))[-1])
         for call, item in items.items():
             if call not in reader.outcomes:
                 self._make(call, item, attempt)
@@ -55,9 +51,9 @@ class ArrayTask(Generic[Item, Result]):
         return DelayedSubmission(self)
 
     def _make(self, call: str, item: Item, attempt: Attempt) -> None:
-        attempt.begin(call)
+        attempt.write(call, "begin")
         try:
-            attempt.end(call, Outcome(result=self._work(item, partial(attempt.emit, call))))
+            attempt.end(call, Outcome(result=self.work(item, partial(attempt.emit, call))))
         except Exception as error:
             if self._cut_short:  # submitit could not queue the task again, which is no failure of the call
                 raise
