@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from ib_bench.studies.search import SearchListener, search_config, trial_config
 
 from ib_bench.errors import InvalidOptionError
-from ib_bench.results.records import Evaluation, Experiment, SearchRecord, TrialConfig, TrialRecord
+from ib_bench.quantities.search.record import Evaluation, SearchRecord, SearchSettings
+from ib_bench.quantities.search.search import Search, finished_search
+from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
-from ib_bench.studies.search import Search, SearchListener, SearchSettings, finished_search, search_config, trial_config
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 
 Rule = Callable[[TrialConfig], bool]
 
@@ -46,7 +49,7 @@ def test_finds_the_size_and_keeps_the_bracket(experiment: Experiment, store: Sto
     assert record.min_train_size == 37
     assert record.bracket == (36, 37)
     assert record.status == "finished"
-    assert store.search(record.key) == record
+    assert store.get(SearchRecord, record.key) == record
     assert record.evaluations[0].size == 1000
     assert record.wall_time_s == 2.0 * record.num_trials
 
@@ -61,8 +64,8 @@ def test_what_is_damaged_is_measured_again(experiment: Experiment, store: Store)
         again = Search(experiment, settings(), 10**9, store, trials).run()
     assert [config.key for config in trials.asked] == [damaged]
     assert again.evaluations == record.evaluations
-    assert store.search(record.key) == again
-    assert store.trial(damaged) is not None
+    assert store.get(SearchRecord, record.key) == again
+    assert store.get(TrialRecord, damaged) is not None
 
 
 def test_the_pool_caps_the_size_and_failure_there_is_censored(experiment: Experiment, store: Store) -> None:
@@ -129,7 +132,7 @@ def test_an_interrupted_search_goes_on_where_it_was(experiment: Experiment, stor
     crashing, resumed, undisturbed = (cls(needs(37)) for cls in (Crash, FakeTrials, FakeTrials))
     with pytest.raises(KeyboardInterrupt):
         Search(experiment, settings(), 1000, store, crashing).run()
-    unfinished = store.searches()[0]
+    unfinished = list(store.all(SearchRecord))[0]
     assert unfinished.verdict == "unfinished"
     record = Search(experiment, settings(), 1000, store, resumed).run()
     with Store(":memory:") as fresh:
@@ -151,7 +154,7 @@ def test_a_failure_is_told_and_recorded_and_the_next_run_tries_again(experiment:
     with pytest.raises(RuntimeError, match="out of memory"):
         Search(experiment, settings(), 1000, store, broken, [Listener()]).run()
     assert told == [("failed", "out of memory")]
-    assert [record.verdict for record in store.searches()] == ["failed"]
+    assert [record.verdict for record in list(store.all(SearchRecord))] == ["failed"]
     assert Search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run().min_train_size == 37
 
 
@@ -253,6 +256,6 @@ class TestOptions:
         assert record.bracket == expected.bracket
         assert [len(configs) for configs in asked] == [6] * len(record.evaluations)
         assert {len(evaluation.trials) for evaluation in record.evaluations} == {2, 6}  # successes alone, or all
-        store.put_search(replace(record, status="running"))
+        store.add(replace(record, status="running"))
         again = Search(experiment, stacked, 1000, store, pytest.fail, run_grid=pytest.fail).run()
         assert again.bracket == record.bracket
