@@ -65,9 +65,7 @@ def search(point: Point, min_train_size: int | None, max_size: int = 4096) -> Se
 def trial(point: Point, size: int) -> TrialRecord:
     config = point.settings.trial_config(point.experiment, size, point.settings.learning_rates[0], 10)
     curve: list[tuple[int, float | None]] = [(50, 1.0), (100, 0.1), (150, None)]
-    return TrialRecord(
-        config.key, config, "failed", 150, 0.1, 100, 50, curve, {}, "1", 1.0, 1.0, {}, {}, "2026-01-01"
-    )
+    return TrialRecord(config.key, config, "failed", 150, 0.1, 100, 50, curve, {}, "1", 1.0, 1.0, {}, {}, "2026-01-01")
 
 
 def extrapolation(point: Point, accuracy_at_2x: float) -> ExtrapolationRecord:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from ib_bench.results.records import arguments_text
+
+Format = Literal["table", "csv", "json"]
+OutputFormat = Literal["table", "json"]
 
 DOT = " \N{MIDDLE DOT} "
 

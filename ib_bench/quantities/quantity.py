@@ -1,9 +1,9 @@
 """What a quantity brings with it, so that everything else can iterate over quantities without knowing any of them.
 
 A quantity is a folder of this package, or a module or package elsewhere that an entry point of the group
-``ib_bench.quantities`` names. Its ``__init__`` assigns an instance of a :class:`Quantity` to ``QUANTITY``. It is imported
-by commands that only list, so it imports neither torch nor Altair at its top: jobs, tables and figures are imported in
-the methods that return them.
+``ib_bench.quantities`` names. Its ``__init__`` assigns an instance of a :class:`Quantity` to ``QUANTITY``. Commands that
+only list import it too, so it imports neither torch nor Altair at its top: jobs, tables and figures are imported in the
+methods that return them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Request:
         experiment: what is trained on what.
         settings: for each section of the config that a quantity has, an instance of its settings.
         pool_size: number of training sequences that exist; 0 if none can be held out to judge them by.
-        num_states: number of the task's states, or of classes for data of one's own.
+        num_states: number of the task's states, or of classes for data of one's own; None if none can be held out.
         placement: arguments of the Trainer that say where trials run.
         weights: folder for the best weights at the largest size, or None to keep none.
     """
@@ -68,7 +68,7 @@ class Request:
     experiment: Experiment
     settings: Mapping[str, Any]
     pool_size: int
-    num_states: int
+    num_states: int | None
     placement: dict[str, Any] = field(default_factory=dict)
     weights: Path | None = None
 
@@ -86,6 +86,7 @@ class Quantity(ABC, Generic[R]):
         record: what it stores; None if it is derived from the records of other quantities.
         sections: the settings that it adds to a config, by the name of their section.
         stage: jobs of a lower stage run first, as those of a higher one use what they leave.
+        has_many_jobs: whether one request leads to several jobs, which its command runs side by side.
     """
 
     name: ClassVar[str]
@@ -97,6 +98,7 @@ class Quantity(ABC, Generic[R]):
     record: ClassVar[type[Record] | None] = None
     sections: ClassVar[Mapping[str, type]] = {}
     stage: ClassVar[int] = 0
+    has_many_jobs: ClassVar[bool] = False
 
     def accepts(self, data_arguments: Json) -> bool:
         """Whether a cell of a suite makes sense for it.
@@ -121,6 +123,10 @@ class Quantity(ABC, Generic[R]):
     @abstractmethod
     def results(self, records: Records) -> list[R]:
         """Every finished result that records hold."""
+
+    def run_id(self, result: R) -> str:
+        """Of the result's W&B run: one result has one id, however often and wherever it is logged."""
+        return result.key
 
     @abstractmethod
     def logged(self, result: R, records: Records) -> LoggedRun:

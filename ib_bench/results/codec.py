@@ -11,7 +11,6 @@ the standard library takes to decode without checking.
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -108,6 +107,10 @@ def _is_key_of_config(record: Record) -> bool:
     return any(record.config.key_under(protocol) == record.key for protocol in range(PROTOCOL_VERSION, 0, -1))
 
 
-@cache
+_DECODERS: dict[type[Record], msgspec.json.Decoder[Any]] = {}
+
+
 def _decoder(kind: type[Record]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
+    if kind not in _DECODERS:
+        _DECODERS[kind] = msgspec.json.Decoder(kind)
+    return _DECODERS[kind]

@@ -27,7 +27,7 @@ from ib_bench.results.records import Record
 Fault = Literal["damaged", "newer", "unreadable"]
 """Why a row yields no record: its checksum does not fit, its shape is newer than this version, or its content is wrong."""
 
-_FAULT_TEXTS: dict[Fault, str] = {
+FAULT_TEXTS: dict[Fault, str] = {
     "damaged": "damaged",
     "newer": "of a newer version of ib-bench",
     "unreadable": "unreadable",
@@ -87,7 +87,7 @@ class Store(RecordStore):
             return None
         entry = _entry(kind, *row)
         if entry.fault is not None:
-            text = f"the record {key} among the {kind.table} of store {str(self.path)!r} is {_FAULT_TEXTS[entry.fault]}"
+            text = f"the record {key} among the {kind.table} of store {str(self.path)!r} is {FAULT_TEXTS[entry.fault]}"
             warnings.warn(f"{text} and counts as missing", stacklevel=1)  # one place, so that Python shows each once
         return entry.record
 
@@ -188,7 +188,7 @@ class Store(RecordStore):
                 yield entry.record
         for fault, count in faults.items():
             warnings.warn(
-                f"{count:,} {kind.table} of store {str(self.path)!r} are {_FAULT_TEXTS[fault]} and left out; "
+                f"{count:,} {kind.table} of store {str(self.path)!r} are {FAULT_TEXTS[fault]} and left out; "
                 f"`ib-bench store check --store {shlex.quote(str(self.path))}` lists them",
                 stacklevel=1,
             )

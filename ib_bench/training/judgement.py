@@ -31,7 +31,7 @@ def is_hopeless(curve: Sequence[tuple[int, float]]) -> bool:
     """Whether the second half of the steps brought no loss that is 5 % below the best of the first half.
 
     Some trainings succeed after long standstill, so this costs successes: how many is measured on recorded curves
-    (``ib-bench bench futility``).
+    (``make bench NAMES=futility``).
 
     Args:
         curve: pairs of optimizer steps and validation loss, up to the newest.

@@ -174,6 +174,10 @@ CASES = {
         ["search", *MODEL, *DATA, "--trainer.max_step", "5"],
         ["--trainer.max_step", "'--trainer.max_steps'"],
     ),
+    "nothing to test on": (
+        ["test", *MODEL, *DATA],
+        ["num_train_sequences must be below 620 to leave sequences for a test set", "got 620"],
+    ),
     "checkpoint": (["test", *MODEL, *DATA, "--ckpt_path", "no.ckpt"], ["ckpt_path must be", "got 'no.ckpt'"]),
     "not a regime": (
         ["search", *MODEL, *DATA, "--data.supervision", "os.path.join"],

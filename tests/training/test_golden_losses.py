@@ -48,6 +48,7 @@ def losses(trial: str) -> list[float | None]:
 
 
 @pytest.mark.system
+@pytest.mark.processor
 @pytest.mark.parametrize("trial", TRIALS)
 def test_golden_losses(trial: str) -> None:
     golden = json.loads(GOLDEN.read_text())

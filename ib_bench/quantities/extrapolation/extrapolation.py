@@ -33,7 +33,7 @@ AnyTrained = TypeVar("AnyTrained", bound=Trained)
 def extrapolate(
     config: ExtrapolationConfig,
     pool_size: int,
-    num_states: int,
+    num_states: int | None,
     store: RecordStore,
     train: Callable[[TrialConfig], AnyTrained],
     evaluate: Callable[[AnyTrained], list[LengthAccuracy]],

@@ -44,7 +44,7 @@ class SearchJob(Job[SearchRecord]):
     experiment: Experiment
     settings: SearchSettings
     pool_size: int
-    num_states: int
+    num_states: int | None
     placement: dict[str, Any] = field(default_factory=dict)
     weights: Path | None = None
 

@@ -37,7 +37,7 @@ class SearchSettings:
             validation costs at most a tenth of the training.
         num_threads: CPU threads of each training run, at least 1.
         vectorize: train the grid of a size as one stacked model; ``auto`` does on GPUs.
-        compile: compile training steps (``torch.compile``); ``auto`` does where the time saved exceeds the compile time.
+        compile: compile training steps (``torch.compile``); ``auto`` does where that saves time.
         futility: end a trial after this share of its budget, in (0, 1), if the second half of its steps so far brought
             no progress; null never does. This can change a verdict: results made with it say how often.
         spread: configurations of a size that are trained at once, in worker processes of this machine, at least 1. It

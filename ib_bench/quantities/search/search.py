@@ -45,7 +45,7 @@ class Search:
         experiment: Experiment,
         settings: SearchSettings,
         pool_size: int,
-        num_states: int,
+        num_states: int | None,
         store: RecordStore,
         run_trial: TrialFunction,
         progress: ProgressReporter,

@@ -37,6 +37,7 @@ class SharingQuantity(Quantity[Sharing]):
     summary: ClassVar[str] = "measure the sharing factor kappa: N* at each length alone against all lengths together"
     note: ClassVar[str] = KAPPA_NOTE
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
+    has_many_jobs: ClassVar[bool] = True
     sections: ClassVar[dict[str, type]] = {"search": SearchSettings}
 
     def accepts(self, data_arguments: Json) -> bool:
@@ -58,6 +59,10 @@ class SharingQuantity(Quantity[Sharing]):
         """See :class:`Quantity`."""
         return sharings(records.of(SearchRecord))
 
+    def run_id(self, result: Sharing) -> str:
+        """See :class:`Quantity`: another one than that of the search over all lengths."""
+        return hashlib.sha256(f"sharing/{result.key}".encode()).hexdigest()[:32]
+
     def logged(self, result: Sharing, records: Records) -> LoggedRun:
         """See :class:`Quantity`: a step for each length alone, kappa in the summary."""
         steps = []
@@ -71,7 +76,7 @@ class SharingQuantity(Quantity[Sharing]):
                 step["sharing/min_train_size"] = part.min_train_size
             steps.append(step)
         return LoggedRun(
-            run_id=hashlib.sha256(f"sharing/{result.key}".encode()).hexdigest()[:32],
+            run_id=self.run_id(result),
             name=f"kappa {experiment_text(result.labels)}",
             config=run_config(result.labels, result.config),
             step_metric="length",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ib_bench.benchmarks.figure import Figure, OnRound, one_thread, timed_in_turns
+from benchmarks.measurement import Measurement, OnRound, one_thread, timed_in_turns
 from ib_bench.models.dense_ssm import DenseSSM
 from ib_bench.models.metrics import cross_entropy
 
@@ -28,7 +28,7 @@ class TextbookDenseSSM(DenseSSM):
         return logits
 
 
-def dense_ssm(num_rounds: int, on_round: OnRound) -> list[Figure]:
+def dense_ssm(num_rounds: int, on_round: OnRound) -> list[Measurement]:
     """Time an optimizer step of both, on one CPU thread, for several alphabets.
 
     Args:
@@ -39,7 +39,7 @@ def dense_ssm(num_rounds: int, on_round: OnRound) -> list[Figure]:
         return [_measure(alphabet, num_rounds, on_round) for alphabet in (2, 10, 100)]
 
 
-def _measure(alphabet: int, num_rounds: int, on_round: OnRound) -> Figure:
+def _measure(alphabet: int, num_rounds: int, on_round: OnRound) -> Measurement:
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(alphabet, (_BATCH_SIZE, _LENGTH), generator=generator)
     ours, textbook = (cls(alphabet, alphabet, hidden_size=_HIDDEN_SIZE) for cls in (DenseSSM, TextbookDenseSSM))
@@ -58,4 +58,5 @@ def _measure(alphabet: int, num_rounds: int, on_round: OnRound) -> Figure:
     note = f"{1000 * textbook_s:.0f} against {1000 * own_s:.0f} ms, losses differ by {difference:.0e}"
     target = _TARGET if alphabet == _TARGET_ALPHABET else None
     what = f"alphabet {alphabet}, width {_HIDDEN_SIZE}: textbook form against ours"
-    return Figure("dense_ssm", what, textbook_s / own_s, "x", target, at_least=True, note=note, same=difference < 1e-5)
+    same = difference < 1e-5
+    return Measurement("dense_ssm", what, textbook_s / own_s, "x", target, at_least=True, note=note, same=same)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 
-from ib_bench.benchmarks.figure import Figure, OnRound, one_thread
-from ib_bench.benchmarks.training_step import naive_loader, naive_trainer, unseen
+from benchmarks.measurement import Measurement, OnRound, one_thread
+from benchmarks.training_step import naive_loader, naive_trainer, unseen
 from ib_bench.results.records import Experiment
 from ib_bench.runner.job import run_job
 from ib_bench.runner.search_job import SearchJob
@@ -39,7 +39,7 @@ _SETTINGS = SearchSettings(
 )
 
 
-def searches(max_steps: int, on_round: OnRound) -> list[Figure]:
+def searches(max_steps: int, on_round: OnRound) -> list[Measurement]:
     """Search both ways, once each.
 
     Args:
@@ -50,7 +50,7 @@ def searches(max_steps: int, on_round: OnRound) -> list[Figure]:
         return [_measure(model, replace(_SETTINGS, max_steps=max_steps), on_round) for model in _MODELS]
 
 
-def _measure(model: str, settings: SearchSettings, on_round: OnRound) -> Figure:
+def _measure(model: str, settings: SearchSettings, on_round: OnRound) -> Measurement:
     experiment = Experiment(
         model={"class_path": f"ib_bench.models.{model}", "init_args": _MODELS[model]},
         data={"class_path": "ib_bench.data.ModularAddition", "init_args": _DATA},
@@ -68,7 +68,7 @@ def _measure(model: str, settings: SearchSettings, on_round: OnRound) -> Figure:
     same = "same verdict" if verdict == record.bracket else f"verdicts differ: {verdict} and {record.bracket}"
     note = f"{naive:.0f} against {ours:.0f} s, {same}"
     what = f"{model}, aligned chain of thought: naive search against ours"
-    return Figure(
+    return Measurement(
         "search", what, naive / ours, "x", target=8.0, at_least=True, note=note, same=verdict == record.bracket
     )
 

@@ -1,4 +1,4 @@
-"""What compiling steps and stacking grids bring: :mod:`ib_bench.training.acceleration` picks by these figures."""
+"""What compiling steps and stacking grids bring: :mod:`ib_bench.training.acceleration` picks by these measurements."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.measurement import Measurement, OnRound, one_thread, timed_in_turns
+from benchmarks.training_step import unseen
 from ib_bench import models
-from ib_bench.benchmarks.figure import Figure, OnRound, one_thread, timed_in_turns
-from ib_bench.benchmarks.training_step import unseen
 from ib_bench.data import ModularAddition
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.records import Experiment, TrialConfig
@@ -43,7 +43,7 @@ class _Steps:
             self.optimizer.step()
 
 
-def compiled_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[Figure]:
+def compiled_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[Measurement]:
     """Time optimizer steps, compiled and not, on one CPU thread: length 20, batch 64.
 
     Args:
@@ -61,7 +61,7 @@ def compiled_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[F
 
 def _measure_compiled(
     name: str, data: ModularAddition, batches: list[Batch], num_rounds: int, on_round: OnRound
-) -> Figure:
+) -> Measurement:
     plain, compiled = (_steps(name, _SIZES[name], data) for _ in range(2))
     compiled.model.compile_steps(data.batch_size)
     on_round(f"compiling {name}")
@@ -76,7 +76,7 @@ def _measure_compiled(
     note = f"{plain_ms:.2f} against {compiled_ms:.2f} ms; compiled in {compile_s:.0f} s, {repaid}"
     target = 1.3 if name == "Transformer" else None
     what = f"{name}, width 64: step against compiled step"
-    return Figure("compile", what, plain_s / compiled_s, "x", target, at_least=True, note=note)
+    return Measurement("compile", what, plain_s / compiled_s, "x", target, at_least=True, note=note)
 
 
 def _steps(name: str, sizes: dict[str, int], data: ModularAddition) -> _Steps:
@@ -86,7 +86,7 @@ def _steps(name: str, sizes: dict[str, int], data: ModularAddition) -> _Steps:
 
 def stacked_grids(
     num_steps: int, num_rounds: int, on_round: OnRound, names: Sequence[str] = tuple(_SIZES)
-) -> list[Figure]:
+) -> list[Measurement]:
     """Operators and time of a grid of 15, stacked and one by one, per configuration and step, on one CPU thread.
 
     Args:
@@ -95,7 +95,7 @@ def stacked_grids(
         on_round: is told the model before each round.
         names: of the architectures.
     """
-    figures = []
+    measurements = []
     for name in names:
         sizes = _SIZES[name]
 
@@ -116,11 +116,11 @@ def stacked_grids(
         note = f"{per_config[1]:,.0f} against {per_config[0]:,.0f} per configuration and step"
         what = f"{name}, width 64, grid of {len(_GRID)}: operators one by one against stacked"
         ratio, target = per_config[1] / per_config[0], _TARGETS.get(name)
-        figures.append(Figure("vectorize", what, ratio, "x", target, at_least=True, note=note))
+        measurements.append(Measurement("vectorize", what, ratio, "x", target, at_least=True, note=note))
         note = f"{one_ms:.2f} against {stack_ms:.2f} ms per configuration and step"
         what = f"{name}, width 64, grid of {len(_GRID)}: time one by one against stacked"
-        figures.append(Figure("vectorize", what, one_ms / stack_ms, "x", note=note))
-    return figures
+        measurements.append(Measurement("vectorize", what, one_ms / stack_ms, "x", note=note))
+    return measurements
 
 
 def _grid(name: str, sizes: dict[str, int], num_steps: int) -> list[TrialConfig]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ib_bench.benchmarks.acceleration import stacked_grids
-from ib_bench.benchmarks.dense_ssm import TextbookDenseSSM, dense_ssm
-from ib_bench.benchmarks.figure import Figure
-from ib_bench.benchmarks.naive_search import searches
-from ib_bench.benchmarks.reference import futility
-from ib_bench.benchmarks.training_step import training_steps
+from benchmarks.acceleration import stacked_grids
+from benchmarks.dense_ssm import TextbookDenseSSM, dense_ssm
+from benchmarks.measurement import Measurement
+from benchmarks.naive_search import searches
+from benchmarks.reference import futility
+from benchmarks.training_step import training_steps
 from ib_bench.models import DenseSSM
 
 
@@ -19,9 +19,9 @@ def quiet(what: str) -> None:
 
 
 def test_targets_are_limits_from_above_or_below() -> None:
-    assert Figure("a", "b", 1.0, "x").reached is None
-    assert Figure("a", "b", 1.0, "x", target=1.05).reached
-    assert not Figure("a", "b", 7.0, "x", target=8.0, at_least=True).reached
+    assert Measurement("a", "b", 1.0, "x").reached is None
+    assert Measurement("a", "b", 1.0, "x", target=1.05).reached
+    assert not Measurement("a", "b", 7.0, "x", target=8.0, at_least=True).reached
 
 
 def test_the_textbook_form_has_the_same_logits() -> None:
@@ -40,10 +40,10 @@ def test_a_stacked_grid_dispatches_eight_times_fewer_operators() -> None:
 @pytest.mark.system
 def test_every_benchmark_gives_figures() -> None:
     steps = training_steps(num_steps=2, num_rounds=1, on_round=quiet)
-    assert len(steps) == 24 and all(figure.value > 0 for figure in steps)
+    assert len(steps) == 24 and all(measurement.value > 0 for measurement in steps)
     assert len(dense_ssm(1, quiet)) == 3
-    assert all(figure.value > 0 for figure in searches(2, quiet))
+    assert all(measurement.value > 0 for measurement in searches(2, quiet))
 
 
 def test_what_the_reference_results_say_of_the_futility_rule() -> None:
-    assert [figure.unit for figure in futility()] == ["%"] * 6
+    assert [measurement.unit for measurement in futility()] == ["%"] * 6

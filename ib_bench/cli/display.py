@@ -1,4 +1,4 @@
-"""Live progress of searches and extrapolations, on a terminal only."""
+"""Live progress of jobs, on a terminal only."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, Time
 from rich.progress import Progress as Bars
 from rich.table import Column
 
-from ib_bench.cli.watching import Watcher
-from ib_bench.runner.job import Job
-from ib_bench.runner.progress import Progress
+from ib_bench.quantities.job import Job
+from ib_bench.quantities.progress import Progress
+from ib_bench.runner.watching import Watcher
 
 
 class Display(Watcher):
-    """One bar for everything, in evaluations of sizes at most, and one line for each running search."""
+    """One bar for everything, in evaluations of sizes at most, and one line for each running job."""
 
     def __init__(self, jobs: Sequence[Job[Any]], num_stored: int, what: str) -> None:
         console = Console(stderr=True)
@@ -53,7 +53,7 @@ class Display(Watcher):
         self._waiting.pop(index, None)
         self._bars.update(self._all, completed=self._num_evaluations(), state=self._counts())
         if index not in self._lines:
-            self._lines[index] = self._bars.add_task(job.label, total=job.settings.max_steps, state="")
+            self._lines[index] = self._bars.add_task(job.label, total=job.max_steps, state="")
         if newest.ended:
             if not self._bars.disable:
                 told = f"[bold]{newest.verdict}[/bold]" if newest.error is None else "[bold red]failed[/bold red]"
@@ -88,5 +88,5 @@ def _state(job: Job[Any], newest: Progress) -> str:
     size = "" if newest.size is None else f"N={newest.size:,} "
     loss = "" if newest.val_loss is None else f" loss {newest.val_loss:.1e}"
     evaluation = f"size {newest.num_evaluations + 1}/{job.max_evaluations}"
-    trial = f"trial {newest.num_trials}/{len(job.settings.grid())}"
-    return f"{size}{evaluation} {trial} step {newest.num_steps:,}/{job.settings.max_steps:,}{loss}"
+    trial = f"trial {newest.num_trials}/{job.num_configurations}"
+    return f"{size}{evaluation} {trial} step {newest.num_steps:,}/{job.max_steps:,}{loss}"

@@ -8,8 +8,8 @@ from functools import partial
 from itertools import islice, product
 from pathlib import Path
 
-from ib_bench.benchmarks.commands import run_command
-from ib_bench.benchmarks.figure import Figure, OnRound, timed_in_turns
+from benchmarks.commands import run_command
+from benchmarks.measurement import Measurement, OnRound, timed_in_turns
 from ib_bench.results.record_store import Record
 from ib_bench.results.records import Evaluation, Experiment, SearchRecord, TrialRecord
 from ib_bench.results.store import Store
@@ -24,7 +24,7 @@ _ROUNDS = {"results": 5, "report": 1}
 TRIALS_PER_SEARCH = len(_SIZES) * len(_SETTINGS.grid())
 
 
-def large_store(on_round: OnRound, num_searches: int = 10_000) -> list[Figure]:
+def large_store(on_round: OnRound, num_searches: int = 10_000) -> list[Measurement]:
     """Time both commands on a store of searches with 20 trials each.
 
     Args:
@@ -37,12 +37,12 @@ def large_store(on_round: OnRound, num_searches: int = 10_000) -> list[Figure]:
         write_made_up_store(folder / "store.sqlite", num_searches)
         commands = {"results": ["--store", "store.sqlite"], "report": ["--store", "store.sqlite", "--out", "report"]}
         what = f"{num_searches:,} searches, {num_searches * TRIALS_PER_SEARCH:,} trials"
-        figures = []
+        measurements = []
         for verb, arguments in commands.items():
             run = partial(run_command, folder, verb, *arguments)
             (seconds,) = timed_in_turns([run], _ROUNDS[verb], partial(on_round, f"{verb}, {what}"))
-            figures.append(Figure("store", f"{verb}, {what}", seconds, "s", _TARGETS_S[verb]))
-        return figures
+            measurements.append(Measurement("store", f"{verb}, {what}", seconds, "s", _TARGETS_S[verb]))
+        return measurements
 
 
 def write_made_up_store(path: Path, num_searches: int) -> None:

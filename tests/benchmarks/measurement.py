@@ -1,4 +1,4 @@
-"""What a benchmark measures: figures with their targets, the same for all of them."""
+"""What a benchmark measures: numbers with their targets, the same for all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OnRound = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measurement:
     """A measured number.
 
     Attributes:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from ib_bench.benchmarks.figure import Figure
+from benchmarks.measurement import Measurement
 from ib_bench.results.reference import reference_records
 from ib_bench.studies.futility import back_test
 
 _SHARES = (0.25, 0.5, 0.75)
 
 
-def futility() -> list[Figure]:
+def futility() -> list[Measurement]:
     """The futility rule, held against the reference results' curves."""
-    figures = []
+    measurements = []
     for share in _SHARES:
         cost = back_test(reference_records(), share)
         what = f"futility {share:g}: successes ended early"
         note = f"{cost.num_lost} of {cost.num_successes}; {cost.num_changed} of {cost.num_searches} verdicts changed"
-        figures.append(Figure("futility", what, 100 * cost.num_lost / max(cost.num_successes, 1), "%", note=note))
-        figures.append(Figure("futility", f"futility {share:g}: steps saved", 100 * cost.share_saved, "%"))
-    return figures
+        lost = 100 * cost.num_lost / max(cost.num_successes, 1)
+        measurements.append(Measurement("futility", what, lost, "%", note=note))
+        measurements.append(Measurement("futility", f"futility {share:g}: steps saved", 100 * cost.share_saved, "%"))
+    return measurements

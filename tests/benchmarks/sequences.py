@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from ib_bench.benchmarks.figure import Figure, OnRound
+from benchmarks.measurement import Measurement, OnRound
 
 _PROGRAM = """
 import json, resource, sys, time
@@ -26,20 +26,20 @@ _SIZES = ((1_000_000, None, None), (16_000_000, 30.0, 1.5))
 """Sequences, and the targets: seconds and GB."""
 
 
-def sequences(on_round: OnRound) -> list[Figure]:
+def sequences(on_round: OnRound) -> list[Measurement]:
     """Draw and encode sequences of sums modulo 100, lengths 2..30: one epoch of batches of 64.
 
     Args:
         on_round: is told the number of sequences.
     """
-    figures = []
+    measurements = []
     for num, seconds_target, memory_target in _SIZES:
         on_round(f"{num:,} sequences")
         command = [sys.executable, "-c", _PROGRAM, str(num)]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         seconds, peak, before = json.loads(output)
         what = f"{num / 1e6:g}M sequences, m = 100, L = 30"
-        figures.append(Figure("sequences", f"{what}: time of the first epoch", seconds, "s", seconds_target))
+        measurements.append(Measurement("sequences", f"{what}: time of the first epoch", seconds, "s", seconds_target))
         note = f"{before:.2f} GB before, with torch"
-        figures.append(Figure("sequences", f"{what}: peak memory", peak, "GB", memory_target, note=note))
-    return figures
+        measurements.append(Measurement("sequences", f"{what}: peak memory", peak, "GB", memory_target, note=note))
+    return measurements

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 
-from ib_bench.benchmarks.figure import Figure, OnRound
+from benchmarks.measurement import Measurement, OnRound
 from ib_bench.execution.devices import num_cores
 from ib_bench.execution.executor import Emit, Executor
 from ib_bench.execution.processes import Processes
@@ -14,7 +14,7 @@ from ib_bench.execution.ray import Ray, RaySettings
 _MAX_MS = 5.0
 
 
-def scheduling(on_round: OnRound, num_calls: int = 1000) -> list[Figure]:
+def scheduling(on_round: OnRound, num_calls: int = 1000) -> list[Measurement]:
     """The time of a call on each executor that is installed, once its workers are there.
 
     Args:
@@ -24,7 +24,7 @@ def scheduling(on_round: OnRound, num_calls: int = 1000) -> list[Figure]:
     executors: dict[str, Executor] = {"processes": Processes(num_cores())}
     if importlib.util.find_spec("ray") is not None:
         executors["ray"] = Ray(RaySettings())
-    figures = []
+    measurements = []
     for name, executor in executors.items():
         on_round(f"{num_calls:,} calls on {name}")
         start_s = _time_s(executor, 1)
@@ -32,10 +32,10 @@ def scheduling(on_round: OnRound, num_calls: int = 1000) -> list[Figure]:
         what = f"{name}: a call that does nothing, of {num_calls:,}"
         note = f"{time_s:.1f} s for all, of which {start_s:.1f} s until the first has ended"
         target = _MAX_MS if name == "ray" else None
-        figures.append(
-            Figure("scheduling", what, 1000 * max(time_s - start_s, 0.0) / num_calls, "ms", target, note=note)
+        measurements.append(
+            Measurement("scheduling", what, 1000 * max(time_s - start_s, 0.0) / num_calls, "ms", target, note=note)
         )
-    return figures
+    return measurements
 
 
 def _time_s(executor: Executor, num_calls: int) -> float:

@@ -1,4 +1,4 @@
-"""Whoever follows jobs while they run: a display, the store's list of running commands, a log file."""
+"""Watchers receive the progress of running jobs: the store's list of running commands, a log file, a display."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ib_bench.errors import BenchError
+from ib_bench.quantities.job import Job
+from ib_bench.quantities.progress import Progress
 from ib_bench.results.run_status import RunningJob, RunStatus, forget_past_runs, pid_started, put_run_status, utc_now
 from ib_bench.results.store import Store
-from ib_bench.runner.job import Job
-from ib_bench.runner.progress import Progress
 
 _STATUS_INTERVAL_S = 2.0
 _HEARTBEAT_S = 60.0
 
 
 class Watcher(ABC):
-    """Is entered before jobs run, told their progress, and left when all have ended or something was raised."""
+    """Context manager that receives the progress of running jobs."""
 
     def __enter__(self) -> Watcher:
         return self
@@ -75,13 +76,14 @@ class StatusKeeper(Watcher):
     command lives: on another host nothing else shows it.
 
     Args:
+        store: path of the store.
         jobs: that run.
         num_stored: how many others were in the store already.
         what: they are, in the plural.
         executor: name of where they run.
     """
 
-    def __init__(self, jobs: Sequence[Job[Any]], num_stored: int, what: str, executor: str) -> None:
+    def __init__(self, store: Path, jobs: Sequence[Job[Any]], num_stored: int, what: str, executor: str) -> None:
         self._jobs = jobs
         self._newest: dict[int, Progress] = {}
         self._started_at: dict[int, str] = {}
@@ -101,7 +103,7 @@ class StatusKeeper(Watcher):
             max_evaluations=sum(job.max_evaluations for job in jobs),
             pid_started=pid_started(os.getpid()),
         )
-        self._store = Store(jobs[0].store)
+        self._store = Store(store)
         forget_past_runs(self._store)
         put_run_status(self._store, self._start)
         self._lock = threading.Lock()
@@ -186,9 +188,9 @@ class StatusKeeper(Watcher):
             num_evaluations=newest.num_evaluations,
             max_evaluations=job.max_evaluations,
             num_trials=newest.num_trials,
-            max_trials=len(job.settings.grid()),
+            max_trials=job.num_configurations,
             num_steps=newest.num_steps,
-            max_steps=job.settings.max_steps,
+            max_steps=job.max_steps,
             val_loss=newest.val_loss,
         )
 

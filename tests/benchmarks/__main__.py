@@ -1,8 +1,9 @@
-"""``ib-bench bench``: what the suite costs on this machine, beside what it should cost."""
+"""``make bench``: what the suite costs on this machine, beside what it should cost."""
 
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -11,23 +12,24 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.text import Text
 
-from ib_bench.benchmarks.acceleration import compiled_steps, stacked_grids
-from ib_bench.benchmarks.dense_ssm import dense_ssm
-from ib_bench.benchmarks.figure import Figure, OnRound
-from ib_bench.benchmarks.large_store import large_store
-from ib_bench.benchmarks.naive_search import searches
-from ib_bench.benchmarks.reference import futility
-from ib_bench.benchmarks.scheduling import scheduling
-from ib_bench.benchmarks.sequences import sequences
-from ib_bench.benchmarks.startup import startup
-from ib_bench.benchmarks.training_step import training_steps
+from benchmarks.acceleration import compiled_steps, stacked_grids
+from benchmarks.dense_ssm import dense_ssm
+from benchmarks.large_store import large_store
+from benchmarks.measurement import Measurement, OnRound
+from benchmarks.naive_search import searches
+from benchmarks.reference import futility
+from benchmarks.scheduling import scheduling
+from benchmarks.sequences import sequences
+from benchmarks.startup import startup
+from benchmarks.training_step import training_steps
+from ib_bench.cli import EXIT_BAD_INPUT
 from ib_bench.cli.parsing import parse
-from ib_bench.errors import UnknownNameError, require
+from ib_bench.errors import BenchError, UnknownNameError, require
 from ib_bench.execution.devices import num_cores
 from ib_bench.report.tables import OutputFormat, to_json
 from ib_bench.report.terminal import PlainTable, plain_table, show, titled
 
-_BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Figure]]] = {
+_BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Measurement]]] = {
     "steps": lambda options, on_round: training_steps(options.steps, options.rounds, on_round),
     "search": lambda options, on_round: searches(min(600, 4 * options.steps), on_round),
     "dense_ssm": lambda options, on_round: dense_ssm(options.rounds, on_round),
@@ -42,10 +44,19 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Figure]]] = {
 """What can be measured, by name."""
 
 
-def main(command: str, arguments: Sequence[str]) -> int:
-    """Measure, and print every figure beside its target."""
+def main(arguments: Sequence[str]) -> int:
+    """Measure, and print every measurement beside its target; returns the exit code, 2 for bad input."""
+    try:
+        _measure_and_print(arguments)
+    except BenchError as error:
+        print(f"benchmarks: error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return 0
+
+
+def _measure_and_print(arguments: Sequence[str]) -> None:
     parser = ArgumentParser(
-        prog=f"ib-bench {command}",
+        prog="python -m benchmarks",
         description=f"Measure what the suite costs on this machine: {', '.join(_BENCHMARKS)}.",
         exit_on_error=False,
     )
@@ -60,7 +71,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         if name not in _BENCHMARKS:
             raise UnknownNameError("benchmark", name, _BENCHMARKS)
     with Console(stderr=True).status("timing") as status:
-        figures = _measured(options, lambda what: status.update(f"timing {what}"))
+        measurements = _measured(options, lambda what: status.update(f"timing {what}"))
     machine = {
         "platform": platform.platform(),
         "cores": num_cores(),
@@ -69,29 +80,31 @@ def main(command: str, arguments: Sequence[str]) -> int:
         **{name: version(name) for name in ("torch", "lightning")},
     }
     if options.format == "json":
-        rows = [{**asdict(figure), "reached": figure.reached} for figure in figures]
-        print(to_json({"machine": machine, "figures": rows}), end="")
+        rows = [{**asdict(measurement), "reached": measurement.reached} for measurement in measurements]
+        print(to_json({"machine": machine, "measurements": rows}), end="")
     else:
         note = ", ".join(f"{name} {value}" for name, value in machine.items())
-        show(titled("What the suite costs on this machine", _table(figures), note))
-    return 0
+        show(titled("What the suite costs on this machine", _table(measurements), note))
 
 
-def _measured(options: Namespace, on_round: OnRound) -> list[Figure]:
+def _measured(options: Namespace, on_round: OnRound) -> list[Measurement]:
     names = options.names or list(_BENCHMARKS)
-    return [figure for name in names for figure in _BENCHMARKS[name](options, on_round)]
+    return [measurement for name in names for measurement in _BENCHMARKS[name](options, on_round)]
 
 
-def _table(figures: Sequence[Figure]) -> PlainTable:
+def _table(measurements: Sequence[Measurement]) -> PlainTable:
     table = plain_table()
     table.add_column("benchmark")
     table.add_column("what")
     for column in ("measured", "target"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("from")
-    for figure in figures:
-        colour = {True: "green", False: "red", None: "default"}[figure.reached]
-        target = "" if figure.target is None else f"{'>=' if figure.at_least else '<='} {figure.target:g}{figure.unit}"
-        value = Text(f"{figure.value:.3g}{figure.unit}", style=colour)
-        table.add_row(figure.benchmark, figure.what, value, target, figure.note)
+    for one in measurements:
+        colour = {True: "green", False: "red", None: "default"}[one.reached]
+        target = "" if one.target is None else f"{'>=' if one.at_least else '<='} {one.target:g}{one.unit}"
+        table.add_row(one.benchmark, one.what, Text(f"{one.value:.3g}{one.unit}", style=colour), target, one.note)
     return table
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -18,8 +18,8 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks.measurement import Measurement, OnRound, one_thread, timed_in_turns
 from ib_bench import models
-from ib_bench.benchmarks.figure import Figure, OnRound, one_thread, timed_in_turns
 from ib_bench.data import ModularAddition
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import cross_entropy
@@ -55,7 +55,7 @@ _SIZES = [
 """Small widths and the paper's."""
 
 
-def training_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[Figure]:
+def training_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[Measurement]:
     """Time the three ways of training for every architecture and size, on one CPU thread.
 
     Args:
@@ -64,10 +64,10 @@ def training_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[F
         on_round: is told the model before each round.
     """
     with one_thread():
-        return [figure for size in _SIZES for figure in _measure(size, num_steps, num_rounds, on_round)]
+        return [measurement for size in _SIZES for measurement in _measure(size, num_steps, num_rounds, on_round)]
 
 
-def _measure(size: _Size, num_steps: int, num_rounds: int, on_round: OnRound) -> Iterator[Figure]:
+def _measure(size: _Size, num_steps: int, num_rounds: int, on_round: OnRound) -> Iterator[Measurement]:
     name = f"{size.model}, width {size.sizes['hidden_size']}"
     data = ModularAddition(modulus=5, max_length=10, length_distribution="fixed", num_train_sequences=_NUM_SEQUENCES)
     num = max(1, round(num_steps * size.share_of_steps))
@@ -79,9 +79,9 @@ def _measure(size: _Size, num_steps: int, num_rounds: int, on_round: OnRound) ->
     seconds = timed_in_turns(contestants, num_rounds, lambda: on_round(name))
     bare, trial, naive = (1000 * time / num for time in seconds)
     note = f"{trial:.2f} against {bare:.2f} ms per step"
-    yield Figure("steps", f"{name}: trial against bare loop", trial / bare, "x", size.target, note=note)
+    yield Measurement("steps", f"{name}: trial against bare loop", trial / bare, "x", size.target, note=note)
     note = f"{naive:.2f} against {bare:.2f} ms per step"
-    yield Figure("steps", f"{name}: Lightning's defaults against bare loop", naive / bare, "x", note=note)
+    yield Measurement("steps", f"{name}: Lightning's defaults against bare loop", naive / bare, "x", note=note)
 
 
 def _bare_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ib_bench.benchmarks.commands import run_command
-from ib_bench.benchmarks.figure import Figure, OnRound, timed_in_turns
+from benchmarks.commands import run_command
+from benchmarks.measurement import Measurement, OnRound, timed_in_turns
 from ib_bench.results.store import Store
 
 _STORE = "store.sqlite"
@@ -22,7 +22,7 @@ _ONE_STEP = (
 """A search that is over after a single optimizer step."""
 
 
-def startup(num_rounds: int, on_round: OnRound) -> list[Figure]:
+def startup(num_rounds: int, on_round: OnRound) -> list[Measurement]:
     """Time four commands, each as a process from its start to its end.
 
     Args:
@@ -40,9 +40,8 @@ def startup(num_rounds: int, on_round: OnRound) -> list[Figure]:
         ]
         contestants = [run for _, run, _ in commands]
         seconds = timed_in_turns(contestants, num_rounds, partial(on_round, "the start of commands"))
-    return [
-        Figure("startup", what, time, "s", target) for (what, _, target), time in zip(commands, seconds, strict=True)
-    ]
+    timed = zip(commands, seconds, strict=True)
+    return [Measurement("startup", what, time, "s", target) for (what, _, target), time in timed]
 
 
 def _train_one_step() -> None:
