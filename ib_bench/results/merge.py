@@ -2,6 +2,7 @@
 
 Two records with one key are the same result where all is equal that the config determines, up to rounding, in which
 machines differ; when, where and under which versions it was measured, and how long that took, is not determined.
+Metrics of trials are compared only where both records carry the same version of the metrics' definitions.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ OnProgress = Callable[[int], None]
 _BATCH = 500  # records in one transaction
 _ROUNDING = 1e-3  # relative: training carries differences in last bits on
 _UNDETERMINED = {"wall_time_s", "process_time_s", "versions", "environment", "finished_at", "updated_at"}
+_METRICS = {"metrics", "metric_definition"}
 _TOLD = ("status", "best_val_loss", "num_steps", "verdict", "bracket", "trial_succeeded")
 """Of which the values are told where they differ; of other fields the name must do."""
 
@@ -152,7 +154,7 @@ def _news(
             merged.conflicts.append(Conflict(record.key, _label(record), source, differences))
         else:
             same.add(record.key)
-            merged.num_rounded += _results(old) != _results(record)
+            merged.num_rounded += _results(old, record) != _results(record, old)
     return list(news.values())
 
 
@@ -166,16 +168,18 @@ def _is_newer(record: Record, old: Record) -> bool:
 def _differences(old: Record, new: Record) -> list[str]:
     if isinstance(new, SearchRecord) and new.status != "finished":
         return []
-    mine, other = _results(old), _results(new)
+    mine, other = _results(old, new), _results(new, old)
     names = [name for name in other if not _is_close(mine[name], other[name])]
     told = {name: (getattr(old, name), getattr(new, name)) for name in _TOLD if hasattr(new, name)}
     texts = [f"{name} {one}, not {two}" for name, (one, two) in told.items() if not _is_close(one, two)]
     return texts or names
 
 
-def _results(record: Record) -> dict[str, Any]:
-    """What the config determines, as plain data."""
-    return {name: value for name, value in asdict(record).items() if name not in _UNDETERMINED}
+def _results(record: Record, other: Record) -> dict[str, Any]:
+    """What the config determines, as plain data, as far as it can be compared with another record."""
+    definitions = [getattr(one, "metric_definition", None) for one in (record, other)]
+    left_out = _UNDETERMINED if definitions[0] == definitions[1] else _UNDETERMINED | _METRICS
+    return {name: value for name, value in asdict(record).items() if name not in left_out}
 
 
 def _is_close(one: Any, other: Any) -> bool:
