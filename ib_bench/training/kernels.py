@@ -29,6 +29,6 @@ def missing_kernels_explained(config: TrialConfig) -> Iterator[None]:
         if precision is None or MISSING_KERNEL not in str(error):
             raise
         raise BenchError(
-            f"trainer.precision {precision} needs a bfloat16 kernel that this processor lacks; use 32-true or bf16-true, "
-            f"or ib_bench.models.full_precision.PortableLSTM in place of torch.nn.LSTM"
+            f"trainer.precision {precision} needs a bfloat16 kernel that this processor lacks; use 32-true or "
+            f"bf16-true, or ib_bench.models.full_precision.PortableLSTM in place of torch.nn.LSTM"
         ) from error
