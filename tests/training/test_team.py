@@ -85,7 +85,6 @@ def test_two_processes_do_what_one_does(results: Results, name: str) -> None:
 
 def test_the_cases_are_what_they_are_for(results: Results) -> None:
     assert results.alone["success"].status == "succeeded"
-    assert [step for step, _ in results.alone["closer validation"].val_curve][:2] == [20, 25]
     assert results.alone["dropout"].val_curve != results.together["dropout"].val_curve, "the masks are others"
 
 
