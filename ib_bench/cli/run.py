@@ -13,7 +13,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.text import Text
 
-from ib_bench.cli.executors import add_executor_arguments, chosen_executor, num_workers, require_room
+from ib_bench.cli.executors import add_executor_arguments, chosen_executor, require_room
 from ib_bench.cli.experiments import add_output_arguments
 from ib_bench.cli.jobs import run_jobs
 from ib_bench.cli.parsing import parse, require_writable_folder
@@ -76,7 +76,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     suite = read_suite(find_suite(options.suite)).narrowed(options.axes)
     cells = suite.cells(data_parameters)
     if options.dry_run:
-        return _dry_run(suite.name, make_plan(suite, cells, options), options)
+        return _dry_run(suite.name, make_plan(suite, cells, options), options, executor)
     if not options.fast_dev_run:
         return _run(suite.name, make_plan(suite, cells, options), options, executor)
     with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +84,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         return _run(suite.name, _shortened(make_plan(suite, covering(cells), options)), options, executor)
 
 
-def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
+def _dry_run(name: str, plan: Plan, options: Namespace, executor: Executor) -> int:
     require_writable_folder("store", str(Path(options.store).parent))
     stored = stored_records(options.store) if Path(options.store).exists() else Records()
     finished = {record.key for record in stored.finished}
@@ -104,8 +104,8 @@ def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
         "searches behind them": (len(plan.searches), sum(key in finished for key in plan.searches)),
         "extrapolations": (len(plan.extrapolations), sum(key in measured for key in plan.extrapolations)),
     }
-    remaining = estimate(todo, stored.searches, list(stored.trials), num_workers(options))
-    show(plan_table(name, counts, remaining, num_workers(options)))
+    remaining = estimate(todo, stored.searches, list(stored.trials), executor.num_at_once)
+    show(plan_table(name, counts, remaining, executor.num_at_once))
     return 0
 
 
@@ -115,7 +115,7 @@ def _has_largest(job: ExtrapolationJob, searches: Collection[str]) -> bool:
 
 
 def _run(name: str, plan: Plan, options: Namespace, executor: Executor) -> int:
-    require_room(options, max((job.settings.spread for job in plan.searches.values()), default=1))
+    require_room(executor, max((job.settings.spread for job in plan.searches.values()), default=1))
     figures = Path(options.figures)
     require_writable_folder("figures", options.figures)
     searches, extrapolations = list(plan.searches.values()), list(plan.extrapolations.values())

@@ -28,7 +28,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     executor = chosen_executor(options)
     joint = search_job(resolved_config(parser, options), SearchSettings(**options.search), options)
-    require_room(options, joint.settings.spread)
+    require_room(executor, joint.settings.spread)
     parts = sharing_jobs(joint)
     records = []
     for outcome in run_jobs([joint, *parts.values()], executor, log_file=options.log_file):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,16 +62,57 @@ class Outcome(Generic[Result]):
     error: Exception | None = None
 
 
+@dataclass(frozen=True)
+class SharedOptions:
+    """Options that belong to no single executor.
+
+    Attributes:
+        workers: number of calls that run at once, at least 1; None leaves it to the executor.
+        collect: take what earlier calls have left, and make none.
+        call_id: what an item is known by from one command to the next.
+    """
+
+    workers: int | None = None
+    collect: bool = False
+    call_id: Callable[[Any], str] = str
+
+
 class Executor(ABC):
     """Runs independent calls.
 
+    An executor is a file of this folder, or a folder in it, with a class of the same name. The command line finds it
+    there, and offers it with its settings.
+
     Attributes:
+        settings_class: a dataclass whose fields are the options ``--NAME.*``; None for an executor without any.
+        takes: names of the fields of :class:`SharedOptions` that it makes use of, besides ``call_id``.
         is_local: whether calls run on this machine, with its files.
         only_collects: whether it takes what earlier calls have left, and makes none.
+        num_at_once: calls that run side by side, as far as this machine knows: 1 on a cluster.
+        cores_per_call: CPU cores that a call may use.
+        cores_advice: how many those may be and what to do about it, to be read after "must be".
     """
 
+    settings_class: ClassVar[type[Any] | None] = None
+    takes: ClassVar[frozenset[str]] = frozenset()
     is_local: ClassVar[bool] = True
     only_collects: bool = False
+    num_at_once: int = 1
+    cores_per_call: float = math.inf
+    cores_advice: str = ""
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, settings: Any, shared: SharedOptions) -> Executor:
+        """The executor that a command asks for.
+
+        Args:
+            settings: of type ``settings_class``; None if there is none.
+            shared: options for any executor.
+
+        Raises:
+            BenchError: something that it needs is missing.
+        """
 
     @abstractmethod
     def run(

@@ -7,11 +7,16 @@ from functools import partial
 from typing import Any
 
 from ib_bench.errors import FatalError
-from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, Work
+from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, SharedOptions, Work
 
 
 class Inline(Executor):
-    """Runs calls here, one by one; what the other executors are compared with."""
+    """Runs calls one by one, in this process."""
+
+    @classmethod
+    def from_settings(cls, settings: None, shared: SharedOptions) -> Inline:
+        """See :meth:`Executor.from_settings`."""
+        return cls()
 
     def run(
         self,

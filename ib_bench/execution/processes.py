@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import threading
@@ -15,7 +16,9 @@ from typing import Any
 
 from ib_bench.child_process import start_as_child
 from ib_bench.errors import FatalError
-from ib_bench.execution.executor import Executor, Item, Lost, Outcome, Passing, Result, Resume, Work
+from ib_bench.execution.devices import num_cores, visible_gpus
+from ib_bench.execution.executor import Executor, Item, Lost, Outcome, Passing, Result, Resume, SharedOptions, Work
+from ib_bench.execution.inline import Inline
 from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
@@ -26,19 +29,30 @@ _lock = threading.Lock()  # in a worker: an event is written whole
 
 
 class Processes(Executor):
-    """Runs calls in worker processes, which are started afresh, not forked.
+    """Runs calls in worker processes of this machine.
 
-    A call whose worker dies is made again, in a new one, a few times; the other workers do not notice. Where this
-    process is killed, the workers end themselves.
+    The processes are started afresh, not forked. A call whose worker dies is made again, in a new one, a few times; the
+    other workers do not notice. Where this process is killed, the workers end themselves.
 
     Args:
         num_workers: how many calls run at once, at least 1.
         gpus: names of the GPUs to share out, as ``CUDA_VISIBLE_DEVICES`` takes them; a worker sees one of them.
     """
 
+    takes = frozenset({"workers"})
+    cores_advice = "1 where several searches run side by side; use --executor inline for one at a time"
+
     def __init__(self, num_workers: int, gpus: Sequence[str] = ()) -> None:
-        self.num_workers = num_workers
+        self.num_at_once = num_workers
         self.gpus = gpus
+        self.cores_per_call = 1 if num_workers > 1 else math.inf
+
+    @classmethod
+    def from_settings(cls, settings: None, shared: SharedOptions) -> Executor:
+        """See :meth:`Executor.from_settings`: a worker for each GPU, or else for each core, unless they are counted."""
+        gpus = visible_gpus()
+        num = shared.workers or len(gpus) or num_cores()
+        return Inline() if num == 1 else cls(num, gpus)
 
     def run(
         self,
@@ -49,7 +63,7 @@ class Processes(Executor):
     ) -> list[Outcome[Result]]:
         """See :meth:`Executor.run`."""
         others = multiprocessing.active_children()
-        num = min(self.num_workers, len(items))
+        num = min(self.num_at_once, len(items))
         workers = [_Worker(self.gpus[index % len(self.gpus)] if self.gpus else None) for index in range(num)]
         try:
             outcomes = _Calls(workers, work, items, on_event, resume).run()

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from ib_bench.errors import BenchError, FatalError, LostProcessError, require
 from ib_bench.execution.devices import num_cores, visible_gpus
-from ib_bench.execution.executor import Executor, Item, Lost, Outcome, Passing, Result, Resume, Work
+from ib_bench.execution.executor import Executor, Item, Lost, Outcome, Passing, Result, Resume, SharedOptions, Work
 from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
@@ -53,7 +53,7 @@ class RaySettings:
 
 
 class Ray(Executor):
-    """Runs calls as Ray tasks.
+    """Runs calls as Ray tasks, on a cluster or on this machine.
 
     Events come back through a queue on this machine's node. A call whose worker or node dies is made again with what
     its events have left of its item.
@@ -65,12 +65,20 @@ class Ray(Executor):
         BenchError: Ray is not installed, nobody listens at the address, or this machine has not what a call needs.
     """
 
+    settings_class = RaySettings
     is_local: ClassVar[bool] = False
+
+    @classmethod
+    def from_settings(cls, settings: RaySettings, shared: SharedOptions) -> Ray:
+        """See :meth:`Executor.from_settings`."""
+        return cls(settings)
 
     def __init__(self, settings: RaySettings) -> None:
         if importlib.util.find_spec("ray") is None:
             raise BenchError("executor ray needs Ray, which is not installed: pip install 'ib_bench[ray]'")
         self.settings = settings
+        self.cores_per_call = settings.num_cpus
+        self.cores_advice = f"at most ray.num_cpus, {settings.num_cpus:g}"
         if settings.address is None:  # a cluster may start machines that have what is wanted
             there = {"num_cpus": num_cores(), "num_gpus": len(visible_gpus())}
             for option, most in there.items():

@@ -16,6 +16,7 @@ import pytest
 import ray
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
+from ib_bench import catalogue
 from ib_bench.errors import InvalidOptionError, StoreError
 from ib_bench.execution.executor import Emit, Executor, Lost, Passing
 from ib_bench.execution.inline import Inline
@@ -91,6 +92,11 @@ def test_results_errors_and_events(executor: Executor) -> None:
     assert str(outcomes[1].error) == "-1 is negative"
     own = [event for event in events if not isinstance(event[1], Passing)]
     assert sorted(own) == [(0, "squaring 3"), (1, "squaring -1"), (2, "squaring 5")]
+
+
+def test_every_executor_is_tested() -> None:
+    named = {"inline", "processes", "ray", "slurm"}
+    assert {entry.name for entry in catalogue.entries(catalogue.EXECUTORS)} == named
 
 
 def test_nothing_to_do(executor: Executor) -> None:

@@ -23,7 +23,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, Work
+from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, SharedOptions, Work
 from ib_bench.execution.slurm.driver import Driver, Patience
 from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, SlurmQueue
@@ -47,7 +47,14 @@ class Slurm(Executor):
         BenchError: submitit or Slurm is not installed, or the folder cannot be written.
     """
 
+    settings_class = SlurmSettings
+    takes = frozenset({"collect"})
     is_local = False
+
+    @classmethod
+    def from_settings(cls, settings: SlurmSettings, shared: SharedOptions) -> Slurm:
+        """See :meth:`Executor.from_settings`."""
+        return cls(settings, shared.call_id, shared.collect)
 
     def __init__(
         self,
@@ -60,6 +67,8 @@ class Slurm(Executor):
         self._settings = settings
         self._call_id = call_id
         self.only_collects = collect_only
+        self.cores_per_call = settings.cpus_per_task
+        self.cores_advice = f"at most slurm.cpus_per_task, {settings.cpus_per_task}"
         self._folder = SlurmFolder(settings.folder)
         self._folder.check()
         self._queue = SlurmQueue(settings) if queue is None else queue
