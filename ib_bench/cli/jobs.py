@@ -11,7 +11,7 @@ from typing import Any
 
 from ib_bench.cli.progress import Display
 from ib_bench.cli.watching import LogFile, StatusKeeper, Watcher
-from ib_bench.execution.executor import Executor, Lost, Outcome, Waiting
+from ib_bench.execution.executor import CallResult, Executor, Lost, Waiting
 from ib_bench.results.store import Store
 from ib_bench.runner.job import Job, Record, RemoteJob, run_job, run_remote_job
 from ib_bench.runner.progress import Progress
@@ -22,7 +22,7 @@ Tell = Callable[[int, News], None]
 
 def run_jobs(
     jobs: Sequence[Job[Record]], executor: Executor, what: str = "searches", log_file: str | None = None
-) -> list[Outcome[Record]]:
+) -> list[CallResult[Record]]:
     """Run jobs and show how far they are.
 
     Those whose result the store holds already are answered from it, and one that occurs twice is run once.
@@ -38,12 +38,12 @@ def run_jobs(
     """
     if not jobs:
         return []
-    outcomes: dict[str, Outcome[Record]] = {}
+    outcomes: dict[str, CallResult[Record]] = {}
     different = {job.key: job for job in jobs}
     with Store(jobs[0].store) as store:
         for key, job in different.items():
             if (record := job.stored(store)) is not None:
-                outcomes[key] = Outcome(result=record)
+                outcomes[key] = CallResult(result=record)
     todo = {key: job for key, job in different.items() if key not in outcomes}
     if todo:
         outcomes.update(zip(todo, _run(list(todo.values()), executor, len(outcomes), what, log_file), strict=True))
@@ -52,7 +52,7 @@ def run_jobs(
 
 def _run(
     jobs: Sequence[Job[Record]], executor: Executor, num_stored: int, what: str, log_file: str | None
-) -> list[Outcome[Record]]:
+) -> list[CallResult[Record]]:
     name = type(executor).__name__.lower()
     with ExitStack() as stack:
         watchers: list[Watcher] = []
@@ -90,12 +90,12 @@ class _Teller:
                 watcher.lose(index)
 
 
-def _run_here(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) -> list[Outcome[Record]]:
+def _run_here(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) -> list[CallResult[Record]]:
     """With the store at hand, in which every job keeps its own records."""
     return executor.run(run_job, jobs, tell)
 
 
-def _run_elsewhere(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) -> list[Outcome[Record]]:
+def _run_elsewhere(jobs: Sequence[Job[Record]], executor: Executor, tell: Tell) -> list[CallResult[Record]]:
     """Without: records are sent back as events, and kept here."""
     with Store(jobs[0].store) as store:
         trials = store.trials_by_experiment()

@@ -20,7 +20,7 @@ from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.plan import Plan, data_parameters, make_plan
 from ib_bench.cli.suites import find_suite
 from ib_bench.cli.wandb import log_quietly
-from ib_bench.execution.executor import Executor, Outcome
+from ib_bench.execution.executor import CallResult, Executor
 from ib_bench.execution.slurm.driver import UnfinishedError
 from ib_bench.report.figures import min_train_size_figure
 from ib_bench.report.results import collect
@@ -156,7 +156,7 @@ def _trial_keys(searches: Iterable[SearchRecord], extrapolations: Iterable[Extra
     return list(dict.fromkeys([*keys, *(record.trial for record in extrapolations if record.trial is not None)]))
 
 
-def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[Outcome[Any]], console: Console) -> int:
+def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[CallResult[Any]], console: Console) -> int:
     ended = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
     failures = [(job, error) for job, error in ended if not isinstance(error, UnfinishedError)]
     for reason, count in Counter(str(error) for _, error in ended if isinstance(error, UnfinishedError)).items():

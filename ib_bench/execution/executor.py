@@ -12,12 +12,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Passing:
-    """An event of which only the newest counts: the others may be dropped, and none is kept."""
+class TransientEvent:
+    """An event of which only the latest matters; older ones may be dropped."""
 
 
 @dataclass(frozen=True)
-class Lost(Passing):
+class Lost(TransientEvent):
     """An event of the executor itself: the process of a call has died.
 
     Attributes:
@@ -28,7 +28,7 @@ class Lost(Passing):
 
 
 @dataclass(frozen=True)
-class Waiting(Passing):
+class Waiting(TransientEvent):
     """An event of the executor itself: a call waits for a place.
 
     Attributes:
@@ -39,9 +39,9 @@ class Waiting(Passing):
 
 
 Emit = Callable[[Any], None]
-"""Sends an event (anything that can be pickled) to whoever watches the work."""
+"""Sends an event (anything that can be pickled) to whoever watches the call."""
 
-Work = Callable[[Item, Emit], Result]
+Function = Callable[[Item, Emit], Result]
 """The function: takes an item and a way to send events; importable by name, so that other processes find it."""
 
 
@@ -50,7 +50,7 @@ Resume = Callable[[Item, Any], Item]
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[Result]):
+class CallResult(Generic[Result]):
     """How a call ended.
 
     Attributes:
@@ -117,21 +117,21 @@ class Executor(ABC):
     @abstractmethod
     def run(
         self,
-        work: Work[Item, Result],
+        function: Function[Item, Result],
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
-    ) -> list[Outcome[Result]]:
-        """Call ``work`` on every item; an error in one call does not stop the others.
+    ) -> list[CallResult[Result]]:
+        """Call ``function`` on every item; an error in one call does not stop the others.
 
         A call whose process dies is made again, a few times. Besides what calls emit, :class:`Lost` and
         :class:`Waiting` are told.
 
         Args:
-            work: the function.
+            function: takes an item and a way to send events.
             items: its arguments.
             on_event: is called here, in this process, with an item's index and each event of its call.
-            resume: is told every event that is not :class:`Passing`; None makes calls again from their beginning.
+            resume: receives every event that is not transient; None makes calls again from their beginning.
 
         Returns:
             The outcomes, in the order of the items.

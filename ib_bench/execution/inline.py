@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ib_bench.errors import FatalError
-from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, SharedOptions, Work
+from ib_bench.execution.executor import CallResult, Executor, Function, Item, Result, Resume, SharedOptions
 
 
 class Inline(Executor):
@@ -20,18 +20,18 @@ class Inline(Executor):
 
     def run(
         self,
-        work: Work[Item, Result],
+        function: Function[Item, Result],
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
-    ) -> list[Outcome[Result]]:
+    ) -> list[CallResult[Result]]:
         """See :meth:`Executor.run`."""
-        outcomes: list[Outcome[Result]] = []
+        outcomes: list[CallResult[Result]] = []
         for index, item in enumerate(items):
             try:
-                outcomes.append(Outcome(result=work(item, partial(on_event, index))))
+                outcomes.append(CallResult(result=function(item, partial(on_event, index))))
             except FatalError:
                 raise
             except Exception as error:
-                outcomes.append(Outcome(error=error))
+                outcomes.append(CallResult(error=error))
         return outcomes

@@ -17,7 +17,17 @@ from typing import Any
 from ib_bench.child_process import start_as_child
 from ib_bench.errors import FatalError
 from ib_bench.execution.devices import num_cores, visible_gpus
-from ib_bench.execution.executor import Executor, Item, Lost, Outcome, Passing, Result, Resume, SharedOptions, Work
+from ib_bench.execution.executor import (
+    CallResult,
+    Executor,
+    Function,
+    Item,
+    Lost,
+    Result,
+    Resume,
+    SharedOptions,
+    TransientEvent,
+)
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.picklable import picklable
 
@@ -56,17 +66,17 @@ class Processes(Executor):
 
     def run(
         self,
-        work: Work[Item, Result],
+        function: Function[Item, Result],
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
-    ) -> list[Outcome[Result]]:
+    ) -> list[CallResult[Result]]:
         """See :meth:`Executor.run`."""
         others = multiprocessing.active_children()
         num = min(self.num_at_once, len(items))
         workers = [_Worker(self.gpus[index % len(self.gpus)] if self.gpus else None) for index in range(num)]
         try:
-            outcomes = _Calls(workers, work, items, on_event, resume).run()
+            outcomes = _Calls(workers, function, items, on_event, resume).run()
         except BaseException:
             for child in multiprocessing.active_children():
                 if child not in others:
@@ -85,25 +95,25 @@ class _Calls:
     def __init__(
         self,
         workers: Sequence[_Worker],
-        work: Work[Any, Any],
+        function: Function[Any, Any],
         items: Sequence[Any],
         on_event: Callable[[int, Any], None],
         resume: Resume[Any] | None,
     ) -> None:
         self._idle, self._workers = list(workers), workers
-        self._work, self._on_event, self._resume = work, on_event, resume
+        self._function, self._on_event, self._resume = function, on_event, resume
         self._items = list(items)
         self._todo = deque(range(len(items)))
         self._num_deaths = [0] * len(items)
         self._running: dict[Future[Any], tuple[int, _Worker]] = {}
-        self._outcomes: dict[int, Outcome[Any]] = {}
+        self._outcomes: dict[int, CallResult[Any]] = {}
 
-    def run(self) -> list[Outcome[Any]]:
+    def run(self) -> list[CallResult[Any]]:
         """Make all calls; the outcomes in the order of the items."""
         while self._todo or self._running:
             while self._todo and self._idle:
                 worker, index = self._idle.pop(), self._todo.popleft()
-                self._running[worker.submit(self._work, self._items[index], index)] = index, worker
+                self._running[worker.submit(self._function, self._items[index], index)] = index, worker
             done, _ = wait(self._running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             self._drain()
             for future in done:
@@ -114,7 +124,7 @@ class _Calls:
 
     def _note_end(self, error: BaseException | None, future: Future[Any], index: int, worker: _Worker) -> None:
         if error is None:
-            self._outcomes[index] = Outcome(result=future.result())
+            self._outcomes[index] = CallResult(result=future.result())
         elif isinstance(error, BrokenProcessPool):
             worker.end(kill=True)
             self._num_deaths[index] += 1
@@ -124,9 +134,9 @@ class _Calls:
             else:
                 reason = f"its worker process was killed {self._num_deaths[index]} times"
                 self._on_event(index, Lost(reason))
-                self._outcomes[index] = Outcome(error=RuntimeError(reason))
+                self._outcomes[index] = CallResult(error=RuntimeError(reason))
         elif isinstance(error, Exception) and not isinstance(error, FatalError):
-            self._outcomes[index] = Outcome(error=error)
+            self._outcomes[index] = CallResult(error=error)
         else:
             raise error
 
@@ -134,7 +144,7 @@ class _Calls:
         """Pass on what has arrived; what a call has sent is there before the call has ended."""
         for worker in self._workers:
             for index, event in worker.events():
-                if self._resume is not None and not isinstance(event, Passing):
+                if self._resume is not None and not isinstance(event, TransientEvent):
                     self._items[index] = self._resume(self._items[index], event)
                 self._on_event(index, event)
 
@@ -152,18 +162,18 @@ class _Worker:
         self._processes: list[BaseProcess] = []
         self._news: Any = None
 
-    def submit(self, work: Work[Any, Any], item: Any, index: int) -> Future[Any]:
+    def submit(self, function: Function[Any, Any], item: Any, index: int) -> Future[Any]:
         """Have a call made."""
         try:
             if self._pool is not None:
-                return self._pool.submit(_call, work, item, index)
+                return self._pool.submit(_call, function, item, index)
         except BrokenProcessPool:  # it has died since its last call
             self.end(kill=True)
         context = multiprocessing.get_context("spawn")
         self._news, theirs = context.Pipe(duplex=False)
         before = multiprocessing.active_children()
         self._pool = ProcessPoolExecutor(1, context, _start_worker, (theirs, self._gpu))
-        future = self._pool.submit(_call, work, item, index)
+        future = self._pool.submit(_call, function, item, index)
         self._processes = [child for child in multiprocessing.active_children() if child not in before]
         theirs.close()
         return future
@@ -199,9 +209,9 @@ def _start_worker(events: Any, gpu: str | None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 
 
-def _call(work: Work[Item, Result], item: Item, index: int) -> Result:
+def _call(function: Function[Item, Result], item: Item, index: int) -> Result:
     try:
-        return work(item, partial(_emit, index))
+        return function(item, partial(_emit, index))
     except Exception as error:
         raise picklable(error) from None
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ib_bench.errors import BenchError
-from ib_bench.execution.executor import Emit, Passing
+from ib_bench.execution.executor import Emit, TransientEvent
 from ib_bench.results.records import Evaluation, SearchRecord, TrialConfig, TrialRecord
 from ib_bench.studies.search import SearchListener
 
 
 @dataclass(frozen=True)
-class Progress(Passing):
+class Progress(TransientEvent):
     """How far a job is.
 
     Attributes:

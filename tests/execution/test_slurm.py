@@ -16,7 +16,7 @@ import pytest
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
 from ib_bench.errors import BenchError, FatalError, InvalidOptionError, StoreError
-from ib_bench.execution.executor import Emit, Outcome, Passing
+from ib_bench.execution.executor import CallResult, Emit, TransientEvent
 from ib_bench.execution.slurm.call_files import Attempt, CallFiles, Reader
 from ib_bench.execution.slurm.driver import UnfinishedError
 from ib_bench.execution.slurm.journal import Journal, read_frames
@@ -26,7 +26,7 @@ from ib_bench.execution.slurm.settings import SlurmSettings
 ROOT = Path(__file__).parents[2]
 
 
-class Newest(Passing):
+class Newest(TransientEvent):
     def __init__(self, number: int) -> None:
         self.number = number
 
@@ -89,7 +89,7 @@ class RefusingQueue(LocalQueue):
 
 def note(seen: list[int], event: Any) -> None:
     """Keep an event, if it is the call's own."""
-    if not isinstance(event, Passing):
+    if not isinstance(event, TransientEvent):
         seen.append(event)
 
 
@@ -174,11 +174,11 @@ def test_what_an_attempt_writes_is_read_once(tmp_path: Path) -> None:
         assert reader.news(files.listing()["call"]) == ["kept"]
         for number in range(3):
             attempt.emit(Newest(number))
-        attempt.end(Outcome(result=1))
+        attempt.end(CallResult(result=1))
     names = files.listing()["call"]
     (newest,) = reader.news(names)
     assert newest.number == 2  # written with the outcome, however little time has passed
-    assert (reader.news(names), reader.outcome, reader.began) == ([], Outcome(result=1), {("submission", 0)})
+    assert (reader.news(names), reader.outcome, reader.began) == ([], CallResult(result=1), {("submission", 0)})
     with closing(Attempt(files, "call", ("submission", 1))) as other:
         other.emit("of another attempt")
     assert reader.news(files.listing()["call"]) == ["of another attempt"]
@@ -209,7 +209,7 @@ def test_results_errors_and_events(tmp_path: Path, queue: Queue) -> None:
     outcomes = executor.run(square, [3, -1, 5], lambda index, event: events.append((index, event)))
     assert [outcome.result for outcome in outcomes] == [9, None, 25]
     assert [type(outcome.error) for outcome in outcomes] == [type(None), ValueError, type(None)]
-    kept = sorted(event for event in events if not isinstance(event[1], Passing))
+    kept = sorted(event for event in events if not isinstance(event[1], TransientEvent))
     assert kept == [(0, "squaring 3"), (1, "squaring -1"), (2, "squaring 5")]
     newest = {index: event.number for index, event in events if isinstance(event, Newest)}
     assert newest == {0: 4, 1: 4, 2: 4}
@@ -249,10 +249,10 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
     seen: list[int] = []
 
     def interrupt(_: int, event: Any) -> None:
-        if not isinstance(event, Passing):
+        if not isinstance(event, TransientEvent):
             raise KeyboardInterrupt
 
-    def collect() -> Outcome[int]:
+    def collect() -> CallResult[int]:
         executor = slurm_executor(tmp_path / "slurm", queue, collect_only=True)
         return executor.run(count, items, lambda _, event: note(seen, event), count_on)[0]
 
@@ -269,7 +269,7 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
     wait_for(lambda: not queue.active())
     seen.clear()
     outcomes = slurm_executor(tmp_path / "slurm", queue).run(count, items, lambda _, event: note(seen, event), count_on)
-    assert (outcomes, seen) == ([Outcome(result=3)], [1, 2, 3])
+    assert (outcomes, seen) == ([CallResult(result=3)], [1, 2, 3])
     assert (tmp_path / "counted").read_text() == "123"  # by one task
     assert left_in(tmp_path / "slurm") == []
 
