@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ib_bench.execution.executor import Outcome, Passing
+from ib_bench.execution.executor import CallResult, TransientEvent
 from ib_bench.execution.slurm.journal import Journal, read_frames, replace_frame
 
 _PASSING_EVERY_S = 1.0
@@ -47,7 +47,7 @@ class Event:
 class Ended:
     """The last frame."""
 
-    outcome: Outcome[Any]
+    outcome: CallResult[Any]
 
 
 class CallFiles:
@@ -105,14 +105,14 @@ class Attempt:
 
     def emit(self, event: Any) -> None:
         """Write an event down; passing ones at most once a second."""
-        if not isinstance(event, Passing):
+        if not isinstance(event, TransientEvent):
             self._journal.append(Event(event))
             return
         self._passing = event
         if time.monotonic() - self._passing_at >= _PASSING_EVERY_S:
             self._write_passing()
 
-    def end(self, outcome: Outcome[Any]) -> None:
+    def end(self, outcome: CallResult[Any]) -> None:
         """Write down how the call ended."""
         self._write_passing()
         self._journal.append(Ended(outcome))
@@ -146,7 +146,7 @@ class Reader:
         self._offsets: dict[str, int] = {}
         self._passing_file = 0, 0
         self.began: set[Task] = set()
-        self.outcome: Outcome[Any] | None = None
+        self.outcome: CallResult[Any] | None = None
         self.told = False
 
     def news(self, names: Sequence[str]) -> list[Any]:

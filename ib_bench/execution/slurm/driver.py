@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from ib_bench.errors import BenchError, FatalError
-from ib_bench.execution.executor import Item, Lost, Outcome, Result, Resume, Waiting, Work
+from ib_bench.execution.executor import CallResult, Function, Item, Lost, Result, Resume, Waiting
 from ib_bench.execution.slurm.call_files import CallFiles, Reader, Task
 from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, Standing
@@ -73,7 +73,7 @@ class Driver(Generic[Item, Result]):
         folder: SlurmFolder,
         queue: Queue,
         patience: Patience,
-        work: Work[Item, Result],
+        work: Function[Item, Result],
         items: dict[str, Item],
         on_event: Callable[[str, Any], None],
         resume: Resume[Item] | None,
@@ -84,7 +84,7 @@ class Driver(Generic[Item, Result]):
         self._settings, self._queue, self._patience = settings, queue, patience
         self._work, self._items, self._on_event, self._resume = work, items, on_event, resume
         self._readers = {call: Reader(self._files, call) for call in items}
-        self._outcomes: dict[str, Outcome[Result]] = {}
+        self._outcomes: dict[str, CallResult[Result]] = {}
         self._missing_since_s: dict[str, float] = {}
         self._waits_for: dict[str, str] = {}
         self._jobs: set[str] = set()
@@ -92,7 +92,7 @@ class Driver(Generic[Item, Result]):
         self._num_refusals = 0
         self._submit_from_s = -math.inf
 
-    def finish(self) -> list[Outcome[Result]]:
+    def finish(self) -> list[CallResult[Result]]:
         """Wait for all calls, and submit those that are not in the queue; returns how they ended.
 
         Raises:
@@ -113,14 +113,14 @@ class Driver(Generic[Item, Result]):
         self._tidy_up()
         return [self._outcomes[call] for call in self._items]
 
-    def collect(self) -> list[Outcome[Result]]:
+    def collect(self) -> list[CallResult[Result]]:
         """What there is now; calls without outcome get an :class:`UnfinishedError` that says where they stand."""
         active = self._queue.active()
         self._read()
         if not self._unfinished():
             self._tidy_up()
         for call in self._unfinished():
-            self._outcomes[call] = Outcome(error=UnfinishedError(self._standing(call, active)))
+            self._outcomes[call] = CallResult(error=UnfinishedError(self._standing(call, active)))
         self._folder.unmake()
         return [self._outcomes[call] for call in self._items]
 
@@ -183,7 +183,7 @@ class Driver(Generic[Item, Result]):
             if reader.outcome is not None:
                 self._end(call, reader.outcome)
 
-    def _end(self, call: str, outcome: Outcome[Result]) -> None:
+    def _end(self, call: str, outcome: CallResult[Result]) -> None:
         self._outcomes[call] = outcome
         with self._folder.in_use():
             self._files.tell(call)
@@ -208,7 +208,7 @@ class Driver(Generic[Item, Result]):
                 else:
                     reason = self._obituary(call)
                     self._on_event(call, Lost(reason))
-                    self._end(call, Outcome(error=RuntimeError(reason)))
+                    self._end(call, CallResult(error=RuntimeError(reason)))
         if now_s >= self._submit_from_s:
             self._submit_in_blocks(self._chunks(lost))
 

@@ -23,7 +23,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, SharedOptions, Work
+from ib_bench.execution.executor import CallResult, Executor, Function, Item, Result, Resume, SharedOptions
 from ib_bench.execution.slurm.driver import Driver, Patience
 from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, SlurmQueue
@@ -76,11 +76,11 @@ class Slurm(Executor):
 
     def run(
         self,
-        work: Work[Item, Result],
+        function: Function[Item, Result],
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
-    ) -> list[Outcome[Result]]:
+    ) -> list[CallResult[Result]]:
         """See :meth:`Executor.run`; an interrupt leaves array tasks alone, and says so.
 
         Raises:
@@ -91,7 +91,7 @@ class Slurm(Executor):
         """
         if not items:
             return []
-        ids = [_file_name(work, self._call_id(item)) for item in items]
+        ids = [_file_name(function, self._call_id(item)) for item in items]
         if len(set(ids)) < len(ids):
             raise ValueError("two items have the same id")
         index = {call: number for number, call in enumerate(ids)}
@@ -100,7 +100,7 @@ class Slurm(Executor):
             self._folder,
             self._queue,
             self._patience,
-            work,
+            function,
             dict(zip(ids, items, strict=True)),
             lambda call, event: on_event(index[call], event),
             resume,
@@ -108,6 +108,6 @@ class Slurm(Executor):
         return driver.collect() if self.only_collects else driver.finish()
 
 
-def _file_name(work: Work[Any, Any], call_id: str) -> str:
+def _file_name(function: Function[Any, Any], call_id: str) -> str:
     """One that every file system takes, for any id."""
-    return hashlib.sha256(f"{work.__module__}.{work.__qualname__} {call_id}".encode()).hexdigest()[:24]
+    return hashlib.sha256(f"{function.__module__}.{function.__qualname__} {call_id}".encode()).hexdigest()[:24]

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Generic
 
-from ib_bench.execution.executor import Item, Outcome, Passing, Result, Resume, Work
+from ib_bench.execution.executor import CallResult, Function, Item, Result, Resume, TransientEvent
 from ib_bench.execution.picklable import picklable
 from ib_bench.execution.slurm.call_files import Attempt, CallFiles, Reader, Task
 
@@ -23,7 +23,12 @@ class ArrayTask(Generic[Item, Result]):
     """
 
     def __init__(
-        self, work: Work[Item, Result], items: dict[str, Item], resume: Resume[Item] | None, folder: Path, task: Task
+        self,
+        work: Function[Item, Result],
+        items: dict[str, Item],
+        resume: Resume[Item] | None,
+        folder: Path,
+        task: Task,
     ) -> None:
         self._work = work
         self._items = items
@@ -52,14 +57,14 @@ class ArrayTask(Generic[Item, Result]):
     def _remaining(self, item: Item, events: list[Any]) -> Item:
         if self._resume is not None:
             for event in events:
-                item = item if isinstance(event, Passing) else self._resume(item, event)
+                item = item if isinstance(event, TransientEvent) else self._resume(item, event)
         return item
 
     def _make(self, call: str, item: Item, files: CallFiles) -> None:
         with closing(Attempt(files, call, self._task)) as attempt:
             try:
-                attempt.end(Outcome(result=self._work(item, attempt.emit)))
+                attempt.end(CallResult(result=self._work(item, attempt.emit)))
             except Exception as error:
                 if self._cut_short:  # submitit could not queue it again, which is no fault of the call
                     raise
-                attempt.end(Outcome(error=picklable(error)))
+                attempt.end(CallResult(error=picklable(error)))
