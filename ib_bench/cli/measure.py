@@ -48,7 +48,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
             return 0
         jobs = quantity.jobs(request if team.num_processes == 1 else replace(request, train=team.train))
         if quantity.has_many_jobs:
-            require_room(options, max(job.num_cores for job in jobs))
+            require_room(executor, max(job.num_cores for job in jobs))
         outcomes = run_jobs(jobs, executor, output, Display)
     records: list[Record] = []
     for outcome in outcomes:
