@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from ib_bench.errors import InvalidOptionError
 from ib_bench.models.full_precision import MISSING_KERNEL
-from ib_bench.results.records import TrialConfig
+from ib_bench.results.trial_record import TrialConfig
 
 _INSTEAD = (
     "32-true or bf16-true on this processor, which has no bfloat16 kernel for an operation of the model, or the model "

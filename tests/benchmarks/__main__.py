@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 
+from ib_bench.report.tables import OutputFormat, to_json
+from ib_bench.report.terminal import PlainTable, plain_table, show, titled
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.text import Text
@@ -26,8 +28,6 @@ from ib_bench.cli import EXIT_BAD_INPUT
 from ib_bench.cli.parsing import parse
 from ib_bench.errors import BenchError, UnknownNameError, require
 from ib_bench.execution.devices import num_cores
-from ib_bench.report.tables import OutputFormat, to_json
-from ib_bench.report.terminal import PlainTable, plain_table, show, titled
 
 _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Measurement]]] = {
     "steps": lambda options, on_round: training_steps(options.steps, options.rounds, on_round),

@@ -16,7 +16,8 @@ from benchmarks.training_step import unseen
 from ib_bench import models
 from ib_bench.data import ModularAddition
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.results.records import Experiment, TrialConfig
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.supervision.supervision import Batch
 from ib_bench.training.trial import train_stack, train_trial
 

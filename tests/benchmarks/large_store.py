@@ -8,12 +8,14 @@ from functools import partial
 from itertools import islice, product
 from pathlib import Path
 
+from ib_bench.studies.search import search_config, trial_config
+
 from benchmarks.commands import run_command
 from benchmarks.measurement import Measurement, OnRound, timed_in_turns
-from ib_bench.results.record_store import Record
-from ib_bench.results.records import Evaluation, Experiment, SearchRecord, TrialRecord
+from ib_bench.quantities.search.record import Evaluation, SearchRecord, SearchSettings
+from ib_bench.results.records import Experiment, Record
 from ib_bench.results.store import Store
-from ib_bench.studies.search import SearchSettings, search_config, trial_config
+from ib_bench.results.trial_record import TrialRecord
 
 _SETTINGS = SearchSettings(learning_rates=[1e-3, 1e-4], seeds=[10, 20], max_size=4096, max_evaluations=5)
 _SIZES = [4096, 2048, 1024, 512, 256]

@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
+from ib_bench.runner.job import run_job
 
 from benchmarks.measurement import Measurement, OnRound, one_thread
 from benchmarks.training_step import naive_loader, naive_trainer, unseen
+from ib_bench.quantities.search.job import SearchJob
+from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.records import Experiment
-from ib_bench.runner.job import run_job
-from ib_bench.runner.search_job import SearchJob
-from ib_bench.studies.search import SearchSettings
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 

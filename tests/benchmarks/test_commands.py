@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
+from ib_bench.report.results import collect
 
 from benchmarks import __main__ as command
 from benchmarks.large_store import TRIALS_PER_SEARCH, large_store, write_made_up_store
 from benchmarks.measurement import Measurement
 from benchmarks.scheduling import scheduling
 from benchmarks.startup import startup
-from ib_bench.report.results import collect
 from ib_bench.results.archive import stored_records
 
 

@@ -9,7 +9,8 @@ import pytest
 from ib_bench import models
 from ib_bench.data import ModularAddition
 from ib_bench.data.batches import TrainBatches
-from ib_bench.results.records import Experiment, TrialConfig
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.acceleration import accelerated
 from ib_bench.training.trial import run_trial, train_stack
 

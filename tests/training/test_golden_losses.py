@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ib_bench.results.records import PROTOCOL_VERSION, Experiment, Json, TrialConfig
+from ib_bench.results.identity import PROTOCOL_VERSION, Json
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.trial import run_trial
 
 GOLDEN = Path(__file__).with_name("golden_losses.json")

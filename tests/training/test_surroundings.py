@@ -18,7 +18,9 @@ from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEn
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from ib_bench.errors import BenchError
-from ib_bench.results.records import Experiment, Json, TrialConfig
+from ib_bench.results.identity import Json
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.fitting import quiet_trainer
 from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.trial import run_trial, train_trial

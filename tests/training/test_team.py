@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from ib_bench.errors import LostProcessError
-from ib_bench.results.records import Experiment, Json, TrialConfig, TrialRecord
+from ib_bench.results.identity import Json
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.team import Team
 from ib_bench.training.trial import run_trial
 

@@ -11,7 +11,9 @@ import torch
 from ib_bench.errors import InvalidOptionError
 from ib_bench.models.full_precision import has_bfloat16_lstm
 from ib_bench.models.metrics import METRIC_DEFINITION, METRICS
-from ib_bench.results.records import Experiment, Json, TrialConfig, TrialRecord
+from ib_bench.results.identity import Json
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.trial import run_trial
 
 pytestmark = pytest.mark.system

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from ib_bench.results.records import Experiment, TrialConfig
+from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.trial import TrainedTrial, Weights, train_trial
 from ib_bench.training.weights import BestWeights
 
@@ -38,7 +39,7 @@ def test_the_best_weights_are_kept_and_come_back(experiment: Experiment, store: 
     trained = [with_loss(train_trial(one), loss) for one, loss in zip(grid, losses, strict=True)]
     for one in trained:
         weights.offer(one.record, one.weights, grid)
-        store.add_trial(one.record)
+        store.add(one.record)
     assert [path.stem for path in (tmp_path / "weights").iterdir()] == [grid[1].key]
     assert weights.load(grid[0], {}) is None
     loaded = weights.load(grid[1], {})
@@ -57,7 +58,7 @@ def kept(experiment: Experiment, store: Store, tmp_path: Path) -> Kept:
     trained = train_trial(config)
     weights = BestWeights(tmp_path / "weights", store)
     weights.offer(trained.record, trained.weights, [config])
-    store.add_trial(trained.record)
+    store.add(trained.record)
     (file,) = (tmp_path / "weights").iterdir()
     return Kept(weights, config, file, trained.weights)
 
@@ -78,7 +79,7 @@ def test_a_changed_file_is_no_weights(kept: Kept) -> None:
 @pytest.mark.system
 def test_the_weights_of_another_trial_are_none_of_this_one(kept: Kept, store: Store) -> None:
     other = train_trial(replace(kept.config, seed=2)).record
-    store.add_trial(other)
+    store.add(other)
     kept.file.rename(kept.file.with_stem(other.key))
     with pytest.warns(UserWarning, match=f"training again: they are those of trial {kept.config.key}"):
         assert kept.weights.load(replace(kept.config, seed=2), {}) is None

@@ -1,21 +1,24 @@
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import pytest
 
 from ib_bench.errors import InvalidOptionError
-from ib_bench.results.records import (
-    Experiment,
+from ib_bench.quantities.extrapolation.extrapolation import extrapolate
+from ib_bench.quantities.extrapolation.job import ExtrapolationJob
+from ib_bench.quantities.extrapolation.record import (
     ExtrapolationConfig,
     ExtrapolationRecord,
+    ExtrapolationSettings,
     LengthAccuracy,
-    TrialConfig,
-    TrialRecord,
 )
+from ib_bench.quantities.progress import ProgressReporter
+from ib_bench.quantities.search.job import SearchJob
+from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
-from ib_bench.studies.extrapolation import ExtrapolationSettings, extrapolate
-from ib_bench.studies.search import SearchSettings
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 
 GRID = SearchSettings(learning_rates=[0.1, 0.01], seeds=[1, 2], max_size=100)
 
@@ -39,23 +42,22 @@ class Fakes:
         assert config.num_train_sequences == 70
         loss = self.losses[config.learning_rate, config.seed]
         status = "succeeded" if loss < self.threshold else "failed"
-        data = config.to_json()
-        return FakeTrained(TrialRecord(config.key, data, status, 1, loss, 1, 1, [], {}, "1", 1.0, 1.0, {}, {}, "now"))
+        return FakeTrained(TrialRecord(config.key, config, status, 1, loss, 1, 1, [], {}, "1", 1.0, 1.0, {}, {}, "now"))
 
     def evaluate(self, trained: FakeTrained) -> list[LengthAccuracy]:
         self.evaluated.append(trained.record.key)
         return [LengthAccuracy("teacher_forced", 8, 5, 1.0, 1.0, 1.0, 1.0, [1.0])]
 
     def run(self, experiment: Experiment, store: Store) -> ExtrapolationRecord:
-        config = ExtrapolationConfig(experiment, asdict(GRID), asdict(ExtrapolationSettings()))
-        return extrapolate(config, GRID, 70, store, self.train, self.evaluate)
+        config = ExtrapolationConfig(experiment, GRID, ExtrapolationSettings())
+        return extrapolate(config, 70, 3, store, self.train, self.evaluate)
 
 
 def test_with_nothing_held_out_there_is_nothing_to_train(experiment: Experiment, store: Store) -> None:
     fakes = Fakes({})
-    config = ExtrapolationConfig(experiment, asdict(GRID), asdict(ExtrapolationSettings()))
+    config = ExtrapolationConfig(experiment, GRID, ExtrapolationSettings())
     for _ in range(2):
-        record = extrapolate(config, GRID, 0, store, fakes.train, fakes.evaluate)
+        record = extrapolate(config, 0, None, store, fakes.train, fakes.evaluate)
         assert (record.num_train_sequences, record.trial, record.accuracies) == (0, None, [])
 
 
@@ -66,14 +68,14 @@ def test_the_first_success_is_evaluated_and_nothing_trained_twice(experiment: Ex
     assert fakes.evaluated == [record.trial]
     assert record.trial_succeeded
     assert record.num_train_sequences == 70
-    assert len(list(store.trials())) == 2
+    assert len(list(store.all(TrialRecord))) == 2
 
 
 def test_without_success_the_lowest_loss_is(experiment: Experiment, store: Store) -> None:
     fakes = Fakes({(0.1, 1): 0.5, (0.1, 2): 0.4, (0.01, 1): 0.2, (0.01, 2): 0.3})
     record = fakes.run(experiment, store)
     assert not record.trial_succeeded
-    trial = store.trial(record.trial)
+    trial = store.get(TrialRecord, record.trial)
     assert trial is not None and trial.best_val_loss == 0.2
     assert len(fakes.trained) == 4
 
@@ -83,18 +85,19 @@ def test_only_the_chosen_trial_is_trained_again_if_the_store_has_them_all(experi
     first = Fakes(losses)
     for rate, seed in GRID.grid():
         config = TrialConfig(experiment, 70, rate, seed, GRID.threshold, GRID.max_steps, None, 1)
-        store.add_trial(first.train(config).record)
+        store.add(first.train(config).record)
     again = Fakes(losses)
     again.run(experiment, store)
     assert again.trained == [(0.01, 1)]
 
 
-def test_a_stored_result_is_returned(experiment: Experiment, store: Store) -> None:
-    losses = dict.fromkeys(GRID.grid(), 1e-5)
-    record = Fakes(losses).run(experiment, store)
-    again = Fakes(losses)
-    assert again.run(experiment, store) == record
-    assert again.trained == again.evaluated == []
+def test_a_stored_result_is_returned_if_its_trial_is_there(experiment: Experiment, store: Store) -> None:
+    record = Fakes(dict.fromkeys(GRID.grid(), 1e-5)).run(experiment, store)
+    job = ExtrapolationJob(SearchJob(experiment, GRID, 70, 3), ExtrapolationSettings())
+    assert job.stored(store) == record
+    assert job.run(ProgressReporter(lambda event: None), store) == record
+    store.database.execute("DELETE FROM trials")
+    assert job.stored(store) is None
 
 
 def test_lengths() -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from ib_bench.studies.bisection import Bisection, Bracket
+from ib_bench.quantities.search.bisection import Bisection, Bracket
 
 Steps = list[tuple[int, bool, Bracket]]
 
