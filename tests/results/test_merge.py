@@ -62,6 +62,17 @@ def test_conflicts_are_shown_and_the_first_stays(tmp_path: Path) -> None:
     assert in_store(tmp_path / "out") == {record.key: record for record in (trial, search, extrapolation)}
 
 
+def test_metrics_of_another_definition_are_not_compared(tmp_path: Path) -> None:
+    trial = replace(next(iter(paper_like().trials)), metrics={"loss": 0.1}, metric_definition="1")
+    other = replace(trial, metrics={"loss": 0.2, "perplexity": 1.2})
+    write_store(tmp_path / "one", [trial])
+    write_store(tmp_path / "other", [other])
+    write_store(tmp_path / "newer", [replace(other, metric_definition="2")])
+    assert [conflict.differences for conflict in merged(tmp_path, "one", "other").conflicts] == [["metrics"]]
+    assert not merged(tmp_path, "one", "newer", out="second").conflicts
+    assert in_store(tmp_path / "second") == {trial.key: trial}
+
+
 @pytest.mark.parametrize("order", [("running", "finished"), ("finished", "running"), ("begun", "running")])
 def test_the_newest_state_of_a_search_wins(tmp_path: Path, order: tuple[str, str]) -> None:
     finished = next(iter(paper_like().of(SearchRecord)))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ib_bench.errors import InvalidOptionError
+from ib_bench.errors import BenchError
 from ib_bench.models.full_precision import has_bfloat16_lstm
 from ib_bench.models.metrics import METRIC_DEFINITION, METRICS
 from ib_bench.results.identity import Json
@@ -166,10 +166,8 @@ def test_a_users_lstm_trains_or_one_sentence_says_what_to_do(config: TrialConfig
     trainer = {} if precision is None else {"precision": precision}
     config = replace(config, experiment=Experiment(model, config.experiment.data, trainer), max_steps=3)
     if precision == "bf16-mixed" and not has_bfloat16_lstm():
-        words = (
-            r"^trainer.precision must be 32-true or bf16-true on this processor, .*PortableLSTM.*, got 'bf16-mixed'$"
-        )
-        with pytest.raises(InvalidOptionError, match=words):
+        words = "^trainer.precision bf16-mixed needs a bfloat16 kernel .*PortableLSTM in place of torch.nn.LSTM$"
+        with pytest.raises(BenchError, match=words):
             run_trial(config)
     else:
         assert run_trial(config).num_steps == 3
