@@ -53,7 +53,7 @@ class ArrayTask(Generic[Item, Result]):
     def _make(self, call: str, item: Item, attempt: Attempt) -> None:
         attempt.write(call, "begin")
         try:
-            attempt.end(call, CallResult(result=self.work(item, partial(attempt.emit, call))))
+            attempt.end(call, CallResult(result=self.function(item, partial(attempt.emit, call))))
         except Exception as error:
             if self._cut_short:  # submitit could not queue the task again, which is no failure of the call
                 raise
