@@ -1,9 +1,9 @@
 """What a quantity brings with it, so that everything else can iterate over quantities without knowing any of them.
 
 A quantity is a folder of this package, or a module or package elsewhere that an entry point of the group
-``ib_bench.quantities`` names. Its ``__init__`` assigns an instance of a :class:`Quantity` to ``QUANTITY``. Commands that
-only list import it too, so it imports neither torch nor Altair at its top: jobs, tables and figures are imported in the
-methods that return them.
+``ib_bench.quantities`` names. Its ``__init__`` assigns an instance of a :class:`Quantity` to ``QUANTITY``. Commands
+that only list import it too, so it imports neither torch nor Altair at its top: jobs, tables and figures are imported
+in the methods that return them.
 """
 
 from __future__ import annotations

@@ -70,9 +70,11 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
 def _advice(option: str) -> str:
     """What to use instead of an option of the Trainer that a search sets itself; empty for other options."""
     section, _, name = option.lstrip("-").partition(".")
-    from ib_bench.training.fitting import INSTEAD  # noqa: PLC0415 (loads Lightning, which listings need not wait for)
+    if section != "trainer":
+        return ""
+    from ib_bench.training.fitting import INSTEAD  # noqa: PLC0415 (loads torch, which listing a store does not need)
 
-    return f"; a search sets this itself, {INSTEAD[name]}" if section == "trainer" and name in INSTEAD else ""
+    return f"; a search sets this itself, {INSTEAD[name]}" if name in INSTEAD else ""
 
 
 def _config_files(arguments: Sequence[str]) -> str:

@@ -3,8 +3,8 @@
 Rank 0 leads: it decides what is trained, stores the records, and prints. The others follow: they receive a trial, train
 it too, and wait for the next. So only the training code knows that there are several processes.
 
-torchrun and Slurm start all processes themselves; otherwise the leader starts those of its machine. A follower ends with
-its leader, and a leader that has lost a follower ends with an error that says so.
+torchrun and Slurm start all processes themselves; otherwise the leader starts those of its machine. A follower ends
+with its leader, and a leader that has lost a follower ends with an error that says so.
 """
 
 from __future__ import annotations

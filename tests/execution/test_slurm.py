@@ -17,7 +17,7 @@ import pytest
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
 from ib_bench.errors import BenchError, FatalError, InvalidOptionError, StoreError
-from ib_bench.execution.executor import Emit, Outcome, Passing
+from ib_bench.execution.executor import CallResult, Emit, TransientEvent
 from ib_bench.execution.slurm.driver import UnfinishedError
 from ib_bench.execution.slurm.executor import Slurm
 from ib_bench.execution.slurm.folder import SlurmFolder
@@ -28,7 +28,7 @@ from ib_bench.execution.slurm.settings import SlurmSettings
 ROOT = Path(__file__).parents[2]
 
 
-class Newest(Passing):
+class Newest(TransientEvent):
     def __init__(self, number: int) -> None:
         self.number = number
 
@@ -97,7 +97,7 @@ class RefusingQueue(LocalQueue):
 
 def note(seen: list[int], event: Any) -> None:
     """Keep an event, if it is the call's own."""
-    if not isinstance(event, Passing):
+    if not isinstance(event, TransientEvent):
         seen.append(event)
 
 
@@ -153,9 +153,9 @@ def test_each_report_is_read_once(tmp_path: Path) -> None:
         another.emit(call, "of another attempt")
     assert news(reader) == [(call, "of another attempt") for call in ("call", "unheard")]
     attempt.emit("unheard", "in a task that does not count")
-    attempt.end("call", Outcome(result=1))
+    attempt.end("call", CallResult(result=1))
     assert news(reader) == [("call", 2)]  # written with the outcome
-    assert (news(reader), reader.outcomes) == ([], {"call": Outcome(result=1)})
+    assert (news(reader), reader.outcomes) == ([], {"call": CallResult(result=1)})
     assert reader.begun == {task: {"call", "unheard"}, other: {"call", "unheard", "of somebody else"}}
 
 
@@ -274,7 +274,7 @@ def test_results_errors_and_events(tmp_path: Path, queue: Queue) -> None:
     outcomes = executor.run(square, [3, -1, 5], lambda index, event: events.append((index, event)))
     assert [outcome.result for outcome in outcomes] == [9, None, 25]
     assert [type(outcome.error) for outcome in outcomes] == [type(None), ValueError, type(None)]
-    kept = sorted(event for event in events if not isinstance(event[1], Passing))
+    kept = sorted(event for event in events if not isinstance(event[1], TransientEvent))
     assert kept == [(0, "squaring 3"), (1, "squaring -1"), (2, "squaring 5")]
     newest = {index: event.number for index, event in events if isinstance(event, Newest)}
     assert newest == {0: 4, 1: 4, 2: 4}
@@ -315,10 +315,10 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
     seen: list[int] = []
 
     def interrupt(_: int, event: Any) -> None:
-        if not isinstance(event, Passing):
+        if not isinstance(event, TransientEvent):
             raise KeyboardInterrupt
 
-    def collect() -> Outcome[int]:
+    def collect() -> CallResult[int]:
         executor = slurm_executor(tmp_path / "slurm", queue, collect_only=True)
         return executor.run(count, items, lambda _, event: note(seen, event), count_on)[0]
 
@@ -335,7 +335,7 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
     wait_for(lambda: not queue.active())
     seen.clear()
     outcomes = slurm_executor(tmp_path / "slurm", queue).run(count, items, lambda _, event: note(seen, event), count_on)
-    assert (outcomes, seen) == ([Outcome(result=3)], [1, 2, 3])
+    assert (outcomes, seen) == ([CallResult(result=3)], [1, 2, 3])
     assert (tmp_path / "counted").read_text() == "123"  # by one task
     assert left_in(tmp_path / "slurm") == []
 
