@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.commands import run_command
 from benchmarks.measurement import Measurement, OnRound, timed_in_turns
 from ib_bench.quantities.search.record import Evaluation, SearchConfig, SearchRecord, SearchSettings
+from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment, Record
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
@@ -64,7 +65,7 @@ def _records(num_searches: int) -> Iterator[Record]:
 
 
 def _experiments() -> Iterator[Experiment]:
-    models = {
+    models: dict[str, Json] = {
         "LSTM": {"hidden_size": 64, "num_layers": 1},
         "DenseSSM": {"hidden_size": 64},
         "Transformer": {"hidden_size": 64, "num_layers": 2, "num_heads": 2, "dropout": 0.0},

@@ -332,7 +332,7 @@ class TestSuites:
         assert not (working_folder / "ib_bench.sqlite").exists()
         assert main(["run", "tiny.yaml", *options]) == 0
         printed = capsys.readouterr().out
-        assert "Sharing factor kappa" in printed and "accuracy at 2 L" in printed and "trials" in printed
+        assert "sharing factor (kappa)" in printed and "length extrapolation" in printed and "trials" in printed
         trials = results(capsys, "trials")
         assert len(trials) == 3
         assert len(list(working_folder.glob("ib_bench.sqlite.weights/*.pt"))) == 3
