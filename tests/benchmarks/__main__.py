@@ -105,6 +105,5 @@ def _table(measurements: Sequence[Measurement]) -> Table:
     return terminal_table(_HEADINGS, rows, labels={"benchmark", "what", "from"})
 
 
-
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

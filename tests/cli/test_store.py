@@ -98,7 +98,10 @@ CASES = {
     "subcommand": (["store", "chek"], "unknown subcommand of store 'chek', did you mean 'check'?"),
     "ending": (["store", "export", "a.txt"], "file must be a name that ends in .jsonl.gz, .csv or .parquet"),
     "archive of one kind": (["store", "export", "a.jsonl.gz", "--what", "trials"], "what must be left out"),
-    "no such kind": (["store", "export", "a.csv", "--what", "runs"], "unknown what 'runs'; known: extrapolations, searches, sharing, trials"),
+    "no such kind": (
+        ["store", "export", "a.csv", "--what", "runs"],
+        "known: extrapolations, searches, sharing, trials",
+    ),
     "no such folder": (["store", "export", "none/a.csv"], "file 'none/a.csv' cannot be written"),
     "no store": (["store", "check", "--store", "none.sqlite"], "does not exist"),
     "nothing to merge": (["store", "merge", "new.sqlite"], "sources"),
