@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice, product
 from pathlib import Path
+from typing import Any
 
 from benchmarks.commands import run_command
 from benchmarks.measurement import Measurement, OnRound, timed_in_turns
 from ib_bench.quantities.search.record import Evaluation, SearchConfig, SearchRecord, SearchSettings
-from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment, Record
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
@@ -65,7 +65,7 @@ def _records(num_searches: int) -> Iterator[Record]:
 
 
 def _experiments() -> Iterator[Experiment]:
-    models: dict[str, Json] = {
+    models: dict[str, dict[str, Any]] = {
         "LSTM": {"hidden_size": 64, "num_layers": 1},
         "DenseSSM": {"hidden_size": 64},
         "Transformer": {"hidden_size": 64, "num_layers": 2, "num_heads": 2, "dropout": 0.0},
