@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 KILLS ?= 100
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo report test torture lint format bench slurm ci clean
@@ -24,8 +25,9 @@ demo: setup ## measure N* for three architectures under three kinds of supervisi
 report: setup ## write the report of the reference results, and of your own beside them, into the folder report
 	$(BIN)/ib-bench report --reference
 
-test: setup ## run the tests, on up to four cores
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+test: setup ## run the tests, on up to four cores; then some of them as on a processor without AVX-512
+	$(BIN)/python -m pytest $(PARALLEL)
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $(PARALLEL) -m processor tests
 
 torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost (an hour or two)
 	$(BIN)/python -m pytest tests/torture --kills $(KILLS)
@@ -40,8 +42,8 @@ format: setup ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## measure what it costs, side by side with simpler ways (about half an hour)
-	$(BIN)/ib-bench bench
+bench: setup ## measure what training runs and reports cost; NAMES="store startup" takes some (all: half an hour)
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m benchmarks $(NAMES)
 
 slurm: ## install and start a Slurm of this one machine, which its tests then use (Debian, as root)
 	bash docker/slurm.sh

@@ -1,8 +1,8 @@
-"""What the suite ships, found by reading its folders: nobody keeps a list.
+"""What the suite ships, found by reading its folders; no list has to be edited.
 
 A file of ``tasks/``, ``supervision/``, ``data/length_distributions/`` or ``models/`` holds one class of the same name
 (``dense_ssm.py`` holds ``DenseSSM``), and that class is shipped. The files are parsed, not imported, so that
-``ib-bench ls`` answers without loading torch.
+``ib-bench ls`` answers without loading torch. A folder of ``quantities/`` is a quantity; others are named by entry points.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ast
 import importlib
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ TASKS = "ib_bench.tasks"
 SUPERVISION = "ib_bench.supervision"
 LENGTH_DISTRIBUTIONS = "ib_bench.data.length_distributions"
 MODELS = "ib_bench.models"
+QUANTITIES = "ib_bench.quantities"
+"""Also the group of entry points that name quantities from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,40 @@ def entries(package: str) -> tuple[Entry, ...]:
                 summary = (ast.get_docstring(node) or "").partition("\n")[0].replace("`", "")
                 found.append(Entry(path.stem, node.name, f"{package}.{path.stem}", summary))
     return tuple(found)
+
+
+@cache
+def quantities() -> tuple[Any, ...]:
+    """The registered quantities: those of this package in the order of their names and stages, then those from elsewhere.
+
+    Raises:
+        BenchError: an entry point names something that is no quantity, or a name that is taken.
+    """
+    folder = Path(__file__).parent / "quantities"
+    names = sorted(path.parent.name for path in folder.glob("*/__init__.py"))
+    shipped = [importlib.import_module(f"{QUANTITIES}.{name}").QUANTITY for name in names]
+    found = {quantity.name: quantity for quantity in sorted(shipped, key=lambda quantity: quantity.stage)}
+    for point in sorted(entry_points(group=QUANTITIES), key=lambda point: point.name):
+        try:
+            quantity = point.load().QUANTITY
+        except Exception as error:
+            raise BenchError(f"quantity {point.value!r} cannot be imported: {type(error).__name__}: {error}") from error
+        if quantity.name in found:
+            raise BenchError(f"quantity {point.value!r} is called {quantity.name!r}, a name that is taken")
+        found[quantity.name] = quantity
+    return tuple(found.values())
+
+
+def quantity(name: str) -> Any:
+    """The registered quantity called ``name``.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    known = {quantity.name: quantity for quantity in quantities()}
+    if name not in known:
+        raise UnknownNameError("quantity", name, known)
+    return known[name]
 
 
 def load_class(package: str, class_name: str) -> Any:

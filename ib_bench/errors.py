@@ -81,6 +81,21 @@ class NothingHeldOutError(BenchError, ValueError):
         )
 
 
+class NothingToTestOnError(BenchError, ValueError):
+    """Validation and training set leave no sequence for a test set.
+
+    Args:
+        num_train_sequences: size of the training set.
+        available: size of the training pool.
+    """
+
+    def __init__(self, num_train_sequences: int, available: int) -> None:
+        super().__init__(
+            f"num_train_sequences must be below {available:,} to leave sequences for a test set, which neither "
+            f"training nor validation has seen, got {num_train_sequences:,}"
+        )
+
+
 class OutOfMemoryError(BenchError):
     """Memory has run out in a training.
 

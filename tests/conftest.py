@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ib_bench.results.records import Experiment
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.results.store import Store
 
 
@@ -25,10 +25,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def experiment() -> Experiment:
     """A DenseSSM on sums modulo 3: small enough to learn within a second."""
     return Experiment(
-        model={"class_path": "ib_bench.models.DenseSSM", "init_args": {"hidden_size": 16}},
-        data={
-            "class_path": "ib_bench.data.ModularAddition",
-            "init_args": {
+        model=ClassSpec("ib_bench.models.DenseSSM", {"hidden_size": 16}),
+        data=DataSpec(
+            "ib_bench.data.ModularAddition",
+            {
                 "modulus": 3,
                 "supervision": "aligned_chain_of_thought",
                 "length_distribution": "uniform",
@@ -36,5 +36,5 @@ def experiment() -> Experiment:
                 "batch_size": 16,
                 "separator": None,
             },
-        },
+        ),
     )

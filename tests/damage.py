@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from ib_bench.results.record_store import Record
-from ib_bench.results.records import SearchRecord, TrialRecord
+from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.results.records import Record
 from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 
 VERSION_1 = """
 CREATE TABLE trials (key TEXT PRIMARY KEY, record TEXT NOT NULL);

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from ib_bench.results.archive import Records
-from ib_bench.results.records import (
-    Evaluation,
-    Experiment,
+from ib_bench.quantities.extrapolation.record import (
     ExtrapolationConfig,
     ExtrapolationRecord,
+    ExtrapolationSettings,
     LengthAccuracy,
-    SearchRecord,
-    TrialRecord,
+    Mode,
 )
-from ib_bench.studies.extrapolation import ExtrapolationSettings
-from ib_bench.studies.search import SearchSettings, search_config, trial_config
+from ib_bench.quantities.search.record import Evaluation, SearchConfig, SearchRecord, SearchSettings
+from ib_bench.results.archive import Records
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment, Record
+from ib_bench.results.trial_record import TrialRecord
 
 OUTCOME, COT, ACOT = "outcome", "chain_of_thought", "aligned_chain_of_thought"
 
@@ -42,8 +41,8 @@ class Point:
             "separator": None,
         }
         return Experiment(
-            model={"class_path": f"ib_bench.models.{self.model}", "init_args": {"hidden_size": 8}},
-            data={"class_path": "ib_bench.data.ModularAddition", "init_args": init_args},
+            model=ClassSpec(f"ib_bench.models.{self.model}", {"hidden_size": 8}),
+            data=DataSpec("ib_bench.data.ModularAddition", init_args),
         )
 
     @property
@@ -53,64 +52,66 @@ class Point:
 
 def search(point: Point, min_train_size: int | None, max_size: int = 4096) -> SearchRecord:
     """A finished search with an exact verdict; None is censored."""
-    config = search_config(point.experiment, point.settings)
+    config = SearchConfig(point.experiment, point.settings)
     bracket = (max_size, None) if min_train_size is None else (min_train_size - 1, min_train_size)
     trials = [trial(point, max_size).key]
-    evaluation = Evaluation(max_size, min_train_size is not None, 0.1, bracket, trials)
-    labels = point.experiment.labels()
-    return SearchRecord(config.key, config.to_json(), labels, "finished", max_size, [evaluation], 60.0, "2026-01-01")
+    evaluations = [Evaluation(max_size, min_train_size is not None, 0.1, bracket, trials)] if max_size else []
+    num_states = point.modulus
+    return SearchRecord(
+        config.key, config, "finished", max_size, evaluations, 60.0, "2026-01-01", num_states=num_states
+    )
 
 
 def trial(point: Point, size: int) -> TrialRecord:
-    config = trial_config(point.experiment, point.settings, size, point.settings.learning_rates[0], 10)
+    config = point.settings.trial_config(point.experiment, size, point.settings.learning_rates[0], 10)
     curve: list[tuple[int, float | None]] = [(50, 1.0), (100, 0.1), (150, None)]
-    return TrialRecord(
-        config.key, config.to_json(), "failed", 150, 0.1, 100, 50, curve, {}, "1", 1.0, 1.0, {}, {}, "2026-01-01"
-    )
+    return TrialRecord(config.key, config, "failed", 150, 0.1, 100, 50, curve, {}, "1", 1.0, 1.0, {}, {}, "2026-01-01")
 
 
 def extrapolation(point: Point, accuracy_at_2x: float) -> ExtrapolationRecord:
     """Perfect at the training length, as given from twice that on."""
-    config = ExtrapolationConfig(point.experiment, point.settings.to_json(), asdict(ExtrapolationSettings()))
+    config = ExtrapolationConfig(point.experiment, point.settings, ExtrapolationSettings())
     values = {1: 1.0, 2: accuracy_at_2x, 16: accuracy_at_2x}
-    modes = ("teacher_forced", "generated") if point.supervision == COT else ("teacher_forced",)
+    modes: tuple[Mode, ...] = ("teacher_forced", "generated") if point.supervision == COT else ("teacher_forced",)
     accuracies = [
         LengthAccuracy(mode, multiple * point.max_length, 100, value, value, value, value, [value])
         for multiple, value in values.items()
         for mode in modes
     ]
-    labels = point.experiment.labels()
-    return ExtrapolationRecord(config.key, config.to_json(), labels, 4096, "t", True, accuracies, "2026-01-01")
+    key = trial(point, 4096).key
+    return ExtrapolationRecord(config.key, config, 4096, key, True, accuracies, "2026-01-01", point.modulus)
 
 
 def paper_like() -> Records:
     """What the paper would have seen on three moduli at two lengths."""
-    records = Records()
+    records: list[Record] = []
     for modulus in (2, 5, 10):
         for model in ("Transformer", "LSTM", "DenseSSM"):
             for supervision in (OUTCOME, COT, ACOT):
-                _add_column(records, model, supervision, modulus)
-    return records
+                records += _column(model, supervision, modulus)
+    return Records.of_all(records)
 
 
-def _add_column(records: Records, model: str, supervision: str, modulus: int) -> None:
+def _column(model: str, supervision: str, modulus: int) -> list[Record]:
+    records: list[Record] = []
     transformer = model == "Transformer"
     alone, kappa = _PAPER[transformer, supervision]
     for length in range(2, 9):
         point = Point(model, supervision, "fixed", length, modulus)
         size = alone if transformer or supervision == COT else alone - 8 * length
         size = None if _is_too_much(model, supervision, modulus, length) else size
-        records.searches.append(search(point, size))
+        records.append(search(point, size))
     for length in (4, 8):
         point = Point(model, supervision, "uniform", length, modulus)
         total = round((length - 1) * alone / kappa(length)) + (16 - length)
         total = None if _is_too_much(model, supervision, modulus, length) else total
-        records.searches.append(search(point, total))
-        records.trials.append(trial(point, 4096))
-        records.extrapolations.append(extrapolation(point, 0.0 if transformer or supervision == COT else 1.0))
+        records.append(search(point, total))
+        records.append(trial(point, 4096))
+        records.append(extrapolation(point, 0.0 if transformer or supervision == COT else 1.0))
         curriculum = Point(model, supervision, "short_to_long", length, modulus)
         below = supervision == OUTCOME and not transformer
-        records.searches.append(search(curriculum, None if total is None else total - 9 if below else total + 30))
+        records.append(search(curriculum, None if total is None else total - 9 if below else total + 30))
+    return records
 
 
 def _is_too_much(model: str, supervision: str, modulus: int, length: int) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import submitit
 
-from ib_bench.execution.slurm.call_files import Task
 from ib_bench.execution.slurm.driver import Patience
 from ib_bench.execution.slurm.executor import Slurm
 from ib_bench.execution.slurm.queue import Queue, Standing
+from ib_bench.execution.slurm.reports import Task
 from ib_bench.execution.slurm.settings import SlurmSettings
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 from torch.nn.utils import parameters_to_vector
 
 from ib_bench.models import LSTM
+from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.supervision.supervision import Batch
 
 
 class Alike(LSTM):
@@ -29,3 +33,40 @@ class Exact(LSTM):
         logits = super().forward(tokens)
         assert logits.dtype == (torch.bfloat16 if self.training else torch.float32)
         return logits
+
+
+class PlainLSTM(SequenceModel):
+    """With ``torch.nn.LSTM``, as a user writes it."""
+
+    def __init__(self, vocab_size: int, num_classes: int, learning_rate: float = 1e-3) -> None:
+        super().__init__(num_classes, learning_rate)
+        self.embedding = nn.Embedding(vocab_size, 8)
+        self.lstm = nn.LSTM(8, 8, batch_first=True)
+        self.head = nn.Linear(8, num_classes)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.head(self.lstm(self.embedding(tokens))[0])
+
+
+class TwoStepsABatch(PlainLSTM):
+    """Takes two optimizer steps for a batch, which Lightning counts as two."""
+
+    def __init__(self, vocab_size: int, num_classes: int, learning_rate: float = 1e-3) -> None:
+        super().__init__(vocab_size, num_classes, learning_rate)
+        self.automatic_optimization = False
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        optimizer = self.optimizers()
+        for _ in range(2):
+            optimizer.zero_grad()
+            self.manual_backward(self.loss(batch))
+            optimizer.step()
+
+
+class Writing(PlainLSTM):
+    """Leaves a file in the Trainer's folder."""
+
+    def on_train_end(self) -> None:
+        folder = Path(self.trainer.default_root_dir)
+        folder.mkdir()
+        (folder / "notes.txt").write_text("something")

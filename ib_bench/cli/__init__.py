@@ -14,39 +14,45 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from ib_bench import __version__
+from ib_bench import __version__, catalogue
 from ib_bench.cli.garbage import import_for_good
 from ib_bench.cli.interruption import Interruption
-from ib_bench.cli.ranks import let_the_first_speak, speaks
 from ib_bench.errors import BenchError, LostProcessError, UnknownNameError
+from ib_bench.execution.ranks import let_the_first_speak, speaks
 
-COMMANDS = {
+_BEFORE = {
     "fit": ("fit", "train a model once (LightningCLI)"),
     "validate": ("fit", "evaluate a model on the held-out sequences (LightningCLI)"),
-    "test": ("fit", "evaluate a model on the test sequences, here the held-out ones (LightningCLI)"),
-    "search": ("search", "find N*, the smallest training set with which a model learns a task"),
-    "sharing": ("sharing", "measure the sharing factor kappa: N* at each length alone against all lengths together"),
-    "extrapolate": ("extrapolate", "train on the largest training set and measure accuracy at longer lengths"),
-    "run": ("run", "run a suite: many searches, side by side"),
-    "status": ("status", "what runs on a store, how far it is, and what has failed"),
-    "results": ("results", "list searches and their verdicts"),
+    "test": ("fit", "evaluate a model on sequences that neither training nor validation saw (LightningCLI)"),
+}
+_AFTER = {
+    "run": ("run", "run a suite: many measurements, side by side"),
+    "status": ("status", "show running jobs, their progress, and failures"),
+    "results": ("results", "list what was measured"),
     "trials": ("trials", "list the trials of searches"),
     "report": ("report", "write every table and figure of the study, and one HTML page with all of them"),
-    "claims": ("claims", "check what the paper claims against the records"),
+    "claims": ("claims", "check the claims of the paper against the records"),
     "wandb": ("wandb", "log a store to Weights & Biases, or build the project's dashboard there"),
-    "store": ("store", "look after a store: check, export, merge, vacuum"),
-    "doctor": ("doctor", "look whether everything is in order here: versions, devices, executors, store, W&B"),
+    "store": ("store", "maintain a store: check, export, merge, vacuum"),
+    "doctor": ("doctor", "check the installation: versions, devices, executors, store, W&B"),
     "ls": ("ls", "list tasks, supervision regimes, length distributions, models and suites"),
-    "bench": ("bench", "measure what trainings, searches and reports cost, beside simpler ways"),
 }
+_MEASURE = "measure"
+
+
+def commands() -> dict[str, tuple[str, str]]:
+    """For each command, the module that runs it and what it does; every quantity is a command."""
+    quantities = {quantity.name: (_MEASURE, quantity.summary) for quantity in catalogue.quantities()}
+    return {**_BEFORE, **quantities, **_AFTER}
+
 
 _PYTHONS_FORMAT = warnings.formatwarning
 
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 
-_GOES_ON = ("search", "sharing", "extrapolate", "run")
-"""Commands that take up what an interrupted one has left."""
+_RESUMABLE = (_MEASURE, "run")
+"""Modules of commands that go on where an interrupted one stopped."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         warnings.formatwarning = _in_one_sentence
     command = arguments[0] if arguments else "--help"
-    interruption = Interruption(_farewell(command, arguments), for_good=argv is None)
+    interruption = Interruption(_interrupted_text(command, arguments), for_good=argv is None)
     with interruption:
         exit_code = _run(command, arguments, interruption)
         if interruption.number is None:
@@ -77,12 +83,13 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
     try:
         if command.startswith("-"):
             _parser().parse_args(arguments or ["--help"])
-        if command not in COMMANDS:
-            raise UnknownNameError("command", command, COMMANDS)
+        known = commands()
+        if command not in known:
+            raise UnknownNameError("command", command, known)
         prog = f"ib-bench {command}"
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())  # a user's own model in the working folder is found by its dotted path
-        module = import_for_good(f"ib_bench.cli.{COMMANDS[command][0]}")
+        module = import_for_good(f"ib_bench.cli.{known[command][0]}")
         interruption.has_started = True
         return int(module.main(command, arguments[1:]))
     except BenchError as error:
@@ -104,15 +111,17 @@ def _in_one_sentence(
     return _PYTHONS_FORMAT(message, category, filename, lineno, line)
 
 
-def _farewell(command: str, arguments: list[str]) -> str:
-    """What to say if the command is interrupted."""
+def _interrupted_text(command: str, arguments: list[str]) -> str:
+    """Printed if the command is interrupted."""
     kept = f"\nib-bench {command}: interrupted; finished trials are kept"
-    return f"{kept}\ngo on with: {shlex.join(['ib-bench', *arguments])}" if command in _GOES_ON else kept
+    is_resumable = command in commands() and commands()[command][0] in _RESUMABLE
+    return f"{kept}\ngo on with: {shlex.join(['ib-bench', *arguments])}" if is_resumable else kept
 
 
 def _parser() -> argparse.ArgumentParser:
-    width = max(map(len, COMMANDS))
-    listing = "\n".join(f"  {name:{width}}  {summary}" for name, (_, summary) in COMMANDS.items())
+    known = commands()
+    width = max(map(len, known))
+    listing = "\n".join(f"  {name:{width}}  {summary}" for name, (_, summary) in known.items())
     parser = argparse.ArgumentParser(
         prog="ib-bench",
         usage="ib-bench [-h] [--version] COMMAND ...",

@@ -1,4 +1,4 @@
-"""``ib-bench claims``: whether the records in hand bear out what the paper claims."""
+"""``ib-bench claims``: whether the records support the claims of the paper."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from rich.console import Console
 
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
-from ib_bench.report.study_tables import claims_table, rich_table
-from ib_bench.report.tables import OutputFormat, to_json
-from ib_bench.report.terminal import show
+from ib_bench.drawing.columns import json_text
+from ib_bench.drawing.tables import rich_table
+from ib_bench.drawing.terminal import show
+from ib_bench.drawing.texts import OutputFormat
+from ib_bench.report.claims_table import claims_table
 from ib_bench.studies.claims import Claim, check_claims
 
 
@@ -26,7 +28,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     claims = {name: check_claims(records) for name, records in chosen_sources(options).items()}
     if options.format == "json":
         rows = [{"source": source, **_row(claim)} for source, checked in claims.items() for claim in checked]
-        print(to_json(rows), end="")
+        print(json_text(rows), end="")
         return 0
     console = Console()
     show(rich_table(claims_table(claims)), console)

@@ -1,4 +1,4 @@
-"""``ib-bench doctor``: whether everything is in order on this machine."""
+"""``ib-bench doctor``: check the installation and this machine."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from rich.console import Console
 
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.cli.self_test import self_test
+from ib_bench.drawing.columns import json_text
+from ib_bench.drawing.terminal import show
+from ib_bench.drawing.texts import OutputFormat
 from ib_bench.errors import BenchError, DamagedStoreError, StoreError
 from ib_bench.execution.devices import num_cores
 from ib_bench.execution.slurm.queue import slurm_answers
 from ib_bench.report.findings import findings_table
-from ib_bench.report.tables import OutputFormat, to_json
-from ib_bench.report.terminal import show
 from ib_bench.results.integrity import Finding, quick_check
 from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.acceleration import cpp_compiler
 
@@ -37,7 +39,7 @@ _GB = 1e9
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
-    """Look at everything, and print a line for each; exit code 1 if something fails."""
+    """Check everything, and print a line for each; exit code 1 if something fails."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store, if there is one.")
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
@@ -48,7 +50,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
             findings.append(finding)
             status.update(f"looking; last at {finding.check}")
     if options.format == "json":
-        print(to_json([asdict(finding) for finding in findings]), end="")
+        print(json_text([asdict(finding) for finding in findings]), end="")
     else:
         show(findings_table(findings, f"ib-bench on {platform.node()}, {platform.platform()}"))
     return int(any(finding.state in ("damaged", "failure") for finding in findings))
@@ -127,7 +129,7 @@ def _store(path: Path) -> Finding:
         return Finding("store", "ok", f"there is no {path} yet; a search makes it")
     try:
         with Store(path, create=False) as store:
-            found, num_trials = quick_check(store), store.num_trials()
+            found, num_trials = quick_check(store), store.count(TrialRecord)
     except StoreError as error:
         return Finding("store", "damaged" if isinstance(error, DamagedStoreError) else "failure", str(error))
     more = f"{num_trials:,} trials; `ib-bench store check` also looks at each record"
@@ -144,11 +146,13 @@ def _wandb() -> Finding:
         mode = resolved_mode(WandbSettings())
     except BenchError as error:
         return Finding("W&B", "failure", str(error))
-    found = "as there is an API key" if mode == "online" else "as there is no API key"
-    because = f"as WANDB_MODE is {named}" if named else found
+    found = "API key found" if mode == "online" else "no API key"
+    because = f"WANDB_MODE is {named}" if named else found
     if mode == "online" and not has_api_key():
-        return Finding("W&B", "warning", f"{mode}, {because}, but there is no API key: wandb login, or WANDB_API_KEY")
-    return Finding("W&B", "ok", f"{mode}, {because}; its server was not asked")
+        return Finding(
+            "W&B", "warning", f"{mode} ({because}), but there is no API key: run wandb login, or set WANDB_API_KEY"
+        )
+    return Finding("W&B", "ok", f"{mode} ({because}; server not contacted)")
 
 
 def _version_of(name: str) -> str | None:

@@ -20,19 +20,15 @@ from jsonargparse import ArgumentError, lazy_instance
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
-from ib_bench.cli.experiments import (
-    build_model,
-    check_model_and_data,
-    link_vocabulary,
-    load_shipped_classes,
-    resolved_config,
-)
-from ib_bench.cli.parsing import explained, option_names, require_writable_folder, unreadable
-from ib_bench.cli.ranks import speaks
-from ib_bench.errors import BenchError, require
+from ib_bench.cli.parsing import require_writable_folder
+from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError, NothingToTestOnError, require
+from ib_bench.execution.ranks import speaks
 from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.results.records import ClassSpec
+from ib_bench.runner.config_errors import explained, option_names, unreadable
+from ib_bench.runner.desk import check_model_and_data, link_vocabulary, load_shipped_classes, resolved_config
 from ib_bench.training.fitting import silent
-from ib_bench.training.instantiation import import_class
 from ib_bench.training.team import require_team
 
 _SUBCOMMANDS = ("fit", "validate", "test")
@@ -61,16 +57,18 @@ class BenchCLI(LightningCLI):
         except UnicodeDecodeError as error:
             raise unreadable(arguments, error) from error
         config = resolved_config(subparser, self.config[command])
-        data = check_model_and_data(config)
+        model, data = check_model_and_data(config)
         if config["trainer"]["use_distributed_sampler"]:
-            of_ours = issubclass(import_class(config["model"]["class_path"]), SequenceModel)
+            of_ours = issubclass(ClassSpec(config["model"]["class_path"]).cls, SequenceModel)
             allowed = "false for a SequenceModel, which shares out every batch by itself"
             require(not of_ours, "trainer.use_distributed_sampler", True, allowed)
         checkpoint = config.get("ckpt_path")
         if checkpoint is not None and Path(checkpoint).is_file():
-            _check_checkpoint(checkpoint, build_model(config["model"], data))
+            _check_checkpoint(checkpoint, model)
         elif checkpoint not in (None, "best", "last", "hpc"):
             raise BenchError(f"ckpt_path must be a checkpoint's path, best, last or hpc, got {checkpoint!r}")
+        if command == "test" and isinstance(data, StateTrackingData) and data.num_test == 0:
+            raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences)
         require_writable_folder("trainer.default_root_dir", config["trainer"]["default_root_dir"] or ".")
 
     def _parse_ckpt_path(self) -> None:

@@ -15,7 +15,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-from ib_bench.cli.ranks import speaks
+from ib_bench.execution.ranks import speaks
 
 GRACE_S = 3.0
 """Seconds that a command has to end in order."""

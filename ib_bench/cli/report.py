@@ -11,11 +11,9 @@ from rich.console import Console
 from ib_bench.cli.garbage import without_garbage_collection
 from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
-from ib_bench.report.results import collect
-from ib_bench.report.study_report import write_report
-from ib_bench.report.study_tables import rich_table, study_tables
-from ib_bench.report.terminal import show
-from ib_bench.studies.claims import check_claims
+from ib_bench.drawing.tables import rich_table
+from ib_bench.drawing.terminal import show
+from ib_bench.report.study_report import study_report
 
 
 @without_garbage_collection()
@@ -30,14 +28,12 @@ def main(command: str, arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     sources = chosen_sources(options)
     require_writable_folder("out", options.out)
-    results = collect(sources)
-    claims = {name: check_claims(records) for name, records in sources.items()}
-    tables = study_tables(results, claims)
-    path = write_report(results, tables, claims, options.search, Path(options.out))
+    report = study_report(sources, options.search)
+    path = report.write(Path(options.out))
     console = Console()
-    for table in tables:
+    for table in report.tables:
         if table.rows:
             show(rich_table(table), console)
             console.print()
-    console.print(f"report: {path}", soft_wrap=True)
+    console.print(f"report: {path}", soft_wrap=True, markup=False)
     return 0

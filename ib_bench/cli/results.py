@@ -1,26 +1,43 @@
-"""``ib-bench results``: searches and their verdicts."""
+"""``ib-bench results``: what was measured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from ib_bench import catalogue
+from ib_bench.cli.filters import add_filter_arguments, filtered
 from ib_bench.cli.garbage import without_garbage_collection
 from ib_bench.cli.parsing import listing_parser, parse
-from ib_bench.report.tables import to_csv, to_json, verdict_table
-from ib_bench.report.terminal import show
-from ib_bench.results.store import Store
+from ib_bench.drawing.columns import csv_text, flat_table, json_row, json_text
+from ib_bench.drawing.terminal import show
+from ib_bench.quantities.quantity import Quantity
+from ib_bench.results.archive import Records, stored_records
+from ib_bench.studies.futility import futility_notes
+from ib_bench.studies.suite import DEFAULT_QUANTITY
 
 
 @without_garbage_collection()
 def main(command: str, arguments: Sequence[str]) -> int:
-    """List the searches of a store."""
-    options = parse(listing_parser(command, "List the searches in a store and their verdicts."), arguments)
-    with Store(options.store, create=False) as store:
-        records = store.searches()
+    """List the results of one kind in a store."""
+    parser = listing_parser(command, "List what a store holds: searches, finished or not, or another kind of result.")
+    names = ", ".join(quantity.name for quantity in catalogue.quantities())
+    parser.add_argument("--kind", type=str, default=DEFAULT_QUANTITY, help=f"Kind of result: {names}.")
+    add_filter_arguments(parser)
+    options = parse(parser, arguments)
+    quantity: Quantity[Any] = catalogue.quantity(options.kind)
+    results = filtered(_all_results(quantity, stored_records(options.store)), options)
     if options.format == "table":
-        show(verdict_table(records, title=f"{len(records)} searches in {options.store}"))
+        what = quantity.title if quantity.record is None else quantity.record.table
+        show(quantity.listing(results, f"{len(results)} {what} in {options.store}", futility_notes(results)))
     elif options.format == "csv":
-        print(to_csv([record.summary() for record in records]), end="")
+        print(csv_text(flat_table(results, quantity.columns)), end="")
     else:
-        print(to_json([{**record.summary(), "config": record.config} for record in records]), end="")
+        rows = [{**json_row(result, quantity.columns), "config": result.config.to_json()} for result in results]
+        print(json_text(rows), end="")
     return 0
+
+
+def _all_results(quantity: Quantity[Any], records: Records) -> Iterable[Any]:
+    """Stored records, unfinished ones too, or derived results."""
+    return quantity.results(records) if quantity.record is None else records.of(quantity.record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,46 +13,41 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.text import Text
 
+from ib_bench import catalogue
+from ib_bench.cli.display import Display
 from ib_bench.cli.executors import add_executor_arguments, chosen_executor, num_workers, require_room
-from ib_bench.cli.experiments import add_output_arguments
-from ib_bench.cli.jobs import run_jobs
+from ib_bench.cli.outputs import add_output_arguments, chosen_output
 from ib_bench.cli.parsing import parse, require_writable_folder
-from ib_bench.cli.plan import Plan, data_parameters, make_plan
 from ib_bench.cli.suites import find_suite
 from ib_bench.cli.wandb import log_quietly
+from ib_bench.drawing.study import Study, study_of
+from ib_bench.drawing.tables import rich_table
+from ib_bench.drawing.terminal import show
 from ib_bench.execution.executor import Executor, Outcome
 from ib_bench.execution.slurm.driver import UnfinishedError
-from ib_bench.report.figures import min_train_size_figure
-from ib_bench.report.results import collect
-from ib_bench.report.study_tables import (
-    extrapolation_table,
-    kappa_table,
-    min_train_size_table,
-    rich_table,
-    with_warnings,
-)
-from ib_bench.report.tables import plan_table, verdict_table
-from ib_bench.report.terminal import show
+from ib_bench.quantities.job import Job
+from ib_bench.quantities.num_states import num_states
+from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.report.plan_table import plan_table
 from ib_bench.results.archive import Records, stored_records
-from ib_bench.results.records import ExtrapolationRecord, SearchRecord
+from ib_bench.results.kinds import record_kinds
+from ib_bench.results.records import Record
 from ib_bench.results.store import Store
-from ib_bench.runner.extrapolation_job import ExtrapolationJob
-from ib_bench.runner.job import Job
-from ib_bench.runner.search_job import SearchJob
+from ib_bench.results.trial_record import TrialRecord
+from ib_bench.runner.jobs import Output, run_jobs
+from ib_bench.runner.plan import Plan, data_parameters, make_plan
 from ib_bench.studies.estimate import estimate
+from ib_bench.studies.futility import futility_notes
 from ib_bench.studies.suite import covering, read_suite
-from ib_bench.tracking.settings import WandbSettings
 
-_FAST_DEV_STEPS = 2
-
-_MAX_ROWS = 40  # of the table with brackets, trials and times; longer ones have a column for each model instead
+_MAX_ROWS = 40  # of a table with a row for each result; for more, a table with a column for each model
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
     """Run a suite, and print its tables and the path of its figure."""
     parser = ArgumentParser(
         prog=f"ib-bench {command}",
-        description="Run a suite: everything that is measured for every combination of its axes' values.",
+        description="Run a suite: measure every combination of its axes' values.",
         exit_on_error=False,
     )
     parser.add_argument("suite", type=str, help="Path of a suite file, or the name of a shipped one (see ib-bench ls).")
@@ -74,120 +69,97 @@ def main(command: str, arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     executor = chosen_executor(options)
     suite = read_suite(find_suite(options.suite)).narrowed(options.axes)
+    output = chosen_output(options, group=suite.name)
     cells = suite.cells(data_parameters)
+    keeps = options.keep_weights == "best"
     if options.dry_run:
-        return _dry_run(suite.name, make_plan(suite, cells, options), options)
+        return _dry_run(suite.name, make_plan(suite, cells, output.store, keeps), options)
     if not options.fast_dev_run:
-        return _run(suite.name, make_plan(suite, cells, options), options, executor)
+        plan = make_plan(suite, cells, output.store, keeps)
+        return _run(suite.name, plan, options, executor, output, Path(options.figures))
     with tempfile.TemporaryDirectory() as folder:
-        options.store, options.figures, options.wandb.mode = f"{folder}/store.sqlite", folder, "disabled"
-        return _run(suite.name, _shortened(make_plan(suite, covering(cells), options)), options, executor)
+        wandb = replace(output.wandb, mode="disabled")
+        output = replace(output, store=Path(folder) / "store.sqlite", wandb=wandb)
+        plan = make_plan(suite, covering(cells), output.store, keeps).shortened()
+        return _run(suite.name, plan, options, executor, output, None)
 
 
 def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
     require_writable_folder("store", str(Path(options.store).parent))
     stored = stored_records(options.store) if Path(options.store).exists() else Records()
-    finished = {record.key for record in stored.finished}
-    measured = {record.key for record in stored.extrapolations}
-    todo = [job.work() for key, job in plan.searches.items() if key not in finished]
-    todo += [
-        replace(job.work(), max_trials=1) if _has_largest(job, finished | plan.searches.keys()) else job.work()
-        for key, job in plan.extrapolations.items()
-        if key not in measured
-    ]
-    counts = {
-        "N*": (len(plan.verdicts), sum(key in finished for key in plan.verdicts)),
-        "kappa": (
-            len(plan.sharings),
-            sum(finished.issuperset((joint, *parts.values())) for joint, parts in plan.sharings),
-        ),
-        "searches behind them": (len(plan.searches), sum(key in finished for key in plan.searches)),
-        "extrapolations": (len(plan.extrapolations), sum(key in measured for key in plan.extrapolations)),
-    }
-    remaining = estimate(todo, stored.searches, list(stored.trials), num_workers(options))
-    show(plan_table(name, counts, remaining, num_workers(options)))
+    finished = {record.key for kind in record_kinds() if kind is not TrialRecord for record in stored.finished(kind)}
+    todo = [job.workload(finished | plan.jobs.keys()) for key, job in plan.jobs.items() if key not in finished]
+    counts = {}
+    for quantity in catalogue.quantities():
+        wanted = [result.jobs for result in plan.results if result.quantity == quantity.name]
+        if wanted:
+            counts[quantity.title] = len(wanted), sum(finished.issuperset(keys) for keys in wanted)
+    for kind in record_kinds():
+        keys = [key for key, job in plan.jobs.items() if job.record is kind]
+        if keys:
+            counts[f"{kind.table} behind them"] = len(keys), sum(key in finished for key in keys)
+    workers = num_workers(options)
+    remaining = estimate(todo, list(stored.of(SearchRecord)), list(stored.trials), workers)
+    show(plan_table(name, counts, remaining, workers))
     return 0
 
 
-def _has_largest(job: ExtrapolationJob, searches: Collection[str]) -> bool:
-    """Whether a search trains, or has trained, the trials of which an extrapolation wants the best."""
-    tries_it = job.settings.start == "largest" and job.settings.vectorize is not True
-    return tries_it and job.search.key in searches
-
-
-def _run(name: str, plan: Plan, options: Namespace, executor: Executor) -> int:
-    require_room(options, max((job.settings.spread for job in plan.searches.values()), default=1))
-    figures = Path(options.figures)
-    require_writable_folder("figures", options.figures)
-    searches, extrapolations = list(plan.searches.values()), list(plan.extrapolations.values())
-    outcomes = dict(zip(plan.searches, run_jobs(searches, executor, log_file=options.log_file), strict=True))
-    measured = run_jobs(extrapolations, executor, "extrapolations", options.log_file)
-    records = {key: outcome.result for key, outcome in outcomes.items() if outcome.result is not None}
-    lengths = [outcome.result for outcome in measured if outcome.result is not None]
-    with Store(options.store) as store:
-        trials = store.trials_with_keys(_trial_keys(records.values(), lengths))
-    results = collect({name: Records(trials, list(records.values()), lengths)})
+def _run(name: str, plan: Plan, options: Namespace, executor: Executor, output: Output, figures: Path | None) -> int:
+    require_room(options, max((job.num_cores for job in plan.jobs.values()), default=1))
+    if figures is not None:
+        require_writable_folder("figures", options.figures)
+    keys = {job.key: key for key, job in plan.jobs.items()}  # a shortened job has another key than in the plan
+    jobs: list[Job[Any]] = []
+    outcomes: list[Outcome[Any]] = []
+    for stage in plan.stages():
+        jobs += stage
+        outcomes += run_jobs(stage, executor, output, Display)
+    records = {
+        keys[job.key]: outcome.result for job, outcome in zip(jobs, outcomes, strict=True) if outcome.result is not None
+    }
     console = Console()
-    verdicts = [records[key] for key in plan.verdicts if key in records]
-    tables = []
-    title = f"{name}: smallest training set that suffices (N*)"
-    if 0 < len(verdicts) <= _MAX_ROWS:
-        show(verdict_table(verdicts, title), console)
-    elif verdicts:
-        wanted = {record.key for record in verdicts}
-        tables.append(min_train_size_table([row for row in results.searches if row["key"] in wanted]))
-    if plan.sharings and results.sharings:
-        tables.append(kappa_table(results.sharings))
-    if lengths:
-        tables.append(extrapolation_table(results.extrapolations))
-    for table in tables:
-        show(rich_table(with_warnings(table, results.records)), console)
-    if results.searches or lengths:
-        log_quietly(results.sources[name], WandbSettings(**options.wandb), name)
-    if verdicts := [record for record in verdicts if record.max_size]:
-        files = min_train_size_figure(verdicts, title, figures / name)
-        for path in [] if options.fast_dev_run else files:
-            console.print(f"figure: {path}", soft_wrap=True)
-    return _list_failures([*searches, *extrapolations], [*outcomes.values(), *measured], console)
+    _print_results(name, plan, records, output, figures, console)
+    return _list_failures(jobs, outcomes, console)
 
 
-def _trial_keys(searches: Iterable[SearchRecord], extrapolations: Iterable[ExtrapolationRecord]) -> list[str]:
-    """Keys of all trials that results rest on, each once."""
-    keys = [key for record in searches for evaluation in record.evaluations for key in evaluation.trials]
-    return list(dict.fromkeys([*keys, *(record.trial for record in extrapolations if record.trial is not None)]))
+def _print_results(
+    name: str, plan: Plan, records: Mapping[str, Record], output: Output, figures: Path | None, console: Console
+) -> None:
+    """Tables of everything that was asked for, and its figure; all of it goes to W&B."""
+    study = _study(name, plan, records, output)
+    for quantity in catalogue.quantities():
+        results = plan.results_of(quantity.name, records)
+        notes = futility_notes(results)
+        if 0 < len(results) <= _MAX_ROWS:
+            show(quantity.listing(results, f"{name}: {quantity.title}", notes), console)
+        elif results:
+            for table in quantity.tables(study):
+                show(rich_table(replace(table, note="\n".join([table.note, *notes]))), console)
+    if records:
+        log_quietly(study.sources[name], output.wandb, name)
+    for quantity in catalogue.quantities() if figures is not None else ():
+        figure = quantity.overview(study, name)
+        for path in figure.save(figures / name) if figure is not None and figures is not None else ():
+            console.print(f"figure: {path}", soft_wrap=True, markup=False)
+
+
+def _study(name: str, plan: Plan, records: Mapping[str, Record], output: Output) -> Study:
+    """What was asked for, labelled; records that only serve as parts are no results of their own."""
+    keys = list(dict.fromkeys(key for record in records.values() for key in record.trials))
+    with Store(output.store) as store:
+        trials = store.get_many(TrialRecord, keys)
+    source = Records.of_all([*trials, *{record.key: record for record in records.values()}.values()])
+    results = [(name, one) for quantity in catalogue.quantities() for one in plan.results_of(quantity.name, records)]
+    return study_of({name: source}, results, num_states)
 
 
 def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[Outcome[Any]], console: Console) -> int:
     ended = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
     failures = [(job, error) for job, error in ended if not isinstance(error, UnfinishedError)]
     for reason, count in Counter(str(error) for _, error in ended if isinstance(error, UnfinishedError)).items():
-        console.print(f"{count} of {len(jobs)} not finished: {reason}", soft_wrap=True)
+        console.print(f"{count} of {len(jobs)} not finished: {reason}", soft_wrap=True, markup=False)
     for job, error in failures:
         console.print("[bold red]failed[/bold red]", Text(f"{job.label}: {error!r}"), soft_wrap=True)
     if failures:
         console.print(f"{len(failures)} of {len(jobs)} failed; the same command tries them again")
     return 1 if failures else 0
-
-
-def _shortened(plan: Plan) -> Plan:
-    """The plan with trials of a few steps; what rests on what stays the same."""
-    searches = {key: _shortened_search(job) for key, job in plan.searches.items()}
-    extrapolations = {
-        key: replace(
-            job, search=_shortened_search(job.search), extrapolation=replace(job.extrapolation, num_sequences=2)
-        )
-        for key, job in plan.extrapolations.items()
-    }
-    return replace(plan, searches=searches, extrapolations=extrapolations)
-
-
-def _shortened_search(job: SearchJob) -> SearchJob:
-    settings = replace(
-        job.settings,
-        learning_rates=job.settings.learning_rates[:1],
-        seeds=job.settings.seeds[:1],
-        max_steps=_FAST_DEV_STEPS,
-        max_size=64,
-        max_evaluations=1,
-    )
-    return replace(job, settings=settings)

@@ -5,33 +5,21 @@ DenseSSM learns sums modulo 3 with aligned supervision from 64 sequences and not
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
+from ib_bench.quantities.progress import ProgressReporter
+from ib_bench.quantities.search.job import SearchJob
+from ib_bench.quantities.search.record import SearchRecord, SearchSettings
 from ib_bench.results.integrity import Finding, State
-from ib_bench.results.records import Experiment, SearchRecord, TrialRecord
-from ib_bench.results.store import Store
-from ib_bench.runner.job import run_job
-from ib_bench.runner.search_job import SearchJob
-from ib_bench.studies.search import SearchSettings
-from ib_bench.tracking.settings import WandbSettings
+from ib_bench.results.memory_store import MemoryStore
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
+from ib_bench.results.trial_record import TrialRecord
 
 _BRACKET = (1, 64)
 
 _EXPERIMENT = Experiment(
-    model={"class_path": "ib_bench.models.DenseSSM", "init_args": {"hidden_size": 16}},
-    data={
-        "class_path": "ib_bench.data.ModularAddition",
-        "init_args": {
-            "modulus": 3,
-            "supervision": "aligned_chain_of_thought",
-            "length_distribution": "uniform",
-            "max_length": 4,
-            "batch_size": 16,
-            "separator": None,
-        },
-    },
+    model=ClassSpec("ib_bench.models.DenseSSM", {"hidden_size": 16}),
+    data=DataSpec("ib_bench.data.ModularAddition", {"modulus": 3, "max_length": 4, "batch_size": 16}),
 )
 
 _SETTINGS = SearchSettings(
@@ -60,10 +48,7 @@ def self_test(accelerator: str) -> Finding:
 
 
 def _searched(accelerator: str) -> tuple[SearchRecord, list[TrialRecord]]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "store.sqlite"
-        quiet, placement = WandbSettings(mode="disabled"), {"accelerator": accelerator}
-        job = SearchJob(_EXPERIMENT, _SETTINGS, _BRACKET[1], path, quiet, placement=placement)
-        record = run_job(job, lambda event: None)
-        with Store(path) as store:
-            return record, list(store.trials())
+    store = MemoryStore()
+    job = SearchJob(_EXPERIMENT, _SETTINGS, _BRACKET[1], num_states=3, placement={"accelerator": accelerator})
+    record = job.run(ProgressReporter(lambda event: None), store)
+    return record, list(store.all(TrialRecord))

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
-from ib_bench.report.tables import OutputFormat, duration, to_json
-from ib_bench.report.terminal import plain_table, show, titled
+from ib_bench.drawing.columns import json_text
+from ib_bench.drawing.terminal import show, terminal_table, titled
+from ib_bench.drawing.texts import OutputFormat, duration
 from ib_bench.results.run_status import RunningJob, RunStatus, run_statuses
 from ib_bench.results.store import Store
 
@@ -30,7 +31,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         statuses = run_statuses(store)
     if options.format == "json":
         rows = [{**asdict(each), "state": _state(each), "time_left_s": each.time_left_s} for each in statuses]
-        print(to_json(rows), end="")
+        print(json_text(rows), end="")
         return 0
     console = Console()
     if not statuses:
@@ -51,13 +52,8 @@ def _print(status: RunStatus, console: Console) -> None:
         counts.append(f"{duration(status.time_left_s)} left at this rate")
     times = [f"since {status.started_at}", f"last news {_ago(status.updated_at)} ago"]
     where = f"{status.host}, process {status.pid}, executor {status.executor}"
-    table = plain_table()
-    for column in ("running", "where", "for", "N", "size", "trial", "step", "loss"):
-        table.add_column(
-            column, justify="left" if column in ("running", "where") else "right", no_wrap=column != "running"
-        )
-    for job in status.jobs:
-        table.add_row(*_cells(job))
+    headings = ("running", "where", "for", "N", "size", "trial", "step", "loss")
+    table = terminal_table(headings, map(_cells, status.jobs), {"running", "where"})
     title = f"{status.command}: {state}" + (f" for {duration(status.silent_s)}" if state == _NO_NEWS else "")
     note = "\n".join([*filter(None, [status.error]), " · ".join(counts), " · ".join(times), where])
     if status.jobs:

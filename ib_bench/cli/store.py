@@ -1,4 +1,4 @@
-"""``ib-bench store``: look after a store."""
+"""``ib-bench store``: maintain a store."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ib_bench import catalogue
 from ib_bench.cli.garbage import without_garbage_collection
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
+from ib_bench.drawing.columns import Table, flat_table, json_text, write_csv, write_parquet
+from ib_bench.drawing.terminal import show
+from ib_bench.drawing.texts import OutputFormat
+from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.errors import InvalidOptionError, UnknownNameError, require
+from ib_bench.quantities.quantity import Quantity
 from ib_bench.report.findings import conflicts_table, findings_table
-from ib_bench.report.flat_columns import KINDS, write_csv, write_parquet
-from ib_bench.report.tables import OutputFormat, to_json
-from ib_bench.report.terminal import show
-from ib_bench.results.archive import stored_records, write_archive
+from ib_bench.results.archive import Records, stored_records, write_archive
 from ib_bench.results.integrity import check_store
 from ib_bench.results.merge import merge
-from ib_bench.results.store import Store
+from ib_bench.results.store import FAULT_TEXTS
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.results.vacuum import vacuum
 from ib_bench.results.whole_file import write_whole
-
-What = Literal["trials", "searches", "extrapolations"]
 
 _ARCHIVE = ".jsonl.gz"
 
@@ -55,7 +57,7 @@ def _check(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     with _progress("records") as on_progress:
         findings = check_store(Path(options.store), on_progress)
     if options.format == "json":
-        print(to_json([asdict(finding) for finding in findings]), end="")
+        print(json_text([asdict(finding) for finding in findings]), end="")
     else:
         show(findings_table(findings, options.store))
     return int(any(finding.state == "damaged" for finding in findings))
@@ -64,7 +66,9 @@ def _check(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     parser.add_argument("file", type=str, help=f"Where to: {_ARCHIVE} holds all records, .csv and .parquet one kind.")
     _add_store(parser)
-    parser.add_argument("--what", type=What | None, help="Which records a .csv or .parquet holds; null is trials.")
+    whats = _exports()
+    known = ", ".join(whats)
+    parser.add_argument("--what", type=str | None, help=f"What a .csv or .parquet holds: {known}; null is trials.")
     options = parse(parser, arguments)
     path = Path(options.file)
     if path.name.endswith(_ARCHIVE):
@@ -73,9 +77,10 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         write_archive(records, path)
         counts = f"{records}"
     elif path.suffix in (".csv", ".parquet"):
-        what = options.what or "trials"
-        with Store(options.store, create=False) as store:
-            columns = KINDS[what](store)
+        what = options.what or TrialRecord.table
+        if what not in whats:
+            raise UnknownNameError("what", what, whats)
+        columns = whats[what](stored_records(options.store))
         write_whole(path, partial(write_csv if path.suffix == ".csv" else write_parquet, columns))
         counts = f"{len(next(iter(columns.values()), [])):,} rows of {what}"
     else:
@@ -84,17 +89,33 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     return 0
 
 
+def _exports() -> dict[str, Callable[[Records], Table]]:
+    """What makes flat columns of records, by the name of what they hold."""
+    exports: dict[str, Callable[[Records], Table]] = {
+        TrialRecord.table: lambda records: flat_table(records.trials, TRIAL_COLUMNS)
+    }
+    for quantity in catalogue.quantities():
+        name = quantity.name if quantity.record is None else quantity.record.table
+        exports[name] = partial(_exported, quantity)
+    return exports
+
+
+def _exported(quantity: Quantity[Any], records: Records) -> Table:
+    return quantity.exported(quantity.results(records) if quantity.record is None else records.of(quantity.record))
+
+
 def _merge(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     parser.add_argument("out", type=str, help="The store that is added to, made if there is none.")
-    parser.add_argument("sources", type=str, nargs="+", help=f"Stores, damaged ones too, and {_ARCHIVE} archives.")
+    parser.add_argument("sources", type=str, nargs="+", help=f"Stores and {_ARCHIVE} archives.")
     options = parse(parser, arguments)
     with _progress("records read") as on_progress:
         merged = merge(Path(options.out), list(map(Path, options.sources)), lambda done: on_progress(done, None))
     if merged.conflicts:
         show(conflicts_table(merged.conflicts))
     console = Console(highlight=False, soft_wrap=True)
-    for source, keys in merged.lost.items():
-        console.print(f"{source}: damaged, {len(keys):,} records are known to be lost", markup=False)
+    for source, faults in merged.left_out.items():
+        for fault, keys in faults.items():
+            console.print(f"{source}: {len(keys):,} records are {FAULT_TEXTS[fault]} and left out", markup=False)
     rounded = f" ({merged.num_rounded:,} of them up to rounding)" if merged.num_rounded else ""
     counts = f"{merged.num_added:,} records added, {merged.num_same:,} were there already{rounded}"
     console.print(f"{options.out}: {counts}, {len(merged.conflicts):,} conflicts", markup=False)

@@ -12,10 +12,9 @@ from rich.progress import Progress
 
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
+from ib_bench.drawing.columns import json_text
 from ib_bench.errors import BenchError, UnknownNameError
-from ib_bench.report.results import collect
-from ib_bench.report.study_report import html_of
-from ib_bench.report.tables import to_json
+from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
 from ib_bench.tracking.settings import WandbSettings
 
@@ -54,7 +53,7 @@ def log_results(
     """
     from ib_bench.tracking.replay import replay  # noqa: PLC0415 (wandb takes a second to import)
 
-    report = html_of(collect({group or "store": records})) if with_suite else None
+    report = study_report({group or "store": records}).html if with_suite else None
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("W&B runs")
@@ -110,7 +109,7 @@ def _workspace(prog: str, arguments: Sequence[str]) -> int:
     dashboard = workspace(entity, options.project)
     if options.dry_run:
         try:
-            Path(options.out).write_text(to_json(definition(dashboard)), encoding="utf-8")
+            Path(options.out).write_text(json_text(definition(dashboard)), encoding="utf-8")
         except OSError as error:
             raise BenchError(
                 f"out must be a file that can be written, got {options.out!r}: {error.strerror}"

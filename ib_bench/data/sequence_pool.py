@@ -1,8 +1,9 @@
-"""Which sequences are for validation, which for training, and in which order.
+"""Which sequences are for validation, which for training and testing, and in which order.
 
 For every length there is one shuffled deck of all sequences. Its first cards are the validation set's, the following
 ones the training pool's, so the two are disjoint, and together they are everything there is. A training set of size N
-takes the first N sequences of one fixed order: it is a prefix of every larger one.
+takes the first N sequences of one fixed order: it is a prefix of every larger one. The test set takes the last cards of
+each deck, as far as a training set of size N has left them over.
 
 Reference: arXiv 2602.18333, sections 3 and 4.
 """
@@ -10,6 +11,7 @@ Reference: arXiv 2602.18333, sections 3 and 4.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -17,14 +19,19 @@ from torch import Tensor
 
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution, draw_uniform
 from ib_bench.data.shuffled_sequences import ShuffledSequences
-from ib_bench.errors import PoolExhaustedError
+from ib_bench.errors import NothingToTestOnError, PoolExhaustedError
 from ib_bench.tasks.finite_state_machine import smallest_int_dtype
 
 MAX_VAL_SEQUENCES = 2_000
 """Size of the validation set, where enough sequences exist."""
 
+MAX_TEST_SEQUENCES = 2_000
+"""Size of the test set, where the training set leaves as many."""
+
 VAL_SHARE = 5
 """At most one in so many of the available sequences, of all and of any one length, is for validation."""
+
+_TEST_STREAM = 2**28
 
 
 class Sequences(NamedTuple):
@@ -45,11 +52,11 @@ class Sequences(NamedTuple):
 
 
 class SequencePool:
-    """The training and validation sequences of one task, length distribution, maximal length and seed.
+    """The training, validation and test sequences of one task, length distribution, maximal length and seed.
 
     Args:
         num_symbols: size of the task's alphabet.
-        length_distribution: of the training set; validation is uniform over the same support.
+        length_distribution: of the training set; validation and test are uniform over the same support.
         max_length: the longest sequences' number of symbols, at least 2.
         seed: determines everything drawn.
 
@@ -74,7 +81,7 @@ class SequencePool:
 
     def validation_set(self) -> Sequences:
         """The ``num_val`` held-out sequences; they do not depend on the training set's size."""
-        return self._deal(self._val_lengths, first={length: 0 for length in self._num_held_out})
+        return self._fill(self._val_lengths, lambda deck, count: deck.take(0, count))
 
     def training_set(self, num: int) -> Sequences:
         """The first ``num`` training sequences.
@@ -85,23 +92,65 @@ class SequencePool:
         Raises:
             PoolExhaustedError: there are not that many.
         """
+
+        def behind_validation(deck: ShuffledSequences, count: int) -> Tensor:
+            first = self._num_held_out[deck.length]
+            return deck.take(first, first + count)
+
+        return self._fill(self._train_lengths(num), behind_validation)
+
+    def num_test(self, num_train: int) -> int:
+        """Size of the test set beside a training set of ``num_train`` sequences; 0 where that leaves none.
+
+        Args, Raises: as :meth:`training_set`.
+        """
+        return min(MAX_TEST_SEQUENCES, sum(self._num_unused(num_train).values()))
+
+    def test_set(self, num_train: int) -> Sequences:
+        """The sequences that neither validation nor the first ``num_train`` training sequences contain.
+
+        Lengths are uniform over the support, among those of which sequences are left. Wherever enough are left of every
+        length, the test set is the same for all training sets.
+
+        Args:
+            num_train: size of the training set, in ``1..num_train``.
+
+        Returns:
+            ``num_test(num_train)`` sequences.
+
+        Raises:
+            PoolExhaustedError: there are not that many training sequences.
+            NothingToTestOnError: none are left over.
+        """
+        unused = self._num_unused(num_train)
+        num = min(MAX_TEST_SEQUENCES, sum(unused.values()))
+        if num == 0:
+            raise NothingToTestOnError(num_train, self.num_train)
+        lengths = draw_uniform(num, unused, self._generator(_TEST_STREAM))
+        return self._fill(lengths, lambda deck, count: deck.take_last(count))
+
+    def _num_unused(self, num_train: int) -> dict[int, int]:
+        """How many sequences of each length are in neither the validation nor a training set."""
+        used = self._train_lengths(num_train).bincount(minlength=max(self._num_left) + 1).tolist()
+        return {length: left - used[length] for length, left in self._num_left.items()}
+
+    def _train_lengths(self, num: int) -> Tensor:
         if num > self.num_train:
             raise PoolExhaustedError(requested=num, available=self.num_train)
-        lengths = self.length_distribution.draw(num, self._num_left, self._generator(1))
-        return self._deal(lengths, first=self._num_held_out)
+        return self.length_distribution.draw(num, self._num_left, self._generator(1))
 
-    def _deal(self, lengths: Tensor, first: dict[int, int]) -> Sequences:
-        """Fill in sequences of the given lengths, from each length's deck, starting with card ``first``."""
+    def _fill(self, lengths: Tensor, deal: Callable[[ShuffledSequences, int], Tensor]) -> Sequences:
+        """Fill in sequences of the given lengths: ``deal`` takes so many cards from a length's deck."""
         symbols = torch.zeros(len(lengths), int(lengths.max()), dtype=smallest_int_dtype(self.num_symbols))
-        for length, start in first.items():
+        for length in self._num_left:
             rows = (lengths == length).nonzero().squeeze(1)
             if len(rows):
                 deck = ShuffledSequences(self.num_symbols, length, self._generator(1 + length))
-                symbols[rows, :length] = deck.take(start, start + len(rows))
+                symbols[rows, :length] = deal(deck, len(rows))
         return Sequences(symbols, lengths)
 
     def _generator(self, stream: int) -> torch.Generator:
-        """Independent randomness for each purpose: 0 and 1 for lengths, 1 + n for the deck of length n."""
+        """Independent randomness for each purpose: 0, 1 and 2**28 for lengths, 1 + n for the deck of length n."""
         return stream_generator(self.seed, stream)
 
 

@@ -71,25 +71,54 @@ class ShuffledSequences:
         Returns:
             The smallest fitting integer type ``(stop - start, length)``, values in ``[0, num_symbols)``.
         """
+        return self._deal(start, stop, from_end=False)
+
+    def take_last(self, num: int) -> Tensor:
+        """The last ``num`` cards of the deck, the very last one first: a prefix of a larger ``num``'s.
+
+        Args:
+            num: in ``0..num_sequences``.
+
+        Returns:
+            The smallest fitting integer type ``(num, length)``, values in ``[0, num_symbols)``.
+        """
+        return self._deal(0, num, from_end=True)
+
+    def _deal(self, start: int, stop: int, from_end: bool) -> Tensor:
+        """Cards ``start..stop-1``, counted from the first one, or from the last one backwards."""
         dtype = smallest_int_dtype(self.num_symbols)
         cards = torch.empty(stop - start, self.length, dtype=dtype)
         for block in range(start, stop, _BLOCK):
             index = np.arange(block, min(block + _BLOCK, stop), dtype=np.uint64)
-            self._write(self._shuffle(index), cards[block - start : block - start + len(index)].numpy())
+            limbs = self._shuffle(self._limbs(index, from_end))
+            self._write(limbs, cards[block - start : block - start + len(index)].numpy())
         return cards
 
-    def _shuffle(self, index: NDArray[np.uint64]) -> _Limbs:
-        if self._order is not None:
-            return [self._order.numpy()[index.astype(np.int64)].astype(np.uint64)]
-        bases = [np.uint64(self.num_symbols**size) for size in self._limb_sizes]
+    @property
+    def _bases(self) -> list[np.uint64]:
+        """The number of values of each limb; their product is ``num_sequences``."""
+        return [np.uint64(self.num_symbols**size) for size in self._limb_sizes]
+
+    def _limbs(self, index: NDArray[np.uint64], from_end: bool) -> _Limbs:
+        """The numerals of card ``index``, or of card ``num_sequences - 1 - index``.
+
+        All numerals of ``num_sequences - 1`` are the largest there are, so that subtracting needs no carry, and no
+        integer as large as ``num_sequences``.
+        """
         limbs = []
-        for base in bases:
+        for base in self._bases:
             index, limb = np.divmod(index, base)
-            limbs.append(limb)
+            limbs.append(base - np.uint64(1) - limb if from_end else limb)
+        return limbs
+
+    def _shuffle(self, limbs: _Limbs) -> _Limbs:
+        if self._order is not None:
+            return [self._order.numpy()[limbs[0].astype(np.int64)].astype(np.uint64)]
+        bases = self._bases
         middle = len(limbs) // 2
         left, right = range(middle), range(middle, len(limbs))
         for round_keys in self._keys:
-            digest = np.zeros(len(index), dtype=np.uint64)
+            digest = np.zeros(len(limbs[0]), dtype=np.uint64)
             for j in left:
                 digest = _mix(np.bitwise_xor(digest, limbs[j]))
             for j in right:

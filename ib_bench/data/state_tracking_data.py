@@ -47,6 +47,7 @@ class StateTrackingData(SearchableData):
         num_classes: number of different answers.
         max_train_sequences: size of the training pool, the largest training set there can be.
         num_positions: tokens in the longest sequence of any evaluation, ``MAX_LENGTH_MULTIPLE`` times ``max_length``.
+        num_test: size of the test set; 0 where training and validation set leave no sequence for one.
 
     Raises:
         InvalidOptionError: a value outside its range.
@@ -109,8 +110,17 @@ class StateTrackingData(SearchableData):
         return self._held_out
 
     def test_dataloader(self) -> EvalBatches:
-        """The held-out sequences again: the protocol knows only one held-out set."""
-        return self._held_out
+        """Sequences that are in neither the training nor the validation set.
+
+        Raises:
+            NothingToTestOnError: there are none.
+        """
+        return self._test_batches
+
+    @cached_property
+    def num_test(self) -> int:
+        """See :class:`StateTrackingData`."""
+        return self.pool.num_test(self.num_train_sequences)
 
     @cached_property
     def _training_set(self) -> Sequences:
@@ -119,6 +129,10 @@ class StateTrackingData(SearchableData):
     @cached_property
     def _held_out(self) -> EvalBatches:
         return EvalBatches(self.pool.validation_set(), self.encode, EVAL_BATCH_SIZE)
+
+    @cached_property
+    def _test_batches(self) -> EvalBatches:
+        return EvalBatches(self.pool.test_set(self.num_train_sequences), self.encode, EVAL_BATCH_SIZE)
 
 
 def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:

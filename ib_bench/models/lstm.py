@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ib_bench.models.full_precision import PortableLSTM
 from ib_bench.models.sequence_model import SequenceModel, require_size
 
 
@@ -42,7 +43,7 @@ class LSTM(SequenceModel):
         require_size("hidden_size", hidden_size)
         require_size("num_layers", num_layers)
         self.embedding = nn.Embedding(vocab_size, hidden_size)
-        self.lstm = nn.LSTM(hidden_size, hidden_size, num_layers, batch_first=True)
+        self.lstm = PortableLSTM(hidden_size, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, num_classes)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -1,13 +1,14 @@
-"""What checks have found, for people."""
+"""What checks and merges have found, for people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 
-from ib_bench.report.terminal import PlainTable, plain_table, titled
+from ib_bench.drawing.terminal import terminal_table, titled
 from ib_bench.results.integrity import Finding
 from ib_bench.results.merge import Conflict
 
@@ -22,25 +23,19 @@ def findings_table(findings: Sequence[Finding], title: str) -> Group:
         findings: in the order of the rows.
         title: of the table.
     """
-    table = plain_table()
-    for column in ("check", "state"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what was found")
+    rows: list[list[str | Text]] = []
     for finding in findings:
-        table.add_row(finding.check, Text(finding.state, style=_STYLES[finding.state]), finding.text)
-        for name in finding.names[:_MAX_NAMES]:
-            table.add_row("", "", Text(name, style="dim"))
+        rows.append([finding.check, Text(finding.state, style=_STYLES[finding.state]), finding.text])
+        names = list(finding.names[:_MAX_NAMES])
         if (num_more := len(finding.names) - _MAX_NAMES) > 0:
-            table.add_row("", "", Text(f"and {num_more:,} more; --format json lists all", style="dim"))
-    return titled(title, table, "")
+            names.append(f"and {num_more:,} more; --format json lists all")
+        rows += [["", "", Text(name, style="dim")] for name in names]
+    headings = ["check", "state", "what was found"]
+    return titled(title, terminal_table(headings, rows, set(headings)))
 
 
-def conflicts_table(conflicts: Sequence[Conflict]) -> PlainTable:
+def conflicts_table(conflicts: Sequence[Conflict]) -> Table:
     """A row for each pair of results that contradict each other."""
-    table = plain_table()
-    table.add_column("key", no_wrap=True)
-    for column in ("what was measured", "kept, and what else was found", "found in"):
-        table.add_column(column)
-    for conflict in conflicts:
-        table.add_row(conflict.key, conflict.label, "; ".join(conflict.differences), conflict.source)
-    return table
+    headings = ["key", "what was measured", "kept, and what else was found", "found in"]
+    rows = [[each.key, each.label, "; ".join(each.differences), each.source] for each in conflicts]
+    return terminal_table(headings, rows, set(headings))

@@ -1,46 +1,55 @@
-"""From a record back to the config and the command that measure it again."""
+"""From a result back to the config and the commands that measure it again."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import yaml
 
-from ib_bench.results.records import ExtrapolationRecord, Json, SearchRecord
+from ib_bench.drawing.labels import Result
+from ib_bench.results.identity import Json
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # some installations lack libyaml
 
 
-def config_of(record: SearchRecord | ExtrapolationRecord) -> Json:
-    """The config of ``ib-bench search``, ``sharing`` or ``extrapolate`` that a record is the result of."""
-    experiment = record.config["experiment"]
-    config = {name: experiment[name] for name in ("model", "data", "trainer") if experiment[name]}
-    if isinstance(record, ExtrapolationRecord):
-        return {**config, "search": record.config["search"], "extrapolation": record.config["settings"]}
-    return {**config, "search": record.config["settings"]}
+def config_of(result: Result, sections: Mapping[str, type]) -> Json:
+    """The config of the command that measures a result.
+
+    Args:
+        result: of a quantity.
+        sections: of the quantity: the settings that it adds to a config, by the name of their section.
+    """
+    plain = result.config.to_json()
+    experiment = plain.pop("experiment")
+    config = {name: experiment[name] for name in ("model", "data", "trainer") if experiment.get(name)}
+    names = {settings: name for name, settings in sections.items()}
+    for name, settings in plain.items():
+        config[names.get(type(getattr(result.config, name)), name)] = settings
+    return config
 
 
-def commands_of(record: SearchRecord | ExtrapolationRecord, config_path: str) -> list[str]:
+def commands_text(commands: Sequence[str], path: str) -> list[str]:
     """What to type, once the config is in a file.
 
     Args:
-        record: of the result.
-        config_path: of the file.
+        commands: of ``ib-bench``.
+        path: of the file.
     """
-    if isinstance(record, ExtrapolationRecord):
-        return [f"ib-bench extrapolate --config {config_path}"]
-    commands = [f"ib-bench search --config {config_path}"]
-    if record.labels["length_distribution"] == "uniform":
-        commands.append(f"ib-bench sharing --config {config_path}")
-    return commands
+    return [f"ib-bench {command} --config {path}" for command in commands]
 
 
-def config_text(record: SearchRecord | ExtrapolationRecord, config_path: str) -> str:
-    """The config file, which says in its first lines what it is for."""
-    header = "".join(f"# {command}\n" for command in commands_of(record, config_path))
-    return header + "".join(_yaml(json.dumps({name: part})) for name, part in config_of(record).items())
+def config_text(config: Json, commands: Sequence[str]) -> str:
+    """The config file, which says in its first lines what it is for.
+
+    Args:
+        config: as :func:`config_of` returns it.
+        commands: as :func:`commands_text` returns them.
+    """
+    header = "".join(f"# {command}\n" for command in commands)
+    return header + "".join(_yaml(json.dumps({name: part})) for name, part in config.items())
 
 
 @cache

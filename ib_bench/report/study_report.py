@@ -1,59 +1,124 @@
-"""The whole report, written into a folder: tables, figures, configs and one HTML file that holds everything."""
+"""The whole report: tables, figures, configs and one HTML file that holds everything."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from ib_bench import catalogue
+from ib_bench.drawing.figure import Figure
+from ib_bench.drawing.study import Study, study_of
+from ib_bench.drawing.tables import StudyTable, comma_separated, latex, markdown
 from ib_bench.errors import BenchError
+from ib_bench.quantities.num_states import num_states
+from ib_bench.quantities.quantity import Quantity
+from ib_bench.report.claims_table import claims_table
 from ib_bench.report.html import html_report
-from ib_bench.report.reproduction import config_text
-from ib_bench.report.results import Results, loss_curves
-from ib_bench.report.study_figures import loss_figure, study_figures
-from ib_bench.report.study_tables import StudyTable, comma_separated, latex, markdown, study_tables
+from ib_bench.report.reproduction import commands_text, config_of, config_text
+from ib_bench.results.archive import Records
+from ib_bench.results.identity import Json
+from ib_bench.results.whole_file import write_whole
 from ib_bench.studies.claims import Claim, check_claims
+from ib_bench.studies.futility import futility_notes
 
 
-def html_of(results: Results) -> str:
-    """The HTML report alone."""
-    claims = {name: check_claims(records) for name, records in results.sources.items()}
-    return html_report(results, study_tables(results, claims), claims, loss_curves(results.sources, None))
+@dataclass(frozen=True)
+class StudyReport:
+    """Everything that a report holds.
+
+    Attributes:
+        study: the results.
+        tables: of every quantity, and the claims last.
+        figures: of every quantity.
+        claims: for each source.
+        configs: text of the config of every result, by its key; the first lines are commands.
+    """
+
+    study: Study
+    tables: Sequence[StudyTable]
+    figures: Sequence[Figure]
+    claims: Mapping[str, Sequence[Claim]]
+    configs: Mapping[str, str]
+
+    @property
+    def html(self) -> str:
+        """The report as one page."""
+        return html_report(self.study, self.tables, self.figures, self.claims, self.configs)
+
+    def write(self, out: Path) -> Path:
+        """Write everything.
+
+        Args:
+            out: the folder, made if it is missing.
+
+        Returns:
+            Path of the HTML file.
+
+        Raises:
+            BenchError: a file cannot be written.
+        """
+        try:
+            for folder in ("tables", "configs"):
+                (out / folder).mkdir(parents=True, exist_ok=True)
+            for table in self.tables:
+                _write(out / "tables" / f"{table.name}.csv", comma_separated(table))
+                _write(out / "tables" / f"{table.name}.tex", latex(table))
+                _write(out / "tables" / f"{table.name}.md", markdown(table, link="../configs/{}.yaml".format))
+            for key, text in self.configs.items():
+                _write(out / "configs" / f"{key}.yaml", text)
+            for figure in self.figures:
+                figure.save(out / "figures" / figure.name)
+            path = out / "report.html"
+            _write(path, self.html)
+        except OSError as error:
+            raise BenchError(f"out must be a folder that can be written, got {str(out)!r}: {error.strerror}") from error
+        return path
 
 
-def write_report(
-    results: Results, tables: list[StudyTable], claims: dict[str, list[Claim]], search: str | None, out: Path
-) -> Path:
-    """Write everything.
+def study_report(sources: Mapping[str, Records], search: str | None = None) -> StudyReport:
+    """Make a report of everything that registered quantities find in records.
 
     Args:
-        results: what was measured.
-        tables: of the same results.
-        claims: for each source.
+        sources: the records, by the name of the store or archive that they are from.
         search: key, or its start, of the search whose loss curves are drawn; None takes the one with the most trials.
-        out: the folder, made if it is missing.
-
-    Returns:
-        Path of the HTML file.
 
     Raises:
-        BenchError: there is no such search, or a file cannot be written.
+        InvalidOptionError: there is no such search.
     """
-    losses = loss_curves(results.sources, search)
-    try:
-        for folder in ("tables", "configs"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
-        for table in tables:
-            (out / "tables" / f"{table.name}.csv").write_text(comma_separated(table), encoding="utf-8")
-            (out / "tables" / f"{table.name}.tex").write_text(latex(table), encoding="utf-8")
-            text = markdown(table, link=lambda key: f"../configs/{key}.yaml")
-            (out / "tables" / f"{table.name}.md").write_text(text, encoding="utf-8")
-        for record in results.records:
-            path = out / "configs" / f"{record.key}.yaml"
-            path.write_text(config_text(record, f"configs/{path.name}"), encoding="utf-8")
-        study_figures(results, out / "figures")
-        if losses is not None:
-            loss_figure(losses, out / "figures" / "losses")
-        path = out / "report.html"
-        path.write_text(html_report(results, tables, claims, losses), encoding="utf-8")
-    except OSError as error:
-        raise BenchError(f"out must be a folder that can be written, got {str(out)!r}: {error.strerror}") from error
-    return path
+    quantities = catalogue.quantities()
+    found = {
+        (source, quantity): quantity.results(records) for source, records in sources.items() for quantity in quantities
+    }
+    everything = [(source, one) for (source, _), results in found.items() for one in results]
+    study = study_of(sources, everything, num_states, search)
+    claims = {name: check_claims(records) for name, records in sources.items()}
+    tables = [table for quantity in quantities for table in quantity.tables(study)]
+    notes = futility_notes(one.result for one in study.results)
+    return StudyReport(
+        study=study,
+        tables=[replace(table, note="; ".join([table.note, *notes])) for table in [*tables, claims_table(claims)]],
+        figures=[figure for quantity in quantities for figure in quantity.figures(study)],
+        claims=claims,
+        configs=_configs((quantity, one) for (_, quantity), results in found.items() for one in results),
+    )
+
+
+def _configs(results: Iterable[tuple[Quantity[Any], Any]]) -> dict[str, str]:
+    """The config of every result by its key, with the command of every quantity that has a result of this key."""
+    configs: dict[str, Json] = {}
+    commands: dict[str, list[str]] = {}
+    for quantity, result in results:
+        if result.key not in configs:
+            configs[result.key] = config_of(result, quantity.sections)
+        if quantity.name not in commands.setdefault(result.key, []):
+            commands[result.key].append(quantity.name)
+    return {
+        key: config_text(config, commands_text(commands[key], f"configs/{key}.yaml")) for key, config in configs.items()
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))

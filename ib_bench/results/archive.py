@@ -9,14 +9,19 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Generic, cast
+
+import msgspec
 
 from ib_bench.errors import StoreError
-from ib_bench.results.records import ExtrapolationRecord, SearchRecord, TrialRecord
-from ib_bench.results.store import READERS, Store
+from ib_bench.results.codec import UnreadableRecordError, decode, to_plain
+from ib_bench.results.kinds import record_kinds
+from ib_bench.results.record_store import R
+from ib_bench.results.records import Record
+from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.results.whole_file import write_whole
 
 _FORMAT = "ib_bench records"
@@ -24,62 +29,87 @@ _GZIP = b"\x1f\x8b"
 _VERSION = 1  # of this format, whatever the store's is
 
 
-class StoredTrials(Collection[TrialRecord]):
-    """The trials of a store, read when they are asked for: there may be hundreds of thousands.
+class StoredRecords(Collection[R], Generic[R]):
+    """The records of one kind in a store, read when they are asked for: there may be hundreds of thousands.
 
     Args:
         path: of the store.
+        kind: of the records.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, kind: type[R]) -> None:
         self._path = path
+        self._kind = kind
 
     def __len__(self) -> int:
         with Store(self._path, create=False) as store:
-            return store.num_trials()
+            return store.count(self._kind)
 
-    def __iter__(self) -> Iterator[TrialRecord]:
+    def __iter__(self) -> Iterator[R]:
         with Store(self._path, create=False) as store:
-            yield from store.trials()
+            yield from store.all(self._kind)
 
     def __contains__(self, record: object) -> bool:
-        return any(trial == record for trial in self)
+        return any(one == record for one in self)
 
-    def with_keys(self, keys: Iterable[str]) -> list[TrialRecord]:
+    def with_keys(self, keys: Iterable[str]) -> list[R]:
         """Those with the given keys, in their order; without those that the store lacks."""
         with Store(self._path, create=False) as store:
-            return store.trials_with_keys(keys)
+            return store.get_many(self._kind, keys)
 
 
-@dataclass(frozen=True)
 class Records:
-    """What was measured.
+    """What was measured: the records of all kinds.
 
-    Attributes:
-        trials: all that have ended.
-        searches: finished or not.
-        extrapolations: all.
+    Args:
+        by_kind: records of each kind; a kind that is missing has none.
     """
 
-    trials: Collection[TrialRecord] = field(default_factory=list)
-    searches: list[SearchRecord] = field(default_factory=list)
-    extrapolations: list[ExtrapolationRecord] = field(default_factory=list)
+    def __init__(self, by_kind: Mapping[type[Record], Collection[Record]] | None = None) -> None:
+        self._by_kind: dict[type[Record], Collection[Record]] = dict(by_kind or {})
+
+    @staticmethod
+    def of_all(records: Iterable[Record]) -> Records:
+        """Sort records of any kinds by their kind."""
+        by_kind: dict[type[Record], list[Record]] = {}
+        for record in records:
+            by_kind.setdefault(type(record), []).append(record)
+        return Records(by_kind)
+
+    def of(self, kind: type[R]) -> Collection[R]:
+        """The records of one kind, finished or not."""
+        return cast("Collection[R]", self._by_kind.get(kind, []))
+
+    def finished(self, kind: type[R]) -> list[R]:
+        """The finished records of one kind."""
+        return [record for record in self.of(kind) if record.finished]
 
     @property
-    def finished(self) -> list[SearchRecord]:
-        """The searches that have a verdict."""
-        return [record for record in self.searches if record.status == "finished"]
+    def trials(self) -> Collection[TrialRecord]:
+        """All trials that have ended."""
+        return self.of(TrialRecord)
 
-    def trials_of(self, search: SearchRecord) -> list[TrialRecord]:
-        """The trials of a search, as far as they are there, in the order in which they were asked for."""
-        if isinstance(self.trials, StoredTrials):
-            return self.trials.with_keys(search.trials)
+    def trials_of(self, record: Record) -> list[TrialRecord]:
+        """The trials that a record rests on, as far as they are there, in the order in which they were asked for."""
+        if isinstance(self.trials, StoredRecords):
+            return self.trials.with_keys(record.trials)
         trials = {trial.key: trial for trial in self.trials}
-        return [trials[key] for key in search.trials if key in trials]
+        return [trials[key] for key in record.trials if key in trials]
+
+    def __iter__(self) -> Iterator[Record]:
+        for kind in record_kinds():
+            yield from self.of(kind)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Records) and all(
+            {record.key: record for record in self.of(kind)} == {record.key: record for record in other.of(kind)}
+            for kind in record_kinds()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
-        kinds = ("searches", "trials", "extrapolations")
-        return ", ".join(f"{len(getattr(self, kind)):,} {kind}" for kind in kinds)
+        return ", ".join(f"{len(self.of(kind)):,} {kind.table}" for kind in record_kinds())
 
 
 def stored_records(path: Path | str) -> Records:
@@ -89,7 +119,8 @@ def stored_records(path: Path | str) -> Records:
         StoreError: there is no store at ``path``, or it cannot be read.
     """
     with Store(path, create=False) as store:
-        return Records(StoredTrials(path), store.searches(), store.extrapolations())
+        others = {kind: list(store.all(kind)) for kind in record_kinds() if kind is not TrialRecord}
+    return Records({TrialRecord: StoredRecords(path, TrialRecord), **others})
 
 
 def write_archive(records: Records, path: Path) -> None:
@@ -99,9 +130,10 @@ def write_archive(records: Records, path: Path) -> None:
         StoreError: the file cannot be written.
     """
     lines = [json.dumps({"format": _FORMAT, "schema_version": _VERSION})]
-    for kind in READERS:
-        for record in sorted(getattr(records, kind), key=lambda record: str(record.key)):
-            lines.append(json.dumps({"kind": kind, **asdict(record)}, allow_nan=False, separators=(",", ":")))
+    for kind in record_kinds():
+        for record in sorted(records.of(kind), key=lambda record: record.key):
+            plain = {"shape": kind.shape, "kind": kind.table, **to_plain(record)}
+            lines.append(json.dumps(plain, allow_nan=False, separators=(",", ":")))
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as compressed:
         compressed.write("".join(f"{line}\n" for line in lines).encode())
@@ -112,16 +144,27 @@ def read_archive(path: Path) -> Records:
     """The inverse of :func:`write_archive`.
 
     Raises:
-        StoreError: the file cannot be read, is no archive, or is of another schema version.
+        StoreError: the file cannot be read, is no archive, is of another version, or holds a line that is no sound
+            record; the message names the line and what is wrong with it.
     """
-    records = Records()
-    for number, item in enumerate(_lines(path), start=2):
+    return Records.of_all(archive_records(path))
+
+
+def archive_records(path: Path) -> Iterator[Record]:
+    """The records of an archive, one by one.
+
+    Raises:
+        StoreError: as :func:`read_archive`.
+    """
+    kinds = {kind.table: kind for kind in record_kinds()}
+    for number, line in enumerate(_lines(path), start=2):
         try:
-            kind = item.pop("kind")
-            getattr(records, kind).append(READERS[kind](item))
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise StoreError(f"archive {str(path)!r} cannot be read: line {number} holds no record") from error
-    return records
+            name = msgspec.json.decode(line, type=_Line).kind
+            if name not in kinds:
+                raise UnreadableRecordError(f"its kind is {name!r}, and this ib-bench knows {', '.join(kinds)}")
+            yield decode(kinds[name], line)
+        except (msgspec.MsgspecError, UnicodeError, UnreadableRecordError, RecursionError) as error:
+            raise StoreError(f"archive {str(path)!r} cannot be read: line {number} is no record: {error}") from error
 
 
 def is_archive(path: Path) -> bool:
@@ -137,14 +180,19 @@ def is_archive(path: Path) -> bool:
         raise StoreError(f"{str(path)!r} cannot be read: {error.strerror}") from error
 
 
-def _lines(path: Path) -> Iterator[Any]:
+class _Line(msgspec.Struct):
+    kind: str
+
+
+def _lines(path: Path) -> Iterator[bytes]:
     try:
-        with gzip.open(path, mode="rt", encoding="utf-8") as lines:
-            header = json.loads(next(lines, "null"))
+        with gzip.open(path, mode="rb") as lines:
+            header = json.loads(next(lines, b"null"))
             if not isinstance(header, dict) or header.get("format") != _FORMAT:
                 raise StoreError(f"archive {str(path)!r} holds no ib_bench records")
             if (version := header.get("schema_version")) != _VERSION:
                 raise StoreError(f"archive {str(path)!r} has schema version {version}, this ib-bench reads {_VERSION}")
-            yield from map(json.loads, lines)
+            for line in lines:
+                yield line.strip()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise StoreError(f"archive {str(path)!r} cannot be read: {error}") from error

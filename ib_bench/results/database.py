@@ -18,23 +18,17 @@ from typing import Any
 from ib_bench.errors import DamagedStoreError, StoreError
 
 SCHEMA_VERSION = 2
-TABLES = ("trials", "searches", "extrapolations")
-"""Those that hold records, in the order in which records rest on each other."""
+_VERSION_1_TABLES = ("trials", "searches", "extrapolations")
 
 _APPLICATION_ID = 0x1BBE7C40  # in the file's header, so that another program's database is not mistaken for a store
 _LOCK_TIMEOUT_S = 60.0
 _EXCLUSIVE_TIMEOUT_S = 2.0
 _NEVER_FITS = -1  # no checksum of any record
 
-_RUNS = "CREATE TABLE runs (key TEXT PRIMARY KEY, record TEXT NOT NULL)"
-_SCHEMA = f"""
-CREATE TABLE trials (key TEXT PRIMARY KEY, record TEXT NOT NULL, checksum INTEGER NOT NULL);
-CREATE TABLE searches (
-    key TEXT PRIMARY KEY, finished INTEGER NOT NULL, record TEXT NOT NULL, checksum INTEGER NOT NULL
-);
-CREATE TABLE extrapolations (key TEXT PRIMARY KEY, record TEXT NOT NULL, checksum INTEGER NOT NULL);
-{_RUNS}
-"""
+_RUNS = "CREATE TABLE IF NOT EXISTS runs (key TEXT PRIMARY KEY, record TEXT NOT NULL)"
+_RECORDS = "(key TEXT PRIMARY KEY, record TEXT NOT NULL, checksum INTEGER NOT NULL)"
+_SCHEMA = f"CREATE TABLE trials {_RECORDS};{_RUNS}"
+"""What every store has; the table of a quantity is made with its first record."""
 
 
 def checksum(key: bytes, text: bytes) -> int:
@@ -65,6 +59,7 @@ class Database:
         with self._explaining():
             self._connection = sqlite3.connect(path, timeout=self._timeout_s, isolation_level=None)
         self._connection.text_factory = bytes  # what is damaged may be no text
+        self._columns: dict[str, set[str]] = {}
         try:
             if exclusive:
                 self.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -99,6 +94,26 @@ class Database:
         with self._explaining():
             return self._connection.execute(sql, parameters).rowcount
 
+    def has_table(self, name: str) -> bool:
+        """Whether there is a table with this name."""
+        return bool(self._columns_of(name))
+
+    def make_table(self, name: str) -> set[str]:
+        """The columns of a table of records, which is made if there is none; to be called inside a transaction.
+
+        Args:
+            name: letters and underscores.
+        """
+        if not self.has_table(name):
+            self.execute(f"CREATE TABLE IF NOT EXISTS {name} {_RECORDS}")
+        return self._columns_of(name)
+
+    def _columns_of(self, name: str) -> set[str]:
+        """Names of a table's columns, none if it is missing; remembered once it is there."""
+        if not self._columns.get(name):
+            self._columns[name] = {str(row[1], "utf-8") for row in self.rows(f"PRAGMA table_info({name})")}
+        return self._columns[name]
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing of what is written inside; no other process writes meanwhile."""
@@ -107,6 +122,7 @@ class Database:
             yield
             self.execute("COMMIT")
         except BaseException:
+            self._columns.clear()  # a table made inside is gone
             if self._connection.in_transaction:  # on a full disk SQLite has ended it by itself
                 self._connection.execute("ROLLBACK")
             raise
@@ -135,7 +151,7 @@ class Database:
         self._connection.create_function("checksum_of", 2, checksum, deterministic=True)
         with self.transaction():
             if self._pragma("user_version") == 1:  # unless another process was faster
-                for table in TABLES:
+                for table in _VERSION_1_TABLES:
                     self.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER NOT NULL DEFAULT {_NEVER_FITS}")
                     self.execute(
                         f"UPDATE {table} SET checksum = checksum_of(CAST(key AS BLOB), CAST(record AS BLOB))"
@@ -177,8 +193,8 @@ def damaged(path: Path, reason: str) -> DamagedStoreError:
     """What to say of a file that SQLite cannot make sense of."""
     quoted = shlex.quote(str(path))
     return DamagedStoreError(
-        f"store {str(path)!r} is damaged ({reason}); `ib-bench store check --store {quoted}` says how badly, "
-        f"`ib-bench store merge new.sqlite {quoted}` salvages what can be read"
+        f"store {str(path)!r} is damaged ({reason}); recover what can be read with SQLite's own tool: "
+        f"`sqlite3 {quoted} .recover | sqlite3 recovered.sqlite`, then `ib-bench store merge new.sqlite recovered.sqlite`"
     )
 
 
@@ -189,7 +205,7 @@ def _explained(path: Path, reason: str) -> StoreError:
     if "not a database" in reason:
         return DamagedStoreError(
             f"store {str(path)!r} cannot be used ({reason}); choose another file with --store, or, if it was a store, "
-            f"salvage it with `ib-bench store merge new.sqlite {shlex.quote(str(path))}`"
+            f"recover it: `sqlite3 {shlex.quote(str(path))} .recover | sqlite3 recovered.sqlite`"
         )
     hints = {
         "full": "what is stored is kept: make room on the disk and repeat the command",

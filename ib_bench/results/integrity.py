@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from ib_bench.errors import DamagedStoreError, StoreError
-from ib_bench.results.keys import is_hash_of_config
-from ib_bench.results.records import SearchRecord
-from ib_bench.results.salvage import Salvaged, salvaged_records
-from ib_bench.results.store import READERS, Store
+from ib_bench.results.kinds import record_kinds
+from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 
 State = Literal["ok", "warning", "damaged", "failure"]
 OnProgress = Callable[[int, int], None]
-"""Is told how many records have been looked at, of how many."""
+"""Receives the number of records checked so far, and of all."""
 
 _MAGIC = b"SQLite format 3\0"
 
@@ -31,7 +30,7 @@ class Finding:
 
     Attributes:
         check: what was looked at.
-        state: ``warning`` is nothing that harms results; a store is ``damaged``, anything else is a ``failure``.
+        state: a ``warning`` affects no result; a store is ``damaged``, anything else is a ``failure``.
         text: the finding in a sentence.
         names: keys of records, or names of files, that it is about.
     """
@@ -72,49 +71,48 @@ def quick_check(store: Store) -> Finding:
         problems = [str(error)]
     if problems == ["ok"]:
         return Finding("file", "ok", "SQLite finds it in order")
-    advice = "`ib-bench store merge` salvages what can be read into a new store"
+    advice = f"`sqlite3 {shlex.quote(str(store.path))} .recover | sqlite3 recovered.sqlite` recovers what can be read"
     return Finding("file", "damaged", f"SQLite finds {' '.join(problems[0].split())}; {advice}", problems)
 
 
 def _malformed(path: Path, error: DamagedStoreError) -> Finding:
-    """How much is left of a file that SQLite cannot read; raises the error if nothing shows that it was a store."""
-    counts = Salvaged()
-    for _ in salvaged_records(path, counts):
-        pass  # it counts
+    """The finding for a file that SQLite cannot read; raises the error if the file was never SQLite's."""
     with open(path, "rb") as file:
-        if not counts.traces and file.read(len(_MAGIC)) != _MAGIC:
+        if path.stat().st_size and file.read(len(_MAGIC)) != _MAGIC:
             raise error
-    kept = f"{len(counts.keys):,} records can be salvaged by `ib-bench store merge new.sqlite {shlex.quote(str(path))}`"
-    lost = sorted(counts.lost)
-    return Finding("file", "damaged", f"it is malformed; {kept}, {len(lost):,} are known to be lost", lost)
+    return Finding("file", "damaged", str(error))
 
 
 def _record_findings(store: Store, on_progress: OnProgress) -> Iterator[Finding]:
-    damaged: list[str] = []
-    misplaced: list[str] = []
+    faults: dict[str | None, list[str]] = {"damaged": [], "newer": [], "unreadable": []}
+    reasons: list[str] = []
     trials: set[str] = set()
-    finished: list[SearchRecord] = []
-    total = sum(int(store.database.row(f"SELECT count(*) FROM {table}")[0]) for table in READERS)
+    resting: dict[str, Sequence[str]] = {}
+    kinds = record_kinds()
+    total = sum(map(store.count, kinds))
     done = 0
-    for table in READERS:
-        for key, record in store.entries(table):
+    for kind in kinds:
+        for entry in store.entries(kind):
             done += 1
             on_progress(done, total)
-            if record is None:
-                damaged.append(key)
-                continue
-            if not is_hash_of_config(record):
-                misplaced.append(key)
-            if isinstance(record, SearchRecord) and record.status == "finished":
-                finished.append(record)
-            elif table == "trials":
-                trials.add(key)
-    text = "records are damaged; they are measured again, or removed by `ib-bench store vacuum`"
-    yield _finding("checksums", damaged, total, text, "records are as they were written")
-    yield _finding("keys", misplaced, total, "records are not under the hash of their config", "keys fit their configs")
-    incomplete = [search.key for search in finished if not trials.issuperset(search.trials)]
-    text = "finished searches lack trials; the command that made them measures those again"
-    yield _finding("trials of searches", incomplete, len(finished), text, "finished searches have all their trials")
+            if entry.record is None:
+                faults[entry.fault].append(entry.key)
+                reasons += [entry.reason] if entry.fault == "unreadable" else []
+            elif kind is TrialRecord:
+                trials.add(entry.key)
+            elif entry.record.finished:
+                resting[entry.key] = entry.record.trials
+    text = "records are damaged; they are measured again when needed, or removed by `ib-bench store vacuum`"
+    yield _finding("checksums", faults["damaged"], total, text, "records are as they were written")
+    if faults["newer"]:
+        text = f"{len(faults['newer']):,} of {total:,} records were written by a newer version of ib-bench"
+        yield Finding("versions", "warning", f"{text}, and are left out by this one", faults["newer"])
+    because = f" (the first: {reasons[0]})" if reasons else ""
+    text = f"records are not what ib-bench writes{because}; they count as missing, and are measured again when needed"
+    yield _finding("contents", faults["unreadable"], total, text, "records have fields, keys and configs that fit")
+    incomplete = [key for key, needed in resting.items() if not trials.issuperset(needed)]
+    text = "finished results lack trials; the command that made them trains those again"
+    yield _finding("trials of results", incomplete, len(resting), text, "finished results have all their trials")
 
 
 def _finding(check: str, names: list[str], total: int, wrong: str, right: str) -> Finding:
@@ -141,9 +139,9 @@ def unfinished_files(store: Path) -> list[Path]:
 
 
 def unowned_weights(store: Store) -> list[Path]:
-    """Weights of trials that the store does not hold, or only damaged."""
+    """Weights of trials that the store lacks, or holds damaged."""
     files = [path for path in _old_files(store.path) if path.suffix == ".pt"]
-    kept = {key for key, trial in store.entries("trials") if trial is not None} if files else set()
+    kept = {entry.key for entry in store.entries(TrialRecord) if entry.fault != "damaged"} if files else set()
     return [path for path in files if path.stem not in kept]
 
 

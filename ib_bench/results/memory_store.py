@@ -1,11 +1,13 @@
-"""Records in memory, for work whose store is on another machine: it is sent what it needs, and sends what is new."""
+"""Records in memory, for work whose store is on another machine: it receives what it needs, and sends what is new."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
-from ib_bench.results.record_store import Record, RecordStore
-from ib_bench.results.records import ExtrapolationRecord, SearchRecord, TrialRecord
+from ib_bench.results.record_store import R, RecordStore
+from ib_bench.results.records import Record
 
 
 class MemoryStore(RecordStore):
@@ -17,49 +19,27 @@ class MemoryStore(RecordStore):
     """
 
     def __init__(self, records: Iterable[Record] = (), on_record: Callable[[Record], None] | None = None) -> None:
-        self._trials: dict[str, TrialRecord] = {}
-        self._searches: dict[str, SearchRecord] = {}
-        self._extrapolations: dict[str, ExtrapolationRecord] = {}
+        self._records: dict[type[Record], dict[str, Record]] = defaultdict(dict)
         self._on_record: Callable[[Record], None] = lambda record: None
         for record in records:
             self.add(record)
         self._on_record = on_record or self._on_record
 
-    def trial(self, key: str) -> TrialRecord | None:
+    def get(self, kind: type[R], key: str) -> R | None:
         """See :class:`RecordStore`."""
-        return self._trials.get(key)
+        return cast("R | None", self._records[kind].get(key))
 
-    def has_trials(self, keys: Iterable[str]) -> bool:
+    def all(self, kind: type[R]) -> Iterator[R]:
         """See :class:`RecordStore`."""
-        return self._trials.keys() >= set(keys)
+        return iter(cast("list[R]", list(self._records[kind].values())))
 
-    def search(self, key: str) -> SearchRecord | None:
+    def has(self, kind: type[Record], keys: Iterable[str]) -> bool:
         """See :class:`RecordStore`."""
-        return self._searches.get(key)
+        return self._records[kind].keys() >= set(keys)
 
-    def searches(self) -> list[SearchRecord]:
+    def add(self, record: Record) -> None:
         """See :class:`RecordStore`."""
-        return list(self._searches.values())
-
-    def extrapolation(self, key: str) -> ExtrapolationRecord | None:
-        """See :class:`RecordStore`."""
-        return self._extrapolations.get(key)
-
-    def add_trial(self, record: TrialRecord) -> None:
-        """See :class:`RecordStore`."""
-        if record.key not in self._trials:
-            self._trials[record.key] = record
-            self._on_record(record)
-
-    def put_search(self, record: SearchRecord) -> None:
-        """See :class:`RecordStore`."""
-        old = self._searches.get(record.key)
-        if old is None or old.status != "finished":
-            self._searches[record.key] = record
-            self._on_record(record)
-
-    def add_extrapolation(self, record: ExtrapolationRecord) -> None:
-        """See :class:`RecordStore`."""
-        if record.key not in self._extrapolations:
-            self._extrapolations[record.key] = record
+        old = self._records[type(record)].get(record.key)
+        if old is None or not old.finished:
+            self._records[type(record)][record.key] = record
             self._on_record(record)

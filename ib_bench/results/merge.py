@@ -1,33 +1,32 @@
-"""Records of several stores and archives in one: what they hold alike is kept once, what they contradict is shown.
+"""Records of several stores and archives in one: equal records are kept once, contradictions are listed.
 
-Two records with one key are the same result where all is equal that the config determines, up to rounding, in which
-machines differ; when, where and under which versions it was measured, and how long that took, is not determined.
+Two records with one key are the same result if all fields that the config determines are equal, up to rounding, in which
+machines differ. Times, places and package versions are not compared.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from ib_bench.errors import BenchError, DamagedStoreError, StoreError
-from ib_bench.results.archive import is_archive, read_archive
-from ib_bench.results.record_store import Record
-from ib_bench.results.records import Experiment, SearchRecord, TrialRecord, task_text
-from ib_bench.results.salvage import Salvaged, salvaged_records
-from ib_bench.results.store import READERS, Store
+from ib_bench.errors import BenchError, StoreError
+from ib_bench.results.archive import archive_records, is_archive
+from ib_bench.results.codec import to_plain
+from ib_bench.results.database import damaged
+from ib_bench.results.kinds import record_kinds
+from ib_bench.results.records import Record, experiment_text
+from ib_bench.results.store import Fault, Store
+from ib_bench.results.trial_record import TrialRecord
 
 OnProgress = Callable[[int], None]
-"""Is told how many records have been read."""
+"""Receives the number of records read so far."""
 
 _BATCH = 500  # records in one transaction
-_ROUNDING = 1e-3  # relative: training carries differences in last bits on
-_UNDETERMINED = {"wall_time_s", "process_time_s", "versions", "environment", "finished_at", "updated_at"}
-_TOLD = ("status", "best_val_loss", "num_steps", "verdict", "bracket", "trial_succeeded")
-"""Of which the values are told where they differ; of other fields the name must do."""
+_ROUNDING = 1e-3  # relative: differences in last bits grow during training
 
 
 @dataclass(frozen=True)
@@ -56,14 +55,14 @@ class Merge:
         num_same: records that were there already, those included that differ by rounding.
         num_rounded: those that differ by rounding.
         conflicts: results that contradict those that were there already.
-        lost: for each damaged source, keys of records that are known to be lost, and that no other source has.
+        left_out: for each source, keys of rows that no other source has, by what is wrong with them.
     """
 
     num_added: int = 0
     num_same: int = 0
     num_rounded: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
-    lost: dict[str, set[str]] = field(default_factory=dict)
+    left_out: dict[str, dict[Fault, set[str]]] = field(default_factory=dict)
 
 
 def merge(out: Path, sources: Sequence[Path], on_progress: OnProgress) -> Merge:
@@ -71,7 +70,7 @@ def merge(out: Path, sources: Sequence[Path], on_progress: OnProgress) -> Merge:
 
     Args:
         out: the store.
-        sources: stores of any version that can be read, damaged ones too, and archives.
+        sources: stores of any version that can be read, and archives.
         on_progress: is told how far it is.
 
     Raises:
@@ -101,13 +100,23 @@ def merge(out: Path, sources: Sequence[Path], on_progress: OnProgress) -> Merge:
                 on_progress(num_read)
             merged.num_added += len(added)
             merged.num_same += len(same - added)
-        lost = {source: {key for key in keys if not store.holds(key)} for source, keys in merged.lost.items()}
-        merged.lost = {source: keys for source, keys in lost.items() if keys}
+        merged.left_out = {source: _missing(faults, store) for source, faults in merged.left_out.items()}
+    merged.left_out = {source: faults for source, faults in merged.left_out.items() if faults}
     return merged
 
 
+def _missing(faults: dict[Fault, set[str]], store: Store) -> dict[Fault, set[str]]:
+    """Those keys that the store does not hold under any kind."""
+    kinds = record_kinds()
+    missing = {
+        fault: {key for key in keys if not any(store.has(kind, [key]) for kind in kinds)}
+        for fault, keys in faults.items()
+    }
+    return {fault: keys for fault, keys in missing.items() if keys}
+
+
 def _opened(source: Path, merged: Merge) -> Iterator[Record]:
-    """A source's records; the first is read at once: what is no source is refused before anything is written."""
+    """A source's records. The first is read at once, so that a file that is no source writes nothing."""
     records = _records(source, merged)
     first = next(records, None)
     return iter(()) if first is None else chain([first], records)
@@ -115,27 +124,21 @@ def _opened(source: Path, merged: Merge) -> Iterator[Record]:
 
 def _records(source: Path, merged: Merge) -> Iterator[Record]:
     if is_archive(source):
-        archive = read_archive(source)
-        yield from chain(archive.trials, archive.searches, archive.extrapolations)
+        yield from list(archive_records(source))  # all are read first, so that one bad line refuses the archive whole
         return
-    damaged: set[str] = set()
-    seen: set[str] = set()
-    try:
-        with Store(source, create=False) as store:
-            for key, record in chain.from_iterable(map(store.entries, READERS)):
-                if record is None:
-                    damaged.add(key)
-                else:
-                    seen.add(key)
-                    yield record
-    except DamagedStoreError as error:
-        salvaged = Salvaged(keys=set(seen))
-        yield from (record for record in salvaged_records(source, salvaged) if record.key not in seen)
-        if not salvaged.keys:
-            raise StoreError(f"{str(source)!r} is no store, and holds no records that could be salvaged") from error
-        damaged, seen = damaged | salvaged.traces, salvaged.keys
-    if damaged - seen:
-        merged.lost[str(source)] = damaged - seen
+    faults: dict[Fault, set[str]] = {}
+    with Store(source, create=False) as store:
+        (answer,) = store.database.row("PRAGMA quick_check(1)")
+        if answer != b"ok":  # found before anything is written
+            raise damaged(source, str(answer, errors="replace"))
+        for kind in record_kinds():
+            for entry in store.entries(kind):
+                if entry.record is not None:
+                    yield entry.record
+                elif entry.fault is not None:
+                    faults.setdefault(entry.fault, set()).add(entry.key)
+    if faults:
+        merged.left_out[str(source)] = faults
 
 
 def _news(
@@ -144,8 +147,8 @@ def _news(
     """Those records that are to be kept; of the others is noted whether they are the same."""
     news: dict[str, Record] = {}
     for record in records:
-        old = news.get(record.key) or store.stored(record)
-        if old is None or _is_newer(record, old):
+        old = news.get(record.key) or store.get(type(record), record.key)
+        if old is None or record.supersedes(old):
             news[record.key] = record
             added.add(record.key)
         elif differences := _differences(old, record):
@@ -156,26 +159,19 @@ def _news(
     return list(news.values())
 
 
-def _is_newer(record: Record, old: Record) -> bool:
-    """Whether it is a later state of a search that is not finished yet."""
-    if not (isinstance(record, SearchRecord) and isinstance(old, SearchRecord)) or old.status == "finished":
-        return False
-    return record.status == "finished" or len(record.evaluations) > len(old.evaluations)
-
-
 def _differences(old: Record, new: Record) -> list[str]:
-    if isinstance(new, SearchRecord) and new.status != "finished":
+    if not new.finished:
         return []
     mine, other = _results(old), _results(new)
-    names = [name for name in other if not _is_close(mine[name], other[name])]
-    told = {name: (getattr(old, name), getattr(new, name)) for name in _TOLD if hasattr(new, name)}
-    texts = [f"{name} {one}, not {two}" for name, (one, two) in told.items() if not _is_close(one, two)]
+    names = [name for name in other if not _is_close(mine.get(name), other[name])]
+    headline = {name: (getattr(old, name), getattr(new, name)) for name in new.headline}
+    texts = [f"{name} {one}, not {two}" for name, (one, two) in headline.items() if not _is_close(one, two)]
     return texts or names
 
 
 def _results(record: Record) -> dict[str, Any]:
     """What the config determines, as plain data."""
-    return {name: value for name, value in asdict(record).items() if name not in _UNDETERMINED}
+    return {name: value for name, value in to_plain(record).items() if name not in record.incidental}
 
 
 def _is_close(one: Any, other: Any) -> bool:
@@ -190,10 +186,8 @@ def _is_close(one: Any, other: Any) -> bool:
 
 
 def _label(record: Record) -> str:
-    labels = Experiment(**record.config["experiment"]).labels() if isinstance(record, TrialRecord) else record.labels
-    parts = [labels["model"], task_text(labels), labels["supervision"], labels["length_distribution"]]
-    parts = [*(part for part in parts if part), f"L={labels['max_length']}"]
+    parts = [experiment_text(record.labels)]
     if isinstance(record, TrialRecord):
         config = record.config
-        parts += [f"N={config['num_train_sequences']:,}", f"rate {config['learning_rate']:g}", f"seed {config['seed']}"]
-    return " · ".join(parts)
+        parts += [f"N={config.num_train_sequences:,}", f"rate {config.learning_rate:g}", f"seed {config.seed}"]
+    return " \N{MIDDLE DOT} ".join(parts)

@@ -1,55 +1,31 @@
-"""What a study asks of wherever its records are kept."""
+"""What a study asks of a store, wherever its records are."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
-from ib_bench.results.records import ExtrapolationRecord, SearchRecord, TrialRecord
+from ib_bench.results.records import Record
 
-Record = TrialRecord | SearchRecord | ExtrapolationRecord
+R = TypeVar("R", bound=Record)
 
 
 class RecordStore(ABC):
-    """Keeps records by their keys."""
+    """Keeps records by their kind, a subclass of :class:`~ib_bench.results.records.Record`, and their key."""
 
     @abstractmethod
-    def trial(self, key: str) -> TrialRecord | None:
-        """The trial with this key, or None."""
+    def get(self, kind: type[R], key: str) -> R | None:
+        """The record with this key, finished or not, or None."""
 
     @abstractmethod
-    def has_trials(self, keys: Iterable[str]) -> bool:
-        """Whether all trials with these keys are there, undamaged."""
+    def all(self, kind: type[R]) -> Iterator[R]:
+        """All records of a kind, in the order in which they were first added."""
 
     @abstractmethod
-    def search(self, key: str) -> SearchRecord | None:
-        """The search with this key, finished or not, or None."""
+    def has(self, kind: type[Record], keys: Iterable[str]) -> bool:
+        """Whether all records with these keys are there, undamaged."""
 
     @abstractmethod
-    def searches(self) -> list[SearchRecord]:
-        """All searches, in the order in which they began."""
-
-    @abstractmethod
-    def extrapolation(self, key: str) -> ExtrapolationRecord | None:
-        """The extrapolation with this key, or None."""
-
-    @abstractmethod
-    def add_trial(self, record: TrialRecord) -> None:
-        """Keep a trial; the one that is there already stays."""
-
-    @abstractmethod
-    def put_search(self, record: SearchRecord) -> None:
-        """Keep the newest state of a search; a finished one is never overwritten."""
-
-    @abstractmethod
-    def add_extrapolation(self, record: ExtrapolationRecord) -> None:
-        """Keep an extrapolation; the one that is there already stays."""
-
     def add(self, record: Record) -> None:
-        """Keep a record of any kind."""
-        if isinstance(record, TrialRecord):
-            self.add_trial(record)
-        elif isinstance(record, SearchRecord):
-            self.put_search(record)
-        else:
-            self.add_extrapolation(record)
+        """Keep a record. A finished one that is there stays; an unfinished one is replaced."""

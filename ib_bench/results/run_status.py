@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import socket
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Annotated
 
+from msgspec import Meta
+
+from ib_bench.results.codec import UnreadableRecordError, decode_plain
+from ib_bench.results.records import Count
 from ib_bench.results.store import Store
+
+Pid = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 _FORGOTTEN_S = 86_400.0  # without news from a command, which gives some every minute while it lives
 
@@ -36,13 +42,13 @@ class RunningJob:
     label: str
     place: str
     started_at: str
-    size: int | None
-    num_evaluations: int
-    max_evaluations: int
-    num_trials: int
-    max_trials: int
-    num_steps: int
-    max_steps: int
+    size: Count | None
+    num_evaluations: Count
+    max_evaluations: Count
+    num_trials: Count
+    max_trials: Count
+    num_steps: Count
+    max_steps: Count
     val_loss: float | None
 
 
@@ -73,22 +79,27 @@ class RunStatus:
 
     command: str
     host: str
-    pid: int
+    pid: Pid
     executor: str
     what: str
     started_at: str
     updated_at: str
     state: str
-    num_jobs: int
-    num_stored: int
-    num_finished: int = 0
+    num_jobs: Count
+    num_stored: Count
+    num_finished: Count = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
-    num_evaluations: int = 0
-    max_evaluations: int = 0
+    num_evaluations: Count = 0
+    max_evaluations: Count = 0
     jobs: list[RunningJob] = field(default_factory=list)
     pid_started: str | None = None
     error: str | None = None
-    num_waiting: dict[str, int] = field(default_factory=dict)
+    num_waiting: dict[str, Count] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for time in (self.started_at, self.updated_at):
+            if datetime.fromisoformat(time).tzinfo is None:
+                raise ValueError(f"a time must say its zone, got {time!r}")
 
     @property
     def key(self) -> str:
@@ -164,16 +175,11 @@ def _is_long_silent(status: RunStatus) -> bool:
 
 
 def _run_status(text: str) -> RunStatus | None:
-    """None where it is damaged, or another version's."""
+    """None if it is damaged, or another version's."""
     try:
-        data = json.loads(text)
-        jobs = [RunningJob(**job) for job in data["jobs"]]
-        failures = [(label, error) for label, error in data["failures"]]
-        status = RunStatus(**{**data, "jobs": jobs, "failures": failures})
-        times = status.elapsed_s, status.silent_s
-    except (ValueError, LookupError, TypeError, AttributeError):
+        return decode_plain(RunStatus, text)
+    except UnreadableRecordError:
         return None
-    return status if all(map(math.isfinite, times)) else None
 
 
 def _is_alive(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""Room: what is of no use any more is removed from a store and from beside it."""
+"""Delete damaged records and orphaned files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ib_bench.results.integrity import unfinished_files, unowned_weights
-from ib_bench.results.store import READERS, Store
+from ib_bench.results.kinds import record_kinds
+from ib_bench.results.store import Store
 
 _LOG_SUFFIXES = ("-wal", "-shm")
 
@@ -19,7 +20,7 @@ class Vacuumed:
         damaged: keys of damaged records.
         files: weights of no trial, and files that were never finished.
         bytes_before: size of the store and these files.
-        bytes_after: size of the store afterwards; None where nothing was done.
+        bytes_after: size of the store afterwards; None if nothing was done.
     """
 
     damaged: list[str]
@@ -29,11 +30,13 @@ class Vacuumed:
 
 
 def vacuum(path: Path, dry_run: bool) -> Vacuumed:
-    """Remove damaged records, weights of trials that are not in the store and unfinished files; then make it small.
+    """Remove damaged records, weights of trials that are not in the store and unfinished files; then shrink the file.
+
+    Only a record whose checksum does not fit is damaged. Records of newer versions stay.
 
     Args:
         path: of the store.
-        dry_run: only say what there is to remove.
+        dry_run: only list what there is to remove.
 
     Raises:
         StoreError: there is no store, its file is malformed, or another process has it open.
@@ -42,8 +45,8 @@ def vacuum(path: Path, dry_run: bool) -> Vacuumed:
         files = [*unfinished_files(path), *unowned_weights(store)]
         before = _num_bytes(path) + sum(file.stat().st_size for file in files)
         if dry_run:
-            damaged = [key for table in READERS for key, record in store.entries(table) if record is None]
-            return Vacuumed(damaged, files, before, None)
+            entries = (entry for kind in record_kinds() for entry in store.entries(kind))
+            return Vacuumed([entry.key for entry in entries if entry.fault == "damaged"], files, before, None)
         damaged = store.remove_damaged()
         store.database.execute("VACUUM")
     for file in files:  # closing the store has emptied the write-ahead log

@@ -21,17 +21,18 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
+from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
+from ib_bench.quantities.num_states import num_states
+from ib_bench.quantities.search.record import SearchConfig, SearchRecord
+from ib_bench.quantities.sharing.record import JOINT, Sharing, sharings
 from ib_bench.results.archive import Records
-from ib_bench.results.records import Experiment, ExtrapolationRecord, SearchConfig, SearchRecord, class_name
+from ib_bench.results.identity import canonical
 from ib_bench.studies.comparison import Count, Interval, count, min_train_size, sharing_interval
-from ib_bench.studies.extrapolation import HEADLINE_MULTIPLE
-from ib_bench.studies.sharing import JOINT, Sharing, sharings
 
 WHY_OPEN = (
     "A pair is open where brackets overlap, which a smaller search.relative_tolerance mends, or where N* is censored, "
@@ -120,18 +121,19 @@ class Evidence:
     """
 
     def __init__(self, records: Records) -> None:
-        ours = [record for record in records.finished if _model_path(record).startswith("ib_bench.")]
+        finished = records.finished(SearchRecord)
+        ours = [one for one in finished if one.config.experiment.model.class_path.startswith("ib_bench.")]
         self.searches = [record for record in ours if record.max_size]
         self.sharings = sharings(ours)
-        self.extrapolations = records.extrapolations
+        self.extrapolations = records.of(ExtrapolationRecord)
         self._by_setting: dict[str, SearchRecord] = {}
         for record in self.searches:
             self._by_setting.setdefault(_setting(record), record)
 
     def of(self, models: Sequence[str], supervision: str) -> list[SearchRecord]:
         """The searches of some architectures under one regime."""
-        searches = (record for record in self.searches if record.labels["model"] in models)
-        return [record for record in searches if record.labels["supervision"] == supervision]
+        searches = (record for record in self.searches if record.labels.model in models)
+        return [record for record in searches if record.labels.supervision == supervision]
 
     def counterpart(self, record: SearchRecord, **changes: object) -> SearchRecord | None:
         """The search that differs in these init arguments of the data and in nothing else."""
@@ -153,7 +155,7 @@ class Evidence:
         for record in of:
             series.setdefault(_setting(record, max_length=None), []).append(record)
         for records in series.values():
-            by_length = sorted(records, key=lambda record: int(record.labels["max_length"]))
+            by_length = sorted(records, key=lambda record: record.labels.max_length or 0)
             if len(by_length) > 1:
                 yield min_train_size(by_length[0]) / min_train_size(by_length[-1])
 
@@ -376,11 +378,10 @@ def headline_accuracies(extrapolations: Iterable[ExtrapolationRecord]) -> dict[s
         extrapolations: of any experiments; of several of one experiment, that with the most sequences counts.
     """
     accuracies = {}
-    for record in sorted(extrapolations, key=lambda record: int(record.config["settings"]["num_sequences"])):
-        headline = record.at(HEADLINE_MULTIPLE * record.labels["max_length"])
-        if headline is not None:
-            search = SearchConfig(Experiment(**record.config["experiment"]), record.config["search"])
-            accuracies[search.key] = headline.normalized_final_state_accuracy
+    for record in sorted(extrapolations, key=lambda record: record.config.settings.num_sequences):
+        if record.headline_accuracy is not None:
+            search = SearchConfig(record.config.experiment, record.config.search)
+            accuracies[search.key] = record.headline_accuracy
     return accuracies
 
 
@@ -411,35 +412,31 @@ def _both(one: bool | None, other: bool | None) -> bool | None:
     return False if False in (one, other) else None if None in (one, other) else True
 
 
-def _model_path(record: SearchRecord) -> str:
-    return str(record.config["experiment"]["model"]["class_path"])
-
-
 def _is_of(record: SearchRecord, models: Sequence[str], supervision: str) -> bool:
-    return record.labels["model"] in models and record.labels["supervision"] == supervision
+    return record.labels.model in models and record.labels.supervision == supervision
 
 
 def _is_beyond_small(record: SearchRecord) -> bool:
-    arguments = record.labels["task_args"]
-    num_states = arguments.get("modulus") or math.factorial(arguments.get("num_elements", 0))
-    return bool(num_states > SMALL_NUM_STATES and record.labels["max_length"] > SMALL_LENGTH)
+    size = num_states(record)
+    return (size or 0) > SMALL_NUM_STATES and (record.labels.max_length or 0) > SMALL_LENGTH
 
 
 def _distributed(records: Iterable[SearchRecord], length_distribution: str) -> list[SearchRecord]:
-    return [record for record in records if record.labels["length_distribution"] == length_distribution]
+    return [record for record in records if record.labels.length_distribution == length_distribution]
 
 
 def _setting(record: SearchRecord, **changes: object) -> str:
     """Everything that determines a search, with some of it changed: ``model`` or init arguments of the data.
 
-    Where the model is set to None its learning rates are left out too, as each architecture may have its own, and so is
-    what an architecture may be accelerated by.
+    If the model is set to None its learning rates are left out too, as each architecture may have its own, and so are
+    the options that make an architecture faster.
     """
-    experiment, settings = record.config["experiment"], dict(record.config["settings"])
-    model = changes.pop("model", experiment["model"])
+    experiment = record.config.experiment
+    settings = canonical(record.config.settings)
+    model = changes.pop("model", canonical(experiment.model))
     if model is None:
         for name in ("learning_rates", "start", "vectorize", "compile"):
             settings.pop(name, None)
-    data = {**experiment["data"]["init_args"], **changes}
-    rest = [data, experiment["trainer"], experiment["source_digests"], settings]
-    return json.dumps([model, class_name(experiment["data"]), *rest], sort_keys=True)
+    data = {**experiment.data.init_args, **changes}
+    rest = [data, experiment.trainer, experiment.source_digests, settings]
+    return json.dumps([model, experiment.data.class_name, *rest], sort_keys=True)

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ib_bench.results.records import SearchRecord
-from ib_bench.studies.sharing import Sharing
+from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.quantities.sharing.record import Sharing
 
 
 @dataclass(frozen=True)

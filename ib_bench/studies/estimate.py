@@ -8,30 +8,15 @@ the same model have needed, over all their sizes or, for those who only train at
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from ib_bench.results.records import Evaluation, Experiment, Json, SearchRecord, TrialRecord
-
-
-@dataclass(frozen=True)
-class Work:
-    """Trials of one experiment that are still to be trained.
-
-    Attributes:
-        experiment: that they are of.
-        max_steps: of each.
-        max_trials: how many there are at most.
-        at_largest_size: whether all of them are at the largest size.
-    """
-
-    experiment: Experiment
-    max_steps: int
-    max_trials: int
-    at_largest_size: bool = False
+from ib_bench.quantities.job import Workload
+from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.results.records import ClassSpec, Experiment
+from ib_bench.results.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -50,7 +35,7 @@ class Estimate:
 
 
 def estimate(
-    todo: Sequence[Work], searches: Sequence[SearchRecord], trials: Sequence[TrialRecord], num_workers: int
+    todo: Sequence[Workload], searches: Sequence[SearchRecord], trials: Sequence[TrialRecord], num_workers: int
 ) -> Estimate:
     """Estimate.
 
@@ -75,21 +60,24 @@ def estimate(
     return Estimate(max_trials, _sum(most, num_workers), _sum(likely, num_workers))
 
 
+_Likeness = tuple[ClassSpec, str | None]
+
+
 class _Means:
     """Means of numbers that belong to experiments: over those of the same model and regime, else of the same model."""
 
     def __init__(self) -> None:
-        self._values: dict[str, list[float]] = defaultdict(list)
+        self._values: dict[_Likeness | ClassSpec, list[float]] = defaultdict(list)
 
     def add(self, experiment: Experiment, value: float) -> None:
-        for name in _likenesses(experiment):
-            self._values[name].append(value)
+        for likeness in _likenesses(experiment):
+            self._values[likeness].append(value)
 
     def of(self, experiment: Experiment) -> float | None:
         """The mean for an experiment, or None if nothing like it was seen."""
-        for name in _likenesses(experiment):
-            if name in self._values:
-                return fmean(self._values[name])
+        for likeness in _likenesses(experiment):
+            if likeness in self._values:
+                return fmean(self._values[likeness])
         return None
 
 
@@ -99,38 +87,27 @@ class _StepTimes(_Means):
     def __init__(self, trials: Sequence[TrialRecord]) -> None:
         super().__init__()
         for trial in trials:
-            if trial.num_steps and "stack" not in trial.config.get("options", {}):  # their times are of many together
-                self.add(Experiment(**trial.config["experiment"]), trial.wall_time_s / trial.num_steps)
+            if trial.num_steps and "stack" not in trial.config.options:  # their times are of many together
+                self.add(trial.config.experiment, trial.wall_time_s / trial.num_steps)
 
 
 class _Shares(_Means):
-    """Steps that finished searches have taken, as a share of those they might have taken."""
+    """Steps that finished searches have taken, as a share of the most that they might have taken."""
 
     def __init__(self, searches: Sequence[SearchRecord], num_steps: dict[str, int], at_largest_size: bool) -> None:
         super().__init__()
         for search in searches:
-            settings = search.config["settings"]
-            evaluations: list[Evaluation] = search.evaluations[:1] if at_largest_size else search.evaluations
-            num_evaluations = 1 if at_largest_size else settings["max_evaluations"]
+            settings = search.config.settings
+            evaluations = search.evaluations[:1] if at_largest_size else search.evaluations
+            num_evaluations = 1 if at_largest_size else settings.max_evaluations
             taken = [num_steps.get(key, 0) for evaluation in evaluations for key in evaluation.trials]
-            if search.status == "finished" and taken:
-                share = sum(taken) / (grid_size(settings) * num_evaluations * settings["max_steps"])
-                self.add(Experiment(**search.config["experiment"]), share)
+            if search.finished and taken:
+                share = sum(taken) / (len(settings.grid()) * num_evaluations * settings.max_steps)
+                self.add(search.config.experiment, share)
 
 
-def _likenesses(experiment: Experiment) -> list[str]:
-    supervision = experiment.data["init_args"].get("supervision")
-    model = json.dumps(experiment.model, sort_keys=True)
-    return [f"{model} {supervision}", model]
-
-
-def grid_size(settings: Json) -> int:
-    """Number of configurations of a search's grid.
-
-    Args:
-        settings: of the search, as JSON.
-    """
-    return len(settings["learning_rates"]) * len(settings["seeds"])
+def _likenesses(experiment: Experiment) -> list[_Likeness | ClassSpec]:
+    return [(experiment.model, experiment.data.presentation.supervision), experiment.model]
 
 
 def _sum(times: Sequence[float | None], num_workers: int) -> float | None:

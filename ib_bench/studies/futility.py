@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from ib_bench.quantities.quantity import Result
+from ib_bench.quantities.search.record import Evaluation, SearchRecord, SearchSettings
 from ib_bench.results.archive import Records
-from ib_bench.results.records import Evaluation, ExtrapolationRecord, SearchRecord, TrialRecord
 from ib_bench.results.reference import reference_records
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.training.judgement import is_hopeless
 
 
@@ -56,6 +58,8 @@ def back_test(records: Records, share: float) -> FutilityCost:
     lost = {key for key in saved if trials[key].succeeded}
     successes = {key for key, trial in trials.items() if trial.succeeded}
 
+    searches = records.finished(SearchRecord)
+
     def is_lost(evaluation: Evaluation) -> bool:
         succeeded = successes.intersection(evaluation.trials)
         return bool(succeeded) and succeeded <= lost
@@ -66,16 +70,19 @@ def back_test(records: Records, share: float) -> FutilityCost:
         num_successes=len(successes),
         num_lost=len(lost),
         share_saved=sum(saved.values()) / max(sum(trial.num_steps for trial in trials.values()), 1),
-        num_searches=len(records.finished),
-        num_changed=sum(any(map(is_lost, search.evaluations)) for search in records.finished),
+        num_searches=len(searches),
+        num_changed=sum(any(map(is_lost, search.evaluations)) for search in searches),
     )
 
 
-def futility_notes(records: Iterable[SearchRecord | ExtrapolationRecord]) -> list[str]:
-    """What to say below results: how often the rule is wrong, for each share with which some of them were trained."""
-    names = {SearchRecord: "settings", ExtrapolationRecord: "search"}
-    settings = [record.config.get(names[type(record)], {}) for record in records]
-    shares = {float(each["futility"]) for each in settings if each.get("futility") is not None}
+def futility_notes(results: Iterable[Result]) -> list[str]:
+    """What to say below results: how often the rule is wrong, for each share that some of them were made with.
+
+    Args:
+        results: shown together.
+    """
+    settings = (part for result in results for part in vars(result.config).values() if isinstance(part, SearchSettings))
+    shares = {one.futility for one in settings if one.futility is not None}
     return [str(_reference_cost(share)) for share in sorted(shares)]
 
 
@@ -88,7 +95,7 @@ def _ended_after(trial: TrialRecord, share: float) -> int | None:
     """Optimizer steps after which the rule would have ended a trial; None if it would not have."""
     curve = [(step, loss) for step, loss in trial.val_curve if loss is not None]
     for index, (step, _) in enumerate(curve):
-        is_due = share * trial.config["max_steps"] <= step < trial.num_steps
+        is_due = share * trial.config.max_steps <= step < trial.num_steps
         if is_due and is_hopeless(curve[: index + 1]):
             return step
     return None

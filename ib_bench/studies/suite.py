@@ -31,12 +31,12 @@ from typing import Any
 
 import yaml
 
+from ib_bench import catalogue
 from ib_bench.errors import BenchError, InvalidOptionError, UnknownNameError
-from ib_bench.results.records import Json, class_name
-from ib_bench.studies.sharing import JOINT
+from ib_bench.results.identity import Json
+from ib_bench.results.records import ClassSpec
 
-SECTIONS = ("model", "data", "trainer", "search", "extrapolation")
-QUANTITIES = ("search", "sharing", "extrapolate")
+DEFAULT_QUANTITY = "search"
 
 _CLASS_AXES = {"task": "data", "model": "model"}
 """Axes whose values are classes, and the section of the config that each fills."""
@@ -49,8 +49,8 @@ class Cell:
     """One combination of a suite's axes.
 
     Attributes:
-        quantity: what is measured, one of :data:`QUANTITIES`.
-        config: with the keys of :data:`SECTIONS`; without the arguments in ``data_arguments``.
+        quantity: what is measured, the name of a quantity.
+        config: with the keys of :func:`sections`; without the arguments in ``data_arguments``.
         data_arguments: those init arguments of the data that are axes.
     """
 
@@ -72,7 +72,7 @@ class Suite:
 
     Attributes:
         name: the file's name without its ending.
-        base: config that every cell starts from, with the keys of :data:`SECTIONS`.
+        base: config that every cell starts from, with the keys of :func:`sections`.
         axes: for each axis the values it takes.
         tasks: class paths of all tasks, also of those that the suite was narrowed from.
     """
@@ -83,9 +83,7 @@ class Suite:
     tasks: tuple[str, ...]
 
     def cells(self, parameters: Callable[[str], Collection[str]]) -> list[Cell]:
-        """One cell for each combination of values; the last axis varies fastest.
-
-        Kappa has one cell for all length distributions, at ``uniform``.
+        """One cell for each combination of values that its quantity accepts; the last axis varies fastest.
 
         Args:
             parameters: tells the init arguments of the DataModule at a class path.
@@ -103,9 +101,9 @@ class Suite:
             config = self._config(point)
             taken = parameters(config["data"]["class_path"])
             own = {axis: value for axis, value in point.items() if axis in taken and axis not in _CLASS_AXES}
-            cell = Cell(point.get("quantity", QUANTITIES[0]), config, own)
-            if cell.quantity == "sharing" and own.get("length_distribution", JOINT) != JOINT:
-                continue  # kappa compares all lengths together with each alone, whatever the distributions of the suite
+            cell = Cell(point.get("quantity", DEFAULT_QUANTITY), config, own)
+            if not catalogue.quantity(cell.quantity).accepts(own):
+                continue
             cells.setdefault(json.dumps(asdict(cell), sort_keys=True), cell)
         return list(cells.values())
 
@@ -139,6 +137,12 @@ class Suite:
                 config = merged(config, spec.pop("overrides", {}))
                 config[section] = merged(config.get(section, {}), spec)
         return config
+
+
+def sections() -> list[str]:
+    """The sections of a cell's config: the experiment's, and those that quantities add."""
+    of_quantities = [name for quantity in catalogue.quantities() for name in quantity.sections]
+    return list(dict.fromkeys(["model", "data", "trainer", *of_quantities]))
 
 
 def covering(cells: list[Cell]) -> list[Cell]:
@@ -193,10 +197,10 @@ def _suite(name: str, base: Json, axes: dict[str, Any]) -> Suite:
     return Suite(name, base, axes, tasks)
 
 
-def _check_sections(sections: Json, where: str) -> None:
-    for section in sections:
-        if section not in SECTIONS:
-            raise UnknownNameError(f"section of {where},", str(section), SECTIONS)
+def _check_sections(given: Json, where: str) -> None:
+    for section in given:
+        if section not in sections():
+            raise UnknownNameError(f"section of {where},", str(section), sections())
 
 
 def _axis(axis: str, values: Any) -> list[Any]:
@@ -207,8 +211,8 @@ def _axis(axis: str, values: Any) -> list[Any]:
         values = [_spec(axis, value) for value in values]
     if axis == "quantity":
         for value in values:
-            if value not in QUANTITIES:
-                raise UnknownNameError("axes.quantity", str(value), QUANTITIES)
+            if value not in (known := [quantity.name for quantity in catalogue.quantities()]):
+                raise UnknownNameError("axes.quantity", str(value), known)
     if len({yaml.safe_dump(value) for value in values}) < len(values):
         raise BenchError(f"axes.{axis} must hold no value twice, got {values!r}")
     return values
@@ -241,7 +245,7 @@ def _range(value: Any) -> Iterator[Any]:
 
 
 def _name(value: Any) -> str:
-    return class_name(value) if isinstance(value, dict) else str(value)
+    return ClassSpec(value["class_path"]).class_name if isinstance(value, dict) else str(value)
 
 
 def _is_named(value: Any, name: Any) -> bool:

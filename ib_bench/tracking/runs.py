@@ -5,26 +5,73 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import wandb
 
 from ib_bench.errors import require
-from ib_bench.results.records import Json
+from ib_bench.quantities.logged_run import LoggedRun
+from ib_bench.results.identity import Json
 from ib_bench.tracking.settings import WandbMode, WandbSettings
 
-JobType = Literal["search", "sharing", "extrapolation", "suite"]
+_NUM_STEPS = "num_logged_steps"
 
 _INIT_TIMEOUT_S = 30.0
 _FINISH_TIMEOUT_S = 60.0
 _ASKED_AGAIN_AFTER_S = 600.0
 
-_silent_until_s = 0.0  # on the monotonic clock: whoever waits for W&B in every one of many searches waits for hours
+_silent_until_s = 0.0  # on the monotonic clock: waiting for W&B in every one of many jobs would take hours
 
 
-def open_run(
-    settings: WandbSettings, job_type: JobType, run_id: str, name: str, group: str | None, config: Json
-) -> Any:
+class GrowingRun:
+    """A W&B run of one result; a resumed result goes on in the same run.
+
+    Args:
+        settings: where to.
+        job_type: kind of result.
+        group: name of the suite that it belongs to, or None.
+        logged: the result so far.
+
+    Raises:
+        wandb.errors.CommError: W&B does not answer, or did not a few minutes ago.
+    """
+
+    def __init__(self, settings: WandbSettings, job_type: str, group: str | None, logged: LoggedRun) -> None:
+        self._settings = settings
+        self._run_id = logged.run_id
+        self._run = open_run(settings, job_type, logged.run_id, logged.name, group, logged.config)
+        self._num_logged = int(self._run.summary.get(_NUM_STEPS, 0)) if self._run.resumed else 0
+        self._run.define_metric(logged.step_metric, hidden=True)
+        self._run.define_metric(logged.metrics, step_metric=logged.step_metric)
+        self._run.summary["status"] = logged.summary.get("status")
+
+    def update(self, logged: LoggedRun) -> None:
+        """Log the steps that are new."""
+        for step in logged.steps[self._num_logged :]:
+            self._run.log(step)
+        self._num_logged = max(self._num_logged, len(logged.steps))
+
+    def finish(self, logged: LoggedRun) -> None:
+        """Log tables and summary, and close the run."""
+        for name, rows in logged.tables.items():
+            if rows:
+                columns: list[str | int] = [*rows[0]]
+                self._run.log({name: wandb.Table(columns=columns, data=[list(row.values()) for row in rows])})
+        self._run.summary.update({**logged.summary, _NUM_STEPS: self._num_logged})
+        close_run(self._run, self._settings, self._run_id)
+
+    def abort(self, logged: LoggedRun, status: str) -> None:
+        """Close the run of a result that is not finished.
+
+        Args:
+            logged: the result so far.
+            status: ``failed`` or ``interrupted``.
+        """
+        self._run.summary.update({**logged.summary, "status": status, _NUM_STEPS: self._num_logged})
+        self._run.finish(exit_code=1)
+
+
+def open_run(settings: WandbSettings, job_type: str, run_id: str, name: str, group: str | None, config: Json) -> Any:
     """Open a run, or go on in the one with this id.
 
     Args:
@@ -55,7 +102,7 @@ def _require_answer() -> None:
 
 
 def _opened(
-    mode: WandbMode, settings: WandbSettings, job_type: JobType, run_id: str, name: str, group: str | None, config: Json
+    mode: WandbMode, settings: WandbSettings, job_type: str, run_id: str, name: str, group: str | None, config: Json
 ) -> Any:
     patience = {"init_timeout": _INIT_TIMEOUT_S, "finish_timeout": _FINISH_TIMEOUT_S}
     known: dict[str, Any] = {name: value for name, value in patience.items() if name in wandb.Settings.model_fields}

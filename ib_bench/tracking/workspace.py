@@ -12,7 +12,7 @@ from typing import Any
 import wandb
 
 from ib_bench.errors import BenchError
-from ib_bench.results.records import Json
+from ib_bench.results.identity import Json
 
 
 def workspace(entity: str, project: str) -> Any:

@@ -1,6 +1,6 @@
 """Whether a grid is trained as one, and whether steps are compiled: what ``auto`` picks, and why.
 
-The factors were measured on CPUs (``ib-bench bench compile vectorize``); no GPU has been measured.
+The factors were measured on CPUs (``make bench NAMES="compile vectorize"``); no GPU has been measured.
 """
 
 from __future__ import annotations

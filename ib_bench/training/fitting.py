@@ -1,21 +1,39 @@
-"""Lightning's Trainer as a trial uses it: quiet, without files, and cheap from one validation to the next."""
+"""Lightning's Trainer as a trial uses it: quiet, without files, and cheap from one validation to the next.
+
+Left alone, Lightning looks around for what it was not told: settings in ``PL_TRAINER_*``, callbacks of installed
+packages, a cluster in the variables of the process, a checkpoint ``hpc_ckpt_*.ckpt`` in the folder. A trial states all
+of it, so that nothing around it decides what it computes.
+"""
 
 from __future__ import annotations
 
+import inspect
 import logging
+import os
+import shutil
 import signal
+import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from inspect import getattr_static
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import lightning.pytorch as pl
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.lsf import LSFEnvironment
+from lightning.fabric.plugins.environments.mpi import MPIEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from ib_bench.data.batches import TrainBatches
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.stacking import StackedBatches, StackedModel, stacks
 from ib_bench.training.step_chunks import StepChunks
 
@@ -53,7 +71,6 @@ def train(
     max_steps: int,
     interval: int,
     callbacks: list[pl.Callback],
-    is_near: Callable[[], bool] | None = None,
     **arguments: Any,
 ) -> pl.Trainer:
     """Fit with Lightning's Trainer, without what a trial has no use for: it writes no file and prints nothing.
@@ -64,7 +81,6 @@ def train(
         max_steps: step budget.
         interval: optimizer steps between validations.
         callbacks: to be called.
-        is_near: says when to validate more often, see :class:`StepChunks`; only where many steps are taken at once.
         arguments: further arguments of the Trainer.
 
     Returns:
@@ -73,13 +89,13 @@ def train(
     batches = data.train_dataloader()
     if not (isinstance(batches, TrainBatches) and takes_many_steps_at_once(model, arguments)):
         trainer = _trainer(max_steps, interval, callbacks, **arguments)
-        with interrupts_reach_the_caller(trainer):
+        with contained(trainer):
             trainer.fit(model, datamodule=data)
         return trainer
-    chunks = StepChunks(batches, interval, max_steps, is_near)
+    chunks = StepChunks(batches, interval, max_steps)
     trainer = _trainer(max_steps, chunks.chunks_per_interval, callbacks, **arguments)
     model.automatic_optimization = False
-    with interrupts_reach_the_caller(trainer):
+    with contained(trainer):
         trainer.fit(model, chunks, data.val_dataloader())
     return trainer
 
@@ -89,7 +105,6 @@ def train_stacked(
     data: Sequence[pl.LightningDataModule],
     max_steps: int,
     interval: int,
-    is_near: Callable[[], bool] | None = None,
     **arguments: Any,
 ) -> pl.Trainer:
     """Fit a stack of models, each member on its own data, as :func:`train` does one.
@@ -99,16 +114,15 @@ def train_stacked(
         data: the members' data sets, of one size.
         max_steps: step budget.
         interval: optimizer steps between validations.
-        is_near: as of :func:`train`.
         arguments: further arguments of the Trainer.
 
     Returns:
         The Trainer, after the fit; every member that is still on the stack has been validated at the last step.
     """
-    chunks = [StepChunks(one.train_dataloader(), interval, max_steps, is_near) for one in data]
+    chunks = [StepChunks(one.train_dataloader(), interval, max_steps) for one in data]
     held_out = StackedBatches([one.val_dataloader() for one in data])
     trainer = _trainer(max_steps, chunks[0].chunks_per_interval, [], **arguments)
-    with interrupts_reach_the_caller(trainer):
+    with contained(trainer):
         trainer.fit(stack, StackedBatches(chunks), held_out)
         validated = [step for member in stack.members for step, _ in member.curve]
         if stack.active and trainer.global_step == max_steps and max_steps not in validated:
@@ -146,7 +160,7 @@ def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[
 
 
 def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:
-    trainer = quiet_trainer(
+    trainer = _quiet_trainer(
         max_steps=max_steps,
         max_epochs=-1,
         val_check_interval=val_check_interval,
@@ -183,28 +197,70 @@ class _SigtermAsBefore(pl.Callback):
 
 
 def quiet_trainer(**arguments: Any) -> pl.Trainer:
-    """A Trainer that writes no file and prints nothing, and hands every process all of every batch.
-
-    A :class:`SequenceModel` takes its share of it. Another LightningModule then computes the same in every process,
-    which is right, and no faster.
+    """A Trainer as a trial would have it, to look at: building it changes nothing in the process.
 
     Args:
         arguments: further arguments of the Trainer.
     """
-    return pl.Trainer(
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
+    with global_state_kept():
+        return _quiet_trainer(**arguments)
+
+
+def _quiet_trainer(callbacks: Sequence[pl.Callback] = (), **arguments: Any) -> pl.Trainer:
+    """A Trainer that writes no file and prints nothing, and hands every process all of every batch.
+
+    A :class:`SequenceModel` takes its share of it. Another LightningModule then computes the same in every process,
+    which is right, and no faster.
+    """
+    stated = {
+        **{name: parameter.default for name, parameter in inspect.signature(pl.Trainer).parameters.items()},
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
         **arguments,
-    )
+        "callbacks": list(callbacks),
+        "default_root_dir": _private_folder(),
+    }
+    trainer = pl.Trainer(**{**stated, "plugins": [LightningEnvironment()]})
+    if trainer.world_size > 1:
+        trainer = pl.Trainer(**{**stated, "plugins": [_started_by()]})
+    trainer.callbacks = list(callbacks)  # type: ignore[attr-defined]  # without those of installed packages
+    return trainer
+
+
+def _private_folder() -> str:
+    """A folder that is not there: nobody can have left a checkpoint in it."""
+    return str(Path(tempfile.gettempdir()) / f"ib-bench-{uuid4().hex}")
+
+
+def _started_by() -> ClusterEnvironment:
+    """What has started the processes that train one model together; Lightning's own launcher if nothing has.
+
+    Slurm sets most of its variables in batch scripts, too; those of a step are srun's.
+    """
+    if TorchElasticEnvironment.detect():
+        return TorchElasticEnvironment()
+    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        return SLURMEnvironment(auto_requeue=False)
+    others = (LSFEnvironment, MPIEnvironment)
+    return next((environment() for environment in others if environment.detect()), LightningEnvironment())
 
 
 @contextmanager
-def interrupts_reach_the_caller(trainer: pl.Trainer) -> Iterator[None]:
-    """Lightning answers Ctrl-C by ending the program and disabling Ctrl-C; a search has something to say first."""
+def contained(trainer: pl.Trainer) -> Iterator[None]:
+    """Around whatever a Trainer runs: Ctrl-C raises, and the files of a model's own callbacks are removed.
+
+    Lightning answers Ctrl-C by ending the program and disabling Ctrl-C; a search has something to say first.
+
+    Args:
+        trainer: that is about to run.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -213,6 +269,8 @@ def interrupts_reach_the_caller(trainer: pl.Trainer) -> Iterator[None]:
             raise
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from exit
+    finally:
+        shutil.rmtree(trainer.default_root_dir, ignore_errors=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""From a config's ``class_path`` and ``init_args`` to objects, and what the suite asks of a user's own classes."""
+"""From a class spec to an object, and what identifies the classes that a spec names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import MISSING
 from functools import cache
 from typing import Any, cast
 
@@ -14,8 +15,10 @@ from jsonargparse import ArgumentParser
 
 from ib_bench import catalogue
 from ib_bench.data.searchable_data import SearchableData
+from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
-from ib_bench.results.records import Json
+from ib_bench.results.identity import Json, identifies
+from ib_bench.results.records import ClassSpec, DataSpec
 
 VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
 """What every model takes from the data."""
@@ -23,95 +26,125 @@ VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
 DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions")
 """What a model may take from the data."""
 
-
 DATA_ATTRIBUTES = (*DATA_PARAMETERS, "max_train_sequences")
 """What a DataModule must offer."""
 
+_PACKAGE = __name__.partition(".")[0]
 
-def instantiate_data(spec: Json, **overrides: Any) -> SearchableData:
+
+def instantiate_data(spec: DataSpec, **overrides: Any) -> SearchableData:
     """Build a DataModule.
 
     Args:
-        spec: ``class_path`` and ``init_args``.
+        spec: class and init arguments.
         overrides: init arguments that replace the spec's.
     """
     return cast(SearchableData, _instantiate("data", spec, overrides))
 
 
-def instantiate_model(spec: Json, data: SearchableData, **overrides: Any) -> pl.LightningModule:
+def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -> pl.LightningModule:
     """Build a model, with what it takes from the data.
 
     Args:
-        spec: ``class_path`` and ``init_args``.
+        spec: class and init arguments.
         data: gives the :data:`DATA_PARAMETERS`.
         overrides: init arguments that replace the spec's.
     """
     return cast(pl.LightningModule, _instantiate("model", spec, {**vocabulary_for(spec, data), **overrides}))
 
 
-def vocabulary_for(spec: Json, data: SearchableData) -> dict[str, int]:
+def vocabulary_for(spec: ClassSpec, data: SearchableData) -> dict[str, int]:
     """Those of the :data:`DATA_PARAMETERS` that a model takes, with their values.
 
     Args:
         spec: of the model.
         data: gives the values.
     """
-    accepted = inspect.signature(import_class(spec["class_path"])).parameters
-    return {name: getattr(data, name) for name in DATA_PARAMETERS if name in accepted}
+    return {name: getattr(data, name) for name in DATA_PARAMETERS if name in spec.parameters}
 
 
-def check_parameters(spec: Json, option: str, required: tuple[str, ...]) -> None:
+def check_parameters(spec: ClassSpec, option: str, required: tuple[str, ...]) -> None:
     """Make sure that a class takes what the suite must be able to set.
 
     Raises:
         BenchError: one of the ``required`` parameters is missing.
     """
-    parameters = inspect.signature(import_class(spec["class_path"])).parameters
-    if missing := [name for name in required if name not in parameters]:
-        raise BenchError(f"{option} {spec['class_path']} must take the parameters {', '.join(missing)} in its __init__")
+    if missing := [name for name in required if name not in spec.parameters]:
+        raise BenchError(f"{option} {spec.class_path} must take the parameters {', '.join(missing)} in its __init__")
 
 
-def import_class(path: str) -> type:
-    """The class at a dotted path."""
-    module, _, name = path.rpartition(".")
-    return cast(type, getattr(importlib.import_module(module), name))
+def identifying_spec(spec: ClassSpec) -> ClassSpec:
+    """A spec as it enters a key: the class under the path by which it is known, without arguments left at a default.
+
+    An argument of a class of this package that equals its default is left out
+    (:func:`ib_bench.results.identity.identifies`). A class from elsewhere keeps all of its own arguments, as a hash of
+    its source identifies it anyway.
+
+    Args:
+        spec: with all arguments that a result depends on.
+    """
+    kept = {name: value for name, value in spec.init_args.items() if _identifies(spec, name, value)}
+    return type(spec)(_known_path(spec), kept)
 
 
-def canonical(spec: Json) -> Json:
-    """A spec whose class has the path by which everybody knows it, so that one class has one path."""
-    cls = import_class(spec["class_path"])
+def source_digests(*specs: ClassSpec) -> dict[str, str]:
+    """For every class from outside this package that specs name, a hash of the modules that define it and its bases.
+
+    An edited model is another model: its results are stored under other keys.
+
+    Args:
+        specs: classes named inside their arguments count too.
+    """
+    values = [[spec.class_path, spec.init_args] for spec in specs]
+    return {path: _source_digest(ClassSpec(path).cls) for path in sorted(set(_outside_classes(values)))}
+
+
+def _identifies(spec: ClassSpec, name: str, value: Any) -> bool:
+    parameter = spec.parameters.get(name)
+    owner = _owner(spec.cls, name)
+    if parameter is None or owner is None:
+        return True
+    default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
+    return identifies(owner, name, value, default)
+
+
+def _owner(cls: type, name: str) -> str | None:
+    """The class of this package that takes an argument; None if it is another package's."""
+    if issubclass(cls, StateTrackingData) and name in inspect.signature(StateTrackingData).parameters:
+        return StateTrackingData.__name__
+    if cls.__module__ == "ib_bench.data":  # made from a task, whose other arguments these are
+        return cls.__name__
+    constructor = next((base for base in cls.__mro__ if "__init__" in vars(base)), cls)
+    return constructor.__name__ if _is_ours(constructor.__module__) else None
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == _PACKAGE
+
+
+def _known_path(spec: ClassSpec) -> str:
+    """One class has one path, however it was named."""
+    cls = spec.cls
     package = cls.__module__.rpartition(".")[0]
     shipped = any(entry.class_name == cls.__name__ for entry in catalogue.entries(catalogue.MODELS))
     module = package if shipped and package == catalogue.MODELS else cls.__module__
     path = f"{module}.{cls.__qualname__}"
     try:
-        is_there = import_class(path) is cls
+        return path if ClassSpec(path).cls is cls else spec.class_path
     except (ImportError, AttributeError):
-        is_there = False
-    return {**spec, "class_path": path if is_there else spec["class_path"]}
-
-
-def source_digests(*specs: Json) -> dict[str, str]:
-    """For every class from outside this package that specs name, a hash of the modules that define it and its bases.
-
-    Whoever edits a model and measures it again wants the new model's result, not the stored one.
-
-    Args:
-        specs: ``class_path`` and ``init_args``; classes named inside them count too.
-    """
-    return {path: _source_digest(import_class(path)) for path in sorted(set(_outside_classes(specs)))}
+        return spec.class_path
 
 
 def _outside_classes(value: Any) -> Iterator[str]:
-    """The dotted paths of classes from outside this package, anywhere in a config."""
+    """The dotted paths of classes from outside this package, anywhere in plain data."""
     if isinstance(value, Mapping):
         yield from _outside_classes(list(value.values()))
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _outside_classes(item)
-    elif isinstance(value, str) and "." in value and value.partition(".")[0] != __name__.partition(".")[0]:
+    elif isinstance(value, str) and "." in value and not _is_ours(value):
         try:
-            if isinstance(import_class(value), type):
+            if isinstance(ClassSpec(value).cls, type):
                 yield value
         except (ImportError, AttributeError, ValueError):
             return  # a string with a dot in it
@@ -125,17 +158,17 @@ def _source_digest(cls: type) -> str:
 
 
 def _source(module: str) -> str:
-    """The text of a module, or nothing where there is none, as of one that is built in."""
+    """The text of a module, or nothing if there is none, as of one that is built in."""
     try:
         return inspect.getsource(importlib.import_module(module))
     except (OSError, TypeError):
         return ""
 
 
-def _instantiate(option: str, spec: Json, overrides: Mapping[str, Any]) -> object:
+def _instantiate(option: str, spec: ClassSpec, overrides: Json) -> object:
     parser = _parser(option)
-    init_args = {**spec.get("init_args", {}), **overrides}
-    config = parser.parse_object({option: {"class_path": spec["class_path"], "init_args": init_args}})
+    init_args = {**spec.init_args, **overrides}
+    config = parser.parse_object({option: {"class_path": spec.class_path, "init_args": init_args}})
     return parser.instantiate(config)[option]
 
 

@@ -8,9 +8,6 @@ from typing import Literal
 
 Judgement = Literal["succeeded", "diverged", "futile"]
 
-NEAR = 10.0
-"""A loss below this many thresholds is near the threshold."""
-
 _LOWER = 0.95
 
 
@@ -34,7 +31,7 @@ def is_hopeless(curve: Sequence[tuple[int, float]]) -> bool:
     """Whether the second half of the steps brought no loss that is 5 % below the best of the first half.
 
     Some trainings succeed after long standstill, so this costs successes: how many is measured on recorded curves
-    (``ib-bench bench futility``).
+    (``make bench NAMES=futility``).
 
     Args:
         curve: pairs of optimizer steps and validation loss, up to the newest.
@@ -43,13 +40,3 @@ def is_hopeless(curve: Sequence[tuple[int, float]]) -> bool:
     first = [loss for step, loss in curve if step <= half]
     second = [loss for step, loss in curve if step > half]
     return bool(first) and min(second) > _LOWER * min(first)
-
-
-def is_near(curve: Sequence[tuple[int, float]], threshold: float) -> bool:
-    """Whether the newest loss is so near the threshold that it should be looked at often.
-
-    Args:
-        curve: pairs of optimizer steps and validation loss, up to the newest.
-        threshold: epsilon, in nats.
-    """
-    return bool(curve) and curve[-1][1] < NEAR * threshold

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from ib_bench.errors import OutOfMemoryError
-from ib_bench.results.records import TrialConfig
+from ib_bench.results.trial_record import TrialConfig
 
 _CPU_MESSAGE = "can't allocate memory"  # torch raises a plain RuntimeError there
 
@@ -34,5 +34,5 @@ def memory_errors_explained(config: TrialConfig) -> Iterator[None]:
 
 
 def _explained(config: TrialConfig) -> OutOfMemoryError:
-    batch_size = config.experiment.data["init_args"].get("batch_size")
+    batch_size = config.experiment.data.presentation.batch_size
     return OutOfMemoryError(config.num_train_sequences, batch_size)

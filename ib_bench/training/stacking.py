@@ -29,7 +29,7 @@ from ib_bench.models.full_precision import full_precision
 from ib_bench.models.metrics import LOSS, StateTrackingMetrics, at_least_float32
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
-from ib_bench.training.judgement import is_near, judged
+from ib_bench.training.judgement import judged
 
 
 @dataclass
@@ -157,10 +157,6 @@ class StackedModel(pl.LightningModule):
             self.trainer.should_stop = True
         if self.report is not None:
             self.report(self.trainer.global_step, min(losses, key=lambda loss: (math.isnan(loss), loss)))
-
-    def is_near(self) -> bool:
-        """Whether a member's last validation loss is near the threshold."""
-        return any(is_near(self.members[index].curve, self.threshold) for index in self.active)
 
     def unstack(self, index: int) -> SequenceModel:
         """A member's model, with the parameters that it has now."""

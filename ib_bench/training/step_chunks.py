@@ -8,14 +8,13 @@ steps are the same, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import count, islice
+from collections.abc import Iterator
+from itertools import count, cycle, islice
 
 from ib_bench.data.batches import TrainBatches
 from ib_bench.supervision.supervision import Batch
 
 _MAX_CHUNK = 64
-_CLOSER = 4
 
 
 class StepChunks:
@@ -25,44 +24,33 @@ class StepChunks:
         batches: the training set.
         interval: optimizer steps between validations, at least 1.
         num_steps: optimizer steps in all, at least 1.
-        is_near: with it, validations are due four times as often as long as it says so; never less often.
 
     Attributes:
         chunks_per_interval: number of chunks from one validation to the next.
     """
 
-    def __init__(
-        self, batches: TrainBatches, interval: int, num_steps: int, is_near: Callable[[], bool] | None = None
-    ) -> None:
+    def __init__(self, batches: TrainBatches, interval: int, num_steps: int) -> None:
         self.batches = batches
         self.num_steps = num_steps
         self.chunks_per_interval = -(-interval // _MAX_CHUNK)
-        self._is_near = is_near
-        self._sizes = self._cut(interval)
-        self._sizes_near = self._cut(max(interval // _CLOSER, self.chunks_per_interval))
+        ends = [interval * (i + 1) // self.chunks_per_interval for i in range(self.chunks_per_interval)]
+        self._sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]  # as equal as can be
 
     def __len__(self) -> int:
-        """The most there can be; Lightning asks for it, and takes it well if there are fewer."""
-        return sum(1 for _ in self._chunk_sizes(lambda: self._is_near is not None))
-
-    def _cut(self, interval: int) -> list[int]:
-        """Sizes of the chunks of an interval, as equal as can be."""
-        ends = [interval * (i + 1) // self.chunks_per_interval for i in range(self.chunks_per_interval)]
-        return [end - start for start, end in zip([0, *ends], ends, strict=False)]
+        return sum(1 for _ in self._chunk_sizes())
 
     def __iter__(self) -> Iterator[list[Batch]]:
         stream = self._stream()
-        for size in self._chunk_sizes(self._is_near or (lambda: False)):
+        for size in self._chunk_sizes():
             yield list(islice(stream, size))
 
-    def _chunk_sizes(self, is_near: Callable[[], bool]) -> Iterator[int]:
+    def _chunk_sizes(self) -> Iterator[int]:
         left = self.num_steps
-        while True:
-            for size in self._sizes_near if is_near() else self._sizes:
-                if left <= 0:
-                    return
-                yield min(size, left)
-                left -= size
+        for size in cycle(self._sizes):
+            if left <= 0:
+                return
+            yield min(size, left)
+            left -= size
 
     def _stream(self) -> Iterator[Batch]:
         for epoch in count():

@@ -33,9 +33,9 @@ from torch import distributed
 
 from ib_bench.child_process import start_as_child
 from ib_bench.errors import BenchError, LostProcessError
-from ib_bench.results.records import TrialConfig
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.fitting import quiet_trainer, silent
-from ib_bench.training.instantiation import import_class, instantiate_data
+from ib_bench.training.instantiation import instantiate_data
 from ib_bench.training.trial import TrainedTrial, train_trial
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
@@ -338,6 +338,6 @@ def _is_lost_connection(error: RuntimeError) -> bool:
 def _prepare(config: TrialConfig) -> None:
     """Have data fetched, where there is anything to fetch, before others look for them."""
     spec = config.experiment.data
-    kind = cast(type[pl.LightningDataModule], import_class(spec["class_path"]))
+    kind = cast(type[pl.LightningDataModule], spec.cls)
     if kind.prepare_data is not pl.LightningDataModule.prepare_data:
         instantiate_data(spec, num_train_sequences=config.num_train_sequences, seed=config.seed).prepare_data()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import lightning.pytorch as pl
 
-from ib_bench.training.judgement import is_near, judged
+from ib_bench.training.judgement import judged
 
 VAL_LOSS = "val/loss"
 
@@ -47,7 +47,3 @@ class ThresholdStopping(pl.Callback):
             trainer.should_stop = True
         if self.on_validation is not None:
             self.on_validation(trainer.global_step, loss)
-
-    def is_near(self) -> bool:
-        """Whether the last validation loss is near the threshold."""
-        return is_near(self.curve, self.threshold)

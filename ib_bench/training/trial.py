@@ -19,16 +19,18 @@ from typing import Any, NamedTuple
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.seed import seed_everything
-from lightning.pytorch.utilities.seed import isolate_rng
 
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError
 from ib_bench.models.metrics import METRIC_DEFINITION
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.results.records import TrialConfig, TrialRecord
-from ib_bench.training.fitting import interrupts_reach_the_caller, silent, train, train_stacked
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
+from ib_bench.training.fitting import contained, silent, train, train_stacked
+from ib_bench.training.global_state import fresh_global_state
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 from ib_bench.training.judgement import judged
+from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.memory import memory_errors_explained
 from ib_bench.training.stacking import Member, StackedModel
 from ib_bench.training.threshold_stopping import ThresholdStopping
@@ -85,9 +87,12 @@ def train_trial(
 
     Returns:
         The record and what was trained; a loss that is not finite ends the trial with status ``diverged``.
+
+    Raises:
+        BenchError: the model took more optimizer steps than the budget allows, or memory or a kernel is missing.
     """
     clock = _Clock()
-    with _isolated(config.seed, config.num_threads), memory_errors_explained(config):
+    with _alone(config):
         experiment = config.experiment
         data = instantiate_data(experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed)
         model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
@@ -96,15 +101,13 @@ def train_trial(
         stopping = ThresholdStopping(config.threshold, on_validation, _futile_after(config))
         interval = config.val_check_interval or _default_interval(data, config.max_steps)
         arguments = {"devices": 1, **experiment.trainer, **(placement or {})}
-        if config.options.get("adaptive_validation"):
-            arguments["is_near"] = stopping.is_near
         if config.options.get("compile"):
             assert isinstance(model, SequenceModel) and isinstance(data, StateTrackingData), "see acceleration.py"
             model.compile_steps(data.batch_size)
         trainer = train(model, data, config.max_steps, interval, [stopping], **arguments)
         num_steps = trainer.global_step
         if not stopping.curve or stopping.curve[-1][0] < num_steps:
-            with interrupts_reach_the_caller(trainer):
+            with contained(trainer):
                 trainer.validate(model, datamodule=data, verbose=False)
     logged = {key.partition("/"): float(value) for key, value in trainer.callback_metrics.items()}
     metrics = {name: value for (split, _, name), value in logged.items() if split == "val"}
@@ -134,7 +137,7 @@ def train_stack(
     clock = _Clock()
     first = configs[0]
     seeds = list(dict.fromkeys(config.seed for config in configs))
-    with _isolated(first.seed, first.num_threads), memory_errors_explained(first):
+    with _alone(first):
         size = first.num_train_sequences
         data = [instantiate_data(first.experiment.data, num_train_sequences=size, seed=seed) for seed in seeds]
         places = [seeds.index(config.seed) for config in configs]
@@ -143,8 +146,6 @@ def train_stack(
         stack = StackedModel(members, first.threshold, exhaustive, _futile_after(first), on_validation)
         interval = first.val_check_interval or _default_interval(data[0], first.max_steps)
         arguments = {"devices": 1, **first.experiment.trainer, **(placement or {})}
-        if first.options.get("adaptive_validation"):
-            arguments["is_near"] = stack.is_near
         trainer = train_stacked(stack, data, first.max_steps, interval, **arguments)
     device = trainer.strategy.root_device
     ended = [index for index, member in enumerate(members) if member.ended or trainer.global_step == first.max_steps]
@@ -193,13 +194,18 @@ def _record(
     seconds: tuple[float, float],
     num_processes: int = 1,
 ) -> TrialRecord:
+    if num_steps > config.max_steps:
+        raise BenchError(
+            f"a training took {num_steps:,} optimizer steps, more than search.max_steps, {config.max_steps:,}; where a "
+            f"model takes several optimizer steps for a batch, search.max_steps must be a multiple of their number"
+        )
     finite = [(loss, step) for step, loss in curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
     judgement = judged(curve, config.threshold, _futile_after(config)) if curve else None
     together = {"num_processes": str(num_processes)} if num_processes > 1 else {}
     return TrialRecord(
         key=config.key,
-        config=config.to_json(),
+        config=config,
         status=judgement if judgement and (judgement != "futile" or num_steps < config.max_steps) else "failed",
         num_steps=num_steps,
         best_val_loss=best_loss,
@@ -223,16 +229,11 @@ def _default_interval(data: Any, max_steps: int) -> int:
 
 
 @contextmanager
-def _isolated(seed: int, num_threads: int) -> Iterator[None]:
-    """The trial's own randomness, threads and silence; the caller's are given back afterwards."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(num_threads)
-    try:
-        with silent(), isolate_rng():
-            seed_everything(seed, workers=False, verbose=False)
-            yield
-    finally:
-        torch.set_num_threads(threads)
+def _alone(config: TrialConfig) -> Iterator[None]:
+    """Around a training: its own global state, silence, and errors in one sentence."""
+    state = fresh_global_state(config.seed, config.num_threads)
+    with silent(), state, memory_errors_explained(config), missing_kernels_explained(config):
+        yield
 
 
 def _finite(value: float) -> float | None:

@@ -114,14 +114,6 @@ CASES = {
         ["search", *MODEL, *DATA, "--search.vectorize", "maybe"],
         ["search.vectorize must be", "got 'maybe'"],
     ),
-    "start": (
-        ["search", *MODEL, *DATA, "--search.start", "low"],
-        ["search.start must be one of largest, auto, got 'low'"],
-    ),
-    "closer validation of what wants every step": (
-        ["search", *MODEL, *DATA, "--search.adaptive_validation", "true", "--trainer.gradient_clip_val", "1"],
-        ["search.adaptive_validation needs a SequenceModel"],
-    ),
     "what the search sets": (
         ["search", *MODEL, *DATA, "--trainer.max_steps", "5"],
         ["trainer.max_steps", "use search.max_steps"],
@@ -181,6 +173,10 @@ CASES = {
     "abbreviation": (
         ["search", *MODEL, *DATA, "--trainer.max_step", "5"],
         ["--trainer.max_step", "'--trainer.max_steps'"],
+    ),
+    "nothing to test on": (
+        ["test", *MODEL, *DATA],
+        ["num_train_sequences must be below 620 to leave sequences for a test set", "got 620"],
     ),
     "checkpoint": (["test", *MODEL, *DATA, "--ckpt_path", "no.ckpt"], ["ckpt_path must be", "got 'no.ckpt'"]),
     "not a regime": (

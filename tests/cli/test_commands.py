@@ -199,8 +199,8 @@ class TestSearch:
     def test_options_that_spare_trainings_say_what_they_do(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(SEARCH) == 0
         (plain,) = results(capsys)
-        longer = [*SEARCH, "--data.max_length", "5", "--search.start", "auto", "--search.futility", "0.5"]
-        assert main([*longer, "--search.vectorize", "true", "--search.adaptive_validation", "true"]) == 0
+        longer = [*SEARCH, "--data.max_length", "5", "--search.futility", "0.5"]
+        assert main([*longer, "--search.vectorize", "true"]) == 0
         told = capsys.readouterr()
         assert "changes 1 of 396 verdicts" in told.out
         assert main(["results"]) == 0
@@ -208,7 +208,7 @@ class TestSearch:
         (other,) = [record for record in results(capsys) if record["key"] != plain["key"]]
         assert other["status"] == "finished"
         options = {trial["key"]: trial["config"].get("options") for trial in results(capsys, "trials")}  # type: ignore[attr-defined]
-        assert {"stack", "futility", "adaptive_validation"} in [set(option) for option in options.values() if option]
+        assert {"stack", "futility"} in [set(option) for option in options.values() if option]
         stacked = [*SEARCH[1:], "--search.vectorize", "true", "--keep_weights", "best"]
         assert main(["search", *stacked]) == 0
         before = results(capsys, "trials")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ib_bench.results.records import TrialRecord
 from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 
 pytestmark = pytest.mark.system
 
@@ -51,7 +51,7 @@ def stored() -> dict[str, TrialRecord]:
     if not Path("ib_bench.sqlite").exists():
         return {}
     with Store("ib_bench.sqlite") as store:
-        return {trial.key: trial for trial in store.trials()}
+        return {trial.key: trial for trial in store.all(TrialRecord)}
 
 
 def wait_for_trials(run: subprocess.Popen[str], num: int) -> None:

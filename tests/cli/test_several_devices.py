@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ib_bench.cli import main
-from ib_bench.results.records import SearchRecord
+from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.store import Store
 
 SEARCH = [
@@ -37,8 +37,8 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def stored(path: str) -> tuple[SearchRecord, dict[str, list[float | None]]]:
     """The search, and the curves of its trials."""
     with Store(path) as store:
-        trials = list(store.trials())
-        (search,) = store.searches()
+        trials = list(store.all(TrialRecord))
+        (search,) = list(store.all(SearchRecord))
     assert len(trials) == len({trial.key for trial in trials})
     return search, {trial.key: [loss for _, loss in trial.val_curve] for trial in trials}
 
@@ -105,7 +105,7 @@ def test_same_fit_by_one_process_and_by_two(monkeypatch: pytest.MonkeyPatch) -> 
 def test_started_with_another_number_than_asked_for(
     command: str, rank: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ib_bench.cli.ranks.PATIENCE_S", 0.0)
+    monkeypatch.setattr("ib_bench.execution.ranks.PATIENCE_S", 0.0)
     torchrun = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "none"}
     for name, value in {**torchrun, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from ib_bench.cli import main
-from ib_bench.cli.watching import LogFile, StatusKeeper
 from ib_bench.errors import StoreError
+from ib_bench.quantities.progress import Progress
+from ib_bench.quantities.search.job import SearchJob
+from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.records import Experiment
 from ib_bench.results.run_status import (
     RunningJob,
@@ -28,9 +30,7 @@ from ib_bench.results.run_status import (
     utc_now,
 )
 from ib_bench.results.store import Store
-from ib_bench.runner.progress import Progress
-from ib_bench.runner.search_job import SearchJob
-from ib_bench.studies.search import SearchSettings
+from ib_bench.runner.watching import LogFile, StatusKeeper
 from ib_bench.tracking.settings import WandbSettings
 
 SUITE = """
@@ -126,7 +126,7 @@ def job(experiment: Experiment, store: Store) -> SearchJob:
 
 @pytest.fixture(autouse=True)
 def news_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ib_bench.cli.watching._STATUS_INTERVAL_S", 0.01)
+    monkeypatch.setattr("ib_bench.runner.watching._STATUS_INTERVAL_S", 0.01)
 
 
 def until(store: Store, is_wanted: Callable[[RunStatus], bool]) -> RunStatus:
@@ -187,7 +187,7 @@ def test_a_damaged_status_is_left_out_and_forgotten(text: str, store: Store) -> 
 def test_a_command_without_news_says_that_it_lives(
     job: SearchJob, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ib_bench.cli.watching._HEARTBEAT_S", 0.01)
+    monkeypatch.setattr("ib_bench.runner.watching._HEARTBEAT_S", 0.01)
     with StatusKeeper([job], 0, "searches", "slurm"):
         store.remove_run(run_statuses(store)[0].key)
         until(store, lambda status: status.state == "running")

@@ -7,12 +7,13 @@ from itertools import product
 
 import pytest
 import torch
+from scipy.stats import chisquare
 
 from ib_bench import catalogue
 from ib_bench.data.length_distributions import Fixed, ShortToLong, Uniform
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution
 from ib_bench.data.sequence_pool import SequencePool, Sequences, stream_generator
-from ib_bench.errors import PoolExhaustedError
+from ib_bench.errors import NothingToTestOnError, PoolExhaustedError
 
 DISTRIBUTIONS = [entry.load()() for entry in catalogue.entries(catalogue.LENGTH_DISTRIBUTIONS)]
 
@@ -52,15 +53,48 @@ class TestEveryDistribution:
         assert len(set(validation)) == len(validation) == pool.num_val
         assert not set(largest) & set(validation)
 
+    @pytest.mark.parametrize(("num_symbols", "max_length"), [(2, 5), (3, 4), (5, 3)])
+    def test_the_test_set_of_every_training_set(
+        self, distribution: LengthDistribution, num_symbols: int, max_length: int
+    ) -> None:
+        pool = SequencePool(num_symbols, distribution, max_length, seed=3)
+        support = distribution.support(max_length)
+        everything = {one for length in support for one in product(range(num_symbols), repeat=length)}
+        validation = as_tuples(pool.validation_set())
+        order = as_tuples(pool.training_set(pool.num_train))
+        for size in range(1, pool.num_train):
+            test = as_tuples(pool.test_set(size))
+            assert len(test) == pool.num_test(size) == min(2000, pool.num_train - size)
+            assert sorted(test) == sorted(everything.difference(validation, order[:size]))
+            assert as_tuples(pool.training_set(size)) == order[:size]
+        assert as_tuples(pool.validation_set()) == validation
+        assert pool.num_test(pool.num_train) == 0
+        with pytest.raises(NothingToTestOnError, match=f"below {pool.num_train} to leave .* got {pool.num_train}"):
+            pool.test_set(pool.num_train)
+
+    @pytest.mark.parametrize(("num_symbols", "max_length", "seed"), [(10, 5, 1), (100, 30, 2), (5040, 12, 3)])
+    def test_the_test_set_of_large_pools(
+        self, distribution: LengthDistribution, num_symbols: int, max_length: int, seed: int
+    ) -> None:
+        pool = SequencePool(num_symbols, distribution, max_length, seed)
+        test = as_tuples(pool.test_set(5000))
+        assert len(set(test)) == len(test) == pool.num_test(5000) == 2000
+        assert not set(test) & set(as_tuples(pool.training_set(5000)))
+        assert not set(test) & set(as_tuples(pool.validation_set()))
+        again = SequencePool(num_symbols, distribution, max_length, seed)
+        assert as_tuples(again.test_set(5000)) == test
+
     def test_asking_for_too_many_says_how_many_there_are(self, distribution: LengthDistribution) -> None:
         pool = SequencePool(5, distribution, 6, seed=0)
         with pytest.raises(PoolExhaustedError, match=f"at most {pool.num_train:,}"):
             pool.training_set(pool.num_train + 1)
+        with pytest.raises(PoolExhaustedError, match=f"at most {pool.num_train:,}"):
+            pool.test_set(pool.num_train + 1)
 
     def test_the_seed_decides(self, distribution: LengthDistribution) -> None:
         seeds = [0, 1, 2, 10, 20, 30, 40, 50, 2**31, 2**32 - 1]
         pools = [SequencePool(10, distribution, 8, seed) for seed in seeds]
-        for draw in (lambda pool: pool.training_set(500), lambda pool: pool.validation_set()):
+        for draw in (lambda pool: pool.training_set(500), SequencePool.validation_set, lambda pool: pool.test_set(500)):
             assert len({tuple(as_tuples(draw(pool))) for pool in pools}) == len(seeds)
             assert as_tuples(draw(SequencePool(10, distribution, 8, seeds[3]))) == as_tuples(draw(pools[3]))
 
@@ -69,6 +103,20 @@ def test_validation_holds_two_thousand_uniform_over_the_lengths() -> None:
     lengths = SequencePool(100, Uniform(), 30, seed=0).validation_set().lengths
     assert len(lengths) == 2000
     assert set(lengths.tolist()) == set(range(2, 31))
+
+
+def test_the_test_set_is_uniform_over_the_lengths_that_are_left() -> None:
+    pool = SequencePool(100, Uniform(), 30, seed=0)
+    assert chisquare(pool.test_set(10).lengths.bincount()[2:]).pvalue > 1e-4
+    short = SequencePool(100, ShortToLong(), 30, seed=0)
+    lengths = short.test_set(20_000).lengths  # all 10,000 of length 2 are used
+    assert set(lengths.tolist()) == set(range(3, 31))
+    assert chisquare(lengths.bincount()[3:]).pvalue > 1e-4
+
+
+def test_the_test_set_does_not_depend_on_how_much_is_trained_on_where_enough_is_left() -> None:
+    pool = SequencePool(100, Fixed(), 30, seed=0)
+    assert torch.equal(pool.test_set(1).symbols, pool.test_set(3000).symbols)
 
 
 def test_uniform_and_short_to_long_validate_on_the_same_sequences() -> None:

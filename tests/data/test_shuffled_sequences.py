@@ -65,6 +65,27 @@ def test_any_part_of_the_deck_can_be_taken(length: int) -> None:
     assert torch.equal(cards.take(0, 70_000)[40_000:50_000], cards.take(40_000, 50_000))
 
 
+@pytest.mark.parametrize("max_limb_bits", [5, 48])
+@pytest.mark.parametrize("small_deck", [0, 2**16], ids=["feistel", "randperm"])
+def test_the_last_cards_are_the_deck_from_its_end(
+    small_deck: int, max_limb_bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shuffled_sequences, "_SMALL_DECK", small_deck)
+    monkeypatch.setattr(shuffled_sequences, "_MAX_LIMB_BITS", max_limb_bits)
+    cards = deck(3, 8)
+    backwards = cards.take(0, 3**8).flip(0)
+    for num in (0, 1, 100, 3**8):
+        assert torch.equal(cards.take_last(num), backwards[:num])
+
+
+def test_the_last_cards_of_a_deck_beyond_machine_integers() -> None:
+    cards = deck(100, 30)
+    last = cards.take_last(100_000)
+    assert len(torch.cat([last, cards.take(0, 100_000)]).unique(dim=0)) == 200_000
+    for column in (0, 1, 15, 29):
+        assert chisquare(last[:, column].long().bincount(minlength=100)).pvalue > 1e-4
+
+
 @pytest.mark.parametrize("length", [4, 30])
 def test_the_generator_decides(length: int) -> None:
     assert torch.equal(deck(10, length, seed=1).take(0, 99), deck(10, length, seed=1).take(0, 99))

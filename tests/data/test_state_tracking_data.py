@@ -8,8 +8,14 @@ import torch
 from ib_bench import catalogue
 from ib_bench.data import ModularAddition, PermutationComposition
 from ib_bench.data.batches import TrainBatches
-from ib_bench.errors import InvalidOptionError, NothingHeldOutError, PoolExhaustedError, UnknownNameError
-from ib_bench.supervision.supervision import Batch
+from ib_bench.errors import (
+    InvalidOptionError,
+    NothingHeldOutError,
+    NothingToTestOnError,
+    PoolExhaustedError,
+    UnknownNameError,
+)
+from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
 
 
 def rows(batches: TrainBatches) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -18,6 +24,12 @@ def rows(batches: TrainBatches) -> list[tuple[tuple[int, ...], tuple[int, ...]]]
         for batch in batches
         for tokens, targets in zip(batch.tokens.tolist(), batch.targets.tolist(), strict=True)
     ]
+
+
+def unpadded(rows: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Rows of aligned chain of thought without their padding."""
+    lengths = [sum(target != IGNORE_INDEX for target in targets) for _, targets in rows]
+    return [(tokens[:num], targets[:num]) for (tokens, targets), num in zip(rows, lengths, strict=True)]
 
 
 def test_every_task_has_a_data_module() -> None:
@@ -72,6 +84,21 @@ def test_validation_covers_the_held_out_sequences_once() -> None:
     batches = list(data.val_dataloader())
     assert sum(len(batch.tokens) for batch in batches) == data.pool.num_val == 2000
     assert batches[0].tokens.shape[1] < batches[-1].tokens.shape[1] == 8
+
+
+def test_what_is_tested_on_is_neither_trained_nor_validated_on() -> None:
+    data = ModularAddition(modulus=3, max_length=5, num_train_sequences=150)
+    splits = [rows(batches) for batches in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader())]
+    sequences = [{tokens for tokens, _ in split} for split in map(unpadded, splits)]
+    assert [len(one) for one in sequences] == [150, data.pool.num_val, data.num_test]
+    assert len(set.union(*sequences)) == sum(map(len, sequences)) == 3**2 + 3**3 + 3**4 + 3**5
+
+
+def test_a_training_set_that_takes_everything_leaves_no_test_set() -> None:
+    data = ModularAddition(modulus=3, max_length=4)
+    assert data.num_test == 0
+    with pytest.raises(NothingToTestOnError, match=f"must be below {data.max_train_sequences} to leave sequences"):
+        data.test_dataloader()
 
 
 def test_short_training_sets_are_not_padded_to_the_maximal_length() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
 from ib_bench.errors import BenchError, FatalError, InvalidOptionError, StoreError
 from ib_bench.execution.executor import Emit, Outcome, Passing
-from ib_bench.execution.slurm.call_files import Attempt, CallFiles, Reader
 from ib_bench.execution.slurm.driver import UnfinishedError
-from ib_bench.execution.slurm.journal import Journal, read_frames
+from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, SlurmQueue
+from ib_bench.execution.slurm.reports import Attempt, Reader, Task
 from ib_bench.execution.slurm.settings import SlurmSettings
 
 ROOT = Path(__file__).parents[2]
@@ -125,63 +126,106 @@ def test_a_fatal_error_ends_the_run(tmp_path: Path) -> None:
     queue.join()
 
 
-def test_a_frame_that_was_cut_short_is_dropped(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    with closing(Journal(path)) as journal:
-        journal.append("first")
-        end_of_first = path.stat().st_size
-        journal.append("second")
+def news(reader: Reader, running: Sequence[Task] = ()) -> list[tuple[str, Any]]:
+    return [(call, event.number if isinstance(event, Newest) else event) for call, event in reader.news(running)]
+
+
+def test_each_report_is_read_once(tmp_path: Path) -> None:
+    task, other = ("submission", 0), ("submission", 1)
+    (tmp_path / "submission").mkdir()
+    reader = Reader(tmp_path, {"call": [task, other], "unheard": [other]})
+    attempt = Attempt(tmp_path, task)
+    attempt.write("call", "begin")
+    attempt.emit("call", "kept")
+    assert news(reader, [task]) == [("call", "kept")]
+    for number in range(3):
+        attempt.emit("call", Newest(number))
+    assert news(reader) == [("call", 0)]  # at most one each second
+    another = Attempt(tmp_path, other)
+    for call in ("call", "unheard", "of somebody else"):
+        another.emit(call, "of another attempt")
+    assert news(reader) == [(call, "of another attempt") for call in ("call", "unheard")]
+    attempt.emit("unheard", "in a task that does not count")
+    attempt.end("call", Outcome(result=1))
+    assert news(reader) == [("call", 2)]  # written with the outcome
+    assert (news(reader), reader.outcomes) == ([], {"call": Outcome(result=1)})
+    assert reader.begun == {task: {"call", "unheard"}, other: {"call", "unheard", "of somebody else"}}
+
+
+def test_every_attempt_has_a_file_of_its_own(tmp_path: Path) -> None:
+    task = ("submission", 7)
+    (tmp_path / "submission").mkdir()
+    attempts = [Attempt(tmp_path, task) for _ in range(3)]
+    for number, attempt in reversed(list(enumerate(attempts))):
+        attempt.emit("call", number)
+    assert news(Reader(tmp_path, {"call": [task]})) == [("call", number) for number in range(3)]
+
+
+def write_and_die_in_a_commit(path: Path) -> None:
+    """Add a row, and kill the process when pages of the database have been written and its journal is still there."""
+    program = (
+        "import os, sqlite3, sys\n"
+        "database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "database.execute('PRAGMA cache_size = 1')\n"
+        "database.execute('PRAGMA cache_spill = 1')\n"
+        "database.execute('BEGIN')\n"
+        "for _ in range(50):\n"
+        "    database.execute('INSERT INTO rows (call, value) VALUES (?, ?)', ('call', bytes(10_000)))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert path.with_name(f"{path.name}-journal").stat().st_size > 0
+
+
+def test_a_commit_that_was_cut_short_is_rolled_back_once_its_task_has_ended(tmp_path: Path) -> None:
+    task = ("submission", 0)
+    (tmp_path / "submission").mkdir()
+    reader = Reader(tmp_path, {"call": [task]})
+    Attempt(tmp_path, task).emit("call", "kept")
+    (path,) = tmp_path.glob("*/*.sqlite")
+    write_and_die_in_a_commit(path)
+    torn = path.read_bytes()
+    assert news(reader, [task]) == []
+    assert path.read_bytes() == torn  # the writer may be alive, for all that the reader knows
+    assert news(reader) == [("call", "kept")]
+    again = Attempt(tmp_path, task)
+    again.emit("call", "by the next attempt")
+    assert news(reader) == [("call", "by the next attempt")]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"SQLite format 3", bytes(4096)])
+def test_a_file_that_cannot_be_read_counts_as_not_there_yet(tmp_path: Path, damaged: bytes) -> None:
+    task = ("submission", 0)
+    (tmp_path / "submission").mkdir()
+    attempt = Attempt(tmp_path, task)
+    attempt.emit("call", "kept")
+    (path,) = tmp_path.glob("*/*.sqlite")
     whole = path.read_bytes()
-    for length in range(len(whole)):
-        path.write_bytes(whole[:length])
-        assert read_frames(path) == ((["first"], end_of_first) if length >= end_of_first else ([], 0))
-    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    assert read_frames(path)[0] == ["first"]
-    path.write_bytes(whole + bytes(100))  # zeros, as file systems leave them after a crash
-    assert read_frames(path) == (["first", "second"], len(whole))
+    path.write_bytes(damaged)
+    reader = Reader(tmp_path, {"call": [task]})
+    assert [news(reader, running) for running in ([task], [])] == [[], []]
+    path.write_bytes(whole)
+    assert news(reader, [task]) == [("call", "kept")]
 
 
-def test_a_journal_that_could_not_be_written_takes_the_next_frame(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Full:
-        def __init__(self, file: Any) -> None:
-            self.file = file
+def test_a_row_that_could_not_be_written_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = ("submission", 0)
+    (tmp_path / "submission").mkdir()
+    attempt = Attempt(tmp_path, task)
+    attempt.emit("call", "first")
+    connect = sqlite3.connect
 
-        def write(self, data: bytes) -> int:
-            self.file.write(data[:5])
-            raise OSError("no space left on device")
+    def connect_to_a_full_disk(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        database = connect(*arguments, **options)
+        database.execute("PRAGMA max_page_count = 2")
+        return database
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.file, name)
-
-    with closing(Journal(tmp_path / "journal")) as journal:
-        journal.append("first")
-        file = journal._file
-        monkeypatch.setattr(journal, "_file", Full(file))
-        with pytest.raises(OSError, match="no space"):
-            journal.append("second")
-        monkeypatch.setattr(journal, "_file", file)
-        journal.append("third")
-    assert read_frames(tmp_path / "journal")[0] == ["first", "third"]
-
-
-def test_what_an_attempt_writes_is_read_once(tmp_path: Path) -> None:
-    files = CallFiles(tmp_path)
-    reader = Reader(files, "call")
-    with closing(Attempt(files, "call", ("submission", 0))) as attempt:
-        attempt.emit("kept")
-        assert reader.news(files.listing()["call"]) == ["kept"]
-        for number in range(3):
-            attempt.emit(Newest(number))
-        attempt.end(Outcome(result=1))
-    names = files.listing()["call"]
-    (newest,) = reader.news(names)
-    assert newest.number == 2  # written with the outcome, however little time has passed
-    assert (reader.news(names), reader.outcome, reader.began) == ([], Outcome(result=1), {("submission", 0)})
-    with closing(Attempt(files, "call", ("submission", 1))) as other:
-        other.emit("of another attempt")
-    assert reader.news(files.listing()["call"]) == ["of another attempt"]
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connect_to_a_full_disk)
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            attempt.emit("call", "second" * 10_000)
+    attempt.emit("call", "third")
+    assert news(Reader(tmp_path, {"call": [task]})) == [("call", "first"), ("call", "third")]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +302,7 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
 
     assert "never been submitted" in str(collect().error)
     (tmp_path / "go0").touch()
-    with pytest.raises(KeyboardInterrupt, match=r"its jobs go on in Slurm; .* this ends them: scancel [0-9]+"):
+    with pytest.raises(KeyboardInterrupt, match=r"its jobs go on in Slurm; .* end them: scancel [0-9]+"):
         slurm_executor(tmp_path / "slurm", queue).run(count, items, interrupt, count_on)
     unfinished = collect()
     assert isinstance(unfinished.error, UnfinishedError)
@@ -285,7 +329,7 @@ def test_a_driver_that_comes_back_with_other_options_says_so(tmp_path: Path) -> 
         slurm_executor(tmp_path / "slurm", queue).run(count, items, interrupt, count_on)
     with (
         pytest.raises(KeyboardInterrupt),
-        pytest.warns(UserWarning, match="were submitted with other options, and are waited for as they are"),
+        pytest.warns(UserWarning, match="were submitted with other options and keep them"),
     ):
         slurm_executor(tmp_path / "slurm", queue, mem_gb=1).run(count, items, interrupt, count_on)
     for number in (1, 2):
@@ -452,10 +496,10 @@ def test_a_disk_that_is_full_ends_the_run_and_says_what_goes_on(
         slurm_executor(tmp_path / "slurm", RefusingQueue(lambda _: True, full)).run(square, [3], lambda *_: None)
     assert list(tmp_path.iterdir()) == []
 
-    def fail(files: CallFiles, call: str) -> None:
+    def fail(*_: Any) -> None:
         raise full
 
-    monkeypatch.setattr(CallFiles, "tell", fail)
+    monkeypatch.setattr(SlurmFolder, "deliver", fail)
     queue = LocalQueue()
     with pytest.raises(FatalError, match=r": No space left on device; its jobs go on in Slurm; .*: scancel [0-9]+$"):
         slurm_executor(tmp_path / "slurm", queue).run(square, [3], lambda *_: None)

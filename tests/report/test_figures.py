@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ib_bench.report.figures import min_train_size_figure
 from matplotlib.image import imread
 
-from ib_bench.report.figures import min_train_size_figure
 from tests.report.test_tables import RECORDS
 
 

@@ -4,9 +4,9 @@ import csv
 from pathlib import Path
 
 import pytest
+from ib_bench.report.flat_columns import KINDS, Columns, write_csv, write_parquet
 from made_up_records import paper_like
 
-from ib_bench.report.flat_columns import KINDS, Columns, write_csv, write_parquet
 from ib_bench.results.store import Store
 
 

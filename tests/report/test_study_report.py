@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ib_bench.report.results import Results, collect
+from ib_bench.report.study_figures import rank_correlation
+from ib_bench.report.study_tables import StudyTable, latex, markdown, rich_table, study_tables
+from ib_bench.report.styles import colours
 from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, search, trial
 from matplotlib.image import imread
 from rich.console import Console
 
 from ib_bench.errors import BenchError
-from ib_bench.report.results import Results, collect
-from ib_bench.report.study_figures import rank_correlation
+from ib_bench.quantities.extrapolation.record import ExtrapolationSettings
 from ib_bench.report.study_report import write_report
-from ib_bench.report.study_tables import StudyTable, latex, markdown, rich_table, study_tables
-from ib_bench.report.styles import colours
 from ib_bench.results.archive import Records
 from ib_bench.studies.claims import check_claims
-from ib_bench.studies.extrapolation import ExtrapolationSettings
 
 
 def tables_of(records: Records, **more: Records) -> dict[str, StudyTable]:
@@ -87,7 +87,7 @@ class TestTables:
 
     def test_searches_of_other_settings_are_rows_of_their_own(self) -> None:
         one = search(Point("LSTM", ACOT), 128)
-        config = {**one.config, "settings": {**one.config["settings"], "threshold": 0.5}}
+        config = {**one.config, "settings": {**one.config.settings, "threshold": 0.5}}
         other = search(Point("LSTM", ACOT), 16)
         records = Records(searches=[one, type(other)(**{**vars(other), "config": config, "key": "other"})])
         table = tables_of(records)["min_train_size"]
@@ -95,7 +95,7 @@ class TestTables:
 
     def test_extrapolations_of_other_settings_are_rows_of_their_own(self) -> None:
         one = extrapolation(Point("LSTM", ACOT), 0.75)
-        config = {**one.config, "settings": {**one.config["settings"], "num_sequences": 5}}
+        config = {**one.config, "settings": {**one.config.settings, "num_sequences": 5}}
         other = replace(extrapolation(Point("LSTM", ACOT), 0.25), config=config, key="other")
         table = tables_of(Records(searches=[search(Point("LSTM", ACOT), 9)], extrapolations=[other, one]))
         assert cells(table["extrapolation"]) == [["num_sequences=1000", "0.75"], ["num_sequences=5", "0.25"]]
@@ -104,7 +104,7 @@ class TestTables:
         one = search(Point("LSTM", ACOT), 128)
         records = []
         for digest in ("aaaaaaaaa", "bbbbbbbbb"):
-            experiment = {**one.config["experiment"], "source_digests": {"mine.GRU": digest}}
+            experiment = {**one.config.experiment, "source_digests": {"mine.GRU": digest}}
             records.append(replace(one, config={**one.config, "experiment": experiment}, key=digest))
         table = tables_of(Records(searches=records))["min_train_size"]
         assert cells(table) == [["source=GRU@aaaaaa", "128"], ["source=GRU@bbbbbb", "128"]]
@@ -116,7 +116,7 @@ class TestTables:
 
     def test_other_learning_rates_in_another_source_are_no_other_setting(self) -> None:
         other = search(Point("LSTM", ACOT, modulus=3), 10)
-        settings = {**other.config["settings"], "learning_rates": [0.7]}
+        settings = {**other.config.settings, "learning_rates": [0.7]}
         other = replace(other, config={**other.config, "settings": settings})
         results = collect({"own": Records(searches=[other]), "reference": PARTIAL})
         assert {row["group"] for row in results.searches} == {"own", "reference"}
@@ -131,7 +131,7 @@ class TestTables:
         accuracies = [replace(record.accuracies[0], length=length) for length in lengths]
         rows = collect({"own": Records(extrapolations=[replace(record, accuracies=accuracies)])}).extrapolations
         assert [row["multiple"] for row in rows] == ExtrapolationSettings().multiples  # 1.5 L is 8, and not 7.5
-        config = {**record.config, "settings": {**record.config["settings"], "multiples": [1.9, 2.0, 2.1]}}
+        config = {**record.config, "settings": {**record.config.settings, "multiples": [1.9, 2.0, 2.1]}}
         at_2x = [replace(record.accuracies[0], length=10)]
         records = Records(extrapolations=[replace(record, config=config, accuracies=at_2x)])
         assert [row["multiple"] for row in collect({"own": records}).extrapolations] == [2.0]

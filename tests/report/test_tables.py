@@ -5,10 +5,10 @@ import io
 import json
 from dataclasses import replace
 
+from ib_bench.report.tables import to_csv, to_json, verdict_table
 from rich.console import Console
 
-from ib_bench.report.tables import to_csv, to_json, verdict_table
-from ib_bench.results.records import Evaluation, SearchRecord
+from ib_bench.quantities.search.record import Evaluation, SearchRecord
 
 
 def record(model: str, supervision: str, bracket: tuple[int, int | None], seconds: float = 75.0) -> SearchRecord:

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import io
 
+from ib_bench.report.terminal import plain_table, show, titled
 from rich.console import Console
 from rich.text import Text
-
-from ib_bench.report.terminal import plain_table, show, titled
 
 
 def printed(num_columns: int, width: int) -> list[str]:

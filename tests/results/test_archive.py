@@ -38,7 +38,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_store_can_be_archived(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         for search in paper_like().searches[:3]:
-            store.put_search(search)
+            store.add(search)
     records = stored_records(tmp_path / "store.sqlite")
     assert records.searches == paper_like().searches[:3]
     assert str(records) == "3 searches, 0 trials, 0 extrapolations"
@@ -50,7 +50,7 @@ def test_the_trials_of_a_search(tmp_path: Path) -> None:
     assert [trial.key for trials in in_memory.values() for trial in trials] == [trial.key for trial in records.trials]
     with Store(tmp_path / "store.sqlite") as store:
         for trial in records.trials:
-            store.add_trial(trial)
+            store.add(trial)
     stored = stored_records(tmp_path / "store.sqlite")
     assert {search.key: stored.trials_of(search) for search in records.searches} == in_memory
     assert list(stored.trials) == list(records.trials) and len(stored.trials) == len(records.trials)

@@ -12,9 +12,9 @@ from made_up_records import paper_like
 
 from ib_bench.errors import DamagedStoreError, StoreError
 from ib_bench.results.archive import stored_records
-from ib_bench.results.record_store import Record
-from ib_bench.results.records import TrialRecord
+from ib_bench.results.records import Record
 from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 
 
 def some_records() -> list[Record]:
@@ -35,11 +35,11 @@ def test_a_damaged_record_counts_as_missing_and_is_replaced(path: Path, number: 
     flip_in_record(path, record.key)
     with Store(path) as store:
         with pytest.warns(UserWarning, match=f"{record.key} .* is damaged and counts as missing"):
-            assert store.stored(record) is None
+            assert store.get(type(record), record.key) is None
         again = replace(record, config={**record.config, "again": True})
         store.add(again)
         store.add(record)
-        assert store.stored(record) == again
+        assert store.get(type(record), record.key) == again
 
 
 def test_lists_leave_damaged_records_out_and_say_how_many(path: Path) -> None:
@@ -52,7 +52,7 @@ def test_lists_leave_damaged_records_out_and_say_how_many(path: Path) -> None:
     with pytest.warns(UserWarning, match="2 damaged trials"):
         assert list(records.trials) == []
     with pytest.warns(UserWarning, match="2 damaged trials"), Store(path) as store:
-        assert store.trials_with_keys([trial.key for trial in trials]) == []
+        assert store.get_many(TrialRecord, [trial.key for trial in trials]) == []
 
 
 def test_a_store_of_version_1_gets_checksums(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_is_no_json_in_a_store_of_version_1_is_damaged(tmp_path: Path) -> N
     write_old_store(path, [trial])
     flip_byte(path, path.read_bytes().index(b'{"key": "%s"' % trial.key.encode()))
     with Store(path) as store, pytest.warns(UserWarning, match="counts as missing"):
-        assert store.trial(trial.key) is None
+        assert store.get(TrialRecord, trial.key) is None
 
 
 def test_states_of_what_runs(path: Path) -> None:
@@ -89,15 +89,15 @@ def test_states_of_what_runs(path: Path) -> None:
 
 
 def read_everything(store: Store) -> None:
-    list(store.trials())
+    list(store.all(TrialRecord))
 
 
 def write_something(store: Store) -> None:
-    store.add_trial(replace(next(iter(paper_like().trials)), key="new"))
+    store.add(replace(next(iter(paper_like().trials)), key="new"))
 
 
 def look_one_up(store: Store) -> None:
-    store.trial(some_records()[0].key)
+    store.get(TrialRecord, some_records()[0].key)
 
 
 @pytest.mark.parametrize("use", [read_everything, write_something, look_one_up])
@@ -121,7 +121,7 @@ def test_a_page_that_is_met_in_the_middle(tmp_path: Path) -> None:
     flip_byte(path, last - last % 4096)  # the kind of the page that the last record is on
     read: list[TrialRecord] = []
     with Store(path) as store, pytest.raises(DamagedStoreError):
-        read.extend(store.trials())
+        read.extend(store.all(TrialRecord))
     assert read == trials[: len(read)] and 0 < len(read) < len(trials)
 
 

@@ -13,9 +13,9 @@ from damage import flip_in_page, flip_in_record, truncate, write_store
 from made_up_records import paper_like
 
 from ib_bench.errors import StoreError
+from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.archive import stored_records
 from ib_bench.results.integrity import MIN_AGE_S, check_store, weights_folder
-from ib_bench.results.records import SearchRecord
 from ib_bench.results.store import Store
 from ib_bench.results.vacuum import vacuum
 
@@ -60,7 +60,7 @@ def test_damaged_and_misplaced_records_and_missing_trials(path: Path) -> None:
     trial, search = next(iter(paper_like().trials)), searches_with_trials()[0]
     flip_in_record(path, search.trials[0])
     with Store(path) as store:
-        store.add_trial(replace(trial, key="0" * 32))
+        store.add(replace(trial, key="0" * 32))
     assert found(path) == {
         "checksums": ("damaged", [search.trials[0]]),
         "keys": ("damaged", ["0" * 32]),

@@ -10,7 +10,7 @@ from made_up_records import paper_like
 from ib_bench.errors import BenchError, StoreError
 from ib_bench.results.archive import Records, stored_records, write_archive
 from ib_bench.results.merge import Merge, merge
-from ib_bench.results.record_store import Record
+from ib_bench.results.records import Record
 
 
 def all_records(records: Records) -> list[Record]:

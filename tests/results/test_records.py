@@ -4,7 +4,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from ib_bench.results.records import Evaluation, Experiment, SearchRecord, TrialConfig, search_record
+from ib_bench.quantities.search.record import Evaluation, SearchRecord
+from ib_bench.results.records import Experiment, search_record
+from ib_bench.results.trial_record import TrialConfig
 
 
 @pytest.fixture

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from ib_bench.cli import main
-from ib_bench.results.records import PROTOCOL_VERSION, Experiment, SearchConfig, TrialConfig
+from ib_bench.quantities.search.record import SearchConfig
+from ib_bench.results.identity import PROTOCOL_VERSION
+from ib_bench.results.records import Experiment
 from ib_bench.results.reference import reference_records
+from ib_bench.results.trial_record import TrialConfig
 
 
 def test_they_are_results_of_this_protocol() -> None:
@@ -17,10 +20,10 @@ def test_they_are_results_of_this_protocol() -> None:
     assert len(records.finished) == len(records.searches) > 0
     assert PROTOCOL_VERSION == 2
     for record in records.searches:
-        config = SearchConfig(Experiment(**record.config["experiment"]), record.config["settings"])
+        config = SearchConfig(Experiment(**record.config.experiment), record.config.settings)
         assert config.key == record.key
     for trial in records.trials:
-        experiment = Experiment(**trial.config["experiment"])
+        experiment = Experiment(**trial.config.experiment)
         assert TrialConfig(**{**trial.config, "experiment": experiment}).key == trial.key
     trials = {trial.key for trial in records.trials}
     assert trials >= {key for record in records.searches for e in record.evaluations for key in e.trials}

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ib_bench.errors import StoreError
+from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.database import SCHEMA_VERSION
-from ib_bench.results.records import SearchRecord, TrialRecord
 from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 
 
 def trial(key: str, status: str = "failed") -> TrialRecord:
@@ -25,14 +26,14 @@ def search(key: str, status: str = "running") -> SearchRecord:
 def write_trials(path: Path, first: int, last: int) -> None:
     with Store(path) as store:
         for number in range(first, last):
-            store.add_trial(trial(str(number)))
+            store.add(trial(str(number)))
 
 
 def test_they_survive_closing(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store:
-        store.add_trial(trial("a"))
+        store.add(trial("a"))
     with Store(tmp_path / "s", create=False) as store:
-        assert store.trial("a") == trial("a")
+        assert store.get(TrialRecord, "a") == trial("a")
 
 
 @pytest.mark.system
@@ -47,7 +48,7 @@ def test_two_processes_neither_lock_up_nor_write_twice(tmp_path: Path) -> None:
         process.join(timeout=60)
         assert process.exitcode == 0
     with Store(path) as store:
-        assert sorted(int(record.key) for record in store.trials()) == list(range(300))
+        assert sorted(int(record.key) for record in store.all(TrialRecord)) == list(range(300))
 
 
 def test_runs_stay_in_the_order_in_which_they_began(store: Store) -> None:

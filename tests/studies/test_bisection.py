@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from ib_bench.studies.bisection import Bisection, Bracket
+from ib_bench.quantities.search.bisection import Bisection, Bracket
 
 Steps = list[tuple[int, bool, Bracket]]
 
@@ -82,41 +82,3 @@ def test_the_geometric_midpoint_halves_orders_of_magnitude() -> None:
     rule = Bisection(max_size=10**6, midpoint="geometric")
     assert rule.next_size(Bracket(100, 10_000)) == 1_000
     assert Bisection(max_size=10**6).next_size(Bracket(100, 10_000)) == 5_050
-
-
-def test_a_guess_ends_in_the_same_bracket_with_fewer_sizes() -> None:
-    random = python_random.Random(0)
-    num_cold = num_warm = 0
-    for _ in range(2000):
-        max_size = random.choice([7, 64, 1000, 8192, 100_000])
-        tolerance = random.choice([0.0, 0.0, 0.2])
-        rule = Bisection(
-            max_size, random.choice([2, 10, 1000]), 40, random.choice(["arithmetic", "geometric"]), tolerance
-        )
-        threshold = max(1, round(max_size ** random.uniform(0, 1.05)))
-        guess = max(1, round(threshold * 2 ** random.gauss(0, 1)))
-        cold = list(rule.run(lambda size, threshold=threshold: size >= threshold))  # type: ignore[misc]
-        warm = list(rule.run(lambda size, threshold=threshold: size >= threshold, guess))  # type: ignore[misc]
-        assert len({size for size, _, _ in warm}) == len(warm)
-        (*_, known), (*_, expected) = warm[-1], cold[-1]
-        if tolerance:  # a size that the cold search does not come to may narrow the bracket further
-            assert expected.failing <= known.failing < threshold
-            assert (
-                expected.succeeding is known.succeeding is None or threshold <= known.succeeding <= expected.succeeding
-            )
-        else:
-            assert known == expected
-        num_cold, num_warm = num_cold + len(cold), num_warm + len(warm)
-    assert num_warm < 0.9 * num_cold
-
-
-def test_a_right_guess_takes_two_sizes() -> None:
-    steps = Bisection(100_000).run(lambda size: size >= 777, guess=777)
-    assert [(size, succeeded) for size, succeeded, _ in steps] == [(777, True), (776, False)]
-
-
-@pytest.mark.parametrize("guess", [1, 2, 50, 1000, 10**9])
-def test_a_wrong_guess_only_costs_sizes(guess: int) -> None:
-    for threshold in (1, 2, 499, 1000, 1001):
-        steps = list(Bisection(1000, max_evaluations=60).run(lambda size, t=threshold: size >= t, guess))  # type: ignore[misc]
-        assert steps[-1][2] == (Bracket(1000, None) if threshold > 1000 else Bracket(threshold - 1, threshold))

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, search
 
+from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.quantities.sharing.record import sharings
 from ib_bench.results.archive import Records
-from ib_bench.results.records import SearchRecord
 from ib_bench.studies.claims import Claim, Statement, check_claims
 from ib_bench.studies.comparison import Count, Interval, min_train_size, sharing_interval
-from ib_bench.studies.sharing import sharings
 
 NAMES = ["3.1", "3.2", "3.3", "3.4", "3.5", "4.1", "4.2", "4.3", "4.4", "4.5"]
 MODULI = (2, 3, 5, 10)
@@ -54,7 +54,7 @@ def test_what_accelerates_one_architecture_keeps_no_pair_apart() -> None:
     for modulus in MODULI:
         for model, size in (("Transformer", 4000), ("LSTM", 100)):
             record = search(Point(model, OUTCOME, modulus=modulus), size)
-            settings = {**record.config["settings"], **({"compile": True} if model == "LSTM" else {})}
+            settings = {**record.config.settings, **({"compile": True} if model == "LSTM" else {})}
             records.searches.append(replace(record, config={**record.config, "settings": settings}))
     statement, _ = claim("3.3", records).statements
     assert statement.count == Count(len(MODULI), 0, 0)
@@ -157,11 +157,9 @@ class TestCensoring:
 
 def test_searches_of_different_protocols_are_never_compared() -> None:
     records = paper_like()
-    strict = [
-        record.config | {"settings": record.config["settings"] | {"threshold": 0.5}} for record in records.searches
-    ]
+    strict = [record.config | {"settings": record.config.settings | {"threshold": 0.5}} for record in records.searches]
     other = [
-        replace(record, config=config) if record.labels["supervision"] == COT else record
+        replace(record, config=config) if record.labels.supervision == COT else record
         for record, config in zip(records.searches, strict, strict=True)
     ]
     assert verdicts(replace(records, searches=other))["3.1"] == "not enough data"
@@ -193,7 +191,7 @@ def test_intervals() -> None:
 
 
 def test_kappas_interval_uses_all_brackets() -> None:
-    sharing = next(s for s in sharings(paper_like().searches) if s.joint.labels["max_length"] == 4)
+    sharing = next(s for s in sharings(paper_like().searches) if s.joint.labels.max_length == 4)
     interval = sharing_interval(sharing)
     assert interval.low == interval.high == sharing.factor.value
 
@@ -206,7 +204,7 @@ def test_kappas_that_may_be_anything_decide_nothing() -> None:
 
 def test_models_from_elsewhere_are_no_part_of_the_claims() -> None:
     def from_elsewhere(record: SearchRecord) -> SearchRecord:
-        experiment = record.config["experiment"]
+        experiment = record.config.experiment
         path = experiment["model"]["class_path"].replace("ib_bench.models", "my_models")
         model = {**experiment["model"], "class_path": path}
         return replace(record, config={**record.config, "experiment": {**experiment, "model": model}})

@@ -3,10 +3,12 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 import pytest
+from ib_bench.studies.search import search_config, trial_config
 
-from ib_bench.results.records import Evaluation, Experiment, SearchRecord, TrialRecord
+from ib_bench.quantities.search.record import Evaluation, SearchRecord, SearchSettings
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.studies.estimate import Work, estimate
-from ib_bench.studies.search import SearchSettings, search_config, trial_config
 
 SETTINGS = SearchSettings(learning_rates=[0.1], seeds=[1, 2], max_steps=100, max_evaluations=5)
 BUDGET_STEPS = 2 * 5 * 100

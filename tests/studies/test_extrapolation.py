@@ -5,17 +5,17 @@ from dataclasses import asdict, dataclass
 import pytest
 
 from ib_bench.errors import InvalidOptionError
-from ib_bench.results.records import (
-    Experiment,
+from ib_bench.quantities.extrapolation.extrapolation import extrapolate
+from ib_bench.quantities.extrapolation.record import (
     ExtrapolationConfig,
     ExtrapolationRecord,
+    ExtrapolationSettings,
     LengthAccuracy,
-    TrialConfig,
-    TrialRecord,
 )
+from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
-from ib_bench.studies.extrapolation import ExtrapolationSettings, extrapolate
-from ib_bench.studies.search import SearchSettings
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 
 GRID = SearchSettings(learning_rates=[0.1, 0.01], seeds=[1, 2], max_size=100)
 
@@ -66,14 +66,14 @@ def test_the_first_success_is_evaluated_and_nothing_trained_twice(experiment: Ex
     assert fakes.evaluated == [record.trial]
     assert record.trial_succeeded
     assert record.num_train_sequences == 70
-    assert len(list(store.trials())) == 2
+    assert len(list(store.all(TrialRecord))) == 2
 
 
 def test_without_success_the_lowest_loss_is(experiment: Experiment, store: Store) -> None:
     fakes = Fakes({(0.1, 1): 0.5, (0.1, 2): 0.4, (0.01, 1): 0.2, (0.01, 2): 0.3})
     record = fakes.run(experiment, store)
     assert not record.trial_succeeded
-    trial = store.trial(record.trial)
+    trial = store.get(TrialRecord, record.trial)
     assert trial is not None and trial.best_val_loss == 0.2
     assert len(fakes.trained) == 4
 
@@ -83,7 +83,7 @@ def test_only_the_chosen_trial_is_trained_again_if_the_store_has_them_all(experi
     first = Fakes(losses)
     for rate, seed in GRID.grid():
         config = TrialConfig(experiment, 70, rate, seed, GRID.threshold, GRID.max_steps, None, 1)
-        store.add_trial(first.train(config).record)
+        store.add(first.train(config).record)
     again = Fakes(losses)
     again.run(experiment, store)
     assert again.trained == [(0.01, 1)]

@@ -9,7 +9,7 @@ from made_up_records import ACOT, Point, search, trial
 
 from ib_bench.results.archive import Records
 from ib_bench.studies.futility import back_test
-from ib_bench.training.judgement import is_hopeless, is_near, judged
+from ib_bench.training.judgement import is_hopeless, judged
 
 STANDSTILL = [(10, 1.0), (20, 0.99), (30, 1.01), (40, 0.98)]
 PROGRESS = [(10, 1.0), (20, 0.9), (30, 0.8), (40, 0.7)]
@@ -32,10 +32,6 @@ def test_standstill_is_hopeless_and_progress_is_not() -> None:
 )
 def test_judgements(curve: list[tuple[int, float]], futile_after: float, judgement: str | None) -> None:
     assert judged(curve, 0.1, futile_after) == judgement
-
-
-def test_near_is_within_a_factor_of_ten() -> None:
-    assert is_near([(1, 0.9)], 0.1) and not is_near([(1, 1.1)], 0.1) and not is_near([], 0.1)
 
 
 def test_the_back_test_counts_lost_successes_verdicts_and_steps() -> None:

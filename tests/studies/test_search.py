@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from ib_bench.studies.search import SearchListener, search_config, trial_config
 
 from ib_bench.errors import InvalidOptionError
-from ib_bench.results.records import Evaluation, Experiment, SearchRecord, TrialConfig, TrialRecord
+from ib_bench.quantities.search.record import Evaluation, SearchRecord, SearchSettings
+from ib_bench.quantities.search.search import Search, finished_search
+from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
-from ib_bench.studies.neighbours import guess_from
-from ib_bench.studies.search import Search, SearchListener, SearchSettings, finished_search, search_config, trial_config
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 
 Rule = Callable[[TrialConfig], bool]
 
@@ -47,7 +49,7 @@ def test_finds_the_size_and_keeps_the_bracket(experiment: Experiment, store: Sto
     assert record.min_train_size == 37
     assert record.bracket == (36, 37)
     assert record.status == "finished"
-    assert store.search(record.key) == record
+    assert store.get(SearchRecord, record.key) == record
     assert record.evaluations[0].size == 1000
     assert record.wall_time_s == 2.0 * record.num_trials
 
@@ -62,8 +64,8 @@ def test_what_is_damaged_is_measured_again(experiment: Experiment, store: Store)
         again = Search(experiment, settings(), 10**9, store, trials).run()
     assert [config.key for config in trials.asked] == [damaged]
     assert again.evaluations == record.evaluations
-    assert store.search(record.key) == again
-    assert store.trial(damaged) is not None
+    assert store.get(SearchRecord, record.key) == again
+    assert store.get(TrialRecord, damaged) is not None
 
 
 def test_the_pool_caps_the_size_and_failure_there_is_censored(experiment: Experiment, store: Store) -> None:
@@ -130,7 +132,7 @@ def test_an_interrupted_search_goes_on_where_it_was(experiment: Experiment, stor
     crashing, resumed, undisturbed = (cls(needs(37)) for cls in (Crash, FakeTrials, FakeTrials))
     with pytest.raises(KeyboardInterrupt):
         Search(experiment, settings(), 1000, store, crashing).run()
-    unfinished = store.searches()[0]
+    unfinished = list(store.all(SearchRecord))[0]
     assert unfinished.verdict == "unfinished"
     record = Search(experiment, settings(), 1000, store, resumed).run()
     with Store(":memory:") as fresh:
@@ -152,7 +154,7 @@ def test_a_failure_is_told_and_recorded_and_the_next_run_tries_again(experiment:
     with pytest.raises(RuntimeError, match="out of memory"):
         Search(experiment, settings(), 1000, store, broken, [Listener()]).run()
     assert told == [("failed", "out of memory")]
-    assert [record.verdict for record in store.searches()] == ["failed"]
+    assert [record.verdict for record in list(store.all(SearchRecord))] == ["failed"]
     assert Search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run().min_train_size == 37
 
 
@@ -232,27 +234,11 @@ def test_the_defaults_are_the_papers_protocol() -> None:
 class TestOptions:
     def test_a_search_by_the_protocol_has_the_key_it_always_had(self, experiment: Experiment) -> None:
         plain = settings()
-        assert not {"start", "vectorize", "compile", "futility", "adaptive_validation"} & plain.to_json().keys()
-        options: list[dict[str, object]] = [
-            {"start": "auto"},
-            {"vectorize": True},
-            {"compile": True},
-            {"futility": 0.5},
-            {"adaptive_validation": True},
-        ]
-        keys = {search_config(experiment, settings(**option)).key for option in [{}, *options]}
-        assert len(keys) == 6
-        trials = {trial_config(experiment, settings(**option), 9, 0.1, 1).key for option in [{}, *options]}
-        assert len(trials) == 5  # where a search starts is no matter of a trial
+        assert not {"vectorize", "compile", "futility"} & plain.to_json().keys()
+        options: list[dict[str, object]] = [{}, {"vectorize": True}, {"compile": True}, {"futility": 0.5}]
+        assert len({search_config(experiment, settings(**option)).key for option in options}) == 4
+        assert len({trial_config(experiment, settings(**option), 9, 0.1, 1).key for option in options}) == 4
         assert "options" not in trial_config(experiment, plain, 9, 0.1, 1).to_json()
-
-    def test_a_guess_saves_trials(self, experiment: Experiment, store: Store) -> None:
-        cold, warm = FakeTrials(needs(37)), FakeTrials(needs(37))
-        expected = Search(experiment, settings(), 1000, store, cold).run()
-        with Store(":memory:") as fresh:
-            record = Search(experiment, settings(), 1000, fresh, warm, guess=37).run()
-        assert record.bracket == expected.bracket
-        assert [evaluation.size for evaluation in record.evaluations] == [37, 36]
 
     def test_a_stack_is_trained_once_and_judged_like_the_grid(self, experiment: Experiment, store: Store) -> None:
         asked: list[list[TrialConfig]] = []
@@ -270,37 +256,6 @@ class TestOptions:
         assert record.bracket == expected.bracket
         assert [len(configs) for configs in asked] == [6] * len(record.evaluations)
         assert {len(evaluation.trials) for evaluation in record.evaluations} == {2, 6}  # successes alone, or all
-        store.put_search(replace(record, status="running"))
+        store.add(replace(record, status="running"))
         again = Search(experiment, stacked, 1000, store, pytest.fail, run_grid=pytest.fail).run()
         assert again.bracket == record.bracket
-
-
-class TestNeighbours:
-    def finished(self, experiment: Experiment, size: int | None, **changes: object) -> SearchRecord:
-        init_args = {**experiment.data["init_args"], **changes}
-        other = replace(experiment, data={**experiment.data, "init_args": init_args})
-        config = search_config(other, settings())
-        bracket = (1000, None) if size is None else (size - 1, size)
-        evaluation = Evaluation(1000, size is not None, 1.0, bracket, [])
-        return SearchRecord(config.key, config.to_json(), other.labels(), "finished", 1000, [evaluation], 1.0, "now")
-
-    def test_the_nearest_in_fewest_respects_says_where_to_start(self, experiment: Experiment) -> None:
-        config = search_config(experiment, settings(start="auto"))
-        length = experiment.data["init_args"]["max_length"]
-        near = self.finished(experiment, 10, max_length=length + 1)
-        further = self.finished(experiment, 20, max_length=4 * length)
-        both = self.finished(experiment, 30, max_length=length + 1, length_distribution="fixed")
-        assert guess_from(config, [both, further, near]) == 10
-        assert guess_from(config, [both, further]) == 20
-        assert guess_from(config, [both]) == 30
-        assert guess_from(config, [self.finished(experiment, None, max_length=length + 1)]) == 1001
-
-    def test_what_is_not_alike_says_nothing(self, experiment: Experiment) -> None:
-        config = search_config(experiment, settings())
-        other_regime = self.finished(experiment, 10, supervision="outcome")
-        unfinished = replace(self.finished(experiment, 10, max_length=9), status="running")
-        elsewhere = search_config(replace(experiment, model={"class_path": "a.B", "init_args": {}}), settings())
-        assert guess_from(config, [other_regime, unfinished]) is None
-        assert guess_from(elsewhere, [self.finished(experiment, 10)]) is None
-        harder = search_config(experiment, settings(threshold=1e-9))
-        assert guess_from(harder, [self.finished(experiment, 10)]) is None

@@ -3,11 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ib_bench.studies.search import search_config
 
-from ib_bench.results.records import Evaluation, Experiment, SearchConfig, SearchRecord
+from ib_bench.quantities.search.record import Evaluation, SearchConfig, SearchRecord, SearchSettings
+from ib_bench.quantities.search.search import Search
+from ib_bench.quantities.sharing.record import SharingFactor, part_configs, sharing_factor, sharings
+from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
-from ib_bench.studies.search import Search, SearchSettings, search_config
-from ib_bench.studies.sharing import SharingFactor, part_configs, sharing_factor, sharings
 
 
 def search(min_train_size: int | None, max_size: int = 1000, status: str = "finished") -> SearchRecord:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from ib_bench.results.records import Experiment, SearchRecord, TrialRecord
-from ib_bench.results.store import Store
 from ib_bench.runner.job import run_job
-from ib_bench.runner.search_job import SearchJob
-from ib_bench.studies.search import SearchSettings
+
+from ib_bench.quantities.search.job import SearchJob
+from ib_bench.quantities.search.record import SearchRecord, SearchSettings
+from ib_bench.results.records import Experiment
+from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.tracking.settings import WandbSettings
 
 pytestmark = pytest.mark.system

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ib_bench.results.records import SearchRecord, TrialRecord
+from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ def contents(path: Path) -> Contents:
     if not path.exists():
         return Contents({}, {}, 0)
     with Store(path) as store:
-        trials = list(store.trials())
-        searches = {search.key: search for search in store.searches()}
+        trials = list(store.all(TrialRecord))
+        searches = {search.key: search for search in list(store.all(SearchRecord))}
     return Contents({trial.key: trial for trial in trials}, searches, len(trials))
 
 
@@ -55,7 +56,7 @@ def num_trials(path: Path) -> int:
     if not path.exists():
         return 0
     with Store(path) as store:
-        return store.num_trials()
+        return store.count(TrialRecord)
 
 
 def is_locked(path: Path) -> bool:

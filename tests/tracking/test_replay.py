@@ -63,9 +63,9 @@ def test_every_kind_of_result_is_a_run(in_tmp_path: Path) -> None:
 def test_doing_it_again_changes_nothing(in_tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Store(in_tmp_path / "ib_bench.sqlite") as store:
         for record in RECORDS.searches:
-            store.put_search(record)
+            store.add(record)
         for measured in RECORDS.extrapolations:
-            store.add_extrapolation(measured)
+            store.add(measured)
     command = ["wandb", "sync-store", "--wandb.mode", "offline", "--group", "small"]
     assert main(command) == 0
     assert f"{NUM_RUNS} runs logged, 0 were there already" in capsys.readouterr().out

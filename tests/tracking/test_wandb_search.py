@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 import wandb
+from ib_bench.studies.search import SearchListener
+from ib_bench.tracking.wandb_search import WandbSearch
 from offline_runs import inspect
 
-from ib_bench.results.records import Experiment, SearchRecord, TrialConfig, TrialRecord
+from ib_bench.quantities.search.record import SearchRecord, SearchSettings
+from ib_bench.quantities.search.search import Search
+from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
-from ib_bench.studies.search import Search, SearchListener, SearchSettings
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.tracking import runs
 from ib_bench.tracking.runs import resolved_mode
 from ib_bench.tracking.settings import WandbSettings
-from ib_bench.tracking.wandb_search import WandbSearch
 
 SETTINGS = SearchSettings(learning_rates=[0.1], seeds=[1], max_size=100, multiplier=10)
 
@@ -45,8 +48,8 @@ def test_one_run_per_search(experiment: Experiment, store: Store, in_tmp_path: P
     assert header["tags"] == ["quick"]
     config = header["config"]["update"]
     assert config["task"] == "ModularAddition"
-    assert config["settings"] == record.config["settings"]
-    assert config["experiment"] == record.config["experiment"]
+    assert config["settings"] == record.config.settings
+    assert config["experiment"] == record.config.experiment
 
     steps = [entry["history"]["item"] for entry in records if entry["type"] == "history"]
     logged = [step for step in steps if "search/size" in step]

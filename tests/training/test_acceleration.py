@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 
 from ib_bench import models
 from ib_bench.data import ModularAddition
 from ib_bench.data.batches import TrainBatches
-from ib_bench.results.records import Experiment, TrialConfig
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.acceleration import accelerated
-from ib_bench.training.step_chunks import StepChunks
 from ib_bench.training.trial import run_trial, train_stack
 
 
@@ -95,27 +94,3 @@ def test_the_futility_rule_ends_a_trial_that_stands_still(config: TrialConfig) -
     assert (ended.status, ended.num_steps) == ("futile", 100)
     (stacked,) = train_stack([replace(still, options={"futility": 0.5})], exhaustive=False)
     assert (stacked.record.status, stacked.record.num_steps) == ("futile", 100)
-
-
-@pytest.mark.system
-def test_adaptive_validation_looks_closer_near_the_threshold_and_never_less_often(config: TrialConfig) -> None:
-    plain = run_trial(replace(config, threshold=0.02, max_steps=600))
-    adaptive = replace(config, threshold=0.02, max_steps=600, options={"adaptive_validation": True})
-    close = run_trial(adaptive)
-    steps = [0, *(step for step, _ in close.val_curve)]
-    gaps = [after - before for before, after in pairwise(steps)]
-    assert set(gaps) == {20, 5}
-    assert plain.num_steps - 20 < close.num_steps <= plain.num_steps
-    assert {step: loss for step, loss in close.val_curve if step in dict(plain.val_curve)} == {
-        step: loss for step, loss in plain.val_curve if step in dict(close.val_curve)
-    }
-    (stacked,) = train_stack([adaptive], exhaustive=False)
-    assert [step for step, _ in stacked.record.val_curve] == steps[1:]
-
-
-def test_chunks_near_the_threshold_are_shorter() -> None:
-    batches = ModularAddition(max_length=4, num_train_sequences=100, batch_size=16).train_dataloader()
-    near = iter([False, True, True, False, False])
-    chunks = StepChunks(batches, 20, 50, lambda: next(near))
-    assert [len(chunk) for chunk in chunks] == [20, 5, 5, 20]
-    assert len(chunks) == 10  # at most

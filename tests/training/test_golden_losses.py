@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ib_bench.results.records import PROTOCOL_VERSION, Experiment, Json, TrialConfig
+from ib_bench.results.identity import PROTOCOL_VERSION, Json
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.trial import run_trial
 
 GOLDEN = Path(__file__).with_name("golden_losses.json")
@@ -48,6 +50,7 @@ def losses(trial: str) -> list[float | None]:
 
 
 @pytest.mark.system
+@pytest.mark.processor
 @pytest.mark.parametrize("trial", TRIALS)
 def test_golden_losses(trial: str) -> None:
     golden = json.loads(GOLDEN.read_text())

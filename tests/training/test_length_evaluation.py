@@ -10,7 +10,7 @@ from ib_bench.data import ModularAddition
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models import LSTM
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.training.length_evaluation import evaluate_length, evaluation_set
+from ib_bench.quantities.extrapolation.length_evaluation import evaluate_length, evaluation_set
 
 MODULUS = 3
 

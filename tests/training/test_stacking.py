@@ -11,7 +11,9 @@ from torch import Tensor
 from ib_bench import models
 from ib_bench.models.metrics import cross_entropy
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.results.records import Experiment, Json, TrialConfig
+from ib_bench.results.identity import Json
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
 from ib_bench.training.fitting import is_stackable
 from ib_bench.training.stacking import side_by_side

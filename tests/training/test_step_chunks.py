@@ -10,7 +10,8 @@ import torch
 
 from ib_bench.data import ModularAddition
 from ib_bench.models import LSTM
-from ib_bench.results.records import Experiment, TrialConfig
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training import fitting
 from ib_bench.training.fitting import takes_many_steps_at_once
 from ib_bench.training.step_chunks import StepChunks

@@ -8,8 +8,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ib_bench.errors import InvalidOptionError
+from ib_bench.models.full_precision import has_bfloat16_lstm
 from ib_bench.models.metrics import METRIC_DEFINITION, METRICS
-from ib_bench.results.records import Experiment, Json, TrialConfig, TrialRecord
+from ib_bench.results.identity import Json
+from ib_bench.results.records import Experiment
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.trial import run_trial
 
 pytestmark = pytest.mark.system
@@ -134,6 +138,7 @@ def test_a_model_larger_than_its_data_needs_is_built_by_class_path(config: Trial
     assert record.num_steps == 3
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
 def test_mixed_precision_is_for_training_and_validation_is_in_float32(config: TrialConfig, precision: str) -> None:
     model = {"class_path": "watchful_models.Exact", "init_args": {"hidden_size": 16}}
@@ -141,8 +146,30 @@ def test_mixed_precision_is_for_training_and_validation_is_in_float32(config: Tr
     assert run_trial(replace(config, experiment=experiment, max_steps=5)).num_steps == 5
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true"])
-def test_precision_and_clipping_pass_through(config: TrialConfig, precision: str) -> None:
-    trainer = {"precision": precision, "gradient_clip_val": 1.0}
-    record = run_trial(replace(config, max_steps=3, experiment=replace(config.experiment, trainer=trainer)))
+@pytest.mark.parametrize("model", ["DenseSSM", "LSTM"])
+def test_precision_and_clipping_pass_through(config: TrialConfig, model: str, precision: str) -> None:
+    experiment = Experiment(
+        model={"class_path": f"ib_bench.models.{model}", "init_args": {"hidden_size": 16}},
+        data=config.experiment.data,
+        trainer={"precision": precision, "gradient_clip_val": 1.0},
+    )
+    record = run_trial(replace(config, max_steps=3, experiment=experiment))
     assert record.num_steps == 3 and record.status == "failed"
+
+
+@pytest.mark.processor
+@pytest.mark.parametrize("precision", [None, "bf16-mixed", "bf16-true"])
+def test_a_users_lstm_trains_or_one_sentence_says_what_to_do(config: TrialConfig, precision: str | None) -> None:
+    model = {"class_path": "watchful_models.PlainLSTM", "init_args": {}}
+    trainer = {} if precision is None else {"precision": precision}
+    config = replace(config, experiment=Experiment(model, config.experiment.data, trainer), max_steps=3)
+    if precision == "bf16-mixed" and not has_bfloat16_lstm():
+        words = (
+            r"^trainer.precision must be 32-true or bf16-true on this processor, .*PortableLSTM.*, got 'bf16-mixed'$"
+        )
+        with pytest.raises(InvalidOptionError, match=words):
+            run_trial(config)
+    else:
+        assert run_trial(config).num_steps == 3

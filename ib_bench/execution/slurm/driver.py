@@ -1,90 +1,80 @@
-"""The process that asks for calls in array tasks: it reads what they write, and submits what is lost."""
+"""The process that asks for calls: it reads the reports of array tasks, and submits again what is lost."""
 
 from __future__ import annotations
 
 import itertools
 import math
-import shutil
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, NamedTuple
 
 from ib_bench.errors import BenchError, FatalError
-from ib_bench.execution.executor import Item, Lost, Outcome, Result, Resume, Waiting, Work
-from ib_bench.execution.slurm.call_files import CallFiles, Reader, Task
+from ib_bench.execution.executor import Lost, Outcome, Waiting
 from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, Standing
+from ib_bench.execution.slurm.reports import Reader, Task
 from ib_bench.execution.slurm.settings import SlurmSettings
-from ib_bench.execution.slurm.submissions import Submissions
-from ib_bench.execution.slurm.task import ArrayTask
 
-_MAX_TASKS = 1000  # of an array: Slurm's MaxArraySize is 1,001 unless it is told otherwise
-_LEAVING_S = 10.0
-_MAX_IDLE_REFUSALS = 6  # with pauses of 15, 30, ..., 240 seconds: 8 minutes, in which a controller restarts
+_MAX_TASKS = 1000  # of an array: Slurm's default MaxArraySize is 1,001
+_LAST_TASKS_S = 10.0
+_MAX_IDLE_REFUSALS = 6  # with pauses of 15, 30, ..., 240 seconds: 8 minutes, enough for a controller to restart
 
 Active = dict[Task, Standing]
+MakeTask = Callable[[dict[str, list[Task]]], Callable[[], None]]
+"""Makes the function of an array task from its calls, each with the tasks that have made it before and this one."""
 
 
 class UnfinishedError(BenchError):
     """A call has no outcome yet."""
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How often the driver looks.
+class Patience(NamedTuple):
+    """How often the driver looks, in seconds."""
+
+    files_s: float = 1.0  # between two looks at the folder
+    queue_s: float = (
+        15.0  # between two questions to the queue; the pause after a refusal is 1, 2, 4, ..., 32 times that
+    )
+    grace_s: float = 60.0  # until a task that has left the queue is lost; NFS shows new files up to a minute late
+
+
+@dataclass
+class Driver:
+    """Runs some calls until they have ended.
 
     Attributes:
-        files_s: seconds between two looks at the folder.
-        queue_s: seconds between two questions to the queue.
-        grace_s: seconds after which a task that has left the queue has nothing more to say; network file systems show
-            new files up to a minute late.
-        refusal_s: seconds, at most, from a submission that is refused to the next one. The pause begins at ``queue_s``,
-            and doubles with every refusal.
-    """
-
-    files_s: float = 1.0
-    queue_s: float = 15.0
-    grace_s: float = 60.0
-    refusal_s: float = 600.0
-
-
-class Driver(Generic[Item, Result]):
-    """Brings some calls to their ends.
-
-    Args:
         settings: what is asked of Slurm.
-        folder: that tasks write into; it is made here.
+        folder: that tasks write into.
         queue: that array tasks wait in.
         patience: how often to look.
-        work: the function.
-        items: its arguments, by the ids of the calls.
+        calls: their ids.
+        make_task: makes the function of an array task.
         on_event: receives the id of a call and an event of it.
-        resume: what is left of an item after an event of its call.
 
     Raises:
         FatalError: the folder cannot be used.
     """
 
-    def __init__(
-        self,
-        settings: SlurmSettings,
-        folder: SlurmFolder,
-        queue: Queue,
-        patience: Patience,
-        work: Work[Item, Result],
-        items: dict[str, Item],
-        on_event: Callable[[str, Any], None],
-        resume: Resume[Item] | None,
-    ) -> None:
-        folder.make()
-        self._folder, self._files = folder, CallFiles(folder.calls)
-        self._submissions = self._remembered()
-        self._settings, self._queue, self._patience = settings, queue, patience
-        self._work, self._items, self._on_event, self._resume = work, items, on_event, resume
-        self._readers = {call: Reader(self._files, call) for call in items}
-        self._outcomes: dict[str, Outcome[Result]] = {}
+    settings: SlurmSettings
+    folder: SlurmFolder
+    queue: Queue
+    patience: Patience
+    calls: Sequence[str]
+    make_task: MakeTask
+    on_event: Callable[[str, Any], None]
+
+    def __post_init__(self) -> None:
+        self._tasks: dict[str, list[Task]] = {call: [] for call in self.calls}
+        self._parameters: dict[str, Any] = {}
+        with self.folder.in_use():
+            for name, chunks, parameters in self.folder.submissions():
+                self._parameters[name] = parameters
+                self._add_tasks(name, chunks)
+        self._reader = Reader(self.folder.path, self._tasks)
+        self._outcomes = self._reader.outcomes
+        self._undelivered = list(self.calls)
         self._missing_since_s: dict[str, float] = {}
         self._waits_for: dict[str, str] = {}
         self._jobs: set[str] = set()
@@ -92,162 +82,143 @@ class Driver(Generic[Item, Result]):
         self._num_refusals = 0
         self._submit_from_s = -math.inf
 
-    def finish(self) -> list[Outcome[Result]]:
+    def finish(self) -> list[Outcome[Any]]:
         """Wait for all calls, and submit those that are not in the queue; returns how they ended.
 
         Raises:
             BenchError: the queue does not answer at the beginning, or refuses tasks when none is in it.
             FatalError: the folder cannot be used any more.
-            KeyboardInterrupt: the user interrupts; its text says what goes on.
+            KeyboardInterrupt: the user interrupts; its text says which jobs stay queued.
         """
-        active = self._queue.active()
-        try:
-            self._finish(active)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(self._farewell()) from None
-        except BenchError as error:
-            self._folder.unmake()
-            if self._jobs:
-                error.args = (f"{error}; {self._farewell()}",)
-            raise
-        self._tidy_up()
-        return [self._outcomes[call] for call in self._items]
-
-    def collect(self) -> list[Outcome[Result]]:
-        """What there is now; calls without outcome get an :class:`UnfinishedError` that says where they stand."""
-        active = self._queue.active()
-        self._read()
-        if not self._unfinished():
-            self._tidy_up()
-        for call in self._unfinished():
-            self._outcomes[call] = Outcome(error=UnfinishedError(self._standing(call, active)))
-        self._folder.unmake()
-        return [self._outcomes[call] for call in self._items]
-
-    def _finish(self, active: Active | None) -> None:
-        asked_at_s = time.monotonic()
+        active = self.queue.active()
         if active is None:
             raise BenchError("Slurm does not answer: squeue, which lists what is queued, fails")
+        try:
+            self._wait(active)
+        except (BenchError, KeyboardInterrupt) as error:
+            if self._jobs:
+                jobs = " ".join(sorted(self._jobs))
+                advice = f"its jobs go on in Slurm; repeat the command to wait for them, or end them: scancel {jobs}"
+                error.args = (f"{error}; {advice}" if str(error) else advice,)
+            raise
+        self._tidy_up()
+        return [self._outcomes[call] for call in self.calls]
+
+    def collect(self) -> list[Outcome[Any]]:
+        """The outcomes there are. Other calls get an :class:`UnfinishedError` that says how far they are."""
+        active = self.queue.active()
+        self._read(active)
+        if not self._undelivered:
+            self._tidy_up()
+        for call in self._undelivered:
+            self._outcomes[call] = Outcome(error=UnfinishedError(self._state(call, active)))
+        return [self._outcomes[call] for call in self.calls]
+
+    def _wait(self, active: Active) -> None:
         self._jobs = self._jobs_in(active)
         self._was_accepted = bool(self._jobs)
         self._warn_of_other_parameters(active)
-        self._forget_failures(active)
+        answer: Active | None = active
+        asked_at_s = time.monotonic()
         while True:
-            self._read()  # after the question to the queue: what a task that has left it wrote is there
-            if active is not None:
-                self._submit_lost(active)
-            if not self._unfinished():
+            self._read(answer)  # after the question to the queue, so that the reports of ended tasks are complete
+            if answer is not None:
+                self._submit_lost(answer)
+            if not self._undelivered:
                 return
-            time.sleep(self._patience.files_s)
-            active = None
-            if time.monotonic() - asked_at_s >= self._patience.queue_s:
-                active, asked_at_s = self._queue.active(), time.monotonic()
+            time.sleep(self.patience.files_s)
+            answer = None
+            if time.monotonic() - asked_at_s >= self.patience.queue_s:
+                answer, asked_at_s = self.queue.active(), time.monotonic()
 
     def _warn_of_other_parameters(self, active: Active) -> None:
-        """What is queued keeps what it was submitted with, which may be the mistake that the user has mended."""
-        tasks = [task for call in self._items for task in self._submissions.tasks(call) if task in active]
-        differ = [task for task in tasks if self._submissions.parameters(task) != self._settings.parameters()]
+        """Queued jobs keep their original options, even if the user has since corrected them."""
+        tasks = [task for task in itertools.chain.from_iterable(self._tasks.values()) if task in active]
+        parameters = self.settings.parameters()
+        differ = [task for task in tasks if self._parameters[task[0]] != parameters]
         if jobs := sorted({active[task].job.split("_")[0] for task in differ}):
             names = " ".join(jobs)
             warnings.warn(
-                f"the jobs {names} were submitted with other options, and are waited for as they are; to submit their "
-                f"searches anew, interrupt this command, scancel {names}, and repeat it",
+                f"the jobs {names} were submitted with other options and keep them; to submit their searches with the "
+                f"new options, interrupt this command, run scancel {names}, and repeat it",
                 stacklevel=2,
             )
 
-    def _unfinished(self) -> list[str]:
-        return [call for call in self._items if call not in self._outcomes]
+    def _read(self, active: Active | None) -> None:
+        for call, event in self._reader.news(active):
+            self.on_event(call, event)
+        for call in [call for call in self._undelivered if call in self._outcomes]:
+            self._deliver(call, self._outcomes[call])
 
-    def _forget_failures(self, active: Active) -> None:
-        """A failure that a caller has been told of is not told again: the call is made anew."""
-        failures = set()
-        with self._folder.in_use():
-            names = self._files.listing()
-            for call in self._items:
-                reader = Reader(self._files, call)
-                reader.news(names.get(call, []))
-                if reader.told and (reader.outcome is None or reader.outcome.error is not None):
-                    failures.add(call)
-            self._files.remove(failures)
-            self._submissions.forget(failures, active)
-
-    def _read(self) -> None:
-        with self._folder.in_use():
-            names = self._files.listing()
-        for call in self._unfinished():
-            reader = self._readers[call]
-            with self._folder.in_use():
-                events = reader.news(names.get(call, []))
-            for event in events:  # whose handling may fail for reasons of its own
-                self._on_event(call, event)
-            if reader.outcome is not None:
-                self._end(call, reader.outcome)
-
-    def _end(self, call: str, outcome: Outcome[Result]) -> None:
+    def _deliver(self, call: str, outcome: Outcome[Any]) -> None:
+        """An outcome is delivered once, so that the next driver that is asked for a failed call makes it again."""
         self._outcomes[call] = outcome
-        with self._folder.in_use():
-            self._files.tell(call)
+        with self.folder.in_use():
+            self.folder.deliver(call, self._tasks[call])
+        self._undelivered.remove(call)
         if isinstance(outcome.error, FatalError):
             raise outcome.error
 
     def _submit_lost(self, active: Active) -> None:
-        """Submit calls that are in no task that is active, and give up those that are lost too often."""
+        """Submit calls that are in no active task, and give up those that are lost too often."""
         lost = []
         now_s = time.monotonic()
         self._jobs = self._jobs_in(active)
-        for call in self._unfinished():
-            tasks = self._submissions.tasks(call)
-            if standings := [active[task] for task in tasks if task in active]:
+        for call in list(self._undelivered):
+            if standing := self._standing(call, active):
                 self._missing_since_s.pop(call, None)
-                self._tell_standing(call, standings[-1])
-            elif not tasks:
+                self._report_waiting(call, standing)
+            elif not self._tasks[call]:
                 lost.append(call)
-            elif now_s - self._missing_since_s.setdefault(call, now_s) >= self._patience.grace_s:
-                if self._num_losses(call, active) < self._settings.max_attempts:
+            elif now_s - self._missing_since_s.setdefault(call, now_s) >= self.patience.grace_s:
+                if self._num_losses(call, active) < self.settings.max_attempts:
                     lost.append(call)
                 else:
-                    reason = self._obituary(call)
-                    self._on_event(call, Lost(reason))
-                    self._end(call, Outcome(error=RuntimeError(reason)))
+                    self._give_up(call)
         if now_s >= self._submit_from_s:
-            self._submit_in_blocks(self._chunks(lost))
+            self._submit(self._chunks(lost))
 
-    def _tell_standing(self, call: str, standing: Standing) -> None:
-        """What a call waits for, if that is news."""
-        if self._readers[call].began:
+    def _standing(self, call: str, active: Active) -> Standing | None:
+        """Of the newest array task of a call that has not ended."""
+        return next((active[task] for task in reversed(self._tasks[call]) if task in active), None)
+
+    def _report_waiting(self, call: str, standing: Standing) -> None:
+        if self._has_begun(call):
             return
         reason = "Slurm" if standing.reason in ("", "None") else f"Slurm ({standing.reason})"
         reason = reason if standing.state == "PENDING" else "its turn in a task"
         if self._waits_for.get(call) != reason:
             self._waits_for[call] = reason
-            self._on_event(call, Waiting(reason))
+            self.on_event(call, Waiting(reason))
 
-    def _jobs_in(self, active: Active) -> set[str]:
-        tasks = itertools.chain.from_iterable(map(self._submissions.tasks, self._items))
-        return {active[task].job.split("_")[0] for task in tasks if task in active}
+    def _give_up(self, call: str) -> None:
+        limit = self.settings.max_attempts
+        reason = f"its array task ended without a result {'once' if limit == 1 else f'{limit} times'}"
+        if line := self.folder.last_log_line(self._tasks[call][-1]):
+            reason = f"{reason}; the log ends with: {line}"
+        self.on_event(call, Lost(reason))
+        self._deliver(call, Outcome(error=RuntimeError(reason)))
 
     def _num_losses(self, call: str, active: Active) -> int:
-        """Array tasks that have begun a call and not ended it, or that have ended without beginning any call."""
-        ended = [task for task in self._submissions.tasks(call) if task not in active]
-        return sum(task in self._readers[call].began or not self._has_begun_any(task) for task in ended)
+        """Ended array tasks that have begun the call, or that have not begun any call."""
+        begun = [self._reader.begun[task] for task in self._tasks[call] if task not in active]
+        return sum(call in calls or not calls for calls in begun)
 
-    def _has_begun_any(self, task: Task) -> bool:
-        """Calls that nobody asks for now have been told to an earlier driver: they were begun."""
-        readers = [self._readers.get(call) for call in self._submissions.chunk(task)]
-        return any(reader is None or task in reader.began for reader in readers)
+    def _has_begun(self, call: str) -> bool:
+        return any(call in self._reader.begun[task] for task in self._tasks[call])
 
     def _chunks(self, calls: Sequence[str]) -> list[list[str]]:
-        """Calls that have ended a task before are alone, where they harm no other."""
-        new = [call for call in calls if not self._readers[call].began]
-        size = self._settings.chunk_size
-        alone = [[call] for call in calls if self._readers[call].began]
+        """Calls for array tasks. One that has ended a task before gets a task of its own."""
+        new = [call for call in calls if not self._has_begun(call)]
+        size = self.settings.chunk_size
+        alone = [[call] for call in calls if self._has_begun(call)]
         return alone + [new[first : first + size] for first in range(0, len(new), size)]
 
-    def _submit_in_blocks(self, chunks: Sequence[Sequence[str]]) -> None:
-        """A refusal, as where a limit is reached or the controller restarts, leaves calls lost until a later time."""
+    def _submit(self, chunks: Sequence[list[str]]) -> None:
+        """Submit array tasks; after a refusal (a limit, a controller that restarts) the rest stays lost until later."""
         for first in range(0, len(chunks), _MAX_TASKS):
             try:
-                self._submit(chunks[first : first + _MAX_TASKS])
+                self._submit_array(chunks[first : first + _MAX_TASKS])
             except FatalError:
                 raise
             except BenchError:
@@ -255,78 +226,47 @@ class Driver(Generic[Item, Result]):
                 may_pass = self._was_accepted and self._num_refusals < _MAX_IDLE_REFUSALS
                 if not self._jobs and not may_pass:
                     raise
-                pause_s = self._patience.queue_s * 2.0 ** min(self._num_refusals - 1, 30)
-                self._submit_from_s = time.monotonic() + min(pause_s, self._patience.refusal_s)
+                pause_s = self.patience.queue_s * 2 ** min(self._num_refusals - 1, 5)
+                self._submit_from_s = time.monotonic() + pause_s
                 return
             self._was_accepted, self._num_refusals = True, 0
 
-    def _submit(self, chunks: Sequence[Sequence[str]]) -> None:
-        with self._folder.in_use():
-            name = self._submissions.begin(chunks, self._settings.parameters())
+    def _submit_array(self, chunks: Sequence[list[str]]) -> None:
+        with self.folder.in_use(), self.folder.new_submission(chunks, self.settings.parameters()) as name:
             tasks = [
-                ArrayTask(
-                    self._work,
-                    {call: self._items[call] for call in chunk},
-                    self._resume,
-                    self._files.folder,
-                    (name, number),
-                )
+                self.make_task({call: [*self._tasks[call], (name, number)] for call in chunk})
                 for number, chunk in enumerate(chunks)
             ]
-            try:
-                self._jobs.add(self._queue.submit(name, self._submissions.folder / name, tasks))
-            except (BenchError, OSError):  # as if it had never begun: earlier losses of its calls still count
-                shutil.rmtree(self._submissions.folder / name, ignore_errors=True)
-                self._submissions = self._remembered()
-                raise
+            self._jobs.add(self.queue.submit(name, self.folder.path / name, tasks))
+        self._add_tasks(name, chunks)
         for call in itertools.chain.from_iterable(chunks):
             if self._missing_since_s.pop(call, None) is not None:
-                self._on_event(call, Lost())
+                self.on_event(call, Lost())
 
-    def _remembered(self) -> Submissions:
-        with self._folder.in_use():
-            return Submissions(self._folder.submissions)
+    def _add_tasks(self, name: str, chunks: Sequence[Sequence[str]]) -> None:
+        for number, chunk in enumerate(chunks):
+            for call in self._tasks.keys() & chunk:
+                self._tasks[call].append((name, number))
+
+    def _jobs_in(self, active: Mapping[Task, Standing]) -> set[str]:
+        tasks = itertools.chain.from_iterable(self._tasks.values())
+        return {active[task].job.split("_")[0] for task in tasks if task in active}
 
     def _tidy_up(self) -> None:
-        """Remove what nobody wants any more, once the last tasks have closed their logs."""
-        deadline_s = time.monotonic() + _LEAVING_S
-        while (active := self._queue.active()) and time.monotonic() < deadline_s:
-            if not any(task in active for call in self._items for task in self._submissions.tasks(call)):
-                break
-            time.sleep(min(0.5, self._patience.files_s))
-        busy = set() if active is None else set(active)
-        with self._folder.in_use():
-            told = {
-                call  # of drivers that were killed; whoever wants it still has asked for it now
-                for call, names in self._files.listing().items()
-                if any(name.endswith(".told") for name in names) and busy.isdisjoint(self._submissions.tasks(call))
-            }
-            self._files.remove(told | set(self._items))
-            self._submissions.forget(told | set(self._items), active)
+        """Remove submissions that nobody needs any more, once the last tasks have closed their logs."""
+        deadline_s = time.monotonic() + _LAST_TASKS_S
+        while (active := self.queue.active()) and self._jobs_in(active) and time.monotonic() < deadline_s:
+            time.sleep(min(0.5, self.patience.files_s))
+        if active is not None:
+            with self.folder.in_use():
+                self.folder.tidy_up(busy={name for name, _ in active})
 
-    def _standing(self, call: str, active: Active | None) -> str:
-        tasks = self._submissions.tasks(call)
-        if not tasks:
+    def _state(self, call: str, active: Active | None) -> str:
+        if not self._tasks[call]:
             return "it has never been submitted"
         if active is None:
             return "it has been submitted, and Slurm does not answer"
-        for task in reversed(tasks):
-            if task in active:
-                waits = active[task].state == "RUNNING" and task not in self._readers[call].began
-                return f"it {'waits for its turn in a task' if waits else 'is'} {active[task]}"
-        return f"its array task has ended without a result ({_times(self._num_losses(call, active))})"
-
-    def _obituary(self, call: str) -> str:
-        line = self._submissions.newest_log_line(call)
-        log = f"; the log ends with: {line}" if line else ""
-        return f"its array task ended without a result {_times(self._settings.max_attempts)}{log}"
-
-    def _farewell(self) -> str:
-        if not self._jobs:
-            return "nothing of it is queued in Slurm"
-        jobs = " ".join(sorted(self._jobs))
-        return f"its jobs go on in Slurm; the same command comes back to them, and this ends them: scancel {jobs}"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+        if (standing := self._standing(call, active)) is None:
+            return "its array task has ended without a result"
+        waits = standing.state == "RUNNING" and not self._has_begun(call)
+        return f"it {'waits for its turn in a task' if waits else 'is'} {standing}"

@@ -1,19 +1,19 @@
 """Calls on a cluster: job arrays of Slurm, through submitit.
 
-The process that asked for the calls, the driver, and the tasks that make them share nothing but a folder that all nodes
-see. Tasks write down what happens (:mod:`~ib_bench.execution.slurm.call_files`); the driver reads it, and asks Slurm
-which tasks have not ended. Nobody waits for anybody, so each of them may be killed at any time:
+The process that asks for the calls, the driver, and the array tasks that make them share a folder that all nodes see,
+and nothing else. Tasks report to files in it (:mod:`~ib_bench.execution.slurm.reports`). The driver reads them, and
+asks Slurm which tasks have not ended. Nobody waits for a message, so each of them may be killed at any time:
 
-- A task whose time is up, or that is pre-empted, is queued again by submitit or by Slurm, and a task whose node has
-  failed by Slurm. It then goes on from the events that are written down.
-- A task that has ended without an outcome of a call, killed or cancelled, is submitted anew by the driver: a call that
-  it had begun in an array task of its own, so that it can harm no other.
-- Array tasks that Slurm refuses, as where a limit is reached, are submitted again later. The driver ends if none was
-  ever accepted, or if none is queued any more and Slurm still refuses after some minutes.
-- A driver that is gone leaves its tasks in the queue. The next one, asked for the same calls, finds out which of them
-  have ended, are queued, or are lost.
+- A task whose time is up, or that is pre-empted, is queued again by submitit or by Slurm; a task whose node has failed,
+  by Slurm. It continues from the reported events.
+- A task that has ended without an outcome of a call (killed, cancelled) is submitted again by the driver. A call that
+  it had begun gets an array task of its own, where it cannot end other calls with it.
+- Array tasks that Slurm refuses, for example because a limit is reached, are submitted again later. The driver fails if
+  Slurm never accepted any, or if none is queued any more and Slurm still refuses after some minutes.
+- Array tasks stay queued when the driver is gone. The next driver that is asked for the same calls finds out which of
+  them have ended, are queued, or are lost.
 
-To end everything, interrupt the driver, which would submit anew what is cancelled, and `scancel` the jobs it names. Two
+To end everything, interrupt the driver, which would submit cancelled tasks again, and `scancel` the jobs it names. Two
 drivers may share a folder; a call that both ask for may then be made twice.
 """
 
@@ -27,21 +27,23 @@ from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume,
 from ib_bench.execution.slurm.driver import Driver, Patience
 from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, SlurmQueue
+from ib_bench.execution.slurm.reports import Task
 from ib_bench.execution.slurm.settings import SlurmSettings
+from ib_bench.execution.slurm.task import ArrayTask
 
 
 class Slurm(Executor):
     """Makes calls in array tasks of Slurm.
 
-    Events of a call that an earlier driver has passed on are passed on again, so who handles them must not mind to see
-    them twice. Files of calls are removed when all calls of a run have ended and their events have been handled.
+    Event handlers must be idempotent: events that an earlier driver has handled are repeated. An outcome is returned or
+    raised once; a call that is asked for again after that is made again.
 
     Args:
         settings: what is asked of Slurm.
-        call_id: what a call is known by from one driver to the next; two items with the same id are the same call.
+        call_id: identifies a call from one driver to the next; two items with the same id are the same call.
         collect_only: submit nothing and wait for nothing: calls without outcome get an :class:`UnfinishedError`.
         queue: that array tasks wait in; None for Slurm's.
-        patience: how often to look.
+        patience: how often to look; None for the defaults.
 
     Raises:
         BenchError: submitit or Slurm is not installed, or the folder cannot be written.
@@ -57,9 +59,7 @@ class Slurm(Executor):
         queue: Queue | None = None,
         patience: Patience | None = None,
     ) -> None:
-        self._settings = settings
-        self._call_id = call_id
-        self.only_collects = collect_only
+        self._settings, self._call_id, self.only_collects = settings, call_id, collect_only
         self._folder = SlurmFolder(settings.folder)
         self._folder.check()
         self._queue = SlurmQueue(settings) if queue is None else queue
@@ -72,33 +72,32 @@ class Slurm(Executor):
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
     ) -> list[Outcome[Result]]:
-        """See :meth:`Executor.run`; an interrupt leaves array tasks alone, and says so.
+        """See :meth:`Executor.run`; an interrupt leaves array tasks in the queue.
 
         Raises:
             BenchError: Slurm refuses the array tasks when none is queued.
             FatalError: a call raised it, or the folder cannot be used any more; the other array tasks stay queued.
             ValueError: two items have the same id.
-            KeyboardInterrupt: the user interrupts; its text says what goes on.
+            KeyboardInterrupt: the user interrupts; its text says which jobs stay queued.
         """
         if not items:
             return []
         ids = [_file_name(work, self._call_id(item)) for item in items]
         if len(set(ids)) < len(ids):
             raise ValueError("two items have the same id")
+        by_id = dict(zip(ids, items, strict=True))
         index = {call: number for number, call in enumerate(ids)}
-        driver = Driver(
-            self._settings,
-            self._folder,
-            self._queue,
-            self._patience,
-            work,
-            dict(zip(ids, items, strict=True)),
-            lambda call, event: on_event(index[call], event),
-            resume,
-        )
+
+        def make_task(tasks: dict[str, list[Task]]) -> ArrayTask[Item, Result]:
+            return ArrayTask(work, {call: by_id[call] for call in tasks}, resume, self._folder.path, tasks)
+
+        def handle(call: str, event: Any) -> None:
+            on_event(index[call], event)
+
+        driver = Driver(self._settings, self._folder, self._queue, self._patience, ids, make_task, handle)
         return driver.collect() if self.only_collects else driver.finish()
 
 
 def _file_name(work: Work[Any, Any], call_id: str) -> str:
-    """One that every file system takes, for any id."""
+    """A name that every file system takes, for any id."""
     return hashlib.sha256(f"{work.__module__}.{work.__qualname__} {call_id}".encode()).hexdigest()[:24]

@@ -8,37 +8,23 @@ import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 from ib_bench.errors import BenchError
-from ib_bench.execution.slurm.call_files import Task
+from ib_bench.execution.slurm.reports import Task
 from ib_bench.execution.slurm.settings import SlurmSettings
-
-_ANSWER_S = 60.0
-_PING_S = 5.0
 
 
 def slurm_answers() -> bool:
-    """Whether Slurm's controller is up, asked for a few seconds at most."""
-    try:
-        answer = subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=_PING_S, check=False)
-    except (subprocess.SubprocessError, OSError):
-        return False
-    return " UP" in answer.stdout
+    """Whether Slurm's controller is up; waits for a few seconds at most."""
+    return " UP" in (_output_of(["scontrol", "ping"], timeout_s=5, check=False) or "")
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where a task stands.
-
-    Attributes:
-        job: its id, such as ``123_4``.
-        state: such as ``PENDING`` or ``RUNNING``.
-        reason: why it waits, such as ``Priority``.
-    """
+class Standing(NamedTuple):
+    """Where a task stands: the id of its job (``123_4``), its state (``PENDING``), and why it waits (``Priority``)."""
 
     job: str
     state: str
@@ -55,15 +41,12 @@ class Queue(ABC):
 
     @abstractmethod
     def submit(self, name: str, folder: Path, tasks: Sequence[Callable[[], None]]) -> str:
-        """Queue tasks, numbered from 0.
+        """Queue tasks, numbered from 0; returns the id of the job.
 
         Args:
             name: of the submission, unlike all others.
             folder: for logs.
-            tasks: functions of submitit's kind, which may have a method ``checkpoint``.
-
-        Returns:
-            The id of the job.
+            tasks: functions as submitit takes them, which may have a method ``checkpoint``.
 
         Raises:
             BenchError: they are refused.
@@ -71,11 +54,11 @@ class Queue(ABC):
 
     @abstractmethod
     def active(self) -> dict[Task, Standing] | None:
-        """All tasks that are queued or running, by the names of their submissions; None where there is no answer."""
+        """All tasks that are queued or running; None if the queue does not answer."""
 
 
 class SlurmQueue(Queue):
-    """Slurm, through submitit and squeue.
+    """Slurm, through submitit and squeue, without Slurm's accounting.
 
     Args:
         settings: what is asked of Slurm.
@@ -104,7 +87,7 @@ class SlurmQueue(Queue):
         executor = submitit.SlurmExecutor(folder, max_num_timeout=self._settings.max_num_timeout)
         executor.update_parameters(job_name=name, **self._settings.parameters())
         configuration = {name: value for name, value in os.environ.items() if name == "SLURM_CONF"}
-        with clean_env():  # where this process is a job itself, its tasks are not to inherit its limits
+        with clean_env():  # if this process is a job itself, its tasks must not inherit its limits
             os.environ.update(configuration)
             try:
                 with redirect_stderr(StringIO()), executor.batch():  # submitit prints what sbatch says
@@ -115,16 +98,22 @@ class SlurmQueue(Queue):
         return jobs[0].job_id.split("_")[0]
 
     def active(self) -> dict[Task, Standing] | None:
-        """See :meth:`Queue.active`; ended tasks are told from queued ones without Slurm's accounting."""
+        """See :meth:`Queue.active`."""
         command = ["squeue", f"--user={os.getuid()}", "--array", "--noheader", "--format=%j|%F|%K|%T|%r"]
-        try:
-            answer = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_S, check=True).stdout
-        except (subprocess.SubprocessError, OSError):
+        if (answer := _output_of(command, timeout_s=60, check=True)) is None:
             return None
         tasks: dict[Task, Standing] = {}
         for line in answer.splitlines():
             name, job, number, state, reason = line.split("|", 4)
-            in_array = number.isdecimal()
-            task = (name, int(number) if in_array else 0)
-            tasks[task] = Standing(f"{job}_{number}" if in_array else job, state, reason)
+            if number.isdecimal():
+                tasks[name, int(number)] = Standing(f"{job}_{number}", state, reason)
+            else:  # a job of its own
+                tasks[name, 0] = Standing(job, state, reason)
         return tasks
+
+
+def _output_of(command: Sequence[str], timeout_s: float, check: bool) -> str | None:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=check).stdout
+    except (subprocess.SubprocessError, OSError):
+        return None

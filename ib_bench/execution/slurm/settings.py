@@ -8,7 +8,8 @@ from typing import Any
 
 from ib_bench.errors import require
 
-_OURS = (
+_POSITIVE = ("timeout_min", "max_attempts", "cpus_per_task", "chunk_size", "max_parallel")
+_HAVE_OPTIONS = (
     *("account", "array", "cpus-per-task", "error", "gpus-per-node", "job-name", "mem", "open-mode"),
     *("output", "partition", "qos", "requeue", "signal", "time"),
 )
@@ -19,10 +20,10 @@ class SlurmSettings:
     """How array tasks are submitted; names are those of Slurm and submitit.
 
     Args:
-        folder: for what tasks write; every node must see it, and the same folder finds them again.
+        folder: for files of the tasks. Every node must see it, and the same folder finds them again.
         partition: where tasks run; null takes the cluster's default.
-        timeout_min: time limit of a task, in minutes. A task that reaches it is queued again and goes on from its
-            finished trials, so it needs to be longer than the longest trial, not than a search.
+        timeout_min: time limit of a task, in minutes. A task that reaches it is queued again and continues from its
+            finished trials, so the limit must exceed the longest trial, not the longest search.
         max_num_timeout: how often a task is queued again because its time was up.
         max_attempts: how many tasks may end without a result of a search before the search is given up.
         cpus_per_task: cores of a task.
@@ -30,10 +31,10 @@ class SlurmSettings:
         mem_gb: memory of a task, in GB; null takes the cluster's default.
         account: that pays; null takes the user's default.
         qos: quality of service; null takes the default.
-        chunk_size: searches of one task, done one after the other; more than one spares short searches the start of a
-            process each.
+        chunk_size: searches of one task, done one after the other; with more than one, short searches share the start
+            of a process.
         max_parallel: tasks of an array that run at once, at most. An array has up to 1,000 tasks.
-        signal_delay_s: seconds before its time is up at which a task is told.
+        signal_delay_s: seconds before the time limit at which Slurm signals a task.
         additional: further parameters of sbatch, such as ``{"constraint": "a100"}``; none that has an option here.
     """
 
@@ -53,38 +54,28 @@ class SlurmSettings:
     additional: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, least in {
-            "timeout_min": 1,
-            "max_num_timeout": 0,
-            "max_attempts": 1,
-            "cpus_per_task": 1,
-            "gpus_per_node": 0,
-            "chunk_size": 1,
-            "max_parallel": 1,
-        }.items():
-            value = getattr(self, name)
+        for name in (*_POSITIVE, "max_num_timeout", "gpus_per_node"):
+            value, least = getattr(self, name), int(name in _POSITIVE)
             require(value >= least, f"slurm.{name}", value, f"an integer of at least {least}")
         delay_s, limit_s = self.signal_delay_s, 60 * self.timeout_min
         require(self.mem_gb is None or self.mem_gb > 0, "slurm.mem_gb", self.mem_gb, "positive")
         require(0 < delay_s < limit_s, "slurm.signal_delay_s", delay_s, f"in [1, {limit_s - 1}], within the time limit")
         for name in self.additional:
-            allowed = f"parameters of sbatch other than {', '.join(_OURS)}"
-            require(name.replace("_", "-") not in _OURS, "slurm.additional", name, allowed)
+            allowed = f"parameters of sbatch other than {', '.join(_HAVE_OPTIONS)}"
+            require(name.replace("_", "-") not in _HAVE_OPTIONS, "slurm.additional", name, allowed)
 
     def parameters(self) -> dict[str, Any]:
         """As submitit takes them."""
-        given = {
+        parameters = {
             "partition": self.partition,
             "mem": None if self.mem_gb is None else f"{round(1024 * self.mem_gb)}M",
             "account": self.account,
             "qos": self.qos,
             "gpus_per_node": self.gpus_per_node or None,
-        }
-        return {
-            **{name: value for name, value in given.items() if value is not None},
             "time": self.timeout_min,
             "cpus_per_task": self.cpus_per_task,
             "array_parallelism": self.max_parallel,
             "signal_delay_s": self.signal_delay_s,
             "additional_parameters": {**self.additional, "requeue": True},
         }
+        return {name: value for name, value in parameters.items() if value is not None}

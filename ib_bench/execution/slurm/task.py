@@ -1,65 +1,60 @@
-"""What an array task does: call a function on its items, one after the other, and write down what comes of it."""
+"""What an array task does: make its calls, one after the other, and report what comes of them."""
 
 from __future__ import annotations
 
-from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic
 
 from ib_bench.execution.executor import Item, Outcome, Passing, Result, Resume, Work
 from ib_bench.execution.picklable import picklable
-from ib_bench.execution.slurm.call_files import Attempt, CallFiles, Reader, Task
+from ib_bench.execution.slurm.reports import Attempt, Reader, Task
 
 
+@dataclass
 class ArrayTask(Generic[Item, Result]):
-    """Some calls; made anew after it was cut short, it goes on from what is written down.
+    """Some calls. A task that is run again continues from what earlier attempts have reported.
 
-    Args:
+    Attributes:
         work: the function.
         items: its arguments, by the ids of the calls.
-        resume: what is left of an item after an event of its call.
-        folder: of the :class:`CallFiles`.
-        task: this array task.
+        resume: see :class:`~ib_bench.execution.executor.Executor`.
+        folder: of all submissions.
+        tasks: for each call, the array tasks that have made it before, and last this one.
     """
 
-    def __init__(
-        self, work: Work[Item, Result], items: dict[str, Item], resume: Resume[Item] | None, folder: Path, task: Task
-    ) -> None:
-        self._work = work
-        self._items = items
-        self._resume = resume
-        self._folder = folder
-        self._task = task
-        self._cut_short = False
+    work: Work[Item, Result]
+    items: dict[str, Item]
+    resume: Resume[Item] | None
+    folder: Path
+    tasks: dict[str, list[Task]]
+    _cut_short: bool = field(default=False, init=False)
 
     def __call__(self) -> None:
-        """Make the calls that have not ended yet."""
+        """Make the calls that have not ended."""
         self._cut_short = False
-        files = CallFiles(self._folder)
-        for call, item in self._items.items():
-            reader = Reader(files, call)
-            events = reader.news(files.listing().get(call, []))
-            if reader.outcome is None:
-                self._make(call, self._remaining(item, events), files)
+        items, reader = dict(self.items), Reader(self.folder, self.tasks)
+        for call, event in reader.news(running=()):
+            if self.resume is not None and not isinstance(event, Passing):
+                items[call] = self.resume(items[call], event)
+        attempt = Attempt(self.folder, next(iter(self.tasks.values()))[-1])
+        for call, item in items.items():
+            if call not in reader.outcomes:
+                self._make(call, item, attempt)
 
     def checkpoint(self) -> Any:
-        """What submitit queues again when time is up or the task is pre-empted: the same, as all else is in files."""
+        """What submitit queues again when time is up or the task is pre-empted: the same task."""
         from submitit.helpers import DelayedSubmission  # noqa: PLC0415 (only within a task of submitit's)
 
         self._cut_short = True
         return DelayedSubmission(self)
 
-    def _remaining(self, item: Item, events: list[Any]) -> Item:
-        if self._resume is not None:
-            for event in events:
-                item = item if isinstance(event, Passing) else self._resume(item, event)
-        return item
-
-    def _make(self, call: str, item: Item, files: CallFiles) -> None:
-        with closing(Attempt(files, call, self._task)) as attempt:
-            try:
-                attempt.end(Outcome(result=self._work(item, attempt.emit)))
-            except Exception as error:
-                if self._cut_short:  # submitit could not queue it again, which is no fault of the call
-                    raise
-                attempt.end(Outcome(error=picklable(error)))
+    def _make(self, call: str, item: Item, attempt: Attempt) -> None:
+        attempt.write(call, "begin")
+        try:
+            attempt.end(call, Outcome(result=self.work(item, partial(attempt.emit, call))))
+        except Exception as error:
+            if self._cut_short:  # submitit could not queue the task again, which is no failure of the call
+                raise
+            attempt.end(call, Outcome(error=picklable(error)))

@@ -1,0 +1,31 @@
+"""The arguments that narrow a list of results or trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from jsonargparse import ArgumentParser, Namespace
+
+from ib_bench.results.records import Labels
+
+_FILTERS = ("model", "task", "supervision", "length_distribution", "max_length")
+
+Row = TypeVar("Row", bound=Any)
+
+
+def add_filter_arguments(parser: ArgumentParser) -> None:
+    """The arguments of :func:`filtered`."""
+    for name in _FILTERS:
+        kind: Any = int | None if name == "max_length" else str | None
+        parser.add_argument(f"--{name}", type=kind, help=f"Only rows with this {name.replace('_', ' ')}.")
+
+
+def filtered(rows: Iterable[Row], options: Namespace) -> list[Row]:
+    """Those rows, with a ``labels`` attribute, that fit all filters that are given."""
+    wanted = {name: options[name] for name in _FILTERS if options[name] is not None}
+    return [row for row in rows if _fits(row.labels, wanted)]
+
+
+def _fits(labels: Labels, wanted: dict[str, object]) -> bool:
+    return all(getattr(labels, name) == value for name, value in wanted.items())

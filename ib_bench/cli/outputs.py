@@ -1,0 +1,46 @@
+"""The arguments that say where results go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import Namespace
+
+from ib_bench.cli.parsing import DEFAULT_STORE, require_writable_file
+from ib_bench.errors import require
+from ib_bench.runner.jobs import Output
+from ib_bench.tracking.settings import WandbSettings
+
+KeepWeights = Literal["none", "best"]
+
+
+def add_output_arguments(parser: Any) -> None:
+    """The arguments of :func:`chosen_output`."""
+    parser.add_class_arguments(WandbSettings, "wandb")
+    parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store, made if there is none.")
+    parser.add_argument("--log_file", type=str | None, help="File to which everything that happens is appended.")
+    parser.add_argument(
+        "--keep_weights",
+        type=KeepWeights,
+        default="none",
+        help="Keep the weights of the best trial at the largest size, beside the store, for extrapolate to use.",
+    )
+
+
+def chosen_output(options: Namespace, group: str | None = None) -> Output:
+    """Where results go.
+
+    Args:
+        options: of :func:`add_output_arguments`.
+        group: name of the suite, or None.
+
+    Raises:
+        BenchError: a file cannot be written, or is the store.
+    """
+    store = Path(options.store).absolute()
+    if options.log_file is not None:
+        require_writable_file("log_file", options.log_file)
+        is_store = str(Path(options.log_file).absolute()).startswith(str(store))
+        require(not is_store, "log_file", options.log_file, "another file than the store")
+    return Output(store, WandbSettings(**options.wandb), group, options.log_file)

@@ -1,0 +1,233 @@
+"""What people tell results apart by, and results with these labels.
+
+Results that are shown together are told apart by what differs among them: a model's text names those init arguments in
+which models of one name differ, and a setting names those options in which searches of one source differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from ib_bench.drawing.styles import DISTRIBUTIONS, REGIMES, place
+from ib_bench.drawing.texts import one_line
+from ib_bench.results.records import Config, Labels, arguments_text, task_text
+
+_PER_MODEL = {"learning_rates"}
+"""Settings that architectures may differ in without being told apart by it: each has the grid that suits it."""
+
+
+class Labelled(Protocol):
+    """Something measured of an experiment: a record, or something made from records."""
+
+    @property
+    def key(self) -> str:
+        """Of the record that a reader is led to."""
+
+    @property
+    def labels(self) -> Labels:
+        """Of the experiment."""
+
+    @property
+    def config(self) -> Config:
+        """What was measured."""
+
+
+class Result(Labelled, Protocol):
+    """What a quantity measures."""
+
+    @property
+    def num_states(self) -> int | None:
+        """Of the task's machine; None where the record does not say."""
+
+
+AnyResult = TypeVar("AnyResult", bound=Result)
+AnyResult_co = TypeVar("AnyResult_co", bound=Result, covariant=True)
+
+
+@dataclass(frozen=True)
+class Label:
+    """What tells a result apart from the others that are shown with it.
+
+    Attributes:
+        source: name of the store or archive that it is from.
+        task: with its arguments, such as ``ModularAddition(modulus=5)``.
+        num_states: of the task's machine; None where the record does not say.
+        max_length: number of symbols in the longest training sequences, L.
+        supervision: regime.
+        lengths: distribution of the training sequences' lengths.
+        model: its class, with those arguments or that path in which models of one name differ.
+        setting: options in which it differs from others of its source; empty where it does not.
+        group: short name of source and setting, for figures; empty where all results have the same.
+    """
+
+    source: str
+    task: str
+    num_states: int | None
+    max_length: int | None
+    supervision: str | None
+    lengths: str | None
+    model: str
+    setting: str
+    group: str
+
+    @property
+    def family(self) -> str:
+        """The task without its arguments."""
+        return self.task.partition("(")[0]
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """By which results are sorted; the model is left out."""
+        return (
+            self.source,
+            self.family,
+            self.num_states or 0,
+            _natural(self.task),
+            self.max_length or 0,
+            place(self.supervision, list(REGIMES)),
+            place(self.lengths, list(DISTRIBUTIONS)),
+            self.setting,
+        )
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Sorts texts by the numbers in them: ``modulus=5`` comes before ``modulus=10``."""
+    return [(int(number or 0), rest) for number, rest in re.findall(r"(\d{0,18})(\D*)", text)]
+
+
+@dataclass(frozen=True)
+class Shown(Generic[AnyResult_co]):
+    """A result and its label."""
+
+    result: AnyResult_co
+    label: Label
+
+
+def model_texts(results: Sequence[Labelled]) -> list[str]:
+    """The models of results, told apart by those init arguments in which models of one name differ.
+
+    Args:
+        results: that are shown together.
+
+    Returns:
+        A text for each, such as ``LSTM``, or ``LSTM(hidden_size=64)`` beside one of another width, or
+        ``my_package.LSTM`` beside another class of that name.
+    """
+    specs = [result.config.experiment.model for result in results]
+    paths: dict[str, set[str]] = {}
+    for spec in specs:
+        paths.setdefault(spec.class_name, set()).add(spec.class_path)
+    names = [spec.class_path if len(paths[spec.class_name]) > 1 else spec.class_name for spec in specs]
+    arguments = [spec.init_args for spec in specs]
+    differing = _differing(zip(names, arguments, strict=True), may_lack=False)
+    texts = []
+    for name, own in zip(names, arguments, strict=True):
+        shown = {key: value for key, value in own.items() if (name, key) in differing}
+        texts.append(one_line(f"{name}({arguments_text(shown)})" if shown else name))
+    return texts
+
+
+def labelled(
+    results: Sequence[tuple[str, AnyResult]], num_states: Callable[[AnyResult], int | None] = lambda one: one.num_states
+) -> tuple[list[Shown[AnyResult]], dict[str, str]]:
+    """Results with their labels, in order.
+
+    Args:
+        results: all that are shown together, each with the name of its source.
+        num_states: returns the number of the task's states; by default what the result says.
+
+    Returns:
+        The results, sorted, and the setting that each short name in a group stands for.
+    """
+    models = model_texts([result for _, result in results])
+    settings = _setting_texts(results)
+    named = {text: f"setting {number}" for number, text in enumerate(filter(None, dict.fromkeys(settings)), start=1)}
+    several_sources = len({source for source, _ in results}) > 1
+    shown = []
+    for (source, result), model, setting in zip(results, models, settings, strict=True):
+        labels = result.labels
+        label = Label(
+            source=one_line(source),
+            task=one_line(task_text(labels)),
+            num_states=num_states(result),
+            max_length=labels.max_length,
+            supervision=labels.supervision,
+            lengths=labels.length_distribution,
+            model=model,
+            setting=setting,
+            group=", ".join(filter(None, [one_line(source) if several_sources else "", named.get(setting, "")])),
+        )
+        shown.append(Shown(result, label))
+    return sorted(shown, key=lambda one: one.label.order), {name: text for text, name in named.items()}
+
+
+def _setting_texts(results: Sequence[tuple[str, Result]]) -> list[str]:
+    """Those options of each result in which results of its source differ, or of its source and model for some."""
+    options = [_Options.of(result) for _, result in results]
+    sources = [source for source, _ in results]
+    models = [(source, result.labels.model) for source, result in results]
+    differing = _differing(zip(sources, (own.choices for own in options), strict=True), may_lack=False)
+    differing |= _differing(zip(sources, (own.settings for own in options), strict=True), may_lack=True)
+    differing |= _differing(zip(models, (own.of_model for own in options), strict=True), may_lack=True)
+    texts = []
+    for source, model, own in zip(sources, models, options, strict=True):
+        everything = {**own.settings, **own.of_model, **own.choices}
+        shown = {name: everything[name] for name in sorted(everything) if {(source, name), (model, name)} & differing}
+        texts.append(one_line(arguments_text(shown)))
+    return texts
+
+
+class _Options(NamedTuple):
+    """Everything about a result that was chosen and is no label.
+
+    Attributes:
+        choices: how data are presented, arguments of the Trainer, digests of foreign sources; each may be missing.
+        settings: of what was measured; results of another kind have others.
+        of_model: those settings that each architecture has of its own.
+    """
+
+    choices: dict[str, Any]
+    settings: dict[str, Any]
+    of_model: dict[str, Any]
+
+    @classmethod
+    def of(cls, result: Result) -> _Options:
+        experiment = result.config.experiment
+        presented = vars(experiment.data.presentation)
+        choices = {name: value for name, value in presented.items() if not hasattr(result.labels, name)}
+        choices |= experiment.trainer
+        digests = [f"{path.rpartition('.')[2]}@{digest[:6]}" for path, digest in experiment.source_digests.items()]
+        if digests:
+            choices["source"] = " ".join(digests)
+        settings: dict[str, Any] = {}
+        for name, section in vars(result.config).items():
+            if name != "experiment":
+                settings |= vars(section) if is_dataclass(section) else {name: section}
+        of_model = {name: settings.pop(name) for name in _PER_MODEL & settings.keys()}
+        return cls(choices, settings, of_model)
+
+
+def _differing(values: Iterable[tuple[Hashable, Mapping[str, Any]]], may_lack: bool) -> set[tuple[Hashable, str]]:
+    """The names, with the scope, of which values of one scope differ.
+
+    Args:
+        values: by name, each with its scope.
+        may_lack: whether a name that some of a scope lack differs only if the others do.
+    """
+    first: dict[tuple[Hashable, str], Any] = {}
+    num_with: Counter[tuple[Hashable, str]] = Counter()
+    num_in: Counter[Hashable] = Counter()
+    differing = set()
+    for scope, own in values:
+        num_in[scope] += 1
+        for name, value in own.items():
+            num_with[scope, name] += 1
+            if first.setdefault((scope, name), value) != value:
+                differing.add((scope, name))
+    if may_lack:
+        return differing
+    return differing | {key for key, number in num_with.items() if number < num_in[key[0]]}

@@ -1,0 +1,206 @@
+"""Tables of a study: a column for each model, for people, papers and programs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Group
+
+from ib_bench.drawing.columns import write_rows
+from ib_bench.drawing.labels import AnyResult, Label, Shown
+from ib_bench.drawing.styles import distribution_text, models_in_order, regime_text
+from ib_bench.drawing.terminal import MAX_ROWS, more_rows, terminal_table, titled
+from ib_bench.drawing.texts import one_line
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one place of a table shows.
+
+    Attributes:
+        text: for people.
+        order: by which rows are sorted; a number where the text is one.
+        key: of the record that it comes from, or None.
+    """
+
+    text: str
+    order: float | str
+    key: str | None = None
+
+
+EMPTY = Entry("", "")
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """A table, whatever it is written as.
+
+    Attributes:
+        name: file name without ending.
+        title: what it shows.
+        note: how to read it.
+        columns: headings.
+        num_labels: how many of the first columns say what the row is about.
+        rows: entries, as many as columns.
+        shared: labels that are the same in all rows, and so no columns; CSV, which has no title, makes them columns.
+    """
+
+    name: str
+    title: str
+    note: str
+    columns: list[str]
+    num_labels: int
+    rows: list[list[Entry]]
+    shared: dict[str, str] = field(default_factory=dict)
+
+
+_LABELS: dict[str, Callable[[Label], str | int | None]] = {
+    "source": lambda label: label.source,
+    "task": lambda label: label.task,
+    "model": lambda label: label.model,
+    "L": lambda label: label.max_length,
+    "supervision": lambda label: regime_text(label.supervision),
+    "lengths": lambda label: distribution_text(label.lengths),
+    "setting": lambda label: label.setting,
+}
+"""Columns that say what a row is about, by their heading."""
+
+
+def pivot(
+    name: str,
+    title: str,
+    note: str,
+    shown: Iterable[Shown[AnyResult]],
+    entry: Callable[[AnyResult], Entry],
+    without: Sequence[str] = (),
+) -> StudyTable:
+    """A table with a column for each model, and a row for everything else that varies.
+
+    Args:
+        name: file name without ending.
+        title: what it shows; labels that all rows share are added.
+        note: how to read it.
+        shown: the results.
+        entry: what the table shows of a result.
+        without: headings of labels that say nothing of these results.
+    """
+    shown = sorted(shown, key=lambda one: one.label.order)
+    heads = [heading for heading in _LABELS if heading not in (*without, "model")]
+    labels, shared, title = varying_labels([one.label for one in shown], heads, title)
+    models = models_in_order(one.label.model for one in shown)
+    rows: dict[tuple[Entry, ...], dict[str, Entry]] = {}
+    for one in shown:
+        head = tuple(label_entries(one.label, labels))
+        rows.setdefault(head, {})[one.label.model] = entry(one.result)
+    body = [[*head, *(entries.get(model, EMPTY) for model in models)] for head, entries in rows.items()]
+    return StudyTable(name, title, note, [*labels, *models], len(labels), body, shared)
+
+
+def varying_labels(
+    labels: Sequence[Label], headings: Sequence[str], title: str
+) -> tuple[list[str], dict[str, str], str]:
+    """The headings of labels that vary, at least one; what the others share; and the title with that.
+
+    Args:
+        labels: of all rows.
+        headings: that may become columns.
+        title: of the table.
+    """
+    varying = [name for name in headings if len({_LABELS[name](label) for label in labels}) > 1] or ["task"]
+    shared = {}
+    for name in headings:
+        if labels and name not in (*varying, "source"):
+            shared[name] = label_entries(labels[0], [name])[0].text
+    shared = {name: text for name, text in shared.items() if text}
+    said = ", ".join(f"L={text}" if name == "L" else text for name, text in shared.items())
+    return varying, shared, f"{title}: {said}" if said else title
+
+
+def label_entries(label: Label, headings: Iterable[str]) -> list[Entry]:
+    """What a row says of the result that it is about.
+
+    Args:
+        label: of the result.
+        headings: of the columns.
+    """
+    values = [_LABELS[heading](label) for heading in headings]
+    return [Entry("" if value is None else str(value), "" if value is None else value) for value in values]
+
+
+def rich_table(table: StudyTable) -> Group:
+    """For the terminal, the first few hundred rows."""
+    body = [[entry.text for entry in row] for row in table.rows[:MAX_ROWS]]
+    left = more_rows(len(table.rows), f"tables/{table.name}.csv of ib-bench report lists all")
+    grid = terminal_table(table.columns, body, set(table.columns[: table.num_labels]))
+    return titled(table.title, grid, "\n".join(filter(None, [left, table.note])))
+
+
+def markdown(table: StudyTable, link: Callable[[str], str] | None = None) -> str:
+    """As Markdown, with a heading; nothing in a cell is markup.
+
+    Args:
+        table: to be written.
+        link: from a record's key to where its config is.
+    """
+
+    def text(entry: Entry) -> str:
+        escaped = _escaped(entry.text, _MARKDOWN)
+        return f"[{escaped}]({link(entry.key)})" if link and entry.key else escaped
+
+    rows = [[_escaped(column, _MARKDOWN) for column in table.columns], *([text(e) for e in row] for row in table.rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
+    left = [index < table.num_labels for index in range(len(widths))]
+    lines = [
+        " | ".join(
+            cell.ljust(width) if is_left else cell.rjust(width)
+            for cell, width, is_left in zip(row, widths, left, strict=True)
+        )
+        for row in rows
+    ]
+    rule = "|".join(
+        f":{'-' * (width + 1)}" if is_left else f"{'-' * (width + 1)}:"
+        for width, is_left in zip(widths, left, strict=True)
+    )
+    body = "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
+    return f"## {_escaped(table.title, _MARKDOWN)}\n\n{body}\n\n{_escaped(table.note, _MARKDOWN)}\n"
+
+
+def latex(table: StudyTable) -> str:
+    """As a LaTeX tabular for the package booktabs."""
+    alignment = "l" * table.num_labels + "r" * (len(table.columns) - table.num_labels)
+    texts = [table.columns, *([entry.text for entry in row] for row in table.rows)]
+    head, *body = [" & ".join(_escaped(text, _LATEX) for text in row) + r" \\" for row in texts]
+    lines = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
+    comments = [f"% {one_line(text)}" for text in (table.title, table.note)]
+    return "\n".join([*comments, *lines, r"\end{tabular}", ""])
+
+
+def comma_separated(table: StudyTable) -> str:
+    """As CSV with a header; the first columns are what all rows share, the last are the keys of the row's records."""
+    file = io.StringIO()
+    shared = list(table.shared.values())
+    rows = []
+    for row in table.rows:
+        keys = dict.fromkeys(entry.key for entry in row if entry.key)
+        rows.append([*shared, *(entry.text for entry in row), " ".join(keys)])
+    write_rows(file, [*table.shared, *table.columns, "records"], rows)
+    return file.getvalue()
+
+
+_MARKDOWN = {**{character: f"\\{character}" for character in "\\`*_[]|~$"}, "&": "&amp;", "<": "&lt;"}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\ensuremath{<}",
+    ">": r"\ensuremath{>}",
+    "\N{INFINITY}": r"\ensuremath{\infty}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def _escaped(text: str, replacements: dict[str, str]) -> str:
+    """One line in which nothing is markup."""
+    return "".join(replacements.get(character, character) for character in one_line(text))

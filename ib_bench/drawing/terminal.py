@@ -1,0 +1,101 @@
+"""Tables on a terminal, by rich: one line below the head, the title above, the note below."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from ib_bench.drawing.texts import one_line
+
+MAX_ROWS = 300
+"""Rows that a table shows; rich takes a tenth of a millisecond for each cell, and nobody reads more."""
+
+_ANY_WIDTH = 10_000
+
+
+def terminal_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    labels: Collection[str],
+    breaks: Collection[int] = (),
+) -> Table:
+    """A table of labels, which may wrap, and numbers, which stand on the right and never wrap.
+
+    Args:
+        headings: of the columns.
+        rows: of cells, as many as columns. A cell is a text without markup, or rich's ``Text`` with a style.
+        labels: headings of the columns that hold labels.
+        breaks: indices of rows before which a line is left free.
+    """
+    body = [[_cell(cell) for cell in row] for row in rows]
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for index, heading in enumerate(headings):
+        title = Text(one_line(heading))
+        if heading in labels:
+            table.add_column(title, overflow="fold")
+        else:
+            widest = max([cell_len(title.plain), *(cell_len(row[index].plain) for row in body)])
+            table.add_column(title, justify="right", no_wrap=True, min_width=widest)
+    for index, cells in enumerate(body):
+        if index in breaks:
+            table.add_row()
+        table.add_row(*cells)
+    return table
+
+
+def titled(title: str, table: Table, note: str = "") -> Group:
+    """A table with a title above and a note below.
+
+    Args:
+        title: may have several lines.
+        table: of :func:`terminal_table`.
+        note: may have several lines, or none.
+    """
+    parts: list[RenderableType] = [Text(_lines(title), style="bold"), table]
+    if note:
+        parts.append(Text(_lines(note), style="dim"))
+    return Group(*parts)
+
+
+def more_rows(num_rows: int, where: str = "--format csv lists all") -> str:
+    """What a table says of the rows that it leaves out; nothing where it shows all.
+
+    Args:
+        num_rows: that there are.
+        where: they can be found.
+    """
+    left = num_rows - MAX_ROWS
+    return f"\N{HORIZONTAL ELLIPSIS} {left:,} more rows; {where}" if left > 0 else ""
+
+
+def show(table: Table | Group, console: Console | None = None) -> None:
+    """Print a table. Where it is wider than the terminal its lines are too, so that no number is cut.
+
+    Args:
+        table: with or without a title.
+        console: where to; None is the standard output.
+    """
+    console = console or Console()
+    parts = table.renderables if isinstance(table, Group) else [table]
+    unlimited = console.options.update(max_width=_ANY_WIDTH)
+    least = [Measurement.get(console, unlimited, part).minimum for part in parts if isinstance(part, Table)]
+    width = console.width
+    console.width = max([width, *least])
+    console.print(table, crop=False)
+    console.width = width
+
+
+def _cell(cell: str | Text) -> Text:
+    if isinstance(cell, Text):
+        return Text(one_line(cell.plain), style=cell.style)
+    return Text(one_line(cell))
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(one_line, text.split("\n")))

@@ -1,0 +1,110 @@
+"""Length extrapolation: accuracy at multiples of the training length.
+
+Reference: arXiv 2602.18333, section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ib_bench.drawing.columns import Column, Table, flat_table, summary
+from ib_bench.quantities.extrapolation.record import ExtrapolationRecord, ExtrapolationSettings
+from ib_bench.quantities.extrapolation.tables import (
+    ACCURACY_NOTE,
+    COLUMNS,
+    LENGTH_COLUMNS,
+    accuracy_listing,
+    extrapolation_table,
+    measured,
+)
+from ib_bench.quantities.logged_run import LoggedRun, run_config
+from ib_bench.quantities.quantity import Quantity, Request
+from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.results.archive import Records
+from ib_bench.results.identity import Json
+from ib_bench.results.records import Record, experiment_text
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from ib_bench.drawing.figure import Figure
+    from ib_bench.drawing.study import Study
+    from ib_bench.drawing.tables import StudyTable
+    from ib_bench.quantities.job import Job
+
+
+class ExtrapolationQuantity(Quantity[ExtrapolationRecord]):
+    """Accuracy of one trained model at several lengths."""
+
+    name: ClassVar[str] = "extrapolate"
+    job_type: ClassVar[str] = "extrapolation"
+    title: ClassVar[str] = "extrapolation"
+    summary: ClassVar[str] = "train on the largest training set and measure accuracy at longer lengths"
+    note: ClassVar[str] = ACCURACY_NOTE
+    columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
+    record: ClassVar[type[Record] | None] = ExtrapolationRecord
+    sections: ClassVar[Mapping[str, type]] = {"search": SearchSettings, "extrapolation": ExtrapolationSettings}
+    stage: ClassVar[int] = 1  # after the searches, which train and keep the model that is wanted
+
+    def jobs(self, request: Request) -> list[Job[Any]]:
+        """See :class:`Quantity`."""
+        from ib_bench.quantities.extrapolation.job import ExtrapolationJob  # noqa: PLC0415 (loads torch)
+
+        return [ExtrapolationJob.of(request)]
+
+    def result(self, records: Sequence[Record]) -> ExtrapolationRecord:
+        """See :class:`Quantity`."""
+        (record,) = records
+        assert isinstance(record, ExtrapolationRecord)
+        return record
+
+    def results(self, records: Records) -> list[ExtrapolationRecord]:
+        """See :class:`Quantity`."""
+        return records.finished(ExtrapolationRecord)
+
+    def logged(self, result: ExtrapolationRecord, records: Records) -> LoggedRun:
+        """See :class:`Quantity`: a step for each length, the accuracy at twice the training length in the summary."""
+        return LoggedRun(
+            run_id=result.key,
+            name=f"extrapolation {experiment_text(result.labels)}",
+            config=run_config(result.labels, result.config),
+            step_metric="multiple",
+            metrics="extrapolation/*",
+            steps=[_step(result, length) for length in sorted({one.length for one in result.accuracies})],
+            summary={"status": "finished", **summary(result, COLUMNS)},
+        )
+
+    def detail(self, result: ExtrapolationRecord, notes: Iterable[str] = ()) -> Group:
+        """See :class:`Quantity`: the accuracy at each length."""
+        return accuracy_listing(result, notes)
+
+    def exported(self, results: Iterable[ExtrapolationRecord]) -> Table:
+        """See :class:`Quantity`: a row for each accuracy at a length."""
+        return flat_table(measured(results), LENGTH_COLUMNS)
+
+    def tables(self, study: Study) -> list[StudyTable]:
+        """See :class:`Quantity`: accuracy at twice the training length."""
+        return [extrapolation_table(study.shown(ExtrapolationRecord))]
+
+    def figures(self, study: Study) -> list[Figure]:
+        """See :class:`Quantity`."""
+        from ib_bench.quantities.extrapolation.figures import figures  # noqa: PLC0415 (loads Altair)
+
+        return figures(study)
+
+
+def _step(record: ExtrapolationRecord, length: int) -> Json:
+    headline = record.at(length)
+    step: Json = {
+        "multiple": length / record.max_length,
+        "extrapolation/accuracy": None if headline is None else headline.normalized_final_state_accuracy,
+    }
+    for accuracy in record.accuracies:
+        if accuracy.length == length:
+            for name in ("normalized_final_state_accuracy", "normalized_token_accuracy"):
+                step[f"extrapolation/{accuracy.mode}/{name}"] = getattr(accuracy, name)
+    return step
+
+
+QUANTITY = ExtrapolationQuantity()

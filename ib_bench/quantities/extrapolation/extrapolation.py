@@ -1,0 +1,93 @@
+"""Length extrapolation: train on lengths up to L, with as many sequences as there are, and test at multiples of L.
+
+The model is the first configuration of the grid that succeeds at the largest training set, or the one with the lowest
+validation loss if none does.
+
+Reference: arXiv 2602.18333, section 5; the multiple 2 is the paper's, the others are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Protocol, TypeVar
+
+from ib_bench.quantities.extrapolation.record import ExtrapolationConfig, ExtrapolationRecord, LengthAccuracy
+from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.results.record_store import RecordStore
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
+
+
+class Trained(Protocol):
+    """What training returns: the trial's record, and more that only the evaluation looks at."""
+
+    @property
+    def record(self) -> TrialRecord:
+        """Of the trial."""
+
+
+AnyTrained = TypeVar("AnyTrained", bound=Trained)
+
+
+def extrapolate(
+    config: ExtrapolationConfig,
+    pool_size: int,
+    num_states: int | None,
+    store: RecordStore,
+    train: Callable[[TrialConfig], AnyTrained],
+    evaluate: Callable[[AnyTrained], list[LengthAccuracy]],
+    kept: AnyTrained | None = None,
+) -> ExtrapolationRecord:
+    """Measure.
+
+    Args:
+        config: by whose key the result is stored; its search settings say the grid and the largest training set.
+        pool_size: number of training sequences that exist; with 0 nothing is trained, and nothing measured.
+        num_states: number of the task's states.
+        store: trials found there are not trained again, unless one of them is the one whose model is wanted.
+        train: trains.
+        evaluate: measures a trained model at all lengths.
+        kept: the best of the grid, if it is there already.
+    """
+    size = min(config.search.max_size, pool_size)
+    trained = kept
+    if trained is None and size:
+        trained = _train_best(config, size, store, train)
+    record = ExtrapolationRecord(
+        key=config.key,
+        config=config,
+        num_train_sequences=size,
+        trial=None if trained is None else trained.record.key,
+        trial_succeeded=trained is not None and trained.record.succeeded,
+        accuracies=[] if trained is None else evaluate(trained),
+        finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        num_states=num_states,
+    )
+    store.add(record)
+    return record
+
+
+def _train_best(
+    config: ExtrapolationConfig, size: int, store: RecordStore, train: Callable[[TrialConfig], AnyTrained]
+) -> AnyTrained:
+    """The first configuration that succeeds, or else the one with the lowest validation loss, trained."""
+    best: TrialRecord | None = None
+    best_trained: AnyTrained | None = None
+    for trial_config in one_by_one(config.search).grid_configs(config.experiment, size):
+        record, trained = store.get(TrialRecord, trial_config.key), None
+        if record is None:
+            trained = train(trial_config)
+            record = trained.record
+            store.add(record)
+        if record.is_better_than(best):
+            best, best_trained = record, trained
+        if record.succeeded:
+            break
+    assert best is not None, "a grid is never empty"
+    return train(best.config) if best_trained is None else best_trained
+
+
+def one_by_one(search: SearchSettings) -> SearchSettings:
+    """The same grid, trained one configuration after the other: the best alone may have to be trained once more."""
+    return replace(search, vectorize=False)

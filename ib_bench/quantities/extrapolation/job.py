@@ -1,0 +1,138 @@
+"""Measurements of length extrapolation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError
+from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.quantities.extrapolation.extrapolation import extrapolate, one_by_one
+from ib_bench.quantities.extrapolation.length_evaluation import evaluate_length, evaluation_set
+from ib_bench.quantities.extrapolation.record import (
+    HEADLINE_MULTIPLE,
+    ExtrapolationConfig,
+    ExtrapolationRecord,
+    ExtrapolationSettings,
+    LengthAccuracy,
+)
+from ib_bench.quantities.job import Job, Workload
+from ib_bench.quantities.progress import ProgressReporter
+from ib_bench.quantities.quantity import Request
+from ib_bench.quantities.search.job import SearchJob
+from ib_bench.results.record_store import RecordStore
+from ib_bench.results.records import Record
+from ib_bench.results.trial_record import TrialConfig
+from ib_bench.training.trial import TrainedTrial, train_trial
+from ib_bench.training.weights import BestWeights
+
+
+@dataclass(frozen=True)
+class ExtrapolationJob(Job[ExtrapolationRecord]):
+    """A measurement of length extrapolation.
+
+    Attributes:
+        search: the experiment, the grid and its budget.
+        settings: where accuracy is measured.
+    """
+
+    quantity: ClassVar[str] = "extrapolate"
+    record: ClassVar[type[Record]] = ExtrapolationRecord
+
+    search: SearchJob
+    settings: ExtrapolationSettings
+
+    @staticmethod
+    def of(request: Request) -> ExtrapolationJob:
+        """The measurement that a request asks for.
+
+        Raises:
+            BenchError: the data have no lengths.
+        """
+        data = request.experiment.data
+        if data.presentation.max_length is None:
+            raise BenchError(
+                f"extrapolation needs data with a max_length, so that lengths can be set; {data.class_path}"
+            )
+        return ExtrapolationJob(SearchJob.of(request), request.settings["extrapolation"])
+
+    @property
+    def config(self) -> ExtrapolationConfig:
+        """See :class:`Job`."""
+        return ExtrapolationConfig(self.search.experiment, self.search.settings, self.settings)
+
+    @property
+    def label(self) -> str:
+        """See :class:`Job`."""
+        return f"extrapolation \N{MIDDLE DOT} {self.search.label}"
+
+    @property
+    def max_evaluations(self) -> int:
+        """See :class:`Job`."""
+        return 1
+
+    @property
+    def num_configurations(self) -> int:
+        """See :class:`Job`."""
+        return self.search.num_configurations
+
+    @property
+    def max_steps(self) -> int:
+        """See :class:`Job`."""
+        return self.search.max_steps
+
+    def workload(self, others: Collection[str]) -> Workload:
+        """See :class:`Job`; where the search of the same experiment runs, only the best is trained once more."""
+        is_searched = self.search.key in others and self.search.settings.vectorize is not True
+        num_trials = 1 if is_searched else self.num_configurations
+        num_trials = num_trials if self.search.pool_size else 0
+        return Workload(self.search.experiment, self.max_steps, num_trials, at_largest_size=True)
+
+    def shortened(self) -> ExtrapolationJob:
+        """See :class:`Job`."""
+        return replace(self, search=self.search.shortened(), settings=replace(self.settings, num_sequences=2))
+
+    def run(self, progress: ProgressReporter, store: RecordStore) -> ExtrapolationRecord:
+        """See :class:`Job`."""
+        record = self.stored(store) or self._measured(progress, store)
+        progress.finish(_in_short(record))
+        return record
+
+    def _measured(self, progress: ProgressReporter, store: RecordStore) -> ExtrapolationRecord:
+        search, grid = self.search, one_by_one(self.search.settings)
+        best = None if search.weights is None else BestWeights(search.weights, store)
+        is_stack = search.settings.vectorize is True
+        stack = search.settings.grid_configs(search.experiment, search.max_size) if is_stack else []
+        kept_of_stack = None if best is None else best.load_any(stack, search.placement)
+
+        def train(config: TrialConfig) -> TrainedTrial:
+            kept = None if best is None else best.load(config, search.placement)
+            if kept is not None:
+                return kept
+            progress.on_trial_start(config)
+            trained = train_trial(config, search.placement, progress.on_validation)
+            if best is not None:
+                competitors = grid.grid_configs(search.experiment, config.num_train_sequences)
+                best.offer(trained.record, trained.weights, competitors)
+            return trained
+
+        return extrapolate(
+            self.config, search.pool_size, search.num_states, store, train, self._evaluate, kept_of_stack
+        )
+
+    def _evaluate(self, trained: TrainedTrial) -> list[LengthAccuracy]:
+        model, data = trained.model.to(trained.device).eval(), trained.data
+        if not (isinstance(model, SequenceModel) and isinstance(data, StateTrackingData)):
+            raise BenchError("extrapolation needs a SequenceModel and a StateTrackingData, so that lengths can be set")
+        lengths = self.settings.lengths(data.max_length)
+        sets = (evaluation_set(data, length, self.settings.num_sequences) for length in lengths)
+        return [accuracy for sequences in sets for accuracy in evaluate_length(model, data, sequences)]
+
+
+def _in_short(record: ExtrapolationRecord) -> str:
+    if not record.num_train_sequences:
+        return "none held out"
+    accuracy = record.headline_accuracy
+    return "done" if accuracy is None else f"{accuracy:.3f} at {HEADLINE_MULTIPLE:g}x"

@@ -1,0 +1,116 @@
+"""How well a trained model does at given lengths, position by position.
+
+With chain of thought the states that the model reads can be the true ones (*teacher-forced*) or its own
+(*generated*). Generation reads the input, then writes one state after the other, a batch at a time; a recurrent model
+carries its state along, a transformer its keys and values.
+
+Reference: arXiv 2602.18333, section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from ib_bench.data.sequence_pool import Sequences, stream_generator
+from ib_bench.data.shuffled_sequences import ShuffledSequences
+from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.models.metrics import normalized_accuracy
+from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.quantities.extrapolation.record import LengthAccuracy, Mode
+from ib_bench.supervision.supervision import Batch
+
+Predict = Callable[[SequenceModel, StateTrackingData, Batch], Tensor]
+
+_DECK_STREAM = 2**29
+
+_MAX_TOKENS = 2**15  # per batch: 16 times the paper's longest input, with chain of thought, fits 34 times
+
+
+def evaluate_length(model: SequenceModel, data: StateTrackingData, sequences: Sequences) -> list[LengthAccuracy]:
+    """Accuracy on sequences of one length.
+
+    Args:
+        model: in evaluation mode.
+        data: writes the sequences down; its regime decides which positions are asked for.
+        sequences: all of the same length.
+
+    Returns:
+        The teacher-forced accuracy and, if the regime has the model read its own states, the generated one.
+    """
+    length = int(sequences.lengths[0])
+    modes: dict[Mode, Predict] = {"teacher_forced": _read}
+    if data.supervision.writes_states:
+        modes["generated"] = _generate
+    results = []
+    for mode, predict in modes.items():
+        right = torch.cat([_right(predict(model, data, batch), batch) for batch in _batches(data, sequences)])
+        results.append(_length_accuracy(mode, length, right, data.num_classes))
+    return results
+
+
+def evaluation_set(data: StateTrackingData, length: int, num: int) -> Sequences:
+    """Sequences of one length that were not trained on.
+
+    Args:
+        data: that was trained on.
+        length: in symbols, at least the training length.
+        num: of sequences, at most.
+
+    Returns:
+        At the training length, held-out sequences; beyond it, any: none so long was ever seen.
+    """
+    if length == data.max_length:
+        held_out = data.pool.validation_set()
+        return held_out.select((held_out.lengths == length).nonzero().squeeze(1)[:num])
+    deck = ShuffledSequences(data.task.num_symbols, length, stream_generator(data.seed, _DECK_STREAM + length))
+    symbols = deck.take(0, min(num, deck.num_sequences))
+    return Sequences(symbols, torch.full((len(symbols),), length, dtype=torch.int16))
+
+
+def _batches(data: StateTrackingData, sequences: Sequences) -> Iterator[Batch]:
+    length = sequences.symbols.shape[1]
+    batch_size = max(1, _MAX_TOKENS // data.supervision.num_tokens(length))
+    for rows in torch.split(torch.arange(len(sequences.lengths)), batch_size):
+        yield data.encode(sequences.select(rows))
+
+
+@torch.inference_mode()
+def _read(model: SequenceModel, data: StateTrackingData, batch: Batch) -> Tensor:
+    """Predicted states ``(batch, supervised positions)``, all read at once."""
+    predicted = model(batch.tokens.to(model.device)).argmax(dim=-1).cpu()
+    return predicted[batch.mask].view(len(predicted), -1)
+
+
+@torch.inference_mode()
+def _generate(model: SequenceModel, data: StateTrackingData, batch: Batch) -> Tensor:
+    """Predicted states ``(batch, supervised positions)``, each read before the next is predicted."""
+    (supervised,) = batch.mask[0].nonzero(as_tuple=True)
+    tokens, state, states = batch.tokens[:, : int(supervised[0]) + 1].to(model.device), None, []
+    for _ in supervised:
+        logits, state = model.decode(tokens, state)
+        newest = logits[:, -1:].argmax(dim=-1)
+        states.append(newest.cpu())
+        tokens = newest + data.supervision.first_state_token
+    return torch.cat(states, dim=1)
+
+
+def _right(predicted: Tensor, batch: Batch) -> Tensor:
+    return predicted == batch.targets[batch.mask].view(len(predicted), -1)
+
+
+def _length_accuracy(mode: Mode, length: int, right: Tensor, num_classes: int) -> LengthAccuracy:
+    by_position = right.double().mean(dim=0)
+    final, token = float(by_position[-1]), float(by_position.mean())
+    return LengthAccuracy(
+        mode=mode,
+        length=length,
+        num_sequences=len(right),
+        final_state_accuracy=final,
+        token_accuracy=token,
+        normalized_final_state_accuracy=normalized_accuracy(final, 1 / num_classes),
+        normalized_token_accuracy=normalized_accuracy(token, 1 / num_classes),
+        position_accuracy=by_position.tolist(),
+    )

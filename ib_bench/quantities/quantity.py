@@ -1,0 +1,178 @@
+"""What a quantity brings with it, so that everything else can iterate over quantities without knowing any of them.
+
+A quantity is a folder of this package, or a module or package elsewhere that an entry point of the group
+``ib_bench.quantities`` names. Its ``__init__`` assigns an instance of a :class:`Quantity` to ``QUANTITY``. Commands that
+only list import it too, so it imports neither torch nor Altair at its top: jobs, tables and figures are imported in the
+methods that return them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+from ib_bench.drawing.columns import Column, Table, flat_table, listing
+from ib_bench.results.identity import Json
+from ib_bench.results.records import Config, Experiment, Labels, Record
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from ib_bench.drawing.figure import Figure
+    from ib_bench.drawing.study import Study
+    from ib_bench.drawing.tables import StudyTable
+    from ib_bench.quantities.job import Job
+    from ib_bench.quantities.logged_run import LoggedRun
+    from ib_bench.results.archive import Records
+
+
+class Result(Protocol):
+    """What is measured of one experiment: a record, or something derived from records."""
+
+    @property
+    def key(self) -> str:
+        """Identifies it among the results of its quantity."""
+
+    @property
+    def config(self) -> Config:
+        """Of the record that it is, or mainly rests on."""
+
+    @property
+    def labels(self) -> Labels:
+        """The short names by which people tell experiments apart."""
+
+    @property
+    def num_states(self) -> int | None:
+        """Number of the task's states; None in records of earlier versions."""
+
+
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command, or a cell of a suite, asks to be measured.
+
+    Attributes:
+        experiment: what is trained on what.
+        settings: for each section of the config that a quantity has, an instance of its settings.
+        pool_size: number of training sequences that exist; 0 if none can be held out to judge them by.
+        num_states: number of the task's states, or of classes for data of one's own; None if none can be held out.
+        placement: arguments of the Trainer that say where trials run.
+        weights: folder for the best weights at the largest size, or None to keep none.
+    """
+
+    experiment: Experiment
+    settings: Mapping[str, Any]
+    pool_size: int
+    num_states: int | None
+    placement: dict[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
+
+
+class Quantity(ABC, Generic[R]):
+    """One thing that is measured.
+
+    Attributes:
+        name: of the command, and of the value on a suite's axis ``quantity``.
+        job_type: of its runs in W&B, a noun.
+        title: what tables call it, such as ``N*``.
+        summary: what its command does, in one line that begins with a verb.
+        note: what stands below a list of its results on a terminal.
+        columns: everything about a result, in order: for terminals, CSV, JSON, exports and W&B summaries.
+        record: what it stores; None if it is derived from the records of other quantities.
+        sections: the settings that it adds to a config, by the name of their section.
+        stage: jobs of a lower stage run first, as those of a higher one use what they leave.
+        has_many_jobs: whether one request leads to several jobs, which its command runs side by side.
+    """
+
+    name: ClassVar[str]
+    job_type: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    note: ClassVar[str] = ""
+    columns: ClassVar[Sequence[Column[Any]]]
+    record: ClassVar[type[Record] | None] = None
+    sections: ClassVar[Mapping[str, type]] = {}
+    stage: ClassVar[int] = 0
+    has_many_jobs: ClassVar[bool] = False
+
+    def accepts(self, data_arguments: Json) -> bool:
+        """Whether a cell of a suite makes sense for it.
+
+        Args:
+            data_arguments: those init arguments of the data that are axes of the suite.
+        """
+        return True
+
+    @abstractmethod
+    def jobs(self, request: Request) -> list[Job[Any]]:
+        """What has to be run, the main job first.
+
+        Raises:
+            BenchError: the quantity cannot be measured for this experiment.
+        """
+
+    @abstractmethod
+    def result(self, records: Sequence[Record]) -> R:
+        """The result of the records that the jobs of one request returned, in the order of the jobs."""
+
+    @abstractmethod
+    def results(self, records: Records) -> list[R]:
+        """Every finished result that records hold."""
+
+    def run_id(self, result: R) -> str:
+        """Of the result's W&B run: one result has one id, however often and wherever it is logged."""
+        return result.key
+
+    @abstractmethod
+    def logged(self, result: R, records: Records) -> LoggedRun:
+        """What W&B gets of a result.
+
+        Args:
+            result: finished or, if it is a stored record, still growing.
+            records: that hold its trials.
+        """
+
+    def listing(self, results: Sequence[R], title: str, notes: Iterable[str] = ()) -> Group:
+        """Results on a terminal, a row each.
+
+        Args:
+            results: in the order of the rows.
+            title: of the table.
+            notes: what stands below it, besides the quantity's own note.
+        """
+        return listing(results, self.columns, title, "\n".join(filter(None, [self.note, *notes])))
+
+    def detail(self, result: R, notes: Iterable[str] = ()) -> Group:
+        """One result on a terminal, as its command prints it.
+
+        Args:
+            result: finished.
+            notes: what stands below it.
+        """
+        return self.listing([result], self.title, notes)
+
+    def exported(self, results: Iterable[R]) -> Table:
+        """Results as flat columns, for spreadsheets and data frames."""
+        return flat_table(results, self.columns)
+
+    def tables(self, study: Study) -> list[StudyTable]:
+        """The tables of a report; those without rows are not shown."""
+        return []
+
+    def figures(self, study: Study) -> list[Figure]:
+        """The figures of a report for which there are results."""
+        return []
+
+    def overview(self, study: Study, name: str) -> Figure | None:
+        """The figure that a suite ends with; None where a suite's own results give none.
+
+        Args:
+            study: the results of the suite.
+            name: of the suite.
+        """
+        return None

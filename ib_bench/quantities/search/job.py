@@ -1,0 +1,181 @@
+"""Searches for N*."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ib_bench.execution.devices import visible_gpus
+from ib_bench.execution.processes import Processes
+from ib_bench.quantities.job import Job, Workload
+from ib_bench.quantities.progress import ProgressReporter
+from ib_bench.quantities.quantity import Request
+from ib_bench.quantities.search.record import SearchConfig, SearchRecord, SearchSettings
+from ib_bench.quantities.search.search import GridFunction, Search
+from ib_bench.quantities.search.spread import Spread
+from ib_bench.results.record_store import RecordStore
+from ib_bench.results.records import Experiment, Record, experiment_text
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
+from ib_bench.training.trial import Weights, train_stack, train_trial
+from ib_bench.training.weights import BestWeights
+
+_SHORT_STEPS = 2
+_SHORT_SIZE = 64
+
+
+@dataclass(frozen=True)
+class SearchJob(Job[SearchRecord]):
+    """A search for N*.
+
+    Attributes:
+        experiment: what is trained on what.
+        settings: how N* is searched for.
+        pool_size: number of training sequences that exist; 0 if none can be held out to judge them by.
+        num_states: number of the task's states.
+        placement: arguments of the Trainer that say where a trial runs.
+        weights: folder for the best weights at the largest size, or None to keep none.
+    """
+
+    quantity: ClassVar[str] = "search"
+    record: ClassVar[type[Record]] = SearchRecord
+
+    experiment: Experiment
+    settings: SearchSettings
+    pool_size: int
+    num_states: int | None
+    placement: dict[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
+
+    @staticmethod
+    def of(request: Request) -> SearchJob:
+        """The search that a request asks for."""
+        settings: SearchSettings = request.settings["search"]
+        return SearchJob(
+            request.experiment, settings, request.pool_size, request.num_states, request.placement, request.weights
+        )
+
+    @property
+    def config(self) -> SearchConfig:
+        """See :class:`Job`."""
+        return SearchConfig(self.experiment, self.settings)
+
+    @property
+    def label(self) -> str:
+        """See :class:`Job`."""
+        return experiment_text(self.experiment.labels)
+
+    @property
+    def max_size(self) -> int:
+        """The largest training set that is tried."""
+        return min(self.settings.max_size, self.pool_size)
+
+    @property
+    def max_evaluations(self) -> int:
+        """See :class:`Job`."""
+        return self.settings.max_evaluations if self.pool_size else 0
+
+    @property
+    def num_configurations(self) -> int:
+        """See :class:`Job`."""
+        return len(self.settings.grid())
+
+    @property
+    def max_steps(self) -> int:
+        """See :class:`Job`."""
+        return self.settings.max_steps
+
+    @property
+    def num_cores(self) -> int:
+        """See :class:`Job`."""
+        return self.settings.spread
+
+    def workload(self, others: Collection[str]) -> Workload:
+        """See :class:`Job`."""
+        return Workload(self.experiment, self.max_steps, self.num_configurations * self.max_evaluations)
+
+    def shortened(self) -> SearchJob:
+        """See :class:`Job`."""
+        settings = replace(
+            self.settings,
+            learning_rates=self.settings.learning_rates[:1],
+            seeds=self.settings.seeds[:1],
+            max_steps=_SHORT_STEPS,
+            max_size=_SHORT_SIZE,
+            max_evaluations=1,
+        )
+        return replace(self, settings=settings)
+
+    def run(self, progress: ProgressReporter, store: RecordStore) -> SearchRecord:
+        """See :class:`Job`."""
+        training = _GridTraining(self, progress, store)
+        search = Search(
+            self.experiment,
+            self.settings,
+            self.pool_size,
+            self.num_states,
+            store,
+            training.train,
+            progress,
+            training.train_grid,
+        )
+        return search.run()
+
+
+class _GridTraining:
+    """How the trials of a search are trained, and whose weights are kept.
+
+    Args:
+        job: the search.
+        progress: receives every validation.
+        store: that trials are kept in.
+    """
+
+    def __init__(self, job: SearchJob, progress: ProgressReporter, store: RecordStore) -> None:
+        self._job, self._settings = job, job.settings
+        self._on_validation = progress.on_validation
+        self._store = store
+        self._best = None if job.weights is None else BestWeights(job.weights, store)
+
+    @property
+    def train_grid(self) -> GridFunction | None:
+        """Trains all configurations of a size at once; None if they are trained one by one."""
+        if self._settings.spread > 1:
+            return self._train_spread
+        return self._train_stacked if self._settings.vectorize is True else None
+
+    def train(self, config: TrialConfig) -> TrialRecord:
+        """Train one configuration."""
+        trained = train_trial(config, self._job.placement, self._on_validation)
+        self._offer(trained.record, trained.weights)
+        return trained.record
+
+    def _train_stacked(self, configs: list[TrialConfig]) -> list[TrialRecord]:
+        """As one model."""
+        stack = train_stack(configs, self._settings.exhaustive, self._job.placement, self._on_validation)
+        for trained in stack:
+            self._offer(trained.record, trained.weights)
+        return [trained.record for trained in stack]
+
+    def _train_spread(self, configs: list[TrialConfig]) -> list[TrialRecord]:
+        """In several processes."""
+
+        def on_trial(record: TrialRecord, weights: Weights) -> None:
+            self._offer(record, weights)
+            self._store.add(record)
+
+        missing = [config for config in configs if self._store.get(TrialRecord, config.key) is None]
+        spread = Spread(Processes(self._settings.spread, visible_gpus()), self._job.placement)
+        keep = self._keeps(configs[0].num_train_sequences)
+        spread.train(missing, keep, self._on_validation, on_trial, self._settings.exhaustive)
+        return [trial for config in configs if (trial := self._store.get(TrialRecord, config.key)) is not None]
+
+    def _keeps(self, size: int) -> bool:
+        return self._best is not None and size == self._job.max_size
+
+    def _offer(self, record: TrialRecord, weights: Weights) -> None:
+        """Keep the weights, if they are of the best trial at the largest size."""
+        size = record.config.num_train_sequences
+        if self._best is not None and self._keeps(size):
+            self._best.offer(record, weights, self._settings.grid_configs(self._job.experiment, size))

@@ -1,0 +1,257 @@
+"""N*, the minimal training set size: how it is searched for, and what a search found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import ClassVar, Literal
+
+from ib_bench.errors import require
+from ib_bench.quantities.search.bisection import Bisection, Midpoint
+from ib_bench.results.identity import NOT_IDENTIFYING, RETIRED, Json
+from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
+from ib_bench.results.trial_record import TrialConfig
+
+Choice = bool | Literal["auto"]
+SearchStatus = Literal["running", "failed", "finished"]
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How N* is searched for; the defaults are the paper's protocol.
+
+    Args:
+        learning_rates: of the grid, each above 0.
+        seeds: of the grid, each in 0..2^32-1.
+        threshold: validation loss below which a trial succeeds (epsilon), in nats, above 0.
+        max_steps: optimizer steps of a trial at most, at least 1.
+        max_size: largest training set (N_max), at least 1; the training pool, if that is smaller.
+        multiplier: the size is divided by it while nothing has failed (M), at least 2.
+        max_evaluations: sizes that are tried at most (S), at least 1.
+        midpoint: where a bracket is cut: at the arithmetic or the geometric mean of its ends.
+        relative_tolerance: stop once the bracket is no wider than this share of its upper end, in [0, 1).
+        exhaustive: train the whole grid at every size, also after a success.
+        val_check_interval: optimizer steps between validations; null chooses by the sizes of the data so that
+            validation costs at most a tenth of the training.
+        num_threads: CPU threads of each training run, at least 1.
+        vectorize: train the grid of a size as one stacked model; ``auto`` does on GPUs.
+        compile: compile training steps (``torch.compile``); ``auto`` does where that saves time.
+        futility: end a trial after this share of its budget, in (0, 1), if the second half of its steps so far brought
+            no progress; null never does. This can change a verdict: results made with it say how often.
+        spread: configurations of a size that are trained at once, in worker processes of this machine, at least 1. It
+            says where trials run and does not identify a search.
+        start: retired; ``auto`` in records of searches that did not start at the largest size.
+        adaptive_validation: retired; true in records of searches that validated more often near the threshold.
+
+    Raises:
+        InvalidOptionError: a value outside its range.
+
+    Reference: arXiv 2602.18333, section 4.
+    """
+
+    learning_rates: list[float] = field(default_factory=lambda: [1e-3, 1e-4, 1e-5])
+    seeds: list[int] = field(default_factory=lambda: [10, 20, 30, 40, 50])
+    threshold: float = 1e-4
+    max_steps: int = 250_000
+    max_size: int = 16_000_000
+    multiplier: int = 1000
+    max_evaluations: int = 20
+    midpoint: Midpoint = "arithmetic"
+    relative_tolerance: float = 0.0
+    exhaustive: bool = False
+    val_check_interval: int | None = None
+    num_threads: int = 1
+    vectorize: Choice = False
+    compile: Choice = False
+    futility: float | None = None
+    spread: int = field(default=1, metadata=NOT_IDENTIFYING)
+    start: str = field(default="largest", metadata=RETIRED)
+    adaptive_validation: bool = field(default=False, metadata=RETIRED)
+
+    def __post_init__(self) -> None:
+        rates, seeds, interval = self.learning_rates, self.seeds, self.val_check_interval
+        distinct = "a list of at least one number, none twice, each "
+        positive = all(0 < rate < math.inf for rate in rates)
+        require(_is_grid(rates) and positive, "search.learning_rates", rates, distinct + "finite and above 0")
+        in_range = all(0 <= seed < 2**32 for seed in seeds)
+        require(_is_grid(seeds) and in_range, "search.seeds", seeds, distinct + "in 0..2^32-1")
+        require(0 < self.threshold < math.inf, "search.threshold", self.threshold, "a finite number above 0")
+        for name in ("max_steps", "max_size", "max_evaluations", "num_threads", "spread"):
+            require(getattr(self, name) >= 1, f"search.{name}", getattr(self, name), "an integer of at least 1")
+        require(self.multiplier >= 2, "search.multiplier", self.multiplier, "an integer of at least 2")
+        tolerance = self.relative_tolerance
+        require(0 <= tolerance < 1, "search.relative_tolerance", tolerance, "a number in [0, 1)")
+        require(interval is None or interval >= 1, "search.val_check_interval", interval, "null or at least 1")
+        stacked = self.vectorize is True
+        require(not stacked or self.spread == 1, "search.spread", self.spread, "1 where search.vectorize is true")
+        share = self.futility
+        require(share is None or 0 < share < 1, "search.futility", share, "null or a number in (0, 1)")
+
+    def trial_options(self) -> Json:
+        """How trials depart from the plain protocol, see :class:`~ib_bench.results.trial_record.TrialConfig`."""
+        options = {name: getattr(self, name) for name in ("compile", "futility")}
+        given = {name: value for name, value in options.items() if value and value != "auto"}
+        if self.vectorize is True:  # members share the random numbers of dropout: who else is there matters
+            given["stack"] = {"learning_rates": self.learning_rates, "seeds": self.seeds}
+        return given
+
+    def grid(self) -> list[tuple[float, int]]:
+        """The configurations (learning rate, seed), in the order in which they are tried."""
+        return list(product(self.learning_rates, self.seeds))
+
+    def bisection(self, max_size: int) -> Bisection:
+        """The rule by which sizes are chosen, from ``max_size`` downwards."""
+        return Bisection(max_size, self.multiplier, self.max_evaluations, self.midpoint, self.relative_tolerance)
+
+    def trial_config(self, experiment: Experiment, size: int, learning_rate: float, seed: int) -> TrialConfig:
+        """The config of a trial with these limits.
+
+        Args:
+            experiment: what is trained on what.
+            size: of the training set, N.
+            learning_rate: of the optimizer.
+            seed: of the trial.
+        """
+        return TrialConfig(
+            experiment=experiment,
+            num_train_sequences=size,
+            learning_rate=learning_rate,
+            seed=seed,
+            threshold=self.threshold,
+            max_steps=self.max_steps,
+            val_check_interval=self.val_check_interval,
+            num_threads=self.num_threads,
+            options=self.trial_options(),
+        )
+
+    def grid_configs(self, experiment: Experiment, size: int) -> list[TrialConfig]:
+        """The configs of all trials of one size, in the order in which they are tried."""
+        return [self.trial_config(experiment, size, *point) for point in self.grid()]
+
+
+@dataclass(frozen=True)
+class SearchConfig(Config):
+    """One search for the minimal training set size.
+
+    Attributes:
+        experiment: model, data and trainer.
+        settings: how N* is searched for.
+    """
+
+    experiment: Experiment
+    settings: SearchSettings
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A size that was tried.
+
+    Attributes:
+        size: number of training sequences.
+        succeeded: whether a trial succeeded there.
+        best_val_loss: lowest validation loss of its trials, in nats; None if never finite.
+        bracket: (largest failing size or 0, smallest succeeding size or None) after this evaluation.
+        trials: keys of its trials, in the order in which they were asked for; at least one.
+    """
+
+    size: Count
+    succeeded: bool
+    best_val_loss: float | None
+    bracket: tuple[Count, Count | None]
+    trials: list[Key]
+
+    def __post_init__(self) -> None:
+        if not self.trials:
+            raise ValueError(f"the evaluation of size {self.size} has no trials")
+
+
+@dataclass(frozen=True)
+class SearchRecord(Record):
+    """What a search found.
+
+    Attributes:
+        key: of the config.
+        config: what was searched for.
+        status: ``running`` (or interrupted), ``failed`` (an error ended it; the next run tries again) or ``finished``.
+        max_size: the largest size, N_max: the setting or the training pool, whichever is smaller; 0 where so few
+            sequences exist that none can be held out, so that nothing can be tried.
+        evaluations: the sizes tried so far, in order.
+        wall_time_s: time spent on the trials of this search, wherever they ran.
+        updated_at: UTC, ISO 8601.
+        error: what ended it, if its status is ``failed``.
+        num_states: number of the task's states; None in records of earlier versions.
+
+    Raises:
+        ValueError: it is finished and has tried no size, although there was one.
+    """
+
+    table: ClassVar[str] = "searches"
+    incidental: ClassVar[frozenset[str]] = frozenset({"wall_time_s", "updated_at", "num_states"})
+    headline: ClassVar[tuple[str, ...]] = ("status", "verdict", "bracket")
+
+    key: Key
+    config: SearchConfig
+    status: SearchStatus
+    max_size: Count
+    evaluations: list[Evaluation]
+    wall_time_s: Seconds
+    updated_at: str
+    error: str | None = None
+    num_states: Count | None = None
+
+    def __post_init__(self) -> None:
+        if self.finished and bool(self.evaluations) != bool(self.max_size):
+            raise ValueError(
+                f"a finished search with sizes up to {self.max_size} has {len(self.evaluations)} evaluations"
+            )
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has a verdict."""
+        return self.status == "finished"
+
+    @property
+    def bracket(self) -> tuple[int, int | None]:
+        """(largest failing size or 0, smallest succeeding size or None); N* lies in this half-open interval."""
+        return self.evaluations[-1].bracket if self.evaluations else (0, None)
+
+    @property
+    def censored(self) -> bool:
+        """Whether even the largest size failed: then N* is only known to be larger."""
+        return self.finished and self.bracket[1] is None
+
+    @property
+    def min_train_size(self) -> int | None:
+        """N*, the smallest size found to succeed; None while unknown and where censored."""
+        return self.bracket[1] if self.finished else None
+
+    @property
+    def trials(self) -> Sequence[str]:
+        """Keys of the trials that the verdict rests on, in the order in which they were asked for."""
+        return [key for evaluation in self.evaluations for key in evaluation.trials]
+
+    @property
+    def num_trials(self) -> int:
+        """Number of trials that the verdict rests on."""
+        return sum(len(evaluation.trials) for evaluation in self.evaluations)
+
+    @property
+    def verdict(self) -> str:
+        """N* for people: a number, ``> N_max``, ``none held out``, ``unfinished`` or ``failed``."""
+        if not self.finished:
+            return "failed" if self.status == "failed" else "unfinished"
+        if not self.max_size:
+            return "none held out"
+        return f"> {self.max_size:,}" if self.censored else f"{self.min_train_size:,}"
+
+    def supersedes(self, other: Record) -> bool:
+        """See :class:`~ib_bench.results.records.Record`; of two unfinished ones, the one with more evaluations."""
+        if other.finished or not isinstance(other, SearchRecord):
+            return False
+        return self.finished or len(self.evaluations) > len(other.evaluations)
+
+
+def _is_grid(values: list[float] | list[int]) -> bool:
+    return len(values) > 0 and len(set(values)) == len(values)

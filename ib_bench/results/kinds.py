@@ -1,0 +1,13 @@
+"""The kinds of records that there are: trials, and what each registered quantity stores."""
+
+from __future__ import annotations
+
+from ib_bench import catalogue
+from ib_bench.results.records import Record
+from ib_bench.results.trial_record import TrialRecord
+
+
+def record_kinds() -> list[type[Record]]:
+    """All kinds; trials come first, as the others rest on them."""
+    of_quantities = [quantity.record for quantity in catalogue.quantities() if quantity.record is not None]
+    return [TrialRecord, *of_quantities]

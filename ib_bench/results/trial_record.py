@@ -1,0 +1,107 @@
+"""Trials: one training run of one configuration at one size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
+
+TrialStatus = Literal["succeeded", "failed", "diverged", "futile"]
+
+
+@dataclass(frozen=True)
+class TrialConfig(Config):
+    """One training run of one configuration at one size.
+
+    Attributes:
+        experiment: model, data and trainer.
+        num_train_sequences: size of the training set, N.
+        learning_rate: of the optimizer.
+        seed: of initialisation, dropout, data and order.
+        threshold: validation loss below which the trial succeeds, epsilon, in nats.
+        max_steps: step budget.
+        val_check_interval: optimizer steps between validations, or None for the rule of the training code.
+        num_threads: CPU threads of each training run; they change the order of sums, and so the last bits.
+        options: how the training run departs from the plain protocol, such as ``{"compile": True}``.
+    """
+
+    experiment: Experiment
+    num_train_sequences: Count
+    learning_rate: float
+    seed: Count
+    threshold: float
+    max_steps: Count
+    val_check_interval: Count | None
+    num_threads: Count
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialRecord(Record):
+    """The result of a trial.
+
+    Attributes:
+        key: of the config.
+        config: what was trained.
+        status: ``succeeded`` (below the threshold), ``failed`` (budget spent), ``diverged`` (loss not finite) or
+            ``futile`` (ended by the futility rule).
+        num_steps: optimizer steps taken, at most the budget.
+        best_val_loss: lowest validation loss, in nats, or None if it never was finite.
+        best_step: optimizer steps after which that was seen.
+        val_check_interval: optimizer steps between validations.
+        val_curve: pairs of optimizer steps and validation loss; None where the loss was not finite.
+        metrics: all validation metrics at the end of training, by name; None where not finite.
+        metric_definition: version of the metrics' definitions.
+        wall_time_s: time from the start of set-up to the end.
+        process_time_s: CPU time of this process, all threads, over the same span.
+        versions: of Python and the packages that compute.
+        environment: device and platform, and the number of processes that trained together if there were several.
+        finished_at: UTC, ISO 8601.
+
+    Raises:
+        ValueError: more steps were taken than the budget allows.
+    """
+
+    table: ClassVar[str] = "trials"
+    incidental: ClassVar[frozenset[str]] = frozenset(
+        {"wall_time_s", "process_time_s", "versions", "environment", "finished_at"}
+    )
+    headline: ClassVar[tuple[str, ...]] = ("status", "best_val_loss", "num_steps")
+
+    key: Key
+    config: TrialConfig
+    status: TrialStatus
+    num_steps: Count
+    best_val_loss: float | None
+    best_step: Count | None
+    val_check_interval: Count
+    val_curve: list[tuple[Count, float | None]]
+    metrics: dict[str, float | None]
+    metric_definition: str
+    wall_time_s: Seconds
+    process_time_s: Seconds
+    versions: dict[str, str]
+    environment: dict[str, str]
+    finished_at: str
+
+    def __post_init__(self) -> None:
+        if self.num_steps > self.config.max_steps:
+            raise ValueError(f"a trial took {self.num_steps} steps of a budget of {self.config.max_steps}")
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the validation loss went below the threshold."""
+        return self.status == "succeeded"
+
+    def is_better_than(self, other: TrialRecord | None) -> bool:
+        """Whether it replaces the best trial before it in the grid: the first success, else the lowest loss, is best.
+
+        Args:
+            other: the best so far, or None.
+        """
+        if other is None:
+            return True
+        losses = [math.inf if trial.best_val_loss is None else trial.best_val_loss for trial in (self, other)]
+        return not other.succeeded and (self.succeeded or losses[0] < losses[1])

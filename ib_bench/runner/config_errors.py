@@ -1,0 +1,113 @@
+"""Jsonargparse's errors as one sentence that names the option, the value and what is allowed."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from ib_bench import catalogue
+from ib_bench.errors import BenchError, UnknownNameError, nearest
+from ib_bench.training.fitting import INSTEAD
+
+_SHORT_NAMES = {"model": catalogue.MODELS, "data": catalogue.TASKS}
+
+
+def unreadable(arguments: Sequence[str], error: UnicodeDecodeError) -> BenchError:
+    """The error for a config file that holds no text."""
+    return BenchError(f"config {_config_files(arguments)} is not valid YAML: {error}")
+
+
+def option_names(parser: ArgumentParser) -> list[str]:
+    """All options of a parser, such as ``--search.seeds``."""
+    return [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+
+
+def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequence[str] = ()) -> BenchError:
+    """Jsonargparse's message, which can be a dozen lines about type unions, as one sentence.
+
+    Args:
+        error: as jsonargparse raised it.
+        arguments: what was parsed, to name the config file.
+        options: the options there are, to name the nearest one to an unknown one.
+    """
+    message = str(error)
+    if found := re.search(r"unrecognized arguments: (\S+)", message):
+        name = found[1].partition("=")[0]
+        return BenchError(f"unknown option {name}{_advice(name) or nearest(name, options)}")
+    if found := re.search(r"Group '([^']+)' does not accept option '([^']+)'", message):
+        name = f"--{found[1]}.{found[2]}"
+        return BenchError(f"unknown option {name}{_advice(name) or nearest(name, options)}")
+    if found := re.search(r"Problems parsing config: (.*)", message, re.DOTALL):
+        return BenchError(f"config {_config_files(arguments)} is not valid YAML: {' '.join(found[1].split())}")
+    if found := re.search(r"Unexpected config: (.*)", message, re.DOTALL):
+        content = " ".join(found[1].split()) or "nothing"
+        return BenchError(f"config {_config_files(arguments)} must be a mapping of options, it holds {content}")
+    if found := re.search(r"File does not exist: (.*)", message):
+        return BenchError(f"config {found[1]} does not exist")
+    path = ".".join(re.findall(r'Parser key "([^"]+)"', message))
+    if found := re.search(r"Expected a dot import path string: (\S+)", message):
+        return _unknown_class(path, found[1])
+    if found := re.search(r"Problem with given class_path '([^']+)':\s+Option '([^']+)' is not accepted", message):
+        return _unknown_parameter(path, *found.groups())
+    value = re.search(r"(?:Got value|Given value): (.*)", message)
+    unusable = re.search(r"Errors:\s+- (.*?)\n\s+- Expected a <class 'NoneType'>", message, re.DOTALL)
+    if path in _SHORT_NAMES and value and unusable:
+        reason = " ".join(unusable[1].rpartition("':\n")[2].split())
+        return BenchError(f"{path} {value[1]!r} cannot be used as a {_lightning_base(path)}: {reason}")
+    # An optional class adds "or None" to the errors of everything inside it: only what the innermost key says counts.
+    innermost = message.rpartition('Parser key "')[2].partition("Given value type")[0]
+    innermost = innermost.partition("Got value")[0]
+    expected = dict.fromkeys(re.findall(r"Expected an? ((?:<class|typing\.).*?[>\]])", innermost))
+    if path and expected and value:
+        return BenchError(f"{path} must be {' or '.join(filter(None, map(_readable, expected)))}, got {value[1]!r}")
+    return BenchError(" ".join(message.split()))
+
+
+def _advice(option: str) -> str:
+    """What to use instead of an option of the Trainer that a search sets itself; empty for other options."""
+    section, _, name = option.lstrip("-").partition(".")
+    return f"; a search sets this itself, {INSTEAD[name]}" if section == "trainer" and name in INSTEAD else ""
+
+
+def _config_files(arguments: Sequence[str]) -> str:
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    return ", ".join(value for flag, value in pairwise(words) if flag in ("-c", "--config"))
+
+
+def _unknown_class(option: str, name: str) -> BenchError:
+    if option not in _SHORT_NAMES:
+        return BenchError(f"{option} must be the dotted path of a class, got {name!r}")
+    return UnknownNameError(option, name, [entry.class_name for entry in catalogue.entries(_SHORT_NAMES[option])])
+
+
+def _unknown_parameter(option: str, class_path: str, name: str) -> BenchError:
+    module, _, class_name = class_path.rpartition(".")
+    known = list(inspect.signature(getattr(importlib.import_module(module), class_name)).parameters)
+    if class_name == _lightning_base(option):
+        return BenchError(f"--{option}.{name} needs --{option} before it, which says what {option} to take")
+    return UnknownNameError(f"option {option}.{name}: {class_name} has no", name, known)
+
+
+def _lightning_base(option: str) -> str:
+    return "LightningDataModule" if option == "data" else "LightningModule"
+
+
+def _readable(kind: str) -> str:
+    if kind.startswith("typing.Literal"):
+        names = re.findall(r"'([^']+)'", kind)
+        return "one of " + ", ".join(names) if names else ""
+    name = re.sub(r"<class '([^']+)'>", r"\1", kind)
+    articles = {
+        "int": "an integer",
+        "float": "a number",
+        "bool": "true or false",
+        "NoneType": "null",
+        "list": "a list",
+        "dict": "a mapping",
+    }
+    return articles.get(name, name)

@@ -1,0 +1,331 @@
+"""One desk for configs: from plain data to a :class:`~ib_bench.quantities.quantity.Request`.
+
+A config has the sections ``model``, ``data`` and ``trainer``, and those that quantities add, such as ``search``. Here it
+is parsed and filled in with defaults, checked, and turned into an experiment: its classes are resolved once, data and
+model are built once and thrown away, and one Trainer is built to see what the machine offers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import lightning.pytorch as pl
+import yaml
+from jsonargparse import ArgumentError, Namespace
+from lightning.pytorch.cli import LightningArgumentParser
+
+from ib_bench import catalogue, data
+from ib_bench.data.searchable_data import SearchableData
+from ib_bench.errors import BenchError, NothingHeldOutError, require
+from ib_bench.quantities.quantity import Request
+from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.results.identity import Json
+from ib_bench.results.integrity import weights_folder
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
+from ib_bench.runner.config_errors import explained
+from ib_bench.runner.notices import tell_once
+from ib_bench.training.acceleration import accelerated
+from ib_bench.training.fitting import COMPUTING, PLACEMENT, quiet_trainer, silent
+from ib_bench.training.instantiation import (
+    DATA_ATTRIBUTES,
+    DATA_PARAMETERS,
+    VOCABULARY_PARAMETERS,
+    check_parameters,
+    identifying_spec,
+    instantiate_data,
+    instantiate_model,
+    source_digests,
+    vocabulary_for,
+)
+from ib_bench.training.team import STRATEGIES, require_team
+
+Built = TypeVar("Built")
+
+_FROM_DATA = dict.fromkeys(DATA_PARAMETERS, "it is taken from the data")
+_SET_BY_SEARCH = {
+    "model": {"learning_rate": "use search.learning_rates"},
+    "data": {"num_train_sequences": "the search varies it, up to search.max_size", "seed": "use search.seeds"},
+}
+"""Init arguments that a user cannot set, and what to use instead."""
+
+_STEPS = ("training_step", "validation_step", "configure_optimizers")
+"""What a search needs of a LightningModule."""
+
+
+def load_shipped_classes() -> None:
+    """Import all shipped models and DataModules, so that their short names are known."""
+    for entry in catalogue.entries(catalogue.MODELS):
+        entry.load()
+    for entry in catalogue.entries(catalogue.TASKS):
+        getattr(data, entry.class_name)
+
+
+def link_vocabulary(parser: LightningArgumentParser) -> None:
+    """Let the model take from the data what it needs to know of it."""
+    for name in DATA_PARAMETERS:
+        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+
+
+def add_experiment_arguments(parser: LightningArgumentParser, sections: Mapping[str, type]) -> None:
+    """What an experiment is made of, and the settings of what is measured.
+
+    Of Lightning's Trainer, exactly those options are there that a trial takes.
+
+    Args:
+        parser: that gets the arguments.
+        sections: settings by the name of their section.
+    """
+    load_shipped_classes()
+    others = set(inspect.signature(pl.Trainer).parameters) - {*COMPUTING, *PLACEMENT}
+    parser.add_class_arguments(pl.Trainer, "trainer", instantiate=False, skip=others)
+    parser.add_lightning_class_args(pl.LightningModule, "model", subclass_mode=True, required=True)
+    parser.add_lightning_class_args(pl.LightningDataModule, "data", subclass_mode=True, required=True)
+    link_vocabulary(parser)
+    for name, settings in sections.items():
+        retired = {option.name for option in fields(settings) if option.metadata.get("retired")}
+        parser.add_class_arguments(settings, name, skip=retired)
+
+
+def resolved_config(parser: LightningArgumentParser, options: Namespace) -> Json:
+    """What was parsed, with all defaults, as plain data."""
+    return cast(Json, yaml.safe_load(parser.dump(options, skip_none=False, skip_link_targets=False)))
+
+
+def parsed_settings(sections: Mapping[str, type], options: Mapping[str, Any] | Namespace) -> dict[str, Any]:
+    """The settings of each section, from parsed options.
+
+    Raises:
+        BenchError: a value lies outside its range.
+    """
+    return {name: settings(**options[name]) for name, settings in sections.items()}
+
+
+def make_request(
+    config: Json,
+    settings: Mapping[str, Any],
+    store: Path,
+    keep_weights: bool = False,
+    may_hold_out_none: bool = False,
+    may_take_several_processes: bool = False,
+) -> Request:
+    """A request, from a resolved config; data and model are built once, to find what is wrong before anything runs.
+
+    Args:
+        config: ``model``, ``data`` and ``trainer`` with all defaults filled in.
+        settings: of each section, see :attr:`Request.settings`.
+        store: path of the store.
+        keep_weights: whether the best weights at the largest size are kept beside the store.
+        may_hold_out_none: accept data of which nothing can be held out; the request then has an empty pool.
+        may_take_several_processes: accept a Trainer in which several processes train one model.
+
+    Raises:
+        BenchError: something cannot be built, or is set that the search itself sets.
+    """
+    model, data_spec = specs_of(config)
+    check_parameters(model, "model", (*VOCABULARY_PARAMETERS, *_SET_BY_SEARCH["model"]))
+    if missing := [name for name in _STEPS if getattr(model.cls, name) is getattr(pl.LightningModule, name)]:
+        raise BenchError(f"model {model.class_path} must define {', '.join(missing)}, or be a SequenceModel")
+    check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
+    model = _without(model, "model", {**_FROM_DATA, **_SET_BY_SEARCH["model"]})
+    data_spec = cast(DataSpec, _without(data_spec, "data", _SET_BY_SEARCH["data"]))
+    trainer = _checked_trainer(json.dumps(config.get("trainer") or {}))
+    search: SearchSettings = settings["search"]
+    _require_few_processes(trainer, search, may_take_several_processes)
+    try:
+        built = _built_data(data_spec)
+    except NothingHeldOutError:
+        if not may_hold_out_none:
+            raise
+        return Request(_experiment(model, data_spec, trainer), settings, 0, None, trainer.placement)
+    _check_model(model, built)
+    return Request(
+        experiment=_experiment(model, data_spec, trainer),
+        settings={**settings, "search": _accelerated(search, model, built, trainer)},
+        pool_size=built.max_train_sequences,
+        num_states=built.num_classes,
+        placement=trainer.placement,
+        weights=weights_folder(store) if keep_weights else None,
+    )
+
+
+def specs_of(config: Json) -> tuple[ClassSpec, DataSpec]:
+    """Model and data of a resolved config.
+
+    Raises:
+        BenchError: one is missing.
+    """
+    for option in ("model", "data"):
+        if config.get(option) is None:
+            raise BenchError(f"the following arguments are required: {option}")
+    model, data_spec = config["model"], config["data"]
+    return (
+        ClassSpec(model["class_path"], model.get("init_args", {})),
+        DataSpec(data_spec["class_path"], data_spec.get("init_args", {})),
+    )
+
+
+def check_model_and_data(config: Json) -> tuple[pl.LightningModule, SearchableData]:
+    """Build data and model, to find what is wrong with them.
+
+    Args:
+        config: ``model`` and ``data``, with all defaults filled in.
+
+    Raises:
+        BenchError: something is missing or wrong, or cannot be set by the user.
+    """
+    model, data_spec = specs_of(config)
+    check_parameters(model, "model", VOCABULARY_PARAMETERS)
+    built = _built_data(data_spec)
+    model = _without(model, "model", _FROM_DATA)
+    return _built("model", model, lambda: instantiate_model(model, built)), built
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """What a Trainer with the user's options would do.
+
+    Attributes:
+        computing: options that change results and differ from Lightning's defaults.
+        placement: options that say where a trial runs and differ from Lightning's defaults.
+        num_processes: how many train one model together.
+        on_gpu: whether trials run on a GPU.
+    """
+
+    computing: Json
+    placement: Json
+    num_processes: int
+    on_gpu: bool
+
+
+@lru_cache
+def _checked_trainer(trainer_json: str) -> _Trainer:
+    """Try the Trainer's options out, once.
+
+    Args:
+        trainer_json: those that a search offers, as JSON.
+
+    Raises:
+        BenchError: the Trainer refuses them.
+    """
+    given = json.loads(trainer_json)
+    parameters = inspect.signature(pl.Trainer).parameters
+    changed = {name: value for name, value in given.items() if value != parameters[name].default}
+    for name, value in changed.items():
+        if isinstance(value, dict):
+            raise BenchError(f"trainer.{name} must be a name or a number in a search, got {value!r}")
+    strategy = changed.get("strategy", "auto")
+    require(strategy in STRATEGIES, "trainer.strategy", strategy, f"one of {', '.join(STRATEGIES)}")
+    accumulated = changed.get("accumulate_grad_batches", 1)
+    require(accumulated >= 1, "trainer.accumulate_grad_batches", accumulated, "an integer of at least 1")
+    try:
+        with silent():
+            trial = quiet_trainer(**{"devices": 1, **changed})
+    except Exception as error:
+        told = ", ".join(f"trainer.{name} {value!r}" for name, value in changed.items())
+        raise BenchError(f"Lightning's Trainer refuses {told}: {' '.join(str(error).split())}") from error
+    require_team(trial)
+    if changed.get("precision") == "16-mixed" and trial.precision == "bf16-mixed":
+        tell_once("trainer.precision 16-mixed: bf16-mixed, as Lightning has no float16 on CPUs")
+    return _Trainer(
+        computing={name: value for name, value in changed.items() if name not in PLACEMENT},
+        placement={name: value for name, value in changed.items() if name in PLACEMENT},
+        num_processes=trial.world_size,
+        on_gpu=trial.strategy.root_device.type != "cpu",
+    )
+
+
+def _require_few_processes(trainer: _Trainer, search: SearchSettings, may_take_several: bool) -> None:
+    if trainer.num_processes == 1:
+        return
+    if not may_take_several:
+        raise BenchError(
+            f"trainer.devices and trainer.num_nodes must be 1 where searches run side by side, got "
+            f"{trainer.num_processes} processes; use --workers, or ib-bench search for one search at a time"
+        )
+    one_at_a_time = f"1 where {trainer.num_processes} processes train one model together"
+    require(search.spread == 1, "search.spread", search.spread, one_at_a_time)
+
+
+def _experiment(model: ClassSpec, data_spec: DataSpec, trainer: _Trainer) -> Experiment:
+    return Experiment(
+        model=identifying_spec(model),
+        data=cast(DataSpec, identifying_spec(data_spec)),
+        trainer=trainer.computing,
+        source_digests=source_digests(model, data_spec),
+    )
+
+
+def _accelerated(
+    settings: SearchSettings, model: ClassSpec, built: SearchableData, trainer: _Trainer
+) -> SearchSettings:
+    """The settings with every ``auto`` decided; the choice is printed once."""
+    if not settings.vectorize and not settings.compile:
+        return settings
+    num_steps = settings.max_steps * len(settings.grid())
+    choices = settings.vectorize if settings.spread == 1 else False, settings.compile
+    picked = accelerated(
+        _built("model", model, lambda: instantiate_model(model, built)),
+        built,
+        trainer.computing,
+        trainer.on_gpu,
+        num_steps,
+        *choices,
+        trainer.num_processes > 1,
+    )
+    for reason in picked.reasons:
+        tell_once(reason)
+    return replace(settings, vectorize=picked.vectorize, compile=picked.compile)
+
+
+@lru_cache(maxsize=1024)
+def _built_data(spec: DataSpec) -> SearchableData:
+    """Data to look at; a suite asks for the same many times."""
+    built = _built("data", spec, lambda: instantiate_data(spec))
+    if missing := [name for name in DATA_ATTRIBUTES if not hasattr(built, name)]:
+        raise BenchError(f"data {spec.class_path} must have the attributes {', '.join(missing)}")
+    return built
+
+
+_models_that_can_be_built: set[tuple[ClassSpec, str]] = set()  # a suite asks for the same few many times
+
+
+def _check_model(spec: ClassSpec, built: SearchableData) -> None:
+    checked = spec, json.dumps(vocabulary_for(spec, built))
+    if checked not in _models_that_can_be_built:
+        _built("model", spec, lambda: instantiate_model(spec, built))
+        _models_that_can_be_built.add(checked)
+
+
+def _built(option: str, spec: ClassSpec, build: Callable[[], Built]) -> Built:
+    """What ``build`` returns; an exception of a constructor becomes one sentence that says where it was raised."""
+    try:
+        return build()
+    except BenchError:
+        raise
+    except ArgumentError as error:
+        raise explained(error) from error
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__} in {last.filename}:{last.lineno}: {' '.join(str(error).split())}"
+        raise BenchError(f"{option} {spec.class_path} cannot be built: {reason}") from error
+
+
+def _without(spec: ClassSpec, option: str, instead: Mapping[str, str]) -> ClassSpec:
+    """A spec without the init arguments that are set elsewhere.
+
+    Raises:
+        BenchError: the user has set one of them.
+    """
+    init_args = dict(spec.init_args)
+    for name, advice in instead.items():
+        value = init_args.pop(name, None)
+        if name in spec.parameters and value not in (None, spec.parameters[name].default):
+            raise BenchError(f"{option}.{name} cannot be set here, got {value!r}; {advice}")
+    return type(spec)(spec.class_path, init_args)

@@ -1,0 +1,208 @@
+"""Jobs on an executor, with the store, W&B and watchers around them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Generic
+
+from ib_bench.execution.executor import Emit, Executor, Lost, Outcome, Waiting
+from ib_bench.quantities.job import Job, R
+from ib_bench.quantities.progress import Progress, ProgressReporter
+from ib_bench.results.identity import canonical
+from ib_bench.results.memory_store import MemoryStore
+from ib_bench.results.record_store import RecordStore
+from ib_bench.results.records import Record
+from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
+from ib_bench.runner.watching import LogFile, StatusKeeper, Watcher
+from ib_bench.tracking.settings import WandbSettings
+
+News = Progress | Lost | Waiting
+Tell = Callable[[int, News], None]
+MakeWatcher = Callable[[Sequence[Job[Any]], int, str], Watcher]
+"""Makes a watcher of jobs, of how many others were in the store already, and of what they are, in the plural."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where results go.
+
+    Attributes:
+        store: path of the store.
+        wandb: where results are logged.
+        group: name of the suite that they belong to, or None.
+        log_file: path of a file to which everything that happens is appended, or None.
+    """
+
+    store: Path
+    wandb: WandbSettings = field(default_factory=WandbSettings)
+    group: str | None = None
+    log_file: str | None = None
+
+
+@dataclass(frozen=True)
+class LocalCall(Generic[R]):
+    """A job for a process that can reach the store.
+
+    Attributes:
+        job: what to measure.
+        output: where results go.
+    """
+
+    job: Job[R]
+    output: Output
+
+
+@dataclass(frozen=True)
+class RemoteCall(Generic[R]):
+    """A job for a machine that cannot reach the store.
+
+    Attributes:
+        job: what to measure.
+        output: where results go; the path of the store means nothing there.
+        records: the records in the store that the job may need.
+        folder: working folder of the command, where a user's own classes may be.
+    """
+
+    job: Job[R]
+    output: Output
+    records: tuple[Record, ...]
+    folder: str
+
+    def after(self, event: object) -> RemoteCall[R]:
+        """The same call after an event of it: a record that it has sent need not be made again."""
+        return replace(self, records=(*self.records, event)) if isinstance(event, Record) else self
+
+
+def run_local(call: LocalCall[R], emit: Emit) -> R:
+    """Run a job on the machine that has its store; a function that other processes find by its name."""
+    with Store(call.output.store) as store:
+        return _run_job(call.job, call.output, emit, store)
+
+
+def run_remote(call: RemoteCall[R], emit: Emit) -> R:
+    """Run a job far from its store: new records are emitted, for the store's machine to keep."""
+    if call.folder not in sys.path:
+        sys.path.append(call.folder)
+    return _run_job(call.job, call.output, emit, MemoryStore(call.records, emit))
+
+
+def _run_job(job: Job[R], output: Output, emit: Emit, store: RecordStore) -> R:
+    progress = ProgressReporter(emit)
+    with _logged_to_wandb(job, output, store) as observed:
+        try:
+            return job.run(progress, observed)
+        except Exception as error:
+            progress.fail(error)
+            raise
+
+
+@contextmanager
+def _logged_to_wandb(job: Job[Any], output: Output, store: RecordStore) -> Iterator[RecordStore]:
+    """The store, every new state of the job's own record in which is logged."""
+    if output.wandb.mode == "disabled":
+        yield store
+        return
+    from ib_bench.tracking.live import LiveLogging  # noqa: PLC0415 (importing wandb takes a second)
+
+    with LiveLogging(job, output.wandb, output.group, store) as observed:
+        yield observed
+
+
+def run_jobs(
+    jobs: Sequence[Job[R]], executor: Executor, output: Output, make_watcher: MakeWatcher | None = None
+) -> list[Outcome[R]]:
+    """Run jobs; those whose result the store holds are answered from it, and one that occurs twice is run once.
+
+    Args:
+        jobs: what to measure.
+        executor: where they run.
+        output: where results go.
+        make_watcher: makes a display, or None.
+
+    Returns:
+        How each job ended, in the order of the jobs.
+    """
+    if not jobs:
+        return []
+    outcomes: dict[str, Outcome[R]] = {}
+    different = {job.key: job for job in jobs}
+    with Store(output.store) as store:
+        for key, job in different.items():
+            if (record := job.stored(store)) is not None:
+                outcomes[key] = Outcome(result=record)
+    todo = {key: job for key, job in different.items() if key not in outcomes}
+    if todo:
+        ended = _run(list(todo.values()), executor, output, len(outcomes), make_watcher)
+        outcomes.update(zip(todo, ended, strict=True))
+    return [outcomes[job.key] for job in jobs]
+
+
+def _run(
+    jobs: Sequence[Job[R]], executor: Executor, output: Output, num_stored: int, make_watcher: MakeWatcher | None
+) -> list[Outcome[R]]:
+    name = type(executor).__name__.lower()
+    what = " and ".join(dict.fromkeys(job.record.table for job in jobs))
+    with ExitStack() as stack:
+        watchers: list[Watcher] = []
+        if output.log_file is not None:
+            watchers.append(stack.enter_context(LogFile(output.log_file, jobs, num_stored, what, name)))
+        if not executor.only_collects:  # otherwise the status is that of the command that submitted
+            watchers.append(stack.enter_context(StatusKeeper(output.store, jobs, num_stored, what, name)))
+        if make_watcher is not None:
+            watchers.append(stack.enter_context(make_watcher(jobs, num_stored, what)))
+        tell = _Teller(watchers)
+        if executor.is_local:
+            return executor.run(run_local, [LocalCall(job, output) for job in jobs], tell)
+        return _run_elsewhere(jobs, executor, output, tell)
+
+
+class _Teller:
+    """Passes the news of a job on to all watchers.
+
+    Args:
+        watchers: that receive it.
+    """
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self._watchers = watchers
+        self._newest: dict[int, Progress] = {}
+
+    def __call__(self, index: int, news: News) -> None:
+        """Pass it on."""
+        if isinstance(news, Lost) and news.error is not None:  # the job is given up
+            news = replace(self._newest.get(index, Progress()), error=news.error)
+        for watcher in self._watchers:
+            if isinstance(news, Progress):
+                self._newest[index] = news
+                watcher.show(index, news)
+            elif isinstance(news, Waiting):
+                watcher.wait(index, news.reason)
+            else:
+                self._newest.pop(index, None)
+                watcher.lose(index)
+
+
+def _run_elsewhere(jobs: Sequence[Job[R]], executor: Executor, output: Output, tell: Tell) -> list[Outcome[R]]:
+    """On machines without the store: records are sent back as events, and kept here."""
+    with Store(output.store) as store:
+        keys = store.trials_by_experiment()
+
+        def handle(index: int, event: Any) -> None:
+            if isinstance(event, News):
+                tell(index, event)
+            else:
+                store.add(event)
+
+        def call(job: Job[R]) -> RemoteCall[R]:
+            experiment = json.dumps(canonical(job.config.experiment), sort_keys=True)
+            needed = store.get_many(TrialRecord, keys.get(experiment, []))
+            return RemoteCall(job, output, tuple(needed), os.getcwd())
+
+        return executor.run(run_remote, [call(job) for job in jobs], handle, RemoteCall.after)

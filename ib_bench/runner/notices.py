@@ -1,0 +1,16 @@
+"""What a command says about its own choices, once, on the error stream."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from rich.console import Console
+
+from ib_bench.execution.ranks import speaks
+
+
+@cache
+def tell_once(text: str) -> None:
+    """Print a sentence, once for each process, however many experiments it is true of."""
+    if speaks():
+        Console(stderr=True).print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
