@@ -10,7 +10,7 @@ from simulation.learners import MAX_STEPS, Family, Learner
 
 from ib_bench.quantities.curve.sequential_design import SequentialDesign
 from ib_bench.quantities.curve.success_curve import Observation, Posterior
-from ib_bench.studies.bisection import Bisection, Bracket
+from ib_bench.quantities.search.bisection import Bisection, Bracket
 
 
 @dataclass(frozen=True)

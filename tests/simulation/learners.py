@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import expit
 
-from ib_bench.quantities.curve.success_curve import CurvePrior
+from ib_bench.quantities.curve.prior import PRIOR
+from ib_bench.quantities.curve.success_curve import Floats
 
 MAX_STEPS = 1000
 """Budget of a run, in optimizer steps."""
@@ -18,6 +20,7 @@ _SUCCESS_SHARE = 0.2  # of the budget that a success takes: median
 _SUCCESS_SIGMA = 0.4  # standard deviation of its logarithm
 _DECLINE_AFTER = 4.0  # octaves above the location
 _DECLINE_SPREAD = 0.5
+_NUM_SIZES = 4001  # at which N50 is looked for
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,14 @@ class Learner:
 
     def chance(self, size: float) -> float:
         """Probability that one run succeeds."""
-        octaves = math.log2(size) - self.location
-        learned = self.ceiling * _logistic(octaves / self.spread)
-        kept = 1 - self.decline * _logistic((octaves - _DECLINE_AFTER) / _DECLINE_SPREAD)
-        return self.luck + (1 - self.luck) * learned * kept
+        return float(self._chances(np.array(math.log2(size))))
+
+    def _chances(self, log2_sizes: Floats) -> Floats:
+        octaves = log2_sizes - self.location
+        learned = self.ceiling * expit(octaves / self.spread)
+        kept = 1 - self.decline * expit((octaves - _DECLINE_AFTER) / _DECLINE_SPREAD)
+        chances: Floats = self.luck + (1 - self.luck) * learned * kept
+        return chances
 
     def train(self, size: int, generator: torch.Generator) -> tuple[bool, int]:
         """Whether a run succeeds, and its optimizer steps."""
@@ -54,8 +61,9 @@ class Learner:
 
     def n50(self, max_size: int) -> float:
         """The smallest size with an even chance; 1 if one sequence has it, infinite if none up to ``max_size`` has."""
-        sizes = np.exp2(np.linspace(0, math.log2(max_size), 4001))
-        return next((float(size) for size in sizes if self.chance(float(size)) >= 0.5), math.inf)
+        log2_sizes = np.linspace(0, math.log2(max_size), _NUM_SIZES)
+        suffices = self._chances(log2_sizes) >= 0.5
+        return float(2 ** log2_sizes[np.argmax(suffices)]) if suffices.any() else math.inf
 
 
 Family = Callable[[torch.Generator, int], Learner]
@@ -64,11 +72,13 @@ Family = Callable[[torch.Generator, int], Learner]
 
 def from_prior(generator: torch.Generator, max_size: int) -> Learner:
     """As the estimator expects, with continuous parameters."""
-    prior = CurvePrior()
-    location = _between(-prior.octaves_below, math.log2(max_size) + prior.octaves_above, generator)
-    spread = math.exp(_between(math.log(prior.min_spread), math.log(prior.max_spread), generator))
-    is_high = _uniform(generator) < prior.high_probability
-    ceiling = _between(prior.high_ceiling, 1, generator) if is_high else math.sqrt(_between(0, prior.high_ceiling**2, generator))
+    location = _between(-PRIOR.octaves_below, math.log2(max_size) + PRIOR.octaves_above, generator)
+    spread = math.exp(_between(math.log(PRIOR.min_spread), math.log(PRIOR.max_spread), generator))
+    is_high = _uniform(generator) < PRIOR.high_probability
+    if is_high:
+        ceiling = _between(PRIOR.high_ceiling, 1, generator)
+    else:
+        ceiling = math.sqrt(_between(0, PRIOR.high_ceiling**2, generator))
     return Learner(location, spread, ceiling)
 
 
@@ -92,10 +102,6 @@ FAMILIES: dict[str, Family] = {
     "one lucky seed in twenty": fixed(spread=0.4, luck=0.05),
 }
 """Made-up learners, by name."""
-
-
-def _logistic(value: float) -> float:
-    return 1 / (1 + math.exp(-max(value, -700.0)))
 
 
 def _uniform(generator: torch.Generator) -> float:

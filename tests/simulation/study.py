@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
@@ -13,7 +14,7 @@ from simulation.learners import FAMILIES, MAX_STEPS, Family, from_prior
 
 from ib_bench.quantities.curve.sequential_design import SequentialDesign
 from ib_bench.quantities.curve.success_curve import SuccessCurve
-from ib_bench.studies.bisection import Bisection
+from ib_bench.quantities.search.bisection import Bisection
 
 MAX_SIZE = 16_384
 FROM_PRIOR = "drawn from the prior"
@@ -94,7 +95,7 @@ def strata(cells: Sequence[CurveCell]) -> list[Row]:
     """Cells apart by spread, and by ceiling."""
     rows = []
     for name, ends in (("spread", SPREADS), ("ceiling", CEILINGS)):
-        for low, high in zip(ends, ends[1:], strict=False):
+        for low, high in pairwise(ends):
             inside = [cell for cell in cells if low <= getattr(cell.learner, name) < high]
             rows.append(_row(f"{name} {low:g} to {high:g}", inside, {}))
     return rows

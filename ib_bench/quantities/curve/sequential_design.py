@@ -27,7 +27,7 @@ from ib_bench.quantities.curve.success_curve import Floats, Observation, Outcome
 
 Ended = Literal["narrow", "above", "one", "max_trials"]
 
-_CONFIDENCE = 0.95
+_CONFIDENCE = 0.95  # that N50 lies above the largest size
 _BINS_PER_OCTAVE = 4
 _GUESSED_SHARE = 0.25  # of the budget that a success takes, before any was seen
 _TINY = 1e-12
@@ -42,7 +42,8 @@ class SequentialDesign:
         curve: the sizes, and the curves that the prior allows.
         max_steps: budget of a run, in optimizer steps, at least 1.
         batch: runs that are chosen together, at least 1.
-        interval_factor: stop once the upper end of the interval of N50 is at most this many times the lower end; above 1.
+        interval_factor: stop once the upper end of the interval of N50 is at most this many times the lower end;
+            above 1.
         max_trials: stop after this many runs, at least 1.
 
     Example:
@@ -52,11 +53,11 @@ class SequentialDesign:
         ...     for size in design.next_sizes(observations):
         ...         observations.append(Observation(size, size >= 100, 1000 if size < 100 else 200))
         >>> [size for size, _, _ in observations[:6]]
-        [181, 45, 91, 128, 64, 91]
+        [64, 512, 181, 45, 128, 91]
         >>> design.ended(observations), len(observations)
-        ('narrow', 13)
+        ('narrow', 12)
         >>> [round(size) for size in design.posterior(observations).n50]
-        [80, 103, 132]
+        [73, 104, 135]
     """
 
     curve: SuccessCurve
@@ -76,17 +77,15 @@ class SequentialDesign:
             observations: all runs so far.
 
         Returns:
-            ``above``: N50 lies above the largest size with a probability of 95 %. ``one``: one training sequence
-            suffices with a probability of 95 %. ``narrow``: the interval of N50 is narrow enough. ``max_trials``: none of
-            these after the largest number of runs. None: it goes on.
+            ``above``: N50 lies above the largest size with a probability of 95 %. ``narrow``: the interval of N50 is
+            narrow enough. ``one``: so it is, and it begins at one sequence, below which there is nothing to try.
+            ``max_trials``: none of these after the largest number of runs. None: it goes on.
         """
         posterior = self.posterior(observations)
         if posterior.probability_above >= _CONFIDENCE:
             return "above"
-        if posterior.probability_of_one >= _CONFIDENCE:
-            return "one"
         if posterior.n50.factor <= self.interval_factor:
-            return "narrow"
+            return "one" if posterior.n50.low == 1 else "narrow"
         return "max_trials" if len(observations) >= self.max_trials else None
 
     def next_sizes(self, observations: Sequence[Observation]) -> list[int]:

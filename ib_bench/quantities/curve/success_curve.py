@@ -4,8 +4,8 @@ One run with N training sequences succeeds with probability
 
 .. math:: p(N) = c \cdot \mathrm{logistic}\left(\frac{\log_2 N - \mu}{s}\right)
 
-with location :math:`\mu` in octaves, spread :math:`s` in octaves and ceiling :math:`c` in (0, 1]. From 12 % to 88 % of its
-ceiling the curve takes :math:`4 s` octaves. N50 is the size with :math:`p = 1/2`; it is infinite where
+with location :math:`\mu` in octaves, spread :math:`s` in octaves and ceiling :math:`c` in (0, 1]. From 12 % to 88 % of
+its ceiling the curve takes :math:`4 s` octaves. N50 is the size with :math:`p = 1/2`; it is infinite where
 :math:`c \le 1/2`. N90 is the size with :math:`p = 0.9`. The best of k runs succeeds as often as not where
 :math:`1 - (1 - p)^k = 1/2`; for the paper's grid of 15 that is :math:`p = 4.5\,\%`.
 
@@ -27,64 +27,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ib_bench.errors import require
+from ib_bench.quantities.curve.prior import PRIOR, CurvePrior
 
 Floats = NDArray[np.float64]
 
 _TAIL = 0.05  # on each side of a 90 % interval
 _RESOLUTION = 1e-9  # no curve on the grid makes an outcome impossible
 _STEPS_PER_OCTAVE = 2  # of the sizes that may be tried
-
-
-@dataclass(frozen=True)
-class CurvePrior:
-    """What is assumed of a curve before the first run. The three parameters are independent.
-
-    - The location is uniform, from one octave below one sequence to one octave above the largest size.
-    - The logarithm of the spread is uniform. A spread of 0.1 octaves is a step; at 2 octaves, 256 times the data takes
-      a run from 12 % to 88 % of the ceiling.
-    - The ceiling lies above 0.9 with probability 0.6, uniformly, and is uniform below 0.9 otherwise. So N50 is infinite
-      for want of a ceiling with probability 0.22.
-
-    Attributes:
-        octaves_below: how far the location may lie below one sequence, in octaves, at least 0.
-        octaves_above: how far the location may lie above the largest size, in octaves, at least 0.
-        location_step: distance of the grid's locations, in octaves, above 0.
-        min_spread: smallest spread, in octaves, above 0.
-        max_spread: largest spread, in octaves, above the smallest.
-        num_spreads: spreads on the grid, at least 1.
-        high_ceiling: where the range of high ceilings begins, in (0, 1).
-        high_probability: prior probability of that range, in (0, 1).
-        num_low_ceilings: ceilings on the grid below that range, at least 1.
-        num_high_ceilings: ceilings on the grid in that range, at least 1.
-    """
-
-    octaves_below: float = 1.0
-    octaves_above: float = 1.0
-    location_step: float = 0.125
-    min_spread: float = 0.1
-    max_spread: float = 2.0
-    num_spreads: int = 10
-    high_ceiling: float = 0.9
-    high_probability: float = 0.5
-    num_low_ceilings: int = 9
-    num_high_ceilings: int = 2
-
-    def locations(self, max_size: int) -> Floats:
-        """The grid's locations, all equally likely, in octaves."""
-        end = math.log2(max_size) + self.octaves_above
-        return _midpoints(-self.octaves_below, end, math.ceil((end + self.octaves_below) / self.location_step))
-
-    def spreads(self) -> Floats:
-        """The grid's spreads, all equally likely, in octaves."""
-        return np.exp(_midpoints(math.log(self.min_spread), math.log(self.max_spread), self.num_spreads))
-
-    def ceilings(self) -> tuple[Floats, Floats]:
-        """The grid's ceilings, and their prior probabilities."""
-        low = np.sqrt(_midpoints(0, self.high_ceiling**2, self.num_low_ceilings))
-        high = _midpoints(self.high_ceiling, 1, self.num_high_ceilings)
-        low_probabilities = np.full(len(low), (1 - self.high_probability) / len(low))
-        high_probabilities = np.full(len(high), self.high_probability / len(high))
-        return np.concatenate([low, high]), np.concatenate([low_probabilities, high_probabilities])
 
 
 class Observation(NamedTuple):
@@ -135,7 +84,7 @@ class Outcomes(dict[int, tuple[float, float]]):
 
 
 class SuccessCurve:
-    """The curves that the prior allows, on a grid of ``num_points`` points.
+    r"""The curves that the prior allows, on a grid of ``num_points`` points.
 
     Args:
         max_size: largest training set that can be tried, at least 1.
@@ -143,7 +92,7 @@ class SuccessCurve:
 
     Attributes:
         sizes: that may be tried: from 1 to ``max_size``, two in an octave, rounded, none twice.
-        points: :math:`(\\mu, s, c)` of the grid, float64 ``(3, num_points)``, in ascending order of N50.
+        points: :math:`(\mu, s, c)` of the grid, float64 ``(3, num_points)``, in ascending order of N50.
         prior_weights: prior probability of each point, float64 ``(num_points,)``.
         log2_n50: of each point, float64 ``(num_points,)``, in ``[0, log2 max_size]`` or infinite.
 
@@ -156,18 +105,18 @@ class SuccessCurve:
         (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 100)
         >>> runs = [Observation(4, False, 100), Observation(6, False, 100), Observation(11, True, 20)] * 5
         >>> [round(size, 1) for size in curve.posterior(Outcomes.of(runs)).n50]
-        [6.5, 8.0, 10.1]
+        [6.8, 8.2, 10.6]
     """
 
-    def __init__(self, max_size: int, prior: CurvePrior | None = None) -> None:
+    def __init__(self, max_size: int, prior: CurvePrior = PRIOR) -> None:
         require(max_size >= 1, "max_size", max_size, "an integer of at least 1")
         self.max_size = max_size
-        self.prior = prior or CurvePrior()
+        self.prior = prior
         num_steps = math.floor(_STEPS_PER_OCTAVE * math.log2(max_size))
         geometric = {round(2 ** (step / _STEPS_PER_OCTAVE)) for step in range(num_steps + 1)}
         self.sizes = tuple(sorted({size for size in geometric if size < max_size} | {max_size}))
-        ceilings, probabilities = self.prior.ceilings()
-        axes = np.meshgrid(self.prior.locations(max_size), self.prior.spreads(), ceilings, indexing="ij")
+        ceiling_values, probabilities = ceilings(prior)
+        axes = np.meshgrid(locations(prior, max_size), spreads(prior), ceiling_values, indexing="ij")
         points = np.stack([axis.ravel() for axis in axes])
         weights = np.broadcast_to(probabilities, axes[0].shape).ravel()
         order = np.argsort(self._log2_sizes(points, 0.5), kind="stable")
@@ -293,10 +242,25 @@ class Posterior:
         """That N50 lies above the largest size, or is infinite."""
         return float(self.weights[np.isinf(self.curve.log2_n50)].sum())
 
-    @property
-    def probability_of_one(self) -> float:
-        """That one training sequence suffices: N50 is at most 1."""
-        return float(self.weights[self.curve.log2_n50 == 0].sum())
+
+def locations(prior: CurvePrior, max_size: int) -> Floats:
+    """The grid's locations, all equally likely, in octaves."""
+    end = math.log2(max_size) + prior.octaves_above
+    return _midpoints(-prior.octaves_below, end, math.ceil((end + prior.octaves_below) / prior.location_step))
+
+
+def spreads(prior: CurvePrior) -> Floats:
+    """The grid's spreads, all equally likely, in octaves."""
+    return np.exp(_midpoints(math.log(prior.min_spread), math.log(prior.max_spread), prior.num_spreads))
+
+
+def ceilings(prior: CurvePrior) -> tuple[Floats, Floats]:
+    """The grid's ceilings, and their prior probabilities."""
+    low = np.sqrt(_midpoints(0, prior.high_ceiling**2, prior.num_low_ceilings))
+    high = _midpoints(prior.high_ceiling, 1, prior.num_high_ceilings)
+    low_probabilities = np.full(len(low), (1 - prior.high_probability) / len(low))
+    high_probabilities = np.full(len(high), prior.high_probability / len(high))
+    return np.concatenate([low, high]), np.concatenate([low_probabilities, high_probabilities])
 
 
 def _midpoints(low: float, high: float, number: int) -> Floats:
