@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
 from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.results.codec import to_plain
 from ib_bench.results.records import Record
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
@@ -35,7 +35,8 @@ def write_old_store(path: Path, records: Iterable[Record]) -> None:
     with connection:
         connection.executescript(VERSION_1)
         for record in records:
-            key, text = record.key, json.dumps(asdict(record))
+            plain = {name: value for name, value in to_plain(record).items() if name != "shape"}
+            key, text = record.key, json.dumps(plain)
             if isinstance(record, SearchRecord):
                 row = (key, record.status == "finished", text)
                 connection.execute("INSERT INTO searches VALUES (?, ?, ?)", row)
@@ -48,7 +49,7 @@ def write_old_store(path: Path, records: Iterable[Record]) -> None:
 def flip_in_record(path: Path, key: str) -> None:
     """Change a digit of a record, which stays valid JSON."""
     content = path.read_bytes()
-    record = content.index(b'{"key": "%s"' % key.encode())
+    record = content.index(b'"key": "%s"' % key.encode())
     flip_byte(path, content.index(b"2026-01-01", record))
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ib_bench.drawing.texts import one_line
 from ib_bench.results.identity import Json
 from ib_bench.results.whole_file import write_whole
 
@@ -43,7 +44,7 @@ class Figure:
         import vl_convert  # noqa: PLC0415 (a quarter of a second, which listings need not wait for)
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        svg = vl_convert.vegalite_to_svg(json.dumps(_without_links(self.spec)))
+        svg = vl_convert.vegalite_to_svg(json.dumps(_printed(self.spec)))
         contents = {
             ".svg": svg.encode(),
             ".png": vl_convert.svg_to_png(svg, scale=_PNG_SCALE),
@@ -55,17 +56,19 @@ class Figure:
         return list(files)
 
 
-def _without_links(spec: Any) -> Any:
-    """A specification without what only a page has: links to configs, and texts below the pointer."""
+def _printed(spec: Any) -> Any:
+    """A specification as it is drawn for print.
+
+    Links to configs and texts below the pointer belong to pages alone. No text may have characters that XML lacks:
+    vl-convert ends the whole process at one.
+    """
+    if isinstance(spec, str):
+        return one_line(spec)
     if isinstance(spec, list):
-        return [_without_links(item) for item in spec]
-    if not isinstance(spec, dict):
-        return spec
-    return {
-        name: item if name == "datasets" else _without_links(item)
-        for name, item in spec.items()
-        if name not in ("href", "tooltip")
-    }
+        return [_printed(item) for item in spec]
+    if isinstance(spec, dict):
+        return {name: _printed(item) for name, item in spec.items() if name not in ("href", "tooltip")}
+    return spec
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -94,6 +94,10 @@ class Label:
         )
 
 
+def _one_line(text: str | None) -> str | None:
+    return None if text is None else one_line(text)
+
+
 def _natural(text: str) -> list[tuple[int, str]]:
     """Sorts texts by the numbers in them: ``modulus=5`` comes before ``modulus=10``."""
     return [(int(number or 0), rest) for number, rest in re.findall(r"(\d{0,18})(\D*)", text)]
@@ -155,8 +159,8 @@ def labelled(
             task=one_line(task_text(labels)),
             num_states=num_states(result),
             max_length=labels.max_length,
-            supervision=labels.supervision,
-            lengths=labels.length_distribution,
+            supervision=_one_line(labels.supervision),
+            lengths=_one_line(labels.length_distribution),
             model=model,
             setting=setting,
             group=", ".join(filter(None, [one_line(source) if several_sources else "", named.get(setting, "")])),

@@ -20,8 +20,8 @@ _SEQUENCES = re.compile(
     r"|\x1b[ -/]*[0-~]?"  # two-character sequences
 )
 _LINE_BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that reverse the direction of what follows."""
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+"""Control characters, those that reverse the direction of what follows, and those that are none at all."""
 
 
 def one_line(text: str) -> str:

@@ -1,21 +1,16 @@
-r"""The numbers by which a model is judged, each defined once.
+r"""The numbers by which a model is judged: each is one row of :data:`ROWS`.
 
-Over a set of sequences, and only at supervised positions:
-
-- ``loss``: mean cross-entropy over all supervised positions, in nats, teacher-forced;
-- ``final_state_accuracy``: share of sequences whose last supervised position is right;
-- ``token_accuracy``: share of supervised positions that are right;
-- ``sequence_accuracy``: share of sequences all of whose supervised positions are right.
-
-``normalized_loss`` is the loss divided by that of a uniform guess, :math:`\ln(\text{num\_classes})`. A normalised
-accuracy is (accuracy - chance) / (1 - chance): 1 is perfect, 0 is guessing. Chance is 1 / num_classes, for a whole
-sequence of n positions to the n-th power.
+Every metric is a mean over a set of sequences, at supervised positions only. Each has a normalised form. The normalised
+loss is the loss divided by that of a uniform guess, :math:`\ln(\text{num\_classes})`. A normalised accuracy is
+(accuracy - chance) / (1 - chance): 1 is perfect, 0 is guessing. Chance is 1 / num_classes, for a whole sequence of n
+positions to the n-th power.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 import torchmetrics
@@ -24,15 +19,110 @@ from torch.nn import functional
 
 from ib_bench.supervision.supervision import IGNORE_INDEX
 
-LOSS = "loss"
-ACCURACIES = ("final_state_accuracy", "token_accuracy", "sequence_accuracy")
-METRICS = (LOSS, *ACCURACIES, f"normalized_{LOSS}", *(f"normalized_{name}" for name in ACCURACIES))
-"""The names of all metrics."""
-
 Number = TypeVar("Number", float, Tensor)
 
 METRIC_DEFINITION = "1"
-"""Version of the definitions above; every record carries it."""
+"""Version of the definitions in :data:`ROWS`. Every record carries it, and ``store merge`` compares metrics of one
+version only."""
+
+
+class Answers(NamedTuple):
+    """What a model answered to a batch.
+
+    Attributes:
+        logits: float ``(batch, width, num_classes)``.
+        targets: int64 ``(batch, width)``, ``IGNORE_INDEX`` where not supervised.
+        supervised: bool ``(batch, width)``.
+        right: bool ``(batch, width)``, whether the highest logit is the target's.
+    """
+
+    logits: Tensor
+    targets: Tensor
+    supervised: Tensor
+    right: Tensor
+
+
+class Guess(NamedTuple):
+    """How well uniform guessing does.
+
+    Attributes:
+        loss: its cross-entropy, in nats.
+        position: float32, its accuracy at a position.
+        sequence: float32, its accuracy at whole sequences, the mean over those that were judged.
+    """
+
+    loss: float
+    position: Tensor
+    sequence: Tensor
+
+
+class Metric(NamedTuple):
+    """One row: a metric is the sum of ``total`` over all batches, divided by their number of ``per``.
+
+    Attributes:
+        name: under which it is logged and kept in records.
+        definition: in words.
+        total: adds up a batch, to a scalar.
+        per: what the mean is taken over.
+        normalized: the metric's normalised form, from the metric and how well guessing does.
+        dtype: of the sum; the default counts exactly.
+    """
+
+    name: str
+    definition: str
+    total: Callable[[Answers], Tensor]
+    per: Literal["tokens", "sequences"]
+    normalized: Callable[[Tensor, Guess], Tensor]
+    dtype: torch.dtype = torch.int64
+
+
+def normalized_accuracy(accuracy: Number, chance: Number) -> Number:
+    """(accuracy - chance) / (1 - chance): 1 is perfect, 0 is guessing."""
+    return (accuracy - chance) / (1 - chance)
+
+
+def _last_is_right(answers: Answers) -> Tensor:
+    position = torch.arange(answers.targets.shape[1], device=answers.targets.device)
+    last = (position * answers.supervised).argmax(dim=1, keepdim=True)
+    return answers.right.gather(1, last).sum()
+
+
+ROWS = (
+    Metric(
+        name="loss",
+        definition="mean cross-entropy over all supervised positions, in nats, teacher-forced",
+        total=lambda answers: cross_entropy(answers.logits, answers.targets, reduction="sum"),
+        per="tokens",
+        normalized=lambda loss, guess: loss / guess.loss,
+        dtype=torch.float32,
+    ),
+    Metric(
+        name="final_state_accuracy",
+        definition="share of sequences whose last supervised position is right",
+        total=_last_is_right,
+        per="sequences",
+        normalized=lambda accuracy, guess: normalized_accuracy(accuracy, guess.position),
+    ),
+    Metric(
+        name="token_accuracy",
+        definition="share of supervised positions that are right",
+        total=lambda answers: (answers.right & answers.supervised).sum(),
+        per="tokens",
+        normalized=lambda accuracy, guess: normalized_accuracy(accuracy, guess.position),
+    ),
+    Metric(
+        name="sequence_accuracy",
+        definition="share of sequences all of whose supervised positions are right",
+        total=lambda answers: (answers.right | ~answers.supervised).all(dim=1).sum(),
+        per="sequences",
+        normalized=lambda accuracy, guess: normalized_accuracy(accuracy, guess.sequence),
+    ),
+)
+"""All metrics. A new one is one more row."""
+
+LOSS = "loss"
+METRICS = (*(row.name for row in ROWS), *(f"normalized_{row.name}" for row in ROWS))
+"""The names of all metrics."""
 
 
 def metric_key(split: str, name: str) -> str:
@@ -48,20 +138,18 @@ class StateTrackingMetrics(torchmetrics.Metric):
     """
 
     full_state_update = False
-    loss_sum: Tensor
-    chance_sum: Tensor
     num_tokens: Tensor
     num_sequences: Tensor
-    correct: Tensor
+    chance: Tensor
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.add_state("loss_sum", torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("chance_sum", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("num_tokens", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("num_sequences", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("correct", torch.zeros(len(ACCURACIES), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("chance", torch.tensor(0.0), dist_reduce_fx="sum")
+        for row in ROWS:
+            self.add_state(row.name, torch.tensor(0, dtype=row.dtype), dist_reduce_fx="sum")
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Take in a batch.
@@ -71,32 +159,21 @@ class StateTrackingMetrics(torchmetrics.Metric):
             targets: int64 ``(batch, width)``, ``IGNORE_INDEX`` where not supervised, which is not a whole row.
         """
         supervised = targets != IGNORE_INDEX
-        right = logits.argmax(dim=-1) == targets
+        answers = Answers(logits, targets, supervised, logits.argmax(dim=-1) == targets)
         per_row = supervised.sum(dim=1)
-        last = (torch.arange(targets.shape[1], device=targets.device) * supervised).argmax(dim=1, keepdim=True)
-        self.loss_sum += cross_entropy(logits, targets, reduction="sum")
-        self.chance_sum += torch.pow(1 / self.num_classes, per_row).sum()
         self.num_tokens += per_row.sum()
         self.num_sequences += len(targets)
-        self.correct += torch.stack(
-            [right.gather(1, last).sum(), (right & supervised).sum(), (right | ~supervised).all(dim=1).sum()]
-        )
+        self.chance += torch.pow(1 / self.num_classes, per_row).sum()
+        for row in ROWS:
+            getattr(self, row.name).add_(row.total(answers))
 
     def compute(self) -> dict[str, Tensor]:
         """All metrics, by name: scalars of type float32."""
-        per = torch.stack([self.num_sequences, self.num_tokens, self.num_sequences])
-        accuracies = self.correct / per
-        guess = torch.full_like(self.chance_sum, 1 / self.num_classes)
-        chances = torch.stack([guess, guess, self.chance_sum / self.num_sequences])
-        loss = self.loss_sum / self.num_tokens
-        normalized = normalized_accuracy(accuracies, chances)
-        values = [loss, *accuracies, loss / math.log(self.num_classes), *normalized]
-        return dict(zip(METRICS, values, strict=True))
-
-
-def normalized_accuracy(accuracy: Number, chance: Number) -> Number:
-    """(accuracy - chance) / (1 - chance): 1 is perfect, 0 is guessing."""
-    return (accuracy - chance) / (1 - chance)
+        counts = {"tokens": self.num_tokens, "sequences": self.num_sequences}
+        position = torch.full_like(self.chance, 1 / self.num_classes)
+        guess = Guess(math.log(self.num_classes), position, self.chance / self.num_sequences)
+        values = {row.name: getattr(self, row.name) / counts[row.per] for row in ROWS}
+        return values | {f"normalized_{row.name}": row.normalized(values[row.name], guess) for row in ROWS}
 
 
 def at_least_float32(logits: Tensor) -> Tensor:

@@ -190,11 +190,12 @@ class Database:
 
 
 def damaged(path: Path, reason: str) -> DamagedStoreError:
-    """What to say of a file that SQLite cannot make sense of."""
-    quoted = shlex.quote(str(path))
+    """The error for a file that SQLite cannot make sense of."""
+    quoted, reason = shlex.quote(str(path)), " ".join(reason.split())
     return DamagedStoreError(
         f"store {str(path)!r} is damaged ({reason}); recover what can be read with SQLite's own tool: "
-        f"`sqlite3 {quoted} .recover | sqlite3 recovered.sqlite`, then `ib-bench store merge new.sqlite recovered.sqlite`"
+        f"`sqlite3 {quoted} .recover | sqlite3 recovered.sqlite`, "
+        f"then `ib-bench store merge new.sqlite recovered.sqlite`"
     )
 
 

@@ -1,7 +1,8 @@
 """Records of several stores and archives in one: equal records are kept once, contradictions are listed.
 
-Two records with one key are the same result if all fields that the config determines are equal, up to rounding, in which
-machines differ. Times, places and package versions are not compared.
+Two records with one key are the same result if all fields that the config determines are equal, up to rounding, in
+which machines differ. Times, places and package versions are not compared, and metrics only if both records carry the
+same version of the metrics' definitions.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ OnProgress = Callable[[int], None]
 
 _BATCH = 500  # records in one transaction
 _ROUNDING = 1e-3  # relative: differences in last bits grow during training
+_DEFINITION = "metric_definition"
 
 
 @dataclass(frozen=True)
@@ -155,23 +157,26 @@ def _news(
             merged.conflicts.append(Conflict(record.key, _label(record), source, differences))
         else:
             same.add(record.key)
-            merged.num_rounded += _results(old) != _results(record)
+            merged.num_rounded += _results(old, record) != _results(record, old)
     return list(news.values())
 
 
 def _differences(old: Record, new: Record) -> list[str]:
     if not new.finished:
         return []
-    mine, other = _results(old), _results(new)
+    mine, other = _results(old, new), _results(new, old)
     names = [name for name in other if not _is_close(mine.get(name), other[name])]
     headline = {name: (getattr(old, name), getattr(new, name)) for name in new.headline}
     texts = [f"{name} {one}, not {two}" for name, (one, two) in headline.items() if not _is_close(one, two)]
     return texts or names
 
 
-def _results(record: Record) -> dict[str, Any]:
-    """What the config determines, as plain data."""
-    return {name: value for name, value in to_plain(record).items() if name not in record.incidental}
+def _results(record: Record, other: Record) -> dict[str, Any]:
+    """What the config determines, as plain data, as far as it can be compared with another record."""
+    left_out = set(record.incidental)
+    if getattr(record, _DEFINITION, None) != getattr(other, _DEFINITION, None):
+        left_out |= {"metrics", _DEFINITION}
+    return {name: value for name, value in to_plain(record).items() if name not in left_out}
 
 
 def _is_close(one: Any, other: Any) -> bool:

@@ -44,6 +44,9 @@ class ClassSpec:
     def __hash__(self) -> int:
         return hash((self.class_path, json.dumps(self.init_args, sort_keys=True)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.class_path, self.init_args)  # without the class, which may not pickle
+
     @property
     def class_name(self) -> str:
         """The last part of the path, such as ``LSTM``."""

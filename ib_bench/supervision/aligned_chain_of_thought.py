@@ -35,6 +35,10 @@ class AlignedChainOfThought(Supervision):
         """The input and nothing else."""
         return length
 
+    def encode_naively(self, symbols: list[int], states: list[int]) -> list[tuple[int, int]]:
+        """See :meth:`Supervision.encode_naively`."""
+        return list(zip(symbols, states, strict=True))
+
     def encode(self, symbols: Tensor, states: Tensor, lengths: Tensor) -> Batch:
         """As many targets as symbols, each in its symbol's place."""
         inside = torch.arange(symbols.shape[1]) < lengths[:, None]

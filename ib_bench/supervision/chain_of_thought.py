@@ -27,6 +27,12 @@ class ChainOfThought(Supervision):
         """The input, the separator if there is one, and all states but the last."""
         return 2 * length - 1 + self.num_separators
 
+    def encode_naively(self, symbols: list[int], states: list[int]) -> list[tuple[int, int]]:
+        """See :meth:`Supervision.encode_naively`."""
+        tokens = symbols + self.separators + [self.first_state_token + state for state in states[:-1]]
+        targets = [IGNORE_INDEX] * (len(tokens) - len(states)) + states
+        return list(zip(tokens, targets, strict=True))
+
     def encode(self, symbols: Tensor, states: Tensor, lengths: Tensor) -> Batch:
         """As many targets as symbols, starting at the separator (or at the last symbol if there is none)."""
         max_length = symbols.shape[1]

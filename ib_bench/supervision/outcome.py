@@ -26,6 +26,12 @@ class Outcome(Supervision):
         """The input, and the separator if there is one."""
         return length + self.num_separators
 
+    def encode_naively(self, symbols: list[int], states: list[int]) -> list[tuple[int, int]]:
+        """See :meth:`Supervision.encode_naively`."""
+        tokens = symbols + self.separators
+        targets = [IGNORE_INDEX] * (len(tokens) - 1) + [states[-1]]
+        return list(zip(tokens, targets, strict=True))
+
     def encode(self, symbols: Tensor, states: Tensor, lengths: Tensor) -> Batch:
         """One target a row: the final state, at the separator (or at the last symbol if there is none)."""
         position = torch.arange(self.num_tokens(symbols.shape[1]))

@@ -64,6 +64,11 @@ class Supervision(ABC):
             self.vocab_size += 1
 
     @property
+    def separators(self) -> list[int]:
+        """The ``=`` token, or nothing."""
+        return [] if self.separator_token is None else [self.separator_token]
+
+    @property
     def num_separators(self) -> int:
         """1 with a separator, 0 without."""
         return int(self.separator_token is not None)
@@ -71,6 +76,18 @@ class Supervision(ABC):
     @abstractmethod
     def num_tokens(self, length: int) -> int:
         """Number of tokens a model reads for an input of ``length`` symbols."""
+
+    @abstractmethod
+    def encode_naively(self, symbols: list[int], states: list[int]) -> list[tuple[int, int]]:
+        """The definition of the regime in plain Python, for one run; :meth:`encode` must do the same.
+
+        Args:
+            symbols: the input, at least one.
+            states: those visited, as many as symbols.
+
+        Returns:
+            ``num_tokens(len(symbols))`` pairs of a token and its target, ``IGNORE_INDEX`` where nothing is asked.
+        """
 
     @abstractmethod
     def encode(self, symbols: Tensor, states: Tensor, lengths: Tensor) -> Batch:

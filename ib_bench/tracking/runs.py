@@ -57,7 +57,7 @@ class GrowingRun:
             if rows:
                 columns: list[str | int] = [*rows[0]]
                 self._run.log({name: wandb.Table(columns=columns, data=[list(row.values()) for row in rows])})
-        self._run.summary.update({**logged.summary, _NUM_STEPS: self._num_logged})
+        self._run.summary.update({**_known(logged.summary), _NUM_STEPS: self._num_logged})
         close_run(self._run, self._settings, self._run_id)
 
     def abort(self, logged: LoggedRun, status: str) -> None:
@@ -67,8 +67,13 @@ class GrowingRun:
             logged: the result so far.
             status: ``failed`` or ``interrupted``.
         """
-        self._run.summary.update({**logged.summary, "status": status, _NUM_STEPS: self._num_logged})
+        self._run.summary.update({**_known(logged.summary), "status": status, _NUM_STEPS: self._num_logged})
         self._run.finish(exit_code=1)
+
+
+def _known(summary: Json) -> Json:
+    """What has a value, so that a chart of kappa shows no bound of it."""
+    return {name: value for name, value in summary.items() if value is not None}
 
 
 def open_run(settings: WandbSettings, job_type: str, run_id: str, name: str, group: str | None, config: Json) -> Any:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 from scipy.stats import chisquare
@@ -8,7 +10,24 @@ from ib_bench import catalogue
 from ib_bench.data.length_distributions import Fixed, ShortToLong, Uniform
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution
 
-DISTRIBUTIONS = [entry.load()() for entry in catalogue.entries(catalogue.LENGTH_DISTRIBUTIONS)]
+
+class LongToShort(LengthDistribution):
+    """A distribution from outside."""
+
+    def support(self, max_length: int) -> list[int]:
+        return list(range(2, max_length + 1))
+
+    def draw(self, num: int, available: Mapping[int, int], generator: torch.Generator) -> torch.Tensor:
+        counts = [min(count, num) for _, count in sorted(available.items(), reverse=True)]
+        lengths = torch.tensor(sorted(available, reverse=True), dtype=torch.int16)
+        return lengths.repeat_interleave(torch.tensor(counts))[:num]
+
+
+NAMES = [*(entry.name for entry in catalogue.entries(catalogue.LENGTH_DISTRIBUTIONS)), f"{__name__}.LongToShort"]
+DISTRIBUTIONS = [
+    catalogue.find_class(catalogue.LENGTH_DISTRIBUTIONS, name, "length_distribution", LengthDistribution)()
+    for name in NAMES
+]
 
 
 def draw(distribution: LengthDistribution, num: int, available: dict[int, int], seed: int = 0) -> list[int]:

@@ -19,6 +19,7 @@ from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 from ib_bench.errors import BenchError, FatalError, InvalidOptionError, StoreError
 from ib_bench.execution.executor import Emit, Outcome, Passing
 from ib_bench.execution.slurm.driver import UnfinishedError
+from ib_bench.execution.slurm.executor import Slurm
 from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, SlurmQueue
 from ib_bench.execution.slurm.reports import Attempt, Reader, Task
@@ -52,6 +53,12 @@ def count(item: tuple[str, int], emit: Emit) -> int:
             file.write(f"{number}")
         emit(number)
     return number
+
+
+def fail_or_count(item: tuple[str, int], emit: Emit) -> int:
+    if item[1] < 0:
+        raise ValueError(f"{item[1]} is negative")
+    return count(item, emit)
 
 
 def count_on(item: tuple[str, int], event: int) -> tuple[str, int]:
@@ -354,6 +361,32 @@ def test_a_failure_is_told_once_and_then_tried_again(tmp_path: Path) -> None:
     slurm_executor(tmp_path, queue).run(square, [-1], lambda *_: None)
     assert len(queue.submitted) == 2
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.system
+def test_a_failure_is_made_again_while_its_task_still_runs(tmp_path: Path) -> None:
+    queue, items = LocalQueue(), [(str(tmp_path), -1), (str(tmp_path), 0)]
+
+    def interrupt(_: int, event: Any) -> None:
+        if event == 1:
+            raise KeyboardInterrupt
+
+    def executor(collect_only: bool = False) -> Slurm:
+        return slurm_executor(tmp_path / "slurm", queue, collect_only, chunk_size=2)
+
+    (tmp_path / "go0").touch()
+    with pytest.raises(KeyboardInterrupt):
+        executor().run(fail_or_count, items, interrupt, count_on)
+    failed, running = executor(collect_only=True).run(fail_or_count, items, lambda *_: None, count_on)
+    assert str(failed.error) == "-1 is negative"
+    assert "it is running as" in str(running.error)
+    for number in (1, 2):
+        (tmp_path / f"go{number}").touch()
+    failed, counted = executor().run(fail_or_count, items, lambda *_: None, count_on)
+    assert (str(failed.error), counted.result) == ("-1 is negative", 3)
+    assert len(queue.submitted) == 2
+    assert (tmp_path / "counted").read_text() == "123"
+    assert left_in(tmp_path / "slurm") == []
 
 
 @pytest.mark.system

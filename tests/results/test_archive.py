@@ -7,6 +7,7 @@ import pytest
 from made_up_records import paper_like
 
 from ib_bench.errors import StoreError
+from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.archive import Records, read_archive, stored_records, write_archive
 from ib_bench.results.store import Store
 
@@ -19,40 +20,36 @@ def _zipped(text: bytes) -> bytes:
 HEADER = _zipped(b'{"format": "ib_bench records", "schema_version": 1}\n')
 
 
-def by_key(records: Records) -> list[dict[str, object]]:
-    return [{r.key: r for r in kind} for kind in (records.trials, records.searches, records.extrapolations)]
-
-
 def test_everything_comes_back(tmp_path: Path) -> None:
     write_archive(paper_like(), tmp_path / "records.jsonl.gz")
-    assert by_key(read_archive(tmp_path / "records.jsonl.gz")) == by_key(paper_like())
+    assert read_archive(tmp_path / "records.jsonl.gz") == paper_like()
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     records = paper_like()
     write_archive(records, tmp_path / "one")
-    write_archive(Records(records.trials, records.searches[::-1], records.extrapolations), tmp_path / "other")
+    write_archive(Records.of_all([*records][::-1]), tmp_path / "other")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 def test_a_store_can_be_archived(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
-        for search in paper_like().searches[:3]:
-            store.add(search)
+        store.add_all(searches := list(paper_like().of(SearchRecord))[:3])
     records = stored_records(tmp_path / "store.sqlite")
-    assert records.searches == paper_like().searches[:3]
-    assert str(records) == "3 searches, 0 trials, 0 extrapolations"
+    assert records.of(SearchRecord) == searches
+    assert str(records) == "0 trials, 3 searches, 0 extrapolations"
 
 
 def test_the_trials_of_a_search(tmp_path: Path) -> None:
     records = paper_like()
-    in_memory = {search.key: records.trials_of(search) for search in records.searches}
-    assert [trial.key for trials in in_memory.values() for trial in trials] == [trial.key for trial in records.trials]
+    searches = records.of(SearchRecord)
+    in_memory = {search.key: records.trials_of(search) for search in searches}
+    assert {trial.key for trials in in_memory.values() for trial in trials} == {trial.key for trial in records.trials}
     with Store(tmp_path / "store.sqlite") as store:
         for trial in records.trials:
             store.add(trial)
     stored = stored_records(tmp_path / "store.sqlite")
-    assert {search.key: stored.trials_of(search) for search in records.searches} == in_memory
+    assert {search.key: stored.trials_of(search) for search in searches} == in_memory
     assert list(stored.trials) == list(records.trials) and len(stored.trials) == len(records.trials)
     assert next(iter(records.trials)) in stored.trials
 
@@ -65,11 +62,11 @@ def test_the_trials_of_a_search(tmp_path: Path) -> None:
         (_zipped(b""), "holds no ib_bench records"),
         (_zipped(b'{"format": "ib_bench records", "schema_version": 99}\n'), "has schema version 99"),
         (HEADER + _zipped(b'{"ki'), "cannot be read"),
-        (HEADER + _zipped(b'{"kind": "runs"}\n'), "cannot be read: line 2 holds no record"),
-        (HEADER + _zipped(b'{"key": "a"}\n'), "cannot be read: line 2 holds no record"),
-        (HEADER + _zipped(b"[1]\n"), "cannot be read: line 2 holds no record"),
-        (HEADER + _zipped(b'{"kind": ["trials"]}\n'), "cannot be read: line 2 holds no record"),
-        (HEADER + _zipped(b'{"kind": "searches", "key": "a"}\n'), "cannot be read: line 2 holds no record"),
+        (HEADER + _zipped(b'{"kind": "runs"}\n'), "cannot be read: line 2 is no record"),
+        (HEADER + _zipped(b'{"key": "a"}\n'), "cannot be read: line 2 is no record"),
+        (HEADER + _zipped(b"[1]\n"), "cannot be read: line 2 is no record"),
+        (HEADER + _zipped(b'{"kind": ["trials"]}\n'), "cannot be read: line 2 is no record"),
+        (HEADER + _zipped(b'{"kind": "searches", "key": "a"}\n'), "cannot be read: line 2 is no record"),
         (HEADER[:10] + b"\xff" * 20, "cannot be read"),
     ],
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,14 +9,13 @@ import pytest
 from damage import flip_byte, flip_in_page, flip_in_record, truncate, write_old_store, write_store
 from made_up_records import paper_like
 
-from ib_bench.errors import BenchError, StoreError
+from ib_bench.errors import BenchError, DamagedStoreError, StoreError
+from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
+from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.archive import Records, stored_records, write_archive
+from ib_bench.results.kinds import record_kinds
 from ib_bench.results.merge import Merge, merge
 from ib_bench.results.records import Record
-
-
-def all_records(records: Records) -> list[Record]:
-    return [*records.trials, *records.searches, *records.extrapolations]
 
 
 def merged(folder: Path, *names: str, out: str = "out") -> Merge:
@@ -22,23 +23,23 @@ def merged(folder: Path, *names: str, out: str = "out") -> Merge:
 
 
 def in_store(path: Path) -> dict[str, Record]:
-    return {record.key: record for record in all_records(stored_records(path))}
+    return {record.key: record for record in stored_records(path)}
 
 
 def test_stores_of_both_versions_and_archives(tmp_path: Path) -> None:
     records = paper_like()
     write_store(tmp_path / "new", records.trials)
-    write_old_store(tmp_path / "old", [*records.searches, *records.trials])
-    write_archive(Records(extrapolations=records.extrapolations), tmp_path / "archive")
+    write_old_store(tmp_path / "old", [*records.of(SearchRecord), *records.trials])
+    write_archive(Records.of_all(records.of(ExtrapolationRecord)), tmp_path / "archive")
     report = merged(tmp_path, "new", "old", "archive")
-    assert (report.num_added, report.num_same) == (len(all_records(records)), len(records.trials))
-    assert not report.conflicts and not report.lost
-    assert in_store(tmp_path / "out") == {record.key: record for record in all_records(records)}
+    assert (report.num_added, report.num_same) == (len(list(records)), len(records.trials))
+    assert not report.conflicts and not report.left_out
+    assert in_store(tmp_path / "out") == {record.key: record for record in list(records)}
 
 
 def test_conflicts_are_shown_and_the_first_stays(tmp_path: Path) -> None:
     records = paper_like()
-    trial, search, extrapolation = next(iter(records.trials)), records.searches[0], records.extrapolations[0]
+    trial, search, extrapolation = (next(iter(records.of(kind))) for kind in record_kinds())
     write_store(tmp_path / "one", [trial, search, extrapolation])
     elsewhere = replace(trial, wall_time_s=99.0, versions={"torch": "another"}, finished_at="later")
     write_store(tmp_path / "same", [elsewhere, replace(search, wall_time_s=1.0), extrapolation])
@@ -48,7 +49,7 @@ def test_conflicts_are_shown_and_the_first_stays(tmp_path: Path) -> None:
     write_store(tmp_path / "rounded", [rounded])
     assert merged(tmp_path, "rounded") == Merge(num_same=1, num_rounded=1)
     other = replace(trial, status="succeeded", best_val_loss=0.25, num_steps=7)
-    write_store(tmp_path / "other", [other, replace(search, max_size=7), replace(extrapolation, accuracies=[])])
+    write_store(tmp_path / "other", [other, replace(search, max_size=7), replace(extrapolation, num_train_sequences=7)])
     report = merged(tmp_path, "other")
     assert [conflict.key for conflict in report.conflicts] == [trial.key, search.key, extrapolation.key]
     assert report.conflicts[0].differences == [
@@ -57,13 +58,24 @@ def test_conflicts_are_shown_and_the_first_stays(tmp_path: Path) -> None:
         "num_steps 150, not 7",
     ]
     assert "Transformer · ModularAddition(modulus=2)" in report.conflicts[0].label
-    assert report.conflicts[2].differences == ["accuracies"]
+    assert report.conflicts[2].differences == ["num_train_sequences"]
     assert in_store(tmp_path / "out") == {record.key: record for record in (trial, search, extrapolation)}
+
+
+def test_metrics_of_another_definition_are_not_compared(tmp_path: Path) -> None:
+    trial = replace(next(iter(paper_like().trials)), metrics={"loss": 0.1}, metric_definition="1")
+    other = replace(trial, metrics={"loss": 0.2, "perplexity": 1.2})
+    write_store(tmp_path / "one", [trial])
+    write_store(tmp_path / "other", [other])
+    write_store(tmp_path / "newer", [replace(other, metric_definition="2")])
+    assert [conflict.differences for conflict in merged(tmp_path, "one", "other").conflicts] == [["metrics"]]
+    assert not merged(tmp_path, "one", "newer", out="second").conflicts
+    assert in_store(tmp_path / "second") == {trial.key: trial}
 
 
 @pytest.mark.parametrize("order", [("running", "finished"), ("finished", "running"), ("begun", "running")])
 def test_the_newest_state_of_a_search_wins(tmp_path: Path, order: tuple[str, str]) -> None:
-    finished = paper_like().searches[0]
+    finished = next(iter(paper_like().of(SearchRecord)))
     states = {
         "finished": finished,
         "running": replace(finished, status="running"),
@@ -81,36 +93,37 @@ def test_a_damaged_record_is_lost_and_said_to_be(tmp_path: Path) -> None:
     flip_in_record(tmp_path / "one", trials[3].key)
     report = merged(tmp_path, "one")
     assert report.num_added == len(trials) - 1
-    assert report.lost == {str(tmp_path / "one"): {trials[3].key}}
+    assert report.left_out == {str(tmp_path / "one"): {"damaged": {trials[3].key}}}
     write_store(tmp_path / "other", trials[3:4])
-    assert merged(tmp_path, "one", "other").lost == {}
+    assert merged(tmp_path, "one", "other").left_out == {}
 
 
-@pytest.mark.parametrize("write", [write_store, write_old_store])
-@pytest.mark.parametrize("table", ["trials", "sqlite_autoindex_searches_1"])
-def test_salvage_of_a_store_with_a_malformed_page(tmp_path: Path, write: object, table: str) -> None:
-    everything = all_records(paper_like())
-    write(tmp_path / "one", everything)  # type: ignore[operator]
-    flip_in_page(tmp_path / "one", table)  # an inner page: SQLite finds no trial any more
-    assert merged(tmp_path, "one").num_added == len(everything)
-    assert in_store(tmp_path / "out") == {record.key: record for record in everything}
+@pytest.mark.parametrize("table", ["trials", "sqlite_autoindex_trials_1"])
+def test_a_malformed_source_is_refused_before_anything_is_written(tmp_path: Path, table: str) -> None:
+    write_store(tmp_path / "one", paper_like())
+    flip_in_page(tmp_path / "one", table)
+    with pytest.raises(DamagedStoreError, match=r"one' is damaged .*\.recover \| sqlite3 recovered\.sqlite"):
+        merged(tmp_path, "one")
+    assert not (tmp_path / "out").exists()
 
 
-def test_salvage_of_a_truncated_store_says_what_is_lost(tmp_path: Path) -> None:
-    everything = {record.key: record for record in all_records(paper_like())}
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs SQLite's command line tool")
+def test_what_sqlite_recovers_can_be_merged(tmp_path: Path) -> None:
+    everything = {record.key: record for record in paper_like()}
     write_store(tmp_path / "one", everything.values())
     truncate(tmp_path / "one", 0.6)
-    report = merged(tmp_path, "one")
+    with pytest.raises(DamagedStoreError):
+        merged(tmp_path, "one")
+    dump = subprocess.run(["sqlite3", tmp_path / "one", ".recover"], capture_output=True, check=False).stdout
+    subprocess.run(["sqlite3", tmp_path / "recovered"], input=dump, check=True, capture_output=True)
+    report = merged(tmp_path, "recovered")
     kept = in_store(tmp_path / "out")
     assert kept.items() <= everything.items()
-    assert 0.3 * len(everything) < len(kept) < len(everything)
-    assert report.num_added == len(kept)
-    (lost,) = report.lost.values()
-    assert lost and lost <= everything.keys() - kept.keys()
+    assert 0.3 * len(everything) < len(kept) == report.num_added < len(everything)
 
 
-def test_any_one_flipped_byte_costs_few_records_and_falsifies_none(tmp_path: Path) -> None:
-    everything = {record.key: record for record in all_records(paper_like())[::9]}
+def test_a_flipped_byte_never_falsifies_a_record(tmp_path: Path) -> None:
+    everything = {record.key: record for record in list(paper_like())[::9]}
     whole = tmp_path / "whole"
     write_store(whole, everything.values())
     size = whole.stat().st_size
@@ -118,17 +131,19 @@ def test_any_one_flipped_byte_costs_few_records_and_falsifies_none(tmp_path: Pat
         (tmp_path / "one").write_bytes(whole.read_bytes())
         flip_byte(tmp_path / "one", at)
         (tmp_path / "out").unlink(missing_ok=True)
-        report = merged(tmp_path, "one")
-        kept = in_store(tmp_path / "out")
-        assert kept.items() <= everything.items()
-        assert len(everything) - len(kept) <= 4  # what shares a page
-        assert len(kept) == report.num_added
+        try:
+            merged(tmp_path, "one")
+        except StoreError:
+            assert not (tmp_path / "out").exists()
+        else:
+            kept = in_store(tmp_path / "out")
+            assert kept.items() <= everything.items() and len(everything) - len(kept) <= 4  # what shares a page
 
 
 def test_what_is_no_source_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     write_store(tmp_path / "one", paper_like().trials)
     (tmp_path / "notes").write_text("nothing that was ever a store " * 300)
-    with pytest.raises(StoreError, match="notes' is no store, and holds no records"):
+    with pytest.raises(StoreError, match="notes' cannot be used"):
         merged(tmp_path, "one", "notes")
     with pytest.raises(StoreError, match="missing' does not exist"):
         merged(tmp_path, "one", "missing")

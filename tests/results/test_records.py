@@ -1,11 +1,15 @@
+"""Configs, their keys, and what a record says of itself."""
+
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+import pickle
+from dataclasses import replace
 
 import pytest
+from made_up_records import ACOT, Point, search
 
-from ib_bench.quantities.search.record import Evaluation, SearchRecord
-from ib_bench.results.records import Experiment, search_record
+from ib_bench.quantities.search.record import Evaluation, SearchRecord, SearchStatus
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment, Labels, experiment_text
 from ib_bench.results.trial_record import TrialConfig
 
 
@@ -29,48 +33,61 @@ def test_equal_configs_have_equal_keys(config: TrialConfig) -> None:
         {"max_steps": 601},
         {"val_check_interval": 5},
         {"num_threads": 2},
+        {"options": {"compile": True}},
     ],
 )
-def test_whatever_changes_a_result_changes_the_key(config: TrialConfig, change: dict[str, float]) -> None:
+def test_everything_that_changes_a_result_changes_the_key(config: TrialConfig, change: dict[str, float]) -> None:
     assert replace(config, **change).key != config.key
 
 
 def test_the_experiment_is_part_of_the_key(config: TrialConfig) -> None:
     experiment = config.experiment
-    model = {**experiment.model, "init_args": {"hidden_size": 17}}
     for other in (
-        replace(experiment, model=model),
+        replace(experiment, model=experiment.model.with_arguments(hidden_size=17)),
+        experiment.with_data(max_length=5),
         replace(experiment, trainer={"precision": "bf16-mixed"}),
         replace(experiment, source_digests={"my.Model": "0"}),
     ):
         assert replace(config, experiment=other).key != config.key
 
 
-def search(*evaluations: Evaluation, status: str = "finished") -> SearchRecord:
-    return SearchRecord("k", {}, {}, status, 1000, list(evaluations), 1.0, "2026-01-01T00:00:00+00:00")
+def judged(*evaluations: Evaluation, status: SearchStatus = "finished") -> SearchRecord:
+    return replace(search(Point("LSTM", ACOT), 100, 1000), evaluations=list(evaluations), status=status)
 
 
 def test_verdicts() -> None:
-    failed = Evaluation(1000, False, 0.5, (1000, None), ["a", "b"])
-    found = Evaluation(100, True, 0.1, (50, 100), ["c"])
-    censored, success, running = search(failed), search(found), search(found, status="running")
+    one, two, three = (f"{number:032x}" for number in range(3))
+    failed = Evaluation(1000, False, 0.5, (1000, None), [one, two])
+    found = Evaluation(100, True, 0.1, (50, 100), [three])
+    censored, success, running = judged(failed), judged(found), judged(found, status="running")
     assert (censored.verdict, censored.censored, censored.min_train_size) == ("> 1,000", True, None)
     assert (success.verdict, success.censored, success.min_train_size) == ("100", False, 100)
     assert (running.verdict, running.censored, running.min_train_size) == ("unfinished", False, None)
-    assert search(failed, found).num_trials == 3
+    assert judged(failed, found).num_trials == 3
 
 
-def test_round_trip() -> None:
-    record = search(Evaluation(100, True, 0.1, (50, 100), ["c"]))
-    assert search_record(asdict(record)) == record
+def test_a_verdict_needs_trials() -> None:
+    with pytest.raises(ValueError, match="has no trials"):
+        Evaluation(100, True, 0.1, (50, 100), [])
+    with pytest.raises(ValueError, match="has 0 evaluations"):
+        judged()
 
 
 def test_labels(experiment: Experiment) -> None:
-    assert experiment.labels() == {
-        "model": "DenseSSM",
-        "task": "ModularAddition",
-        "task_args": {"modulus": 3},
-        "supervision": "aligned_chain_of_thought",
-        "length_distribution": "uniform",
-        "max_length": 4,
-    }
+    regime = "aligned_chain_of_thought"
+    assert experiment.labels == Labels("DenseSSM", "ModularAddition", {"modulus": 3}, regime, "uniform", 4)
+    assert experiment_text(experiment.labels) == f"DenseSSM · ModularAddition(modulus=3) · {regime} · uniform · L=4"
+
+
+def test_own_data_need_neither_regime_nor_lengths() -> None:
+    labels = Experiment(ClassSpec("my.Model"), DataSpec("my.Data", {"path": "x"})).labels
+    assert labels == Labels("Model", "Data", {"path": "x"}, None, None, None)
+    assert experiment_text(labels) == "Model · Data(path=x)"
+
+
+def test_a_spec_is_a_value_that_resolves_its_class_once(experiment: Experiment) -> None:
+    spec = experiment.model
+    assert spec.cls is spec.cls and list(spec.parameters)[:2] == ["vocab_size", "num_classes"]
+    again: ClassSpec = pickle.loads(pickle.dumps(spec))
+    assert again == spec and hash(again) == hash(spec) and type(again) is type(spec)
+    assert len({spec, again, spec.with_arguments(hidden_size=99)}) == 2

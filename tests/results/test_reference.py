@@ -8,26 +8,18 @@ from pathlib import Path
 import pytest
 
 from ib_bench.cli import main
-from ib_bench.quantities.search.record import SearchConfig
-from ib_bench.results.identity import PROTOCOL_VERSION
-from ib_bench.results.records import Experiment
+from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
+from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.reference import reference_records
-from ib_bench.results.trial_record import TrialConfig
 
 
-def test_they_are_results_of_this_protocol() -> None:
+def test_they_are_complete() -> None:
     records = reference_records()
-    assert len(records.finished) == len(records.searches) > 0
-    assert PROTOCOL_VERSION == 2
-    for record in records.searches:
-        config = SearchConfig(Experiment(**record.config.experiment), record.config.settings)
-        assert config.key == record.key
-    for trial in records.trials:
-        experiment = Experiment(**trial.config.experiment)
-        assert TrialConfig(**{**trial.config, "experiment": experiment}).key == trial.key
+    assert str(records) == "1,023 trials, 396 searches, 216 extrapolations"
+    assert len(records.finished(SearchRecord)) == 396
     trials = {trial.key for trial in records.trials}
-    assert trials >= {key for record in records.searches for e in record.evaluations for key in e.trials}
-    assert {record.trial for record in records.extrapolations} <= trials
+    for kind in (SearchRecord, ExtrapolationRecord):
+        assert all(trials.issuperset(record.trials) for record in records.of(kind))
 
 
 def test_report_and_claims_without_a_store(

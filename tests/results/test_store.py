@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from made_up_records import ACOT, Point, search, trial
 
 from ib_bench.errors import StoreError
 from ib_bench.quantities.search.record import SearchRecord
@@ -13,42 +14,51 @@ from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
 
 
-def trial(key: str, status: str = "failed") -> TrialRecord:
-    return TrialRecord(
-        key, {"seed": 1}, status, 5, 0.5, 5, 5, [(5, 0.5), (6, None)], {"loss": None}, "1", 1.0, 1.0, {}, {}, "now"
-    )
-
-
-def search(key: str, status: str = "running") -> SearchRecord:
-    return SearchRecord(key, {}, {}, status, 10, [], 0.0, "now")
-
-
 def write_trials(path: Path, first: int, last: int) -> None:
     with Store(path) as store:
-        for number in range(first, last):
-            store.add(trial(str(number)))
+        for size in range(first, last):
+            store.add(trial(Point("LSTM", ACOT), size))
 
 
 def test_they_survive_closing(tmp_path: Path) -> None:
+    record = trial(Point("LSTM", ACOT), 64)
     with Store(tmp_path / "s") as store:
-        store.add(trial("a"))
+        store.add(record)
     with Store(tmp_path / "s", create=False) as store:
-        assert store.get(TrialRecord, "a") == trial("a")
+        assert store.get(TrialRecord, record.key) == record
 
 
 @pytest.mark.system
 def test_two_processes_neither_lock_up_nor_write_twice(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     path = tmp_path / "store.sqlite"
-    ranges = [(0, 200), (100, 300)]
-    processes = [context.Process(target=write_trials, args=(path, *numbers)) for numbers in ranges]
+    ranges = [(1, 200), (100, 300)]
+    processes = [context.Process(target=write_trials, args=(path, *sizes)) for sizes in ranges]
     for process in processes:
         process.start()
     for process in processes:
         process.join(timeout=60)
         assert process.exitcode == 0
     with Store(path) as store:
-        assert sorted(int(record.key) for record in store.all(TrialRecord)) == list(range(300))
+        sizes = [record.config.num_train_sequences for record in store.all(TrialRecord)]
+    assert sorted(sizes) == list(range(1, 300))
+
+
+def make_searches_table_and_fail(store: Store) -> None:
+    store.database.make_table("searches")
+    raise AttributeError
+
+
+def test_a_kind_gets_its_table_with_its_first_record(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store:
+        assert not store.database.has_table("searches") and list(store.all(SearchRecord)) == []
+        with pytest.raises(AttributeError), store.database.transaction():
+            make_searches_table_and_fail(store)
+        assert not store.database.has_table("searches")
+        store.add(search(Point("LSTM", ACOT), 64))
+    with Store(path) as store:
+        assert store.count(SearchRecord) == 1
 
 
 def test_runs_stay_in_the_order_in_which_they_began(store: Store) -> None:

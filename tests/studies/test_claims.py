@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, search
 
+from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.sharing.record import sharings
 from ib_bench.results.archive import Records
+from ib_bench.results.records import Labels
 from ib_bench.studies.claims import Claim, Statement, check_claims
 from ib_bench.studies.comparison import Count, Interval, min_train_size, sharing_interval
 
@@ -42,34 +44,33 @@ def test_every_claim_says_its_rule_and_what_to_run() -> None:
 
 def test_missing_pairs_and_bounds_are_told_apart() -> None:
     assert claim("3.1", paper_like()).to_decide == ""
-    records = Records()
-    for modulus in MODULI:
-        for supervision in (ACOT, COT):
-            records.searches.append(search(Point("Transformer", supervision, modulus=modulus), None))
+    points = [Point("Transformer", regime, modulus=modulus) for modulus in MODULI for regime in (ACOT, COT)]
+    records = Records.of_all(search(point, None) for point in points)
     assert f"{len(MODULI)} are open" in claim("3.1", records).to_decide
 
 
 def test_what_accelerates_one_architecture_keeps_no_pair_apart() -> None:
-    records = Records()
+    records = []
     for modulus in MODULI:
         for model, size in (("Transformer", 4000), ("LSTM", 100)):
             record = search(Point(model, OUTCOME, modulus=modulus), size)
-            settings = {**record.config.settings, **({"compile": True} if model == "LSTM" else {})}
-            records.searches.append(replace(record, config={**record.config, "settings": settings}))
-    statement, _ = claim("3.3", records).statements
+            settings = replace(record.config.settings, compile=model == "LSTM")
+            records.append(replace(record, config=replace(record.config, settings=settings)))
+    statement, _ = claim("3.3", Records.of_all(records)).statements
     assert statement.count == Count(len(MODULI), 0, 0)
 
 
 def test_a_series_of_lengths_counts_once() -> None:
     sizes = {2: 90, 3: 80, 4: 70, 5: 60}
     searches = [search(Point("DenseSSM", ACOT, "fixed", length), size) for length, size in sizes.items()]
-    (statement,) = claim("4.4", Records(searches=searches)).statements
+    (statement,) = claim("4.4", Records.of_all(searches)).statements
     assert statement.count == Count(1, 0, 0)
 
 
 def test_transformers_fail_beyond_small_tasks_only_if_no_size_suffices() -> None:
     for size, verdict in ((None, "supported"), (4000, "contradicted")):
-        records = Records(searches=[search(Point("Transformer", OUTCOME, "fixed", n, 10), size) for n in (5, 6, 7, 8)])
+        points = [Point("Transformer", OUTCOME, "fixed", length, 10) for length in (5, 6, 7, 8)]
+        records = Records.of_all(search(point, size) for point in points)
         _, fail = claim("3.3", records).statements
         assert fail.verdict == verdict and fail.count.decided == 3  # L = 5 is small
 
@@ -86,22 +87,20 @@ def swapped(records: Records, one: str, other: str) -> Records:
         )
 
     searches = [
-        search(changed(point_of(record.labels)), record.min_train_size, record.max_size) for record in records.searches
+        search(changed(point_of(record.labels)), record.min_train_size, record.max_size)
+        for record in records.of(SearchRecord)
     ]
     measured = [
         extrapolation(changed(point_of(record.labels)), record.accuracies[-1].final_state_accuracy)
-        for record in records.extrapolations
+        for record in records.of(ExtrapolationRecord)
     ]
-    return Records([], searches, measured)
+    return Records.of_all([*searches, *measured])
 
 
-def point_of(labels: dict[str, object]) -> Point:
+def point_of(labels: Labels) -> Point:
+    modulus = labels.task_arguments["modulus"]
     return Point(
-        str(labels["model"]),
-        str(labels["supervision"]),
-        str(labels["length_distribution"]),
-        int(str(labels["max_length"])),
-        int(labels["task_args"]["modulus"]),  # type: ignore[index]
+        labels.model, str(labels.supervision), str(labels.length_distribution), labels.max_length or 0, modulus
     )
 
 
@@ -120,23 +119,25 @@ def test_with_the_architectures_swapped_too() -> None:
 
 def test_extrapolation_against_kappa() -> None:
     records = paper_like()
+    searches = list(records.of(SearchRecord))
     wrong_way = [
-        extrapolation(point_of(r.labels), 1 - r.accuracies[-1].final_state_accuracy) for r in records.extrapolations
+        extrapolation(point_of(record.labels), 1 - record.accuracies[-1].final_state_accuracy)
+        for record in records.of(ExtrapolationRecord)
     ]
-    assert verdicts(replace(records, extrapolations=wrong_way))["4.5"] == "contradicted"
-    assert verdicts(replace(records, extrapolations=[]))["4.5"] == "not enough data"
+    assert verdicts(Records.of_all([*searches, *wrong_way]))["4.5"] == "contradicted"
+    assert verdicts(Records.of_all(searches))["4.5"] == "not enough data"
 
 
 class TestCensoring:
     """A censored N* is only ever larger than something."""
 
     def of(self, aligned: int | None, cot: int | None, max_size: int = 4096) -> Statement:
-        records = Records()
+        records = []
         for modulus in MODULI:
             for supervision, size in ((ACOT, aligned), (COT, cot)):
                 point = Point("Transformer", supervision, modulus=modulus)
-                records.searches.append(search(point, size, max_size))
-        (statement,) = claim("3.1", records).statements
+                records.append(search(point, size, max_size))
+        (statement,) = claim("3.1", Records.of_all(records)).statements
         return statement
 
     def test_far_above_the_largest_size_counts(self) -> None:
@@ -156,13 +157,13 @@ class TestCensoring:
 
 
 def test_searches_of_different_protocols_are_never_compared() -> None:
-    records = paper_like()
-    strict = [record.config | {"settings": record.config.settings | {"threshold": 0.5}} for record in records.searches]
-    other = [
-        replace(record, config=config) if record.labels.supervision == COT else record
-        for record, config in zip(records.searches, strict, strict=True)
-    ]
-    assert verdicts(replace(records, searches=other))["3.1"] == "not enough data"
+    def strict(record: SearchRecord) -> SearchRecord:
+        settings = replace(record.config.settings, threshold=0.5)
+        return replace(record, config=replace(record.config, settings=settings))
+
+    searches = paper_like().of(SearchRecord)
+    other = [strict(record) if record.labels.supervision == COT else record for record in searches]
+    assert verdicts(Records.of_all(other))["3.1"] == "not enough data"
 
 
 @pytest.mark.parametrize(
@@ -191,23 +192,23 @@ def test_intervals() -> None:
 
 
 def test_kappas_interval_uses_all_brackets() -> None:
-    sharing = next(s for s in sharings(paper_like().searches) if s.joint.labels.max_length == 4)
+    sharing = next(s for s in sharings(paper_like().of(SearchRecord)) if s.joint.labels.max_length == 4)
     interval = sharing_interval(sharing)
     assert interval.low == interval.high == sharing.factor.value
 
 
 def test_kappas_that_may_be_anything_decide_nothing() -> None:
     records = paper_like()
-    censored = [search(point_of(record.labels), None) for record in records.searches]
-    assert set(verdicts(replace(records, searches=censored)).values()) == {"not enough data"}
+    censored = [search(point_of(record.labels), None) for record in records.of(SearchRecord)]
+    everything = [*records.trials, *censored, *records.of(ExtrapolationRecord)]
+    assert set(verdicts(Records.of_all(everything)).values()) == {"not enough data"}
 
 
 def test_models_from_elsewhere_are_no_part_of_the_claims() -> None:
     def from_elsewhere(record: SearchRecord) -> SearchRecord:
         experiment = record.config.experiment
-        path = experiment["model"]["class_path"].replace("ib_bench.models", "my_models")
-        model = {**experiment["model"], "class_path": path}
-        return replace(record, config={**record.config, "experiment": {**experiment, "model": model}})
+        model = replace(experiment.model, class_path=f"my_models.{experiment.model.class_name}")
+        return replace(record, config=replace(record.config, experiment=replace(experiment, model=model)))
 
-    records = Records(searches=[from_elsewhere(record) for record in paper_like().searches])
+    records = Records.of_all(map(from_elsewhere, paper_like().of(SearchRecord)))
     assert all(not s.count.decided for claim in check_claims(records) for s in claim.statements)

@@ -37,11 +37,11 @@ def test_judgements(curve: list[tuple[int, float]], futile_after: float, judgeme
 def test_the_back_test_counts_lost_successes_verdicts_and_steps() -> None:
     late = [(25, 1.0), (50, 1.0), (75, 1.0), (100, 0.00001)]
     base = trial(Point("LSTM", ACOT), 4096)
-    config = {**base.config, "max_steps": 100}
+    config = replace(base.config, max_steps=100)
     lost = replace(base, status="succeeded", num_steps=100, val_curve=late, config=config)
     hopeless = replace(lost, key="hopeless", status="failed", val_curve=[*late[:3], (100, 1.0)])
     easy = replace(lost, key="easy", num_steps=25, val_curve=[(25, 0.00001)])
-    records = Records(trials=[lost, hopeless, easy], searches=[search(Point("LSTM", ACOT), 4096)])
+    records = Records.of_all([lost, hopeless, easy, search(Point("LSTM", ACOT), 4096)])
     cost = back_test(records, 0.5)
     assert (cost.num_trials, cost.num_successes, cost.num_lost) == (3, 2, 1)
     assert (cost.num_searches, cost.num_changed) == (1, 1)

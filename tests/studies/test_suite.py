@@ -41,7 +41,7 @@ def suite(tmp_path: Path) -> Suite:
 
 def test_axes_count_for_the_tasks_that_take_them(suite: Suite) -> None:
     cells = suite.cells(parameters)
-    by_task = {path: [c for c in cells if c.config.data["class_path"] == path] for path in ("Adder", "Permuter")}
+    by_task = {path: [c for c in cells if c.config["data"]["class_path"] == path] for path in ("Adder", "Permuter")}
     assert len(by_task["Adder"]) == 4 * 2 * 2 * 3  # moduli, lengths, models; N* twice, kappa at uniform only
     assert len(by_task["Permuter"]) == 1 * 2 * 2 * 3
     assert {cell.data_arguments["modulus"] for cell in by_task["Adder"]} == {2, 4, 5, 6}
@@ -70,7 +70,7 @@ def test_narrowing(suite: Suite) -> None:
     cells = narrow.cells(parameters)
     assert len(cells) == 2 * 3
     assert {cell.data_arguments["modulus"] for cell in cells} == {5, 6}
-    assert {cell.config.model["class_path"] for cell in cells} == {"LSTM"}
+    assert {cell.config["model"]["class_path"] for cell in cells} == {"LSTM"}
     with pytest.raises(BenchError, match=r"axes.modulus must be among 2, 4, 5, 6, got 7"):
         suite.narrowed({"modulus": 7})
     with pytest.raises(BenchError, match=r"axes.modulus must be at least one of the axis' values, got \[\]"):

@@ -1,19 +1,18 @@
-"""Every regime against a plain-Python account of what is read and what is asked."""
+"""Every regime against its definition in plain Python; what the definitions of the shipped ones say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from ib_bench import catalogue
 from ib_bench.errors import InvalidOptionError
-from ib_bench.supervision.supervision import IGNORE_INDEX, Supervision
+from ib_bench.supervision.supervision import IGNORE_INDEX, Batch, Supervision
 from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
 
 LENGTHS = [3, 1, 5, 2]
-Row = tuple[list[int], list[int]]
 
 
 class Turnstile(FiniteStateMachine):
@@ -38,29 +37,29 @@ class Cycle(Turnstile):
         return (torch.arange(3)[:, None] + torch.arange(3)) % 3
 
 
-def outcome(symbols: list[int], states: list[int], equals: list[int], _: int) -> Row:
-    tokens = symbols + equals
-    return tokens, [IGNORE_INDEX] * (len(tokens) - 1) + [states[-1]]
+class EverySecondState(Supervision):
+    """A regime from outside: after every second symbol, the state is asked for."""
+
+    default_separator = False
+
+    def num_tokens(self, length: int) -> int:
+        return length + self.num_separators
+
+    def encode_naively(self, symbols: list[int], states: list[int]) -> list[tuple[int, int]]:
+        targets = [state if index % 2 else IGNORE_INDEX for index, state in enumerate(states)]
+        return [*zip(symbols, targets, strict=True), *((token, IGNORE_INDEX) for token in self.separators)]
+
+    def encode(self, symbols: Tensor, states: Tensor, lengths: Tensor) -> Batch:
+        position = torch.arange(self.num_tokens(symbols.shape[1]))
+        inside = position < lengths[:, None]
+        padded = [functional.pad(one.long(), (0, self.num_separators)) for one in (symbols, states)]
+        tokens, targets = torch.where(inside, padded[0], 0), torch.where(inside & (position % 2 == 1), padded[1], -100)
+        if self.separator_token is not None:
+            tokens[position == lengths[:, None]] = self.separator_token
+        return Batch(tokens, targets)
 
 
-def chain_of_thought(symbols: list[int], states: list[int], equals: list[int], first_state: int) -> Row:
-    tokens = symbols + equals + [first_state + state for state in states[:-1]]
-    return tokens, [IGNORE_INDEX] * (len(tokens) - len(states)) + states
-
-
-def aligned_chain_of_thought(symbols: list[int], states: list[int], *_: object) -> Row:
-    return symbols, states
-
-
-ORACLES: dict[str, Callable[..., Row]] = {
-    "outcome": outcome,
-    "chain_of_thought": chain_of_thought,
-    "aligned_chain_of_thought": aligned_chain_of_thought,
-}
-
-
-def test_every_shipped_regime_has_an_oracle() -> None:
-    assert set(ORACLES) == {entry.name for entry in catalogue.entries(catalogue.SUPERVISION)}
+REGIMES = [*(entry.name for entry in catalogue.entries(catalogue.SUPERVISION)), f"{__name__}.EverySecondState"]
 
 
 def regime(name: str, task: FiniteStateMachine, separator: bool | None = None) -> Supervision:
@@ -69,11 +68,13 @@ def regime(name: str, task: FiniteStateMachine, separator: bool | None = None) -
 
 @pytest.mark.parametrize("separator", [None, False, True])
 @pytest.mark.parametrize("task", [Turnstile(), Cycle()], ids=["automaton", "group"])
-@pytest.mark.parametrize("name", ORACLES)
+@pytest.mark.parametrize("name", REGIMES)
 def test_encoding(name: str, task: FiniteStateMachine, separator: bool | None) -> None:
-    if name == "aligned_chain_of_thought" and separator:
+    try:
+        supervision = regime(name, task, separator)
+    except InvalidOptionError:
+        assert separator
         pytest.skip("has no separator")
-    supervision = regime(name, task, separator)
     symbols = torch.randint(task.num_symbols, (len(LENGTHS), max(LENGTHS)), generator=torch.Generator().manual_seed(0))
     states = task.trajectory(symbols)
     batch = supervision.encode(symbols.to(torch.uint8), states, torch.tensor(LENGTHS))
@@ -81,15 +82,27 @@ def test_encoding(name: str, task: FiniteStateMachine, separator: bool | None) -
     assert batch.tokens.shape == batch.targets.shape == (len(LENGTHS), supervision.num_tokens(max(LENGTHS)))
     assert batch.tokens.dtype == batch.targets.dtype == torch.int64
     assert 0 <= int(batch.tokens.min()) and int(batch.tokens.max()) < supervision.vocab_size
-    equals = [] if supervision.separator_token is None else [supervision.separator_token]
     for row, length in enumerate(LENGTHS):
-        tokens, targets = ORACLES[name](
-            symbols[row, :length].tolist(), states[row, :length].tolist(), equals, supervision.first_state_token
-        )
+        pairs = supervision.encode_naively(symbols[row, :length].tolist(), states[row, :length].tolist())
+        assert len(pairs) == supervision.num_tokens(length)
+        tokens, targets = map(list, zip(*pairs, strict=True))
         padding = batch.tokens.shape[1] - len(tokens)
         assert batch.tokens[row].tolist() == tokens + [0] * padding
         assert batch.targets[row].tolist() == targets + [IGNORE_INDEX] * padding
     assert torch.equal(batch.mask, batch.targets != IGNORE_INDEX)
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens", "targets"),
+    [
+        ("outcome", [1, 1, 0, 2], [-100, -100, -100, 2]),
+        ("chain_of_thought", [1, 1, 0, 5, 2 + 1, 2 + 2], [-100, -100, -100, 1, 2, 2]),
+        ("aligned_chain_of_thought", [1, 1, 0], [1, 2, 2]),
+    ],
+)
+def test_definitions(name: str, tokens: list[int], targets: list[int]) -> None:
+    pairs = regime(name, Turnstile()).encode_naively([1, 1, 0], [1, 2, 2])
+    assert pairs == list(zip(tokens, targets, strict=True))
 
 
 @pytest.mark.parametrize(

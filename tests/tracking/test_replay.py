@@ -15,13 +15,13 @@ from ib_bench.results.store import Store
 from ib_bench.tracking.replay import replay
 from ib_bench.tracking.settings import WandbSettings
 
-RECORDS = Records(
-    trials=[trial(Point("LSTM", ACOT), 4096)],
-    searches=[
+RECORDS = Records.of_all(
+    [
+        trial(Point("LSTM", ACOT), 4096),
         search(Point("LSTM", ACOT), 128),
         *(search(Point("LSTM", ACOT, "fixed", length), size) for length, size in ((2, None), (3, 40), (4, 30))),
-    ],
-    extrapolations=[extrapolation(Point("LSTM", COT), 0.5)],
+        extrapolation(Point("LSTM", COT), 0.5),
+    ]
 )
 SETTINGS = WandbSettings(mode="offline", project="sums")
 NUM_RUNS = 4 + 1 + 1 + 1  # searches, a kappa, an extrapolation, the suite
@@ -55,17 +55,14 @@ def test_every_kind_of_result_is_a_run(in_tmp_path: Path) -> None:
     assert [step["multiple"] for step in steps] == [1, 2, 16]
     assert summary["accuracy_at_2x"] == 0.5
     _, _, summary = found["suite"]
-    assert summary["num_searches"] == 4
+    assert summary["num_search"] == 4
     assert summary["claim 3.1"] == "not enough data"
 
 
 @pytest.mark.system
 def test_doing_it_again_changes_nothing(in_tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Store(in_tmp_path / "ib_bench.sqlite") as store:
-        for record in RECORDS.searches:
-            store.add(record)
-        for measured in RECORDS.extrapolations:
-            store.add(measured)
+        store.add_all(RECORDS)
     command = ["wandb", "sync-store", "--wandb.mode", "offline", "--group", "small"]
     assert main(command) == 0
     assert f"{NUM_RUNS} runs logged, 0 were there already" in capsys.readouterr().out

@@ -6,7 +6,7 @@ import itertools
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -67,11 +67,12 @@ class Driver:
 
     def __post_init__(self) -> None:
         self._tasks: dict[str, list[Task]] = {call: [] for call in self.calls}
+        self._delivered_tasks: dict[str, list[Task]] = {call: [] for call in self.calls}
         self._parameters: dict[str, Any] = {}
         with self.folder.in_use():
-            for name, chunks, parameters in self.folder.submissions():
-                self._parameters[name] = parameters
-                self._add_tasks(name, chunks)
+            for submission in self.folder.submissions():
+                self._parameters[submission.name] = submission.parameters
+                self._add_tasks(submission.name, submission.chunks, submission.delivered)
         self._reader = Reader(self.folder.path, self._tasks)
         self._outcomes = self._reader.outcomes
         self._undelivered = list(self.calls)
@@ -83,13 +84,7 @@ class Driver:
         self._submit_from_s = -math.inf
 
     def finish(self) -> list[Outcome[Any]]:
-        """Wait for all calls, and submit those that are not in the queue; returns how they ended.
-
-        Raises:
-            BenchError: the queue does not answer at the beginning, or refuses tasks when none is in it.
-            FatalError: the folder cannot be used any more.
-            KeyboardInterrupt: the user interrupts; its text says which jobs stay queued.
-        """
+        """Submit the calls that are not queued, and wait for all; raises what :meth:`Slurm.run` raises."""
         active = self.queue.active()
         if active is None:
             raise BenchError("Slurm does not answer: squeue, which lists what is queued, fails")
@@ -107,6 +102,8 @@ class Driver:
     def collect(self) -> list[Outcome[Any]]:
         """The outcomes there are. Other calls get an :class:`UnfinishedError` that says how far they are."""
         active = self.queue.active()
+        for call in self.calls:  # an interrupted driver may have received a failure that the user has never seen
+            self._tasks[call] = self._tasks[call] or self._delivered_tasks[call]
         self._read(active)
         if not self._undelivered:
             self._tidy_up()
@@ -243,10 +240,10 @@ class Driver:
             if self._missing_since_s.pop(call, None) is not None:
                 self.on_event(call, Lost())
 
-    def _add_tasks(self, name: str, chunks: Sequence[Sequence[str]]) -> None:
+    def _add_tasks(self, name: str, chunks: Sequence[Sequence[str]], delivered: Container[str] = ()) -> None:
         for number, chunk in enumerate(chunks):
             for call in self._tasks.keys() & chunk:
-                self._tasks[call].append((name, number))
+                (self._delivered_tasks if call in delivered else self._tasks)[call].append((name, number))
 
     def _jobs_in(self, active: Mapping[Task, Standing]) -> set[str]:
         tasks = itertools.chain.from_iterable(self._tasks.values())

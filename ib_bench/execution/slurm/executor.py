@@ -75,7 +75,7 @@ class Slurm(Executor):
         """See :meth:`Executor.run`; an interrupt leaves array tasks in the queue.
 
         Raises:
-            BenchError: Slurm refuses the array tasks when none is queued.
+            BenchError: Slurm does not answer at the beginning, or refuses the array tasks when none is queued.
             FatalError: a call raised it, or the folder cannot be used any more; the other array tasks stay queued.
             ValueError: two items have the same id.
             KeyboardInterrupt: the user interrupts; its text says which jobs stay queued.

@@ -19,14 +19,24 @@ import tempfile
 import time
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ib_bench.errors import FatalError, InvalidOptionError
 from ib_bench.execution.slurm.reports import Task
 
 _OPTION = "slurm.folder"
 _ALLOWED = "a folder that can be written"
+
+
+class Submission(NamedTuple):
+    """Array tasks that were submitted together."""
+
+    name: str
+    chunks: list[list[str]]  # the calls of each task
+    parameters: dict[str, Any]
+    delivered: set[str]
 
 
 class SlurmFolder:
@@ -53,14 +63,13 @@ class SlurmFolder:
         except OSError:
             raise InvalidOptionError(_OPTION, str(self._given), _ALLOWED) from None
 
-    def submissions(self) -> Iterator[tuple[str, list[list[str]], dict[str, Any]]]:
-        """All submissions, oldest first: name, undelivered calls of each array task, and parameters."""
+    def submissions(self) -> Iterator[Submission]:
+        """All submissions, oldest first."""
         for path in sorted(self.path.glob("*/submission.json")):
             with suppress(FileNotFoundError, ValueError):  # another driver removes it, or was killed while writing it
                 chunks, parameters = json.loads(path.read_text())
                 delivered = {mark.stem for mark in path.parent.glob("*.delivered")}
-                undelivered = [[call for call in chunk if call not in delivered] for chunk in chunks]
-                yield path.parent.name, undelivered, parameters
+                yield Submission(path.parent.name, chunks, parameters, delivered)
 
     @contextmanager
     def new_submission(self, chunks: Sequence[Sequence[str]], parameters: dict[str, Any]) -> Iterator[str]:
@@ -90,9 +99,9 @@ class SlurmFolder:
 
     def tidy_up(self, busy: Container[str]) -> None:
         """Remove submissions of which all outcomes have been received, except those named as busy."""
-        for name, chunks, _ in self.submissions():
-            if name not in busy and not any(chunks):
-                shutil.rmtree(self.path / name, ignore_errors=True)
+        for submission in self.submissions():
+            if submission.name not in busy and submission.delivered.issuperset(chain.from_iterable(submission.chunks)):
+                shutil.rmtree(self.path / submission.name, ignore_errors=True)
 
     def last_log_line(self, task: Task) -> str | None:
         """The last line in the log of an array task that says something."""

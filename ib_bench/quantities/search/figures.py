@@ -24,7 +24,7 @@ from ib_bench.drawing.styles import (
     in_order,
     models_in_order,
 )
-from ib_bench.drawing.texts import DOT
+from ib_bench.drawing.texts import DOT, one_line
 from ib_bench.errors import InvalidOptionError
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.search.tables import bracket_text, drawn_size, without_parts
@@ -202,7 +202,7 @@ def _loss_curves(study: Study) -> Figure | None:
     curves = curves.encode(x=x, y=y, color=shade, detail="trial:N", tooltip=tooltip)
     epsilon = alt.Chart(alt.InlineData(values=[{"loss": threshold}])).mark_rule(strokeDash=[4, 4]).encode(y="loss:Q")
     layers = alt.layer(curves, epsilon, data=alt.NamedData("rows")).properties(width=480, height=320)
-    title = f"{experiment_text(record.labels)}{DOT}N* {record.verdict}"
+    title = one_line(f"{experiment_text(record.labels)}{DOT}N* {record.verdict}")
     spec = layers.to_dict()
     del spec["config"], spec["$schema"]
     spec = finished({**spec, "datasets": {"rows": rows}}, [title, f"Dashed: epsilon = {threshold:g}"])

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ib_bench.runner.job import run_job
 
+from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
+from ib_bench.results.memory_store import MemoryStore
 from ib_bench.results.records import Experiment
-from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
-from ib_bench.tracking.settings import WandbSettings
 
 pytestmark = pytest.mark.system
 
@@ -32,13 +31,10 @@ def searched(
         **settings,
     }
     search = SearchSettings(spread=spread, **given)  # type: ignore[arg-type]
-    store = folder / "store.sqlite"
-    job = SearchJob(
-        experiment, search, 95, store, WandbSettings(mode="disabled"), weights=folder / "weights", placement={}
-    )
-    record = run_job(job, lambda event: None)
-    with Store(store) as opened:
-        return record, {trial.key: trial for trial in opened.trials()}
+    store = MemoryStore()
+    job = SearchJob(experiment, search, 95, 3, weights=folder / "weights")
+    record = job.run(ProgressReporter(lambda event: None), store)
+    return record, {trial.key: trial for trial in store.all(TrialRecord)}
 
 
 def test_spread_reaches_the_same_verdict_and_ends_with_the_first_success(

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import pytest
 
 from ib_bench.errors import InvalidOptionError
 from ib_bench.quantities.extrapolation.extrapolation import extrapolate
+from ib_bench.quantities.extrapolation.job import ExtrapolationJob
 from ib_bench.quantities.extrapolation.record import (
     ExtrapolationConfig,
     ExtrapolationRecord,
     ExtrapolationSettings,
     LengthAccuracy,
 )
+from ib_bench.quantities.progress import ProgressReporter
+from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
@@ -39,23 +42,22 @@ class Fakes:
         assert config.num_train_sequences == 70
         loss = self.losses[config.learning_rate, config.seed]
         status = "succeeded" if loss < self.threshold else "failed"
-        data = config.to_json()
-        return FakeTrained(TrialRecord(config.key, data, status, 1, loss, 1, 1, [], {}, "1", 1.0, 1.0, {}, {}, "now"))
+        return FakeTrained(TrialRecord(config.key, config, status, 1, loss, 1, 1, [], {}, "1", 1.0, 1.0, {}, {}, "now"))
 
     def evaluate(self, trained: FakeTrained) -> list[LengthAccuracy]:
         self.evaluated.append(trained.record.key)
         return [LengthAccuracy("teacher_forced", 8, 5, 1.0, 1.0, 1.0, 1.0, [1.0])]
 
     def run(self, experiment: Experiment, store: Store) -> ExtrapolationRecord:
-        config = ExtrapolationConfig(experiment, asdict(GRID), asdict(ExtrapolationSettings()))
-        return extrapolate(config, GRID, 70, store, self.train, self.evaluate)
+        config = ExtrapolationConfig(experiment, GRID, ExtrapolationSettings())
+        return extrapolate(config, 70, 3, store, self.train, self.evaluate)
 
 
 def test_with_nothing_held_out_there_is_nothing_to_train(experiment: Experiment, store: Store) -> None:
     fakes = Fakes({})
-    config = ExtrapolationConfig(experiment, asdict(GRID), asdict(ExtrapolationSettings()))
+    config = ExtrapolationConfig(experiment, GRID, ExtrapolationSettings())
     for _ in range(2):
-        record = extrapolate(config, GRID, 0, store, fakes.train, fakes.evaluate)
+        record = extrapolate(config, 0, None, store, fakes.train, fakes.evaluate)
         assert (record.num_train_sequences, record.trial, record.accuracies) == (0, None, [])
 
 
@@ -89,12 +91,13 @@ def test_only_the_chosen_trial_is_trained_again_if_the_store_has_them_all(experi
     assert again.trained == [(0.01, 1)]
 
 
-def test_a_stored_result_is_returned(experiment: Experiment, store: Store) -> None:
-    losses = dict.fromkeys(GRID.grid(), 1e-5)
-    record = Fakes(losses).run(experiment, store)
-    again = Fakes(losses)
-    assert again.run(experiment, store) == record
-    assert again.trained == again.evaluated == []
+def test_a_stored_result_is_returned_if_its_trial_is_there(experiment: Experiment, store: Store) -> None:
+    record = Fakes(dict.fromkeys(GRID.grid(), 1e-5)).run(experiment, store)
+    job = ExtrapolationJob(SearchJob(experiment, GRID, 70, 3), ExtrapolationSettings())
+    assert job.stored(store) == record
+    assert job.run(ProgressReporter(lambda event: None), store) == record
+    store.database.execute("DELETE FROM trials")
+    assert job.stored(store) is None
 
 
 def test_lengths() -> None:

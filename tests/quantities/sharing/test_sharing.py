@@ -3,22 +3,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ib_bench.studies.search import search_config
+from made_up_records import ACOT, Point
+from made_up_records import search as made_up_search
 
-from ib_bench.quantities.search.record import Evaluation, SearchConfig, SearchRecord, SearchSettings
+from ib_bench.quantities.progress import ProgressReporter
+from ib_bench.quantities.search.record import SearchConfig, SearchRecord, SearchSettings, SearchStatus
 from ib_bench.quantities.search.search import Search
 from ib_bench.quantities.sharing.record import SharingFactor, part_configs, sharing_factor, sharings
 from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
 
 
-def search(min_train_size: int | None, max_size: int = 1000, status: str = "finished") -> SearchRecord:
-    bracket = (max_size, None) if min_train_size is None else (min_train_size - 1, min_train_size)
-    evaluation = Evaluation(max_size, min_train_size is not None, 0.1, bracket, [])
-    return SearchRecord("k", {}, {}, status, max_size, [evaluation], 0.0, "now")
+def search(min_train_size: int | None, max_size: int = 1000, status: SearchStatus = "finished") -> SearchRecord:
+    return replace(made_up_search(Point("LSTM", ACOT), min_train_size, max_size), status=status)
 
 
-NONE_HELD_OUT = SearchRecord("k", {}, {}, "finished", 0, [], 0.0, "now")
+NONE_HELD_OUT = search(None, max_size=0)
 
 
 def test_a_value_where_all_is_known() -> None:
@@ -56,28 +56,29 @@ def test_unfinished_searches_are_refused() -> None:
         sharing_factor(search(20), [search(10, status="running")])
 
 
-def finished(config: SearchConfig, min_train_size: int, status: str = "finished") -> SearchRecord:
-    labels = config.experiment.labels()
-    return replace(search(min_train_size, status=status), key=config.key, config=config.to_json(), labels=labels)
+def finished(config: SearchConfig, min_train_size: int, status: SearchStatus = "finished") -> SearchRecord:
+    return replace(search(min_train_size, status=status), key=config.key, config=config)
 
 
 def test_kappas_are_found_among_searches(experiment: Experiment) -> None:
-    joint = search_config(experiment, SearchSettings())
+    joint = SearchConfig(experiment, SearchSettings())
     parts = part_configs(joint)
     assert list(parts) == [2, 3, 4]
-    lengths = [part.experiment.data["init_args"]["max_length"] for part in parts.values()]
+    lengths = [part.experiment.data.presentation.max_length for part in parts.values()]
     assert lengths == [2, 3, 4]
     records = [finished(joint, 20), *(finished(part, 10) for part in parts.values())]
     (sharing,) = sharings(records)
     assert sharing.joint == records[0]
     assert sharing.factor == SharingFactor("value", 1.5)
     assert sharing.sum_text == "30"
-    other = search_config(experiment, SearchSettings(threshold=0.5))
+    other = SearchConfig(experiment, SearchSettings(threshold=0.5))
     assert sharings([*records[:3], finished(other, 1)]) == []
     assert sharings([*records[:3], finished(parts[4], 10, status="running")]) == []
 
 
 def test_a_search_with_nothing_held_out_ends_at_once(experiment: Experiment, store: Store) -> None:
-    record = Search(experiment, SearchSettings(), 0, store, pytest.fail).run()
+    record = Search(
+        experiment, SearchSettings(), 0, None, store, pytest.fail, ProgressReporter(lambda event: None)
+    ).run()
     assert (record.status, record.censored, record.max_size, record.num_trials) == ("finished", True, 0, 0)
     assert record.verdict == "none held out"

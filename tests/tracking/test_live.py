@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 import wandb
-from ib_bench.studies.search import SearchListener
-from ib_bench.tracking.wandb_search import WandbSearch
 from offline_runs import inspect
 
+from ib_bench.quantities.progress import ProgressReporter
+from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
-from ib_bench.quantities.search.search import Search
+from ib_bench.quantities.search.search import Search, TrialFunction
 from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.tracking import runs
+from ib_bench.tracking.live import LiveLogging
 from ib_bench.tracking.runs import resolved_mode
 from ib_bench.tracking.settings import WandbSettings
 
@@ -26,18 +27,27 @@ SETTINGS = SearchSettings(learning_rates=[0.1], seeds=[1], max_size=100, multipl
 
 def fake_trial(config: TrialConfig) -> TrialRecord:
     status = "succeeded" if config.num_train_sequences >= 40 else "failed"
-    data = config.to_json()
-    return TrialRecord(config.key, data, status, 7, 0.5, 7, 7, [(7, 0.5)], {}, "1", 2.0, 1.0, {}, {}, "now")
+    return TrialRecord(config.key, config, status, 7, 0.5, 7, 7, [(7, 0.5)], {}, "1", 2.0, 1.0, {}, {}, "now")
 
 
-def search(experiment: Experiment, store: Store, listener: SearchListener) -> SearchRecord:
-    return Search(experiment, SETTINGS, 100, store, fake_trial, [listener]).run()
+def search(
+    experiment: Experiment,
+    store: Store,
+    settings: WandbSettings,
+    group: str | None = None,
+    run_trial: TrialFunction = fake_trial,
+) -> SearchRecord:
+    """A search with made-up trials, logged as a job is."""
+    job = SearchJob(experiment, SETTINGS, 100, 3)
+    progress = ProgressReporter(lambda event: None)
+    with LiveLogging(job, settings, group, store) as observed:
+        return Search(experiment, SETTINGS, 100, 3, observed, run_trial, progress).run()
 
 
 @pytest.mark.system
 def test_one_run_per_search(experiment: Experiment, store: Store, in_tmp_path: Path) -> None:
     settings = WandbSettings(mode="offline", project="sums", tags=["quick"])
-    record = search(experiment, store, WandbSearch(settings, group="demo"))
+    record = search(experiment, store, settings, group="demo")
     (run,) = (in_tmp_path / "wandb").glob("offline-run-*")
     assert run.name.endswith(record.key)
 
@@ -48,8 +58,8 @@ def test_one_run_per_search(experiment: Experiment, store: Store, in_tmp_path: P
     assert header["tags"] == ["quick"]
     config = header["config"]["update"]
     assert config["task"] == "ModularAddition"
-    assert config["settings"] == record.config.settings
-    assert config["experiment"] == record.config.experiment
+    assert config["max_length"] == 4
+    assert {name: config[name] for name in ("settings", "experiment")} == record.config.to_json()
 
     steps = [entry["history"]["item"] for entry in records if entry["type"] == "history"]
     logged = [step for step in steps if "search/size" in step]
@@ -78,10 +88,10 @@ def test_a_failed_search_closes_its_run_and_leaves_the_next_alone(
         raise RuntimeError("no luck")
 
     settings = WandbSettings(mode="offline")
-    other = replace(experiment, model={**experiment.model, "init_args": {"hidden_size": 99}})
+    other = replace(experiment, model=experiment.model.with_arguments(hidden_size=99))
     with pytest.raises(RuntimeError, match="no luck"):
-        Search(other, SETTINGS, 100, store, broken, [WandbSearch(settings)]).run()
-    record = search(experiment, store, WandbSearch(settings))
+        search(other, store, settings, run_trial=broken)
+    record = search(experiment, store, settings)
     summaries = {
         run.name.rpartition("-")[2]: json.loads(inspect(run, "--summary", "--json"))["summary"]
         for run in (in_tmp_path / "wandb").glob("offline-run-*")
@@ -105,9 +115,9 @@ def test_trouble_with_wandb_ends_the_logging_not_the_search(
     monkeypatch.setattr(wandb, "init", unreachable)
     monkeypatch.setattr(runs, "_silent_until_s", 0.0)
     for size in (1, 2):
-        another = replace(experiment, model={**experiment.model, "init_args": {"hidden_size": size}})
+        another = replace(experiment, model=experiment.model.with_arguments(hidden_size=size))
         with pytest.warns(UserWarning, match="no longer logged"):
-            record = search(another, store, WandbSearch(WandbSettings(mode="online")))
+            record = search(another, store, WandbSettings(mode="online"))
         assert record.min_train_size == 40
     assert len(asked) == 1, "every search waits for W&B anew"
 

@@ -108,5 +108,5 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     data = chain_data()
     sequences = evaluation_set(data, 7, 50)
     whole = evaluate_length(Oracle(7, wrong_at=(3,)), data, sequences)
-    monkeypatch.setattr("ib_bench.training.length_evaluation._MAX_TOKENS", 100)
+    monkeypatch.setattr("ib_bench.quantities.extrapolation.length_evaluation._MAX_TOKENS", 100)
     assert evaluate_length(Oracle(7, wrong_at=(3,)), data, sequences) == whole

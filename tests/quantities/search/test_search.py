@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random as python_random  # noqa: TID251 (an explicit generator)
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
-from ib_bench.studies.search import SearchListener, search_config, trial_config
 
 from ib_bench.errors import InvalidOptionError
-from ib_bench.quantities.search.record import Evaluation, SearchRecord, SearchSettings
-from ib_bench.quantities.search.search import Search, finished_search
+from ib_bench.execution.executor import Emit
+from ib_bench.quantities.progress import Progress, ProgressReporter
+from ib_bench.quantities.search.record import SearchConfig, SearchRecord, SearchSettings
+from ib_bench.quantities.search.search import GridFunction, Search, TrialFunction, finished_search
+from ib_bench.results.identity import canonical
+from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
@@ -30,9 +32,19 @@ class FakeTrials:
         self.asked.append(config)
         status = "succeeded" if self.rule(config) else "failed"
         loss = 1 / config.num_train_sequences
-        return TrialRecord(
-            config.key, config.to_json(), status, 1, loss, 1, 1, [(1, loss)], {}, "1", 2.0, 1.0, {}, {}, "now"
-        )
+        return TrialRecord(config.key, config, status, 1, loss, 1, 1, [(1, loss)], {}, "1", 2.0, 1.0, {}, {}, "now")
+
+
+def search(
+    experiment: Experiment,
+    settings: SearchSettings,
+    pool_size: int,
+    store: RecordStore,
+    run_trial: TrialFunction,
+    run_grid: GridFunction | None = None,
+    emit: Emit = lambda event: None,
+) -> Search:
+    return Search(experiment, settings, pool_size, 3, store, run_trial, ProgressReporter(emit), run_grid)
 
 
 def needs(size: int) -> Rule:
@@ -45,7 +57,7 @@ def settings(**changes: object) -> SearchSettings:
 
 
 def test_finds_the_size_and_keeps_the_bracket(experiment: Experiment, store: Store) -> None:
-    record = Search(experiment, settings(), 10**9, store, FakeTrials(needs(37))).run()
+    record = search(experiment, settings(), 10**9, store, FakeTrials(needs(37))).run()
     assert record.min_train_size == 37
     assert record.bracket == (36, 37)
     assert record.status == "finished"
@@ -55,13 +67,13 @@ def test_finds_the_size_and_keeps_the_bracket(experiment: Experiment, store: Sto
 
 
 def test_what_is_damaged_is_measured_again(experiment: Experiment, store: Store) -> None:
-    record = Search(experiment, settings(), 10**9, store, FakeTrials(needs(37))).run()
+    record = search(experiment, settings(), 10**9, store, FakeTrials(needs(37))).run()
     damaged = record.evaluations[1].trials[0]
     for table, key in (("searches", record.key), ("trials", damaged)):
         store.database.execute(f"UPDATE {table} SET checksum = 0 WHERE key = ?", (key,))
     trials = FakeTrials(needs(37))
     with pytest.warns(UserWarning, match="is damaged and counts as missing"):
-        again = Search(experiment, settings(), 10**9, store, trials).run()
+        again = search(experiment, settings(), 10**9, store, trials).run()
     assert [config.key for config in trials.asked] == [damaged]
     assert again.evaluations == record.evaluations
     assert store.get(SearchRecord, record.key) == again
@@ -70,7 +82,7 @@ def test_what_is_damaged_is_measured_again(experiment: Experiment, store: Store)
 
 def test_the_pool_caps_the_size_and_failure_there_is_censored(experiment: Experiment, store: Store) -> None:
     trials = FakeTrials(needs(1000))
-    record = Search(experiment, settings(), 50, store, trials).run()
+    record = search(experiment, settings(), 50, store, trials).run()
     assert (record.verdict, record.censored, record.max_size) == ("> 50", True, 50)
     assert [config.num_train_sequences for config in trials.asked] == [50] * 6
     assert record.evaluations[0].best_val_loss == 1 / 50
@@ -80,7 +92,7 @@ def test_a_size_stops_at_its_first_success_and_the_last_success_goes_first(
     experiment: Experiment, store: Store
 ) -> None:
     trials = FakeTrials(lambda config: config.num_train_sequences >= 60 and config.seed == 2)
-    Search(experiment, settings(max_evaluations=3), 10**9, store, trials).run()
+    search(experiment, settings(max_evaluations=3), 10**9, store, trials).run()
     asked = [(config.num_train_sequences, config.learning_rate, config.seed) for config in trials.asked]
     assert asked[:3] == [(1000, 0.1, 1), (1000, 0.1, 2), (100, 0.1, 2)]
     assert asked[3:] == [(10, 0.1, 2), (10, 0.1, 1), (10, 0.1, 3), (10, 0.01, 1), (10, 0.01, 2), (10, 0.01, 3)]
@@ -93,8 +105,8 @@ def test_same_verdict_as_the_full_grid(experiment: Experiment, store: Store, see
         return python_random.Random(f"{seed} {config.key}").random() < chance**2
 
     economical, full = FakeTrials(luck), FakeTrials(luck)
-    quick = Search(experiment, settings(), 1000, store, economical).run()
-    thorough = Search(experiment, settings(exhaustive=True), 1000, store, full).run()
+    quick = search(experiment, settings(), 1000, store, economical).run()
+    thorough = search(experiment, settings(exhaustive=True), 1000, store, full).run()
     assert quick.bracket == thorough.bracket
     assert [(e.size, e.succeeded) for e in quick.evaluations] == [(e.size, e.succeeded) for e in thorough.evaluations]
     assert thorough.num_trials == 6 * len(thorough.evaluations)
@@ -104,19 +116,19 @@ def test_same_verdict_as_the_full_grid(experiment: Experiment, store: Store, see
 
 
 def test_a_finished_search_trains_nothing(experiment: Experiment, store: Store) -> None:
-    first = Search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run()
+    first = search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run()
     again = FakeTrials(needs(37))
-    assert Search(experiment, settings(), 1000, store, again).run() == first
+    assert search(experiment, settings(), 1000, store, again).run() == first
     assert again.asked == []
 
 
 def test_a_trial_that_a_finished_search_has_lost_is_measured_again(experiment: Experiment, store: Store) -> None:
-    record = Search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run()
+    record = search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run()
     lost = record.evaluations[1].trials[0]
     store.database.execute("DELETE FROM trials WHERE key = ?", (lost,))
     assert finished_search(store, record.key) is None
     trials = FakeTrials(needs(37))
-    assert Search(experiment, settings(), 1000, store, trials).run().evaluations == record.evaluations
+    assert search(experiment, settings(), 1000, store, trials).run().evaluations == record.evaluations
     assert [config.key for config in trials.asked] == [lost]
     assert finished_search(store, record.key) == record
 
@@ -131,71 +143,49 @@ def test_an_interrupted_search_goes_on_where_it_was(experiment: Experiment, stor
 
     crashing, resumed, undisturbed = (cls(needs(37)) for cls in (Crash, FakeTrials, FakeTrials))
     with pytest.raises(KeyboardInterrupt):
-        Search(experiment, settings(), 1000, store, crashing).run()
-    unfinished = list(store.all(SearchRecord))[0]
+        search(experiment, settings(), 1000, store, crashing).run()
+    unfinished = next(store.all(SearchRecord))
     assert unfinished.verdict == "unfinished"
-    record = Search(experiment, settings(), 1000, store, resumed).run()
+    record = search(experiment, settings(), 1000, store, resumed).run()
     with Store(":memory:") as fresh:
-        expected = Search(experiment, settings(), 1000, fresh, undisturbed).run()
+        expected = search(experiment, settings(), 1000, fresh, undisturbed).run()
     assert [vars(e) for e in record.evaluations] == [vars(e) for e in expected.evaluations]
     assert crashing.asked + resumed.asked == undisturbed.asked
 
 
-def test_a_failure_is_told_and_recorded_and_the_next_run_tries_again(experiment: Experiment, store: Store) -> None:
-    told: list[tuple[str, str]] = []
-
-    class Listener(SearchListener):
-        def on_failure(self, record: SearchRecord, error: BaseException) -> None:
-            told.append((record.status, str(error)))
-
+def test_a_failure_is_recorded_and_the_next_run_tries_again(experiment: Experiment, store: Store) -> None:
     def broken(config: TrialConfig) -> TrialRecord:
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        Search(experiment, settings(), 1000, store, broken, [Listener()]).run()
-    assert told == [("failed", "out of memory")]
-    assert [record.verdict for record in list(store.all(SearchRecord))] == ["failed"]
-    assert Search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run().min_train_size == 37
+        search(experiment, settings(), 1000, store, broken).run()
+    (failed,) = store.all(SearchRecord)
+    assert (failed.verdict, failed.error) == ("failed", "RuntimeError: out of memory")
+    assert search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run().min_train_size == 37
 
 
 @pytest.mark.parametrize(
     "change", [{"threshold": 0.5}, {"seeds": [1, 2]}, {"max_steps": 7}, {"midpoint": "geometric"}, {"exhaustive": True}]
 )
 def test_other_settings_are_another_search(experiment: Experiment, store: Store, change: dict[str, object]) -> None:
-    searches = [Search(experiment, s, 1000, store, FakeTrials(needs(1))) for s in (settings(), settings(**change))]
+    searches = [search(experiment, s, 1000, store, FakeTrials(needs(1))) for s in (settings(), settings(**change))]
     assert searches[0].config.key != searches[1].config.key
 
 
-def test_listeners_hear_everything_in_order(experiment: Experiment, store: Store) -> None:
-    heard: list[str] = []
-
-    class Listener(SearchListener):
-        def on_start(self, record: SearchRecord) -> None:
-            heard.append(f"start {record.status}")
-
-        def on_trial_start(self, config: TrialConfig) -> None:
-            heard.append(f"trial {config.num_train_sequences}")
-
-        def on_trial_end(self, trial: TrialRecord, from_store: bool) -> None:
-            heard.append(f"{trial.status} {from_store}")
-
-        def on_evaluation(self, evaluation: Evaluation) -> None:
-            heard.append(f"evaluation {evaluation.bracket}")
-
-        def on_end(self, record: SearchRecord) -> None:
-            heard.append(f"end {record.verdict}")
-
+def test_progress_is_reported_in_order(experiment: Experiment, store: Store) -> None:
+    heard: list[tuple[object, ...]] = []
     one = settings(learning_rates=[0.1], seeds=[1], max_evaluations=2)
-    Search(experiment, one, 20, store, FakeTrials(needs(5)), [Listener()]).run()
+
+    def emit(event: Progress) -> None:
+        heard.append((event.size, event.num_trials, event.num_evaluations, event.judged_size, event.verdict))
+
+    search(experiment, one, 20, store, FakeTrials(needs(5)), emit=emit).run()
     assert heard == [
-        "start running",
-        "trial 20",
-        "succeeded False",
-        "evaluation (0, 20)",
-        "trial 2",
-        "failed False",
-        "evaluation (2, 20)",
-        "end 20",
+        (20, 1, 0, None, None),
+        (None, 0, 1, 20, None),
+        (2, 1, 1, 20, None),
+        (None, 0, 2, 2, None),
+        (None, 0, 2, 2, "N*: 20"),
     ]
 
 
@@ -234,11 +224,11 @@ def test_the_defaults_are_the_papers_protocol() -> None:
 class TestOptions:
     def test_a_search_by_the_protocol_has_the_key_it_always_had(self, experiment: Experiment) -> None:
         plain = settings()
-        assert not {"vectorize", "compile", "futility"} & plain.to_json().keys()
+        assert not {"vectorize", "compile", "futility"} & canonical(plain).keys()
         options: list[dict[str, object]] = [{}, {"vectorize": True}, {"compile": True}, {"futility": 0.5}]
-        assert len({search_config(experiment, settings(**option)).key for option in options}) == 4
-        assert len({trial_config(experiment, settings(**option), 9, 0.1, 1).key for option in options}) == 4
-        assert "options" not in trial_config(experiment, plain, 9, 0.1, 1).to_json()
+        assert len({SearchConfig(experiment, settings(**option)).key for option in options}) == 4
+        assert len({settings(**option).trial_config(experiment, 9, 0.1, 1).key for option in options}) == 4
+        assert "options" not in plain.trial_config(experiment, 9, 0.1, 1).to_json()
 
     def test_a_stack_is_trained_once_and_judged_like_the_grid(self, experiment: Experiment, store: Store) -> None:
         asked: list[list[TrialConfig]] = []
@@ -250,12 +240,12 @@ class TestOptions:
             return [trial for trial in trials if trial.succeeded] or trials
 
         stacked = settings(vectorize=True)
-        record = Search(experiment, stacked, 1000, store, pytest.fail, run_grid=run_grid).run()
+        record = search(experiment, stacked, 1000, store, pytest.fail, run_grid=run_grid).run()
         with Store(":memory:") as fresh:
-            expected = Search(experiment, settings(), 1000, fresh, FakeTrials(single.rule)).run()
+            expected = search(experiment, settings(), 1000, fresh, FakeTrials(single.rule)).run()
         assert record.bracket == expected.bracket
         assert [len(configs) for configs in asked] == [6] * len(record.evaluations)
         assert {len(evaluation.trials) for evaluation in record.evaluations} == {2, 6}  # successes alone, or all
-        store.add(replace(record, status="running"))
-        again = Search(experiment, stacked, 1000, store, pytest.fail, run_grid=pytest.fail).run()
+        store.database.execute("DELETE FROM searches")
+        again = search(experiment, stacked, 1000, store, pytest.fail, run_grid=pytest.fail).run()
         assert again.bracket == record.bracket

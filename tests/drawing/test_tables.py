@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+from ib_bench.drawing.tables import Entry, StudyTable, comma_separated, latex, markdown
+
+EVIL = "<!--<script>alert(1)</script>|\n$x^$ 50% & a_b \\ `c` =1"
+
+
+def table(text: str) -> StudyTable:
+    rows = [[Entry(text, text), Entry("> 4,096", 4096, "k1")], [Entry("b", "b"), Entry("7", 7, "k2")]]
+    return StudyTable("name", f"title {text}", f"note {text}", ["task", "LSTM"], 1, rows, {"L": text})
+
+
+def test_markdown_links_numbers_to_configs() -> None:
+    lines = markdown(table("plain"), link="../{}.yaml".format).splitlines()
+    assert lines[0] == "## title plain" and lines[-1] == "note plain"
+    assert lines[2:6] == [
+        "| task  |                  LSTM |",
+        "|:------|----------------------:|",
+        "| plain | [> 4,096](../k1.yaml) |",
+        "| b     |       [7](../k2.yaml) |",
+    ]
+
+
+def test_nothing_in_a_cell_of_markdown_is_markup() -> None:
+    lines = markdown(table(EVIL)).splitlines()
+    assert len(lines) == 8
+    assert not any("<" in line for line in lines)
+    row = lines[4]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 3
+    assert r"\$x^\$" in row and r"\`c\`" in row and r"a\_b" in row
+
+
+def test_latex_keeps_titles_in_comments_and_escapes_cells() -> None:
+    lines = latex(table(EVIL)).splitlines()
+    assert [line for line in lines if line.startswith("%")] == lines[:2]
+    assert lines[2] == r"\begin{tabular}{lr}"
+    assert lines[6].endswith(r" & \ensuremath{>} 4,096 \\")
+    assert r"\$x\textasciicircum{}\$ 50\% \& a\_b \textbackslash{}" in lines[6]
+    assert lines[-1] == r"\end{tabular}"
+
+
+def test_csv_has_what_all_rows_share_and_the_keys() -> None:
+    rows = list(csv.DictReader(io.StringIO(comma_separated(table("=1+1")))))
+    assert rows[0] == {"L": "'=1+1", "task": "'=1+1", "LSTM": "> 4,096", "records": "k1"}
