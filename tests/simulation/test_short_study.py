@@ -68,4 +68,7 @@ def test_the_whole_study_meets_its_targets() -> None:
     assert 0.87 <= overall["coverage"] <= 0.93
     assert all(row["coverage"] >= 0.8 for row in results["strata"])
     assert overall["cost"] <= 0.6 * overall["bisections"]["best of 15"][0]
-    assert sum(row["num_cells"] for row in results["strata"] if re.match("spread", row["learners"])) == overall["num_cells"]
+    assert (
+        sum(row["num_cells"] for row in results["strata"] if re.match("spread", row["learners"]))
+        == overall["num_cells"]
+    )

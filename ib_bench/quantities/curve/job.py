@@ -10,7 +10,7 @@ from ib_bench.execution.devices import visible_gpus
 from ib_bench.execution.processes import Processes
 from ib_bench.quantities.curve.measurement import CurveMeasurement
 from ib_bench.quantities.curve.prior import PRIOR
-from ib_bench.quantities.curve.record import CurveConfig, CurveRecord, CurveSettings, trial_settings
+from ib_bench.quantities.curve.record import CurveConfig, CurveRecord, CurveSettings
 from ib_bench.quantities.job import Job, Workload
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.quantity import Request
@@ -53,7 +53,7 @@ class CurveJob(Job[CurveRecord]):
         """The measurement that a request asks for."""
         return CurveJob(
             request.experiment,
-            trial_settings(request.settings["search"]),
+            request.settings["search"],
             request.settings["curve"],
             request.pool_size,
             request.num_states,

@@ -60,6 +60,7 @@ class CurveMeasurement:
     ) -> None:
         self._config, self._settings = config, config.settings
         self._store, self._train, self._progress = store, train, progress
+        self._search = replace(config.search, vectorize=False)  # a stack holds trials of one size
         max_size = min(config.search.max_size, pool_size)
         self._record = CurveRecord(config.key, config, "running", max_size, pool_size, num_states=num_states)
 
@@ -170,7 +171,7 @@ class CurveMeasurement:
         return trials
 
     def _trial_config(self, size: int, learning_rate: float, seed: int) -> TrialConfig:
-        return self._config.search.trial_config(self._config.experiment, size, learning_rate, seed)
+        return self._search.trial_config(self._config.experiment, size, learning_rate, seed)
 
     def _stored_trials(self) -> dict[float, list[TrialRecord]]:
         """All trials that the curve could have asked for, by their learning rate."""

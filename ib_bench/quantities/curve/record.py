@@ -54,34 +54,13 @@ class CurveSettings:
         require(1 < factor < float("inf"), "curve.interval_factor", factor, "a finite number above 1")
 
 
-def trial_settings(search: SearchSettings) -> SearchSettings:
-    """Those settings of a search that a curve uses: what a trial is, and the largest size.
-
-    The others are at their defaults, so the seeds and the bisection of a search beside it do not change a curve's key.
-
-    Args:
-        search: as given.
-    """
-    return SearchSettings(
-        learning_rates=search.learning_rates,
-        threshold=search.threshold,
-        max_steps=search.max_steps,
-        max_size=search.max_size,
-        val_check_interval=search.val_check_interval,
-        num_threads=search.num_threads,
-        compile=search.compile,
-        futility=search.futility,
-        spread=search.spread,
-    )
-
-
 @dataclass(frozen=True)
 class CurveConfig(Config):
     """One success curve.
 
     Attributes:
         experiment: model, data and trainer.
-        search: what a trial is, see :func:`trial_settings`.
+        search: what a trial is, and the largest size. As with a search beside it: seeds and bisection are not used.
         settings: how the curve is measured.
         prior: over the curve's parameters.
     """

@@ -49,10 +49,14 @@ def _sizes_columns(name: str, title: str, sizes: Callable[[CurveEstimate], Sizes
 def _bounds_columns(name: str, bounds: Callable[[CurveEstimate], Bounds]) -> list[Column[CurveRecord]]:
     """The median of a parameter, and the ends of its interval."""
     return [
-        Column(name, _of_estimate(lambda estimate: bounds(estimate).median), name, "{:.2f}".format),
+        Column(name, _of_estimate(lambda estimate: bounds(estimate).median), name, _two_digits),
         Column(f"{name}_low", _of_estimate(lambda estimate: bounds(estimate).low)),
         Column(f"{name}_high", _of_estimate(lambda estimate: bounds(estimate).high)),
     ]
+
+
+def _two_digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 COLUMNS: tuple[Column[CurveRecord], ...] = (
