@@ -1,8 +1,9 @@
 """What the suite ships, found by reading its folders; no list has to be edited.
 
-A file of ``tasks/``, ``supervision/``, ``data/length_distributions/`` or ``models/`` holds one class of the same name
-(``dense_ssm.py`` holds ``DenseSSM``), and that class is shipped. The files are parsed, not imported, so that
-``ib-bench ls`` answers without loading torch. A folder of ``quantities/`` is a quantity; others are named by entry points.
+A file of ``tasks/``, ``supervision/``, ``data/length_distributions/``, ``models/`` or ``execution/`` holds one class of
+the same name (``dense_ssm.py`` holds ``DenseSSM``), and that class is shipped. A folder counts as a file: one of the
+files in ``execution/slurm/`` holds ``Slurm``. The files are parsed, not imported, so that ``ib-bench ls`` answers
+without loading torch. A folder of ``quantities/`` is a quantity; entry points name quantities from elsewhere.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ TASKS = "ib_bench.tasks"
 SUPERVISION = "ib_bench.supervision"
 LENGTH_DISTRIBUTIONS = "ib_bench.data.length_distributions"
 MODELS = "ib_bench.models"
+EXECUTORS = "ib_bench.execution"
 QUANTITIES = "ib_bench.quantities"
 """Also the group of entry points that name quantities from elsewhere."""
 
@@ -30,7 +32,7 @@ class Entry:
     """One shipped class.
 
     Attributes:
-        name: the file's name without its ending, such as ``chain_of_thought``.
+        name: of the file without its ending, or of the folder, such as ``chain_of_thought``.
         class_name: such as ``ChainOfThought``.
         module: dotted path of the module that defines it.
         summary: first line of the class docstring.
@@ -48,20 +50,22 @@ class Entry:
 
 @cache
 def entries(package: str) -> tuple[Entry, ...]:
-    """The classes that ``package`` ships, in alphabetical order of their files."""
+    """The classes that ``package`` ships, in alphabetical order of their names."""
     folder = Path(__file__).parent.joinpath(*package.split(".")[1:])
     found = []
-    for path in sorted(folder.glob("*.py")):
+    files = {path: (path.stem, path.stem) for path in folder.glob("*.py")}
+    files |= {path: (path.parent.name, f"{path.parent.name}.{path.stem}") for path in folder.glob("*/*.py")}
+    for path, (name, module) in files.items():
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and _is_shipped(node, path.stem):
+            if isinstance(node, ast.ClassDef) and _is_shipped(node, name):
                 summary = (ast.get_docstring(node) or "").partition("\n")[0].replace("`", "")
-                found.append(Entry(path.stem, node.name, f"{package}.{path.stem}", summary))
-    return tuple(found)
+                found.append(Entry(name, node.name, f"{package}.{module}", summary))
+    return tuple(sorted(found, key=lambda entry: entry.name))
 
 
 @cache
 def quantities() -> tuple[Any, ...]:
-    """The registered quantities: those of this package in the order of their names and stages, then those from elsewhere.
+    """The registered quantities: those of this package by stage and name, then those from elsewhere.
 
     Raises:
         BenchError: an entry point names something that is no quantity, or a name that is taken.
@@ -133,6 +137,6 @@ def find_class(package: str, name: str, option: str, base: type) -> Any:
     raise UnknownNameError(option, name, [entry.name for entry in entries(package)])
 
 
-def _is_shipped(node: ast.ClassDef, stem: str) -> bool:
+def _is_shipped(node: ast.ClassDef, name: str) -> bool:
     abstract = any(isinstance(base, ast.Name) and base.id == "ABC" for base in node.bases)
-    return node.name.lower() == stem.replace("_", "") and not abstract
+    return node.name.lower() == name.replace("_", "") and not abstract

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from jsonargparse import ActionConfigFile
@@ -18,13 +19,13 @@ from ib_bench.drawing.columns import json_row, json_text
 from ib_bench.drawing.terminal import show
 from ib_bench.drawing.texts import OutputFormat
 from ib_bench.execution.inline import Inline
-from ib_bench.execution.ranks import speaks
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.results.archive import Records
 from ib_bench.results.records import Record
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
 from ib_bench.runner.jobs import run_jobs
 from ib_bench.studies.futility import futility_notes
+from ib_bench.training.team import Team
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -41,16 +42,19 @@ def main(command: str, arguments: Sequence[str]) -> int:
         options.keep_weights == "best",
         may_take_several_processes=not quantity.has_many_jobs,
     )
-    jobs = quantity.jobs(request)
-    if quantity.has_many_jobs:
-        require_room(options, max(job.num_cores for job in jobs))
+    with Team(request.placement) as team:
+        if not team.leads:
+            team.follow()
+            return 0
+        jobs = quantity.jobs(request if team.num_processes == 1 else replace(request, train=team.train))
+        if quantity.has_many_jobs:
+            require_room(executor, max(job.num_cores for job in jobs))
+        outcomes = run_jobs(jobs, executor, output, Display)
     records: list[Record] = []
-    for outcome in run_jobs(jobs, executor, output, Display):
+    for outcome in outcomes:
         if outcome.result is None:
             raise outcome.error or RuntimeError("a job returned nothing")
         records.append(outcome.result)
-    if not speaks():
-        return 0
     result = quantity.result(records)
     log_quietly(Records.of_all(records), output.wandb, group=None)
     if options.format == "json":

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ib_bench import catalogue
 from ib_bench.cli.display import Display
-from ib_bench.cli.executors import add_executor_arguments, chosen_executor, num_workers, require_room
+from ib_bench.cli.executors import add_executor_arguments, chosen_executor, require_room
 from ib_bench.cli.outputs import add_output_arguments, chosen_output
 from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.suites import find_suite
@@ -23,7 +23,7 @@ from ib_bench.cli.wandb import log_quietly
 from ib_bench.drawing.study import Study, study_of
 from ib_bench.drawing.tables import rich_table
 from ib_bench.drawing.terminal import show
-from ib_bench.execution.executor import Executor, Outcome
+from ib_bench.execution.executor import CallResult, Executor
 from ib_bench.execution.slurm.driver import UnfinishedError
 from ib_bench.quantities.job import Job
 from ib_bench.quantities.num_states import num_states
@@ -73,7 +73,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     cells = suite.cells(data_parameters)
     keeps = options.keep_weights == "best"
     if options.dry_run:
-        return _dry_run(suite.name, make_plan(suite, cells, output.store, keeps), options)
+        return _dry_run(suite.name, make_plan(suite, cells, output.store, keeps), options, executor)
     if not options.fast_dev_run:
         plan = make_plan(suite, cells, output.store, keeps)
         return _run(suite.name, plan, options, executor, output, Path(options.figures))
@@ -84,7 +84,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         return _run(suite.name, plan, options, executor, output, None)
 
 
-def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
+def _dry_run(name: str, plan: Plan, options: Namespace, executor: Executor) -> int:
     require_writable_folder("store", str(Path(options.store).parent))
     stored = stored_records(options.store) if Path(options.store).exists() else Records()
     finished = {record.key for kind in record_kinds() if kind is not TrialRecord for record in stored.finished(kind)}
@@ -98,19 +98,19 @@ def _dry_run(name: str, plan: Plan, options: Namespace) -> int:
         keys = [key for key, job in plan.jobs.items() if job.record is kind]
         if keys:
             counts[f"{kind.table} behind them"] = len(keys), sum(key in finished for key in keys)
-    workers = num_workers(options)
+    workers = executor.num_at_once
     remaining = estimate(todo, list(stored.of(SearchRecord)), list(stored.trials), workers)
     show(plan_table(name, counts, remaining, workers))
     return 0
 
 
 def _run(name: str, plan: Plan, options: Namespace, executor: Executor, output: Output, figures: Path | None) -> int:
-    require_room(options, max((job.num_cores for job in plan.jobs.values()), default=1))
+    require_room(executor, max((job.num_cores for job in plan.jobs.values()), default=1))
     if figures is not None:
         require_writable_folder("figures", options.figures)
     keys = {job.key: key for key, job in plan.jobs.items()}  # a shortened job has another key than in the plan
     jobs: list[Job[Any]] = []
-    outcomes: list[Outcome[Any]] = []
+    outcomes: list[CallResult[Any]] = []
     for stage in plan.stages():
         jobs += stage
         outcomes += run_jobs(stage, executor, output, Display)
@@ -153,7 +153,7 @@ def _study(name: str, plan: Plan, records: Mapping[str, Record], output: Output)
     return study_of({name: source}, results, num_states)
 
 
-def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[Outcome[Any]], console: Console) -> int:
+def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[CallResult[Any]], console: Console) -> int:
     ended = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
     failures = [(job, error) for job, error in ended if not isinstance(error, UnfinishedError)]
     for reason, count in Counter(str(error) for _, error in ended if isinstance(error, UnfinishedError)).items():

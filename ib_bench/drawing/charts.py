@@ -10,6 +10,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import altair as alt
@@ -74,7 +75,7 @@ class Marks:
     rows: Sequence[Json]
     colours: Mapping[str, str]
 
-    @property
+    @cached_property
     def models(self) -> list[str]:
         """The models that are drawn, in order."""
         return models_in_order(row["model"] for row in self.rows)

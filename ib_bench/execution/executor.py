@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Passing:
-    """An event of which only the newest counts: the others may be dropped, and none is kept."""
+class TransientEvent:
+    """An event of which only the latest matters; older ones may be dropped."""
 
 
 @dataclass(frozen=True)
-class Lost(Passing):
+class Lost(TransientEvent):
     """An event of the executor itself: the process of a call has died.
 
     Attributes:
@@ -27,7 +28,7 @@ class Lost(Passing):
 
 
 @dataclass(frozen=True)
-class Waiting(Passing):
+class Waiting(TransientEvent):
     """An event of the executor itself: a call waits for a place.
 
     Attributes:
@@ -38,9 +39,9 @@ class Waiting(Passing):
 
 
 Emit = Callable[[Any], None]
-"""Sends an event (anything that can be pickled) to whoever watches the work."""
+"""Sends an event (anything that can be pickled) to whoever watches the call."""
 
-Work = Callable[[Item, Emit], Result]
+Function = Callable[[Item, Emit], Result]
 """The function: takes an item and a way to send events; importable by name, so that other processes find it."""
 
 
@@ -49,7 +50,7 @@ Resume = Callable[[Item, Any], Item]
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[Result]):
+class CallResult(Generic[Result]):
     """How a call ended.
 
     Attributes:
@@ -61,35 +62,76 @@ class Outcome(Generic[Result]):
     error: Exception | None = None
 
 
+@dataclass(frozen=True)
+class SharedOptions:
+    """Options that belong to no single executor.
+
+    Attributes:
+        workers: number of calls that run at once, at least 1; None leaves it to the executor.
+        collect: take what earlier calls have left, and make none.
+        call_id: what an item is known by from one command to the next.
+    """
+
+    workers: int | None = None
+    collect: bool = False
+    call_id: Callable[[Any], str] = str
+
+
 class Executor(ABC):
     """Runs independent calls.
 
+    An executor is a file of this folder, or a folder in it, with a class of the same name. The command line finds it
+    there, and offers it with its settings.
+
     Attributes:
+        settings_class: a dataclass whose fields are the options ``--NAME.*``; None for an executor without any.
+        takes: names of the fields of :class:`SharedOptions` that it makes use of, besides ``call_id``.
         is_local: whether calls run on this machine, with its files.
         only_collects: whether it takes what earlier calls have left, and makes none.
+        num_at_once: calls that run side by side, as far as this machine knows: 1 on a cluster.
+        cores_per_call: CPU cores that a call may use.
+        cores_advice: how many those may be and what to do about it, to be read after "must be".
     """
 
+    settings_class: ClassVar[type[Any] | None] = None
+    takes: ClassVar[frozenset[str]] = frozenset()
     is_local: ClassVar[bool] = True
     only_collects: bool = False
+    num_at_once: int = 1
+    cores_per_call: float = math.inf
+    cores_advice: str = ""
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, settings: Any, shared: SharedOptions) -> Executor:
+        """The executor that a command asks for.
+
+        Args:
+            settings: of type ``settings_class``; None if there is none.
+            shared: options for any executor.
+
+        Raises:
+            BenchError: something that it needs is missing.
+        """
 
     @abstractmethod
     def run(
         self,
-        work: Work[Item, Result],
+        function: Function[Item, Result],
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
-    ) -> list[Outcome[Result]]:
-        """Call ``work`` on every item; an error in one call does not stop the others.
+    ) -> list[CallResult[Result]]:
+        """Call ``function`` on every item; an error in one call does not stop the others.
 
         A call whose process dies is made again, a few times. Besides what calls emit, :class:`Lost` and
         :class:`Waiting` are told.
 
         Args:
-            work: the function.
+            function: takes an item and a way to send events.
             items: its arguments.
             on_event: is called here, in this process, with an item's index and each event of its call.
-            resume: is told every event that is not :class:`Passing`; None makes calls again from their beginning.
+            resume: receives every event that is not transient; None makes calls again from their beginning.
 
         Returns:
             The outcomes, in the order of the items.

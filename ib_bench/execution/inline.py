@@ -7,26 +7,31 @@ from functools import partial
 from typing import Any
 
 from ib_bench.errors import FatalError
-from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, Work
+from ib_bench.execution.executor import CallResult, Executor, Function, Item, Result, Resume, SharedOptions
 
 
 class Inline(Executor):
-    """Runs calls here, one by one; what the other executors are compared with."""
+    """Runs calls one by one, in this process."""
+
+    @classmethod
+    def from_settings(cls, settings: None, shared: SharedOptions) -> Inline:
+        """See :meth:`Executor.from_settings`."""
+        return cls()
 
     def run(
         self,
-        work: Work[Item, Result],
+        function: Function[Item, Result],
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
-    ) -> list[Outcome[Result]]:
+    ) -> list[CallResult[Result]]:
         """See :meth:`Executor.run`."""
-        outcomes: list[Outcome[Result]] = []
+        outcomes: list[CallResult[Result]] = []
         for index, item in enumerate(items):
             try:
-                outcomes.append(Outcome(result=work(item, partial(on_event, index))))
+                outcomes.append(CallResult(result=function(item, partial(on_event, index))))
             except FatalError:
                 raise
             except Exception as error:
-                outcomes.append(Outcome(error=error))
+                outcomes.append(CallResult(error=error))
         return outcomes

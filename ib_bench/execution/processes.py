@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import threading
@@ -15,7 +16,19 @@ from typing import Any
 
 from ib_bench.child_process import start_as_child
 from ib_bench.errors import FatalError
-from ib_bench.execution.executor import Executor, Item, Lost, Outcome, Passing, Result, Resume, Work
+from ib_bench.execution.devices import num_cores, visible_gpus
+from ib_bench.execution.executor import (
+    CallResult,
+    Executor,
+    Function,
+    Item,
+    Lost,
+    Result,
+    Resume,
+    SharedOptions,
+    TransientEvent,
+)
+from ib_bench.execution.inline import Inline
 from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
@@ -26,33 +39,44 @@ _lock = threading.Lock()  # in a worker: an event is written whole
 
 
 class Processes(Executor):
-    """Runs calls in worker processes, which are started afresh, not forked.
+    """Runs calls in worker processes of this machine.
 
-    A call whose worker dies is made again, in a new one, a few times; the other workers do not notice. Where this
-    process is killed, the workers end themselves.
+    The processes are started afresh, not forked. A call whose worker dies is made again, in a new one, a few times; the
+    other workers do not notice. Where this process is killed, the workers end themselves.
 
     Args:
         num_workers: how many calls run at once, at least 1.
         gpus: names of the GPUs to share out, as ``CUDA_VISIBLE_DEVICES`` takes them; a worker sees one of them.
     """
 
+    takes = frozenset({"workers"})
+    cores_advice = "1 where several searches run side by side; use --executor inline for one at a time"
+
     def __init__(self, num_workers: int, gpus: Sequence[str] = ()) -> None:
-        self.num_workers = num_workers
+        self.num_at_once = num_workers
         self.gpus = gpus
+        self.cores_per_call = 1 if num_workers > 1 else math.inf
+
+    @classmethod
+    def from_settings(cls, settings: None, shared: SharedOptions) -> Executor:
+        """See :meth:`Executor.from_settings`: a worker for each GPU, or else for each core, unless they are counted."""
+        gpus = visible_gpus()
+        num = shared.workers or len(gpus) or num_cores()
+        return Inline() if num == 1 else cls(num, gpus)
 
     def run(
         self,
-        work: Work[Item, Result],
+        function: Function[Item, Result],
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
-    ) -> list[Outcome[Result]]:
+    ) -> list[CallResult[Result]]:
         """See :meth:`Executor.run`."""
         others = multiprocessing.active_children()
-        num = min(self.num_workers, len(items))
+        num = min(self.num_at_once, len(items))
         workers = [_Worker(self.gpus[index % len(self.gpus)] if self.gpus else None) for index in range(num)]
         try:
-            outcomes = _Calls(workers, work, items, on_event, resume).run()
+            outcomes = _Calls(workers, function, items, on_event, resume).run()
         except BaseException:
             for child in multiprocessing.active_children():
                 if child not in others:
@@ -71,25 +95,25 @@ class _Calls:
     def __init__(
         self,
         workers: Sequence[_Worker],
-        work: Work[Any, Any],
+        function: Function[Any, Any],
         items: Sequence[Any],
         on_event: Callable[[int, Any], None],
         resume: Resume[Any] | None,
     ) -> None:
         self._idle, self._workers = list(workers), workers
-        self._work, self._on_event, self._resume = work, on_event, resume
+        self._function, self._on_event, self._resume = function, on_event, resume
         self._items = list(items)
         self._todo = deque(range(len(items)))
         self._num_deaths = [0] * len(items)
         self._running: dict[Future[Any], tuple[int, _Worker]] = {}
-        self._outcomes: dict[int, Outcome[Any]] = {}
+        self._outcomes: dict[int, CallResult[Any]] = {}
 
-    def run(self) -> list[Outcome[Any]]:
+    def run(self) -> list[CallResult[Any]]:
         """Make all calls; the outcomes in the order of the items."""
         while self._todo or self._running:
             while self._todo and self._idle:
                 worker, index = self._idle.pop(), self._todo.popleft()
-                self._running[worker.submit(self._work, self._items[index], index)] = index, worker
+                self._running[worker.submit(self._function, self._items[index], index)] = index, worker
             done, _ = wait(self._running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             self._drain()
             for future in done:
@@ -100,7 +124,7 @@ class _Calls:
 
     def _note_end(self, error: BaseException | None, future: Future[Any], index: int, worker: _Worker) -> None:
         if error is None:
-            self._outcomes[index] = Outcome(result=future.result())
+            self._outcomes[index] = CallResult(result=future.result())
         elif isinstance(error, BrokenProcessPool):
             worker.end(kill=True)
             self._num_deaths[index] += 1
@@ -110,9 +134,9 @@ class _Calls:
             else:
                 reason = f"its worker process was killed {self._num_deaths[index]} times"
                 self._on_event(index, Lost(reason))
-                self._outcomes[index] = Outcome(error=RuntimeError(reason))
+                self._outcomes[index] = CallResult(error=RuntimeError(reason))
         elif isinstance(error, Exception) and not isinstance(error, FatalError):
-            self._outcomes[index] = Outcome(error=error)
+            self._outcomes[index] = CallResult(error=error)
         else:
             raise error
 
@@ -120,7 +144,7 @@ class _Calls:
         """Pass on what has arrived; what a call has sent is there before the call has ended."""
         for worker in self._workers:
             for index, event in worker.events():
-                if self._resume is not None and not isinstance(event, Passing):
+                if self._resume is not None and not isinstance(event, TransientEvent):
                     self._items[index] = self._resume(self._items[index], event)
                 self._on_event(index, event)
 
@@ -138,18 +162,18 @@ class _Worker:
         self._processes: list[BaseProcess] = []
         self._news: Any = None
 
-    def submit(self, work: Work[Any, Any], item: Any, index: int) -> Future[Any]:
+    def submit(self, function: Function[Any, Any], item: Any, index: int) -> Future[Any]:
         """Have a call made."""
         try:
             if self._pool is not None:
-                return self._pool.submit(_call, work, item, index)
+                return self._pool.submit(_call, function, item, index)
         except BrokenProcessPool:  # it has died since its last call
             self.end(kill=True)
         context = multiprocessing.get_context("spawn")
         self._news, theirs = context.Pipe(duplex=False)
         before = multiprocessing.active_children()
         self._pool = ProcessPoolExecutor(1, context, _start_worker, (theirs, self._gpu))
-        future = self._pool.submit(_call, work, item, index)
+        future = self._pool.submit(_call, function, item, index)
         self._processes = [child for child in multiprocessing.active_children() if child not in before]
         theirs.close()
         return future
@@ -185,9 +209,9 @@ def _start_worker(events: Any, gpu: str | None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 
 
-def _call(work: Work[Item, Result], item: Item, index: int) -> Result:
+def _call(function: Function[Item, Result], item: Item, index: int) -> Result:
     try:
-        return work(item, partial(_emit, index))
+        return function(item, partial(_emit, index))
     except Exception as error:
         raise picklable(error) from None
 

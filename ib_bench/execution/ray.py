@@ -17,11 +17,21 @@ from typing import Any, ClassVar
 
 from ib_bench.errors import BenchError, FatalError, LostProcessError, require
 from ib_bench.execution.devices import num_cores, visible_gpus
-from ib_bench.execution.executor import Executor, Item, Lost, Outcome, Passing, Result, Resume, Work
+from ib_bench.execution.executor import (
+    CallResult,
+    Executor,
+    Function,
+    Item,
+    Lost,
+    Result,
+    Resume,
+    SharedOptions,
+    TransientEvent,
+)
 from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
-_PASSING_INTERVAL_S = 1.0
+_TRANSIENT_INTERVAL_S = 1.0
 _MAX_DONE = 100
 _KNOCK_S = 10.0
 
@@ -53,7 +63,7 @@ class RaySettings:
 
 
 class Ray(Executor):
-    """Runs calls as Ray tasks.
+    """Runs calls as Ray tasks, on a cluster or on this machine.
 
     Events come back through a queue on this machine's node. A call whose worker or node dies is made again with what
     its events have left of its item.
@@ -65,12 +75,20 @@ class Ray(Executor):
         BenchError: Ray is not installed, nobody listens at the address, or this machine has not what a call needs.
     """
 
+    settings_class = RaySettings
     is_local: ClassVar[bool] = False
+
+    @classmethod
+    def from_settings(cls, settings: RaySettings, shared: SharedOptions) -> Ray:
+        """See :meth:`Executor.from_settings`."""
+        return cls(settings)
 
     def __init__(self, settings: RaySettings) -> None:
         if importlib.util.find_spec("ray") is None:
             raise BenchError("executor ray needs Ray, which is not installed: pip install 'ib_bench[ray]'")
         self.settings = settings
+        self.cores_per_call = settings.num_cpus
+        self.cores_advice = f"at most ray.num_cpus, {settings.num_cpus:g}"
         if settings.address is None:  # a cluster may start machines that have what is wanted
             there = {"num_cpus": num_cores(), "num_gpus": len(visible_gpus())}
             for option, most in there.items():
@@ -83,11 +101,11 @@ class Ray(Executor):
 
     def run(
         self,
-        work: Work[Item, Result],
+        function: Function[Item, Result],
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
-    ) -> list[Outcome[Result]]:
+    ) -> list[CallResult[Result]]:
         """See :meth:`Executor.run`.
 
         Raises:
@@ -98,7 +116,7 @@ class Ray(Executor):
             return []
         with _connected(self.settings):
             self._require_a_place()
-            return _Calls(self.settings, work, items, on_event, resume).run()
+            return _Calls(self.settings, function, items, on_event, resume).run()
 
     def _require_a_place(self) -> None:
         """Warn if no node can make a call, as far as is known: a cluster may start one that can."""
@@ -117,7 +135,7 @@ class _Calls:
     def __init__(
         self,
         settings: RaySettings,
-        work: Work[Any, Any],
+        function: Function[Any, Any],
         items: Sequence[Any],
         on_event: Callable[[int, Any], None],
         resume: Resume[Any] | None,
@@ -127,7 +145,7 @@ class _Calls:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
         self._ray = ray
-        self._work, self._on_event, self._resume = work, on_event, resume
+        self._function, self._on_event, self._resume = function, on_event, resume
         self._items = list(items)
         self._retries = [settings.max_retries] * len(items)
         options = {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus, "max_retries": 0}
@@ -135,9 +153,9 @@ class _Calls:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
 
-    def run(self) -> list[Outcome[Any]]:
+    def run(self) -> list[CallResult[Any]]:
         """Make all calls; the outcomes in the order of the items."""
-        outcomes: dict[int, Outcome[Any]] = {}
+        outcomes: dict[int, CallResult[Any]] = {}
         pending = {self._submit(index): index for index in range(len(self._items))}
         try:
             while pending:
@@ -164,15 +182,15 @@ class _Calls:
         return [outcomes[index] for index in range(len(self._items))]
 
     def _submit(self, index: int) -> Any:
-        return self._call.remote(self._work, self._items[index], index, self._events)
+        return self._call.remote(self._function, self._items[index], index, self._events)
 
-    def _outcome(self, call: Any, index: int) -> Outcome[Any] | None:
+    def _outcome(self, call: Any, index: int) -> CallResult[Any] | None:
         """How a call ended; None if it is to be made again."""
         try:
-            outcome: Outcome[Any] = self._ray.get(call)
+            outcome: CallResult[Any] = self._ray.get(call)
             return outcome
-        except self._ray.exceptions.RayTaskError as error:  # raised outside the work, such as an import that fails
-            return Outcome(error=RuntimeError(f"{type(error.cause).__name__}: {error.cause}"))
+        except self._ray.exceptions.RayTaskError as error:  # raised outside the function, such as an import that fails
+            return CallResult(error=RuntimeError(f"{type(error.cause).__name__}: {error.cause}"))
         except self._ray.exceptions.RayError as error:
             if self._retries[index]:
                 self._retries[index] -= 1
@@ -180,13 +198,13 @@ class _Calls:
             line = str(error).strip().partition("\n")[0]
             reason = f"its worker was lost again and again: {type(error).__name__}: {line}"
             self._on_event(index, Lost(reason))
-            return Outcome(error=RuntimeError(reason))
+            return CallResult(error=RuntimeError(reason))
 
     def _drain(self) -> None:
         """Pass on what has arrived; whatever a call has emitted is there before the call has ended."""
         if waiting := self._events.qsize():
             for index, event in self._events.get_nowait_batch(waiting):
-                if self._resume is not None and not isinstance(event, Passing):
+                if self._resume is not None and not isinstance(event, TransientEvent):
                     self._items[index] = self._resume(self._items[index], event)
                 self._on_event(index, event)
 
@@ -252,12 +270,12 @@ def _knock(address: str | None) -> None:
         raise ValueError(address)
 
 
-def _call(work: Work[Item, Result], item: Item, index: int, events: Any) -> Outcome[Result]:
+def _call(function: Function[Item, Result], item: Item, index: int, events: Any) -> CallResult[Result]:
     emit = _Emitter(events, index)
     try:
-        return Outcome(result=work(item, emit))
+        return CallResult(result=function(item, emit))
     except Exception as error:
-        return Outcome(error=picklable(error))
+        return CallResult(error=picklable(error))
     finally:
         emit.flush()
 
@@ -268,14 +286,14 @@ class _Emitter:
     def __init__(self, events: Any, index: int) -> None:
         self._events = events
         self._index = index
-        self._held: Passing | None = None
-        self._sent_at = -_PASSING_INTERVAL_S
+        self._held: TransientEvent | None = None
+        self._sent_at = -_TRANSIENT_INTERVAL_S
 
     def __call__(self, event: Any) -> None:
-        if isinstance(event, Passing) and time.monotonic() - self._sent_at < _PASSING_INTERVAL_S:
+        if isinstance(event, TransientEvent) and time.monotonic() - self._sent_at < _TRANSIENT_INTERVAL_S:
             self._held = event
             return
-        if isinstance(event, Passing):
+        if isinstance(event, TransientEvent):
             self._held, self._sent_at = None, time.monotonic()
         self._events.put((self._index, event))
 

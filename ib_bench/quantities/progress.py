@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ib_bench.errors import BenchError
-from ib_bench.execution.executor import Emit, Passing
+from ib_bench.execution.executor import Emit, TransientEvent
 from ib_bench.results.trial_record import TrialConfig
 
 
 @dataclass(frozen=True)
-class Progress(Passing):
+class Progress(TransientEvent):
     """How far a job is.
 
     Attributes:

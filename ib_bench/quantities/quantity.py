@@ -1,15 +1,15 @@
 """What a quantity brings with it, so that everything else can iterate over quantities without knowing any of them.
 
 A quantity is a folder of this package, or a module or package elsewhere that an entry point of the group
-``ib_bench.quantities`` names. Its ``__init__`` assigns an instance of a :class:`Quantity` to ``QUANTITY``. Commands that
-only list import it too, so it imports neither torch nor Altair at its top: jobs, tables and figures are imported in the
-methods that return them.
+``ib_bench.quantities`` names. Its ``__init__`` assigns an instance of a :class:`Quantity` to ``QUANTITY``. Commands
+that only list import it too, so it imports neither torch nor Altair at its top: jobs, tables and figures are imported
+in the methods that return them.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -63,6 +63,7 @@ class Request:
         num_states: number of the task's states, or of classes for data of one's own; None if none can be held out.
         placement: arguments of the Trainer that say where trials run.
         weights: folder for the best weights at the largest size, or None to keep none.
+        train: trains a trial, as :func:`~ib_bench.training.trial.train_trial` does; None is that function.
     """
 
     experiment: Experiment
@@ -71,6 +72,7 @@ class Request:
     num_states: int | None
     placement: dict[str, Any] = field(default_factory=dict)
     weights: Path | None = None
+    train: Callable[..., Any] | None = None
 
 
 class Quantity(ABC, Generic[R]):

@@ -1,12 +1,12 @@
 """What identifies a result: the one place that decides what a key is a hash of.
 
-A config is made of dataclasses and plain data. Its key is a hash of its *canonical form*, in which a value that is left
-at its default is not written down. So a new option, or a new init argument of a shipped class, changes no key as long as
-it stays at the default that means "as before". Nobody keeps a list for this.
+A config is made of dataclasses and plain data. Its key is a hash of its *canonical form*, which leaves out every value
+that is at its default. So a new option, or a new init argument of a shipped class, changes no key as long as it stays
+at the default that means "as before". No list has to be edited for this.
 
 Keys of protocol 2 were made before this rule. They hold every argument that existed then, also at its default.
-:data:`_KEYED_IN_PROTOCOL_2` freezes those names so that every stored result is found again. Nothing is ever added to it;
-a future protocol starts without it.
+:data:`_KEYED_IN_PROTOCOL_2` freezes those names so that every stored result is found again. Nothing is ever added to
+it; a future protocol starts without it.
 """
 
 from __future__ import annotations

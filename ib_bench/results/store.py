@@ -1,9 +1,9 @@
 """One SQLite file that holds every record, a table for each kind.
 
-A record is written, in one transaction, as soon as it is there: a kill loses only trials in flight. A record's key is the
-hash of its config, and the first writer wins, so nothing is stored twice. Each record has a checksum, and only a record
-whose checksum does not fit is *damaged*. A sound record may still be unreadable for this version of the package, because
-its shape is newer or because a stranger's program wrote something else; it stays where it is and counts as missing.
+A record is written, in one transaction, as soon as it is there: a kill loses only trials in flight. A record's key is
+the hash of its config, and the first writer wins, so nothing is stored twice. Each record has a checksum, and only a
+record whose checksum does not fit is *damaged*. This version may be unable to read a sound record, because its shape is
+newer or because another program wrote it; such a record stays where it is and counts as missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ib_bench.results.record_store import R, RecordStore
 from ib_bench.results.records import Record
 
 Fault = Literal["damaged", "newer", "unreadable"]
-"""Why a row yields no record: its checksum does not fit, its shape is newer than this version, or its content is wrong."""
+"""Why a row yields no record: its checksum does not fit, its shape is newer, or its content is wrong."""
 
 FAULT_TEXTS: dict[Fault, str] = {
     "damaged": "damaged",

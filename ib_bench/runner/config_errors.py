@@ -12,7 +12,6 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from ib_bench import catalogue
 from ib_bench.errors import BenchError, UnknownNameError, nearest
-from ib_bench.training.fitting import INSTEAD
 
 _SHORT_NAMES = {"model": catalogue.MODELS, "data": catalogue.TASKS}
 
@@ -71,7 +70,11 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
 def _advice(option: str) -> str:
     """What to use instead of an option of the Trainer that a search sets itself; empty for other options."""
     section, _, name = option.lstrip("-").partition(".")
-    return f"; a search sets this itself, {INSTEAD[name]}" if section == "trainer" and name in INSTEAD else ""
+    if section != "trainer":
+        return ""
+    from ib_bench.training.fitting import INSTEAD  # noqa: PLC0415 (loads torch, which listing a store does not need)
+
+    return f"; a search sets this itself, {INSTEAD[name]}" if name in INSTEAD else ""
 
 
 def _config_files(arguments: Sequence[str]) -> str:

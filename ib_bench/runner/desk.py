@@ -1,8 +1,8 @@
 """One desk for configs: from plain data to a :class:`~ib_bench.quantities.quantity.Request`.
 
-A config has the sections ``model``, ``data`` and ``trainer``, and those that quantities add, such as ``search``. Here it
-is parsed and filled in with defaults, checked, and turned into an experiment: its classes are resolved once, data and
-model are built once and thrown away, and one Trainer is built to see what the machine offers.
+A config has the sections ``model``, ``data`` and ``trainer``, and those that quantities add, such as ``search``. This
+module parses it, fills in defaults, checks it, and turns it into an experiment. Classes are resolved once. Data and
+model are built once, to find errors; one Trainer is built to see what the machine offers.
 """
 
 from __future__ import annotations

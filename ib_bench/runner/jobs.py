@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic
 
-from ib_bench.execution.executor import Emit, Executor, Lost, Outcome, Waiting
+from ib_bench.execution.executor import CallResult, Emit, Executor, Lost, Waiting
 from ib_bench.quantities.job import Job, R
 from ib_bench.quantities.progress import Progress, ProgressReporter
 from ib_bench.results.identity import canonical
@@ -117,7 +117,7 @@ def _logged_to_wandb(job: Job[Any], output: Output, store: RecordStore) -> Itera
 
 def run_jobs(
     jobs: Sequence[Job[R]], executor: Executor, output: Output, make_watcher: MakeWatcher | None = None
-) -> list[Outcome[R]]:
+) -> list[CallResult[R]]:
     """Run jobs; those whose result the store holds are answered from it, and one that occurs twice is run once.
 
     Args:
@@ -131,12 +131,12 @@ def run_jobs(
     """
     if not jobs:
         return []
-    outcomes: dict[str, Outcome[R]] = {}
+    outcomes: dict[str, CallResult[R]] = {}
     different = {job.key: job for job in jobs}
     with Store(output.store) as store:
         for key, job in different.items():
             if (record := job.stored(store)) is not None:
-                outcomes[key] = Outcome(result=record)
+                outcomes[key] = CallResult(result=record)
     todo = {key: job for key, job in different.items() if key not in outcomes}
     if todo:
         ended = _run(list(todo.values()), executor, output, len(outcomes), make_watcher)
@@ -146,7 +146,7 @@ def run_jobs(
 
 def _run(
     jobs: Sequence[Job[R]], executor: Executor, output: Output, num_stored: int, make_watcher: MakeWatcher | None
-) -> list[Outcome[R]]:
+) -> list[CallResult[R]]:
     name = type(executor).__name__.lower()
     what = " and ".join(dict.fromkeys(job.record.table for job in jobs))
     with ExitStack() as stack:
@@ -189,7 +189,7 @@ class _Teller:
                 watcher.lose(index)
 
 
-def _run_elsewhere(jobs: Sequence[Job[R]], executor: Executor, output: Output, tell: Tell) -> list[Outcome[R]]:
+def _run_elsewhere(jobs: Sequence[Job[R]], executor: Executor, output: Output, tell: Tell) -> list[CallResult[R]]:
     """On machines without the store: records are sent back as events, and kept here."""
     with Store(output.store) as store:
         keys = store.trials_by_experiment()

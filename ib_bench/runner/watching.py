@@ -26,6 +26,8 @@ from ib_bench.quantities.progress import Progress
 from ib_bench.results.run_status import RunningJob, RunStatus, forget_past_runs, pid_started, put_run_status, utc_now
 from ib_bench.results.store import Store
 
+_LOGGER = logging.getLogger("ib_bench")
+
 _STATUS_INTERVAL_S = 2.0
 _HEARTBEAT_S = 60.0
 
@@ -196,10 +198,10 @@ class StatusKeeper(Watcher):
 
 
 class LogFile(Watcher):
-    """Writes a line for everything that happens to a file, which may be there already.
+    """Logs a line for everything that happens, by the logger ``ib_bench``; while jobs run, that writes to a file.
 
     Args:
-        path: of the file.
+        path: of the file; lines are added to one that exists.
         jobs: that run.
         num_stored: how many others were in the store already.
         what: they are, in the plural.
@@ -215,6 +217,9 @@ class LogFile(Watcher):
         self._newest: dict[int, Progress] = {}
         self._reasons: set[str] = set()
         self._handler = _file_handler(path)
+        self._level = _LOGGER.level
+        _LOGGER.addHandler(self._handler)
+        _LOGGER.setLevel(logging.INFO)
         self._log(f"{len(jobs)} {what} to run, {num_stored} in the store; executor {executor}")
 
     def show(self, index: int, newest: Progress) -> None:
@@ -253,13 +258,16 @@ class LogFile(Watcher):
         rest = len(self._jobs) - verdicts - failures
         counts = f"{verdicts} {self._what} finished, {failures} failed" + (f", {rest} not finished" if rest else "")
         reason = f" ({error})" if _ending(error) == "failed" else ""
-        self._log(f"{_ending(error)}{reason}: {counts}", logging.ERROR if reason else logging.INFO)
-        with suppress(OSError):  # a disk that is full has been told of
-            self._handler.close()
+        try:
+            self._log(f"{_ending(error)}{reason}: {counts}", logging.ERROR if reason else logging.INFO)
+        finally:
+            _LOGGER.removeHandler(self._handler)
+            _LOGGER.setLevel(self._level)
+            with suppress(OSError):  # the handler has warned about a full disk already
+                self._handler.close()
 
     def _log(self, message: str, level: int = logging.INFO) -> None:
-        line = " ".join(message.split())
-        self._handler.handle(logging.LogRecord("ib_bench", level, "", 0, line, None, None))
+        _LOGGER.log(level, "%s", " ".join(message.split()))
 
 
 class _UtcFormatter(logging.Formatter):

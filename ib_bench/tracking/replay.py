@@ -1,7 +1,7 @@
 """Results from records into W&B; what is there already is left alone, so that doing it again changes nothing.
 
-Every result of every quantity is a run of its own, with ``job_type`` saying which. What the dashboard compares is in the
-summaries; curves are logged against a step metric of their own.
+Every result of every quantity is a run of its own; ``job_type`` says which quantity. The summaries hold what the
+dashboard compares; curves are logged against a step metric of their own.
 """
 
 from __future__ import annotations

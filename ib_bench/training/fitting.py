@@ -226,7 +226,7 @@ def _quiet_trainer(callbacks: Sequence[pl.Callback] = (), **arguments: Any) -> p
     }
     trainer = pl.Trainer(**{**stated, "plugins": [LightningEnvironment()]})
     if trainer.world_size > 1:
-        trainer = pl.Trainer(**{**stated, "plugins": [_started_by()]})
+        trainer = pl.Trainer(**{**stated, "plugins": [process_environment()]})
     trainer.callbacks = list(callbacks)  # type: ignore[attr-defined]  # without those of installed packages
     return trainer
 
@@ -236,7 +236,7 @@ def _private_folder() -> str:
     return str(Path(tempfile.gettempdir()) / f"ib-bench-{uuid4().hex}")
 
 
-def _started_by() -> ClusterEnvironment:
+def process_environment() -> ClusterEnvironment:
     """What has started the processes that train one model together; Lightning's own launcher if nothing has.
 
     Slurm sets most of its variables in batch scripts, too; those of a step are srun's.

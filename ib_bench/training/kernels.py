@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ib_bench.errors import InvalidOptionError
+from ib_bench.errors import BenchError
 from ib_bench.models.full_precision import MISSING_KERNEL
 from ib_bench.results.trial_record import TrialConfig
-
-_INSTEAD = (
-    "32-true or bf16-true on this processor, which has no bfloat16 kernel for an operation of the model, or the model "
-    "must use ib_bench.models.full_precision.PortableLSTM instead of torch.nn.LSTM"
-)
 
 
 @contextmanager
@@ -25,7 +20,7 @@ def missing_kernels_explained(config: TrialConfig) -> Iterator[None]:
         config: of the trial.
 
     Raises:
-        InvalidOptionError: a kernel is missing.
+        BenchError: a kernel is missing.
     """
     try:
         yield
@@ -33,4 +28,7 @@ def missing_kernels_explained(config: TrialConfig) -> Iterator[None]:
         precision = config.experiment.trainer.get("precision")
         if precision is None or MISSING_KERNEL not in str(error):
             raise
-        raise InvalidOptionError("trainer.precision", precision, _INSTEAD) from error
+        raise BenchError(
+            f"trainer.precision {precision} needs a bfloat16 kernel that this processor lacks; use 32-true or "
+            f"bf16-true, or ib_bench.models.full_precision.PortableLSTM in place of torch.nn.LSTM"
+        ) from error

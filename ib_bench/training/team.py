@@ -1,10 +1,10 @@
 """The processes that train one model together, a share of every batch each.
 
-One of them, rank 0, leads: it decides what is trained, keeps what comes of it, and speaks to the user. The others
-follow: they are told a trial, train it too, and wait for the next. So nothing but the training knows of them.
+Rank 0 leads: it decides what is trained, stores the records, and prints. The others follow: they receive a trial, train
+it too, and wait for the next. So only the training code knows that there are several processes.
 
-They are there already where torchrun or SLURM has started them; otherwise the leader starts those of its machine. A
-follower does not outlive its leader, and a leader says so when it has lost a follower.
+torchrun and Slurm start all processes themselves; otherwise the leader starts those of its machine. A follower ends
+with its leader, and a leader that has lost a follower ends with an error that says so.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from ib_bench.training.trial import TrainedTrial, train_trial
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
 """Values of ``trainer.strategy`` with which a team works."""
 
-_PATIENCE = timedelta(days=365)  # followers wait while their leader evaluates, or searches what it has in its store
+_PATIENCE = timedelta(days=365)  # followers wait while their leader evaluates, or reads its store
 
 _VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")
 
@@ -79,7 +79,7 @@ class Team:
             self._is_here = strategy.num_nodes == 1 and not _is_started_by_others(strategy)
         self._strategy = strategy
         self._followers: list[_Follower] = []
-        self._words: Any = None  # the process group by which followers are told
+        self._group: Any = None  # the process group over which trials are sent
         self._variables: dict[str, str | None] = {}
         self._num_threads = torch.get_num_threads()
         self._needs_all = self._is_torn = self._is_over = False
@@ -91,12 +91,12 @@ class Team:
 
     def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
         self._is_over = True
-        if self._words is not None and self.leads and not self._is_torn:
-            self._tell(None)
+        if self._group is not None and self.leads and not self._is_torn:
+            self._send(None)
         for follower in self._followers:
             follower.end(_END_S if kind is None and not self._is_torn else 0.0)
         if distributed.is_initialized() and not (self._is_torn and distributed.get_backend() == "nccl"):
-            distributed.destroy_process_group()  # NCCL would wait for who is no longer there
+            distributed.destroy_process_group()  # NCCL would wait for the process that has ended
         for name, value in self._variables.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -115,7 +115,7 @@ class Team:
         Args:
             config: everything that determines the result.
             placement: the team's.
-            on_validation: is told the optimizer steps and the loss of every validation.
+            on_validation: receives the optimizer steps and the loss of every validation.
 
         Raises:
             LostProcessError: a follower has ended.
@@ -126,9 +126,9 @@ class Team:
         _prepare(config)
         self._needs_all = self._is_torn = True
         try:
-            self._tell(config)
+            self._send(config)
             trained = train_trial(config, self._placement, on_validation)
-            self._is_torn = False  # whoever leaves a training in its middle leaves the others in it
+            self._is_torn = False  # ranks must leave a training step together
             return trained
         except RuntimeError as error:
             if _is_lost_connection(error):
@@ -138,7 +138,7 @@ class Team:
             self._needs_all = False
 
     def follow(self) -> None:
-        """Train whatever the leader says, until it says that this was all.
+        """Train the trials that the leader sends, until it sends None.
 
         Raises:
             LostProcessError: the leader, or another follower, has ended.
@@ -148,7 +148,7 @@ class Team:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the leader warns of the same
             try:
-                while (config := self._told()) is not None:
+                while (config := self._received()) is not None:
                     train_trial(config, self._placement)
             except RuntimeError as error:
                 self._is_torn = True
@@ -157,8 +157,8 @@ class Team:
                 raise
 
     def _assemble(self) -> None:
-        """Have all processes there, and connected."""
-        if self._words is not None:
+        """Start and connect all processes."""
+        if self._group is not None:
             return
         self._variables = {name: os.environ.get(name) for name in _VARIABLES}
         strategy = self._strategy
@@ -170,11 +170,11 @@ class Team:
         try:
             with silent(), nullcontext() if self._is_here else _waiting_for_others(self.leads, self.num_processes):
                 Fabric(**{"devices": 1, **where}, strategy="ddp").launch()
-            self._words = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+            self._group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
         except RuntimeError as error:
             self._is_torn = True
             reason = " ".join(str(error).split())
-            raise LostProcessError(f"the {self.num_processes} processes do not find each other: {reason}") from error
+            raise LostProcessError(f"the {self.num_processes} processes could not connect: {reason}") from error
         finally:
             self._needs_all = False
 
@@ -195,19 +195,19 @@ class Team:
         if self._followers:
             threading.Thread(target=self._watch, daemon=True).start()
 
-    def _tell(self, config: TrialConfig | None) -> None:
-        distributed.broadcast_object_list([config], src=0, group=self._words)
+    def _send(self, config: TrialConfig | None) -> None:
+        distributed.broadcast_object_list([config], src=0, group=self._group)
 
-    def _told(self) -> TrialConfig | None:
-        words: list[TrialConfig | None] = [None]
-        distributed.broadcast_object_list(words, src=0, group=self._words)
-        return words[0]
+    def _received(self) -> TrialConfig | None:
+        received: list[TrialConfig | None] = [None]
+        distributed.broadcast_object_list(received, src=0, group=self._group)
+        return received[0]
 
     def _loss(self) -> LostProcessError:
-        """What to say of a process that is no longer there."""
+        """The error for a process that has ended."""
         if self._followers:
             wait([follower.sentinel for follower in self._followers], _DEATH_S)
-        ended = (follower.epitaph() for follower in self._followers)
+        ended = (follower.exit_reason() for follower in self._followers)
         which = next(filter(None, ended), "another one than this")
         return LostProcessError(
             f"of the {self.num_processes} processes that train one model together, {which} has ended; "
@@ -252,8 +252,8 @@ class _Follower:
         except EOFError:
             return False
 
-    def epitaph(self) -> str | None:
-        """Which it was and how it ended; None if it lives."""
+    def exit_reason(self) -> str | None:
+        """Its rank and how it ended; None if it is alive."""
         if self._process.is_alive():
             return None
         reason = f"exit code {self._process.exitcode}"
@@ -262,7 +262,7 @@ class _Follower:
         return f"rank {self._rank} ({reason})"
 
     def end(self, timeout_s: float) -> None:
-        """Have the process ended."""
+        """End the process: after a time, by force."""
         self._process.join(timeout_s)
         self._process.kill()
         self._process.join()
@@ -270,7 +270,7 @@ class _Follower:
 
 
 def _follow(placement: dict[str, Any], local_rank: int, news: Connection) -> None:
-    """All that a started follower does."""
+    """The main function of a follower."""
     start_as_child()
     os.environ["LOCAL_RANK"] = str(local_rank)
     news.send(None)
@@ -286,7 +286,7 @@ def _follow(placement: dict[str, Any], local_rank: int, news: Connection) -> Non
 def _waiting_for_others(leads: bool, num_processes: int) -> Iterator[None]:
     """Within it a signal ends this process at once, as Python's handlers would wait as long as torch does."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    message = f"ib-bench: waiting until all {num_processes} processes are there"
+    message = f"ib-bench: waiting for all {num_processes} processes"
     timer = threading.Timer(_LONG_S, print, (message,), {"file": sys.stderr, "flush": True})
     timer.daemon = True
     if leads:
@@ -303,7 +303,7 @@ def _waiting_for_others(leads: bool, num_processes: int) -> Iterator[None]:
 
 
 def require_team(trainer: pl.Trainer) -> None:
-    """Make sure that the processes are those that a Trainer counts on.
+    """Make sure that the running processes are those that a Trainer expects.
 
     Args:
         trainer: as the user's arguments build it.
@@ -336,7 +336,7 @@ def _is_lost_connection(error: RuntimeError) -> bool:
 
 
 def _prepare(config: TrialConfig) -> None:
-    """Have data fetched, where there is anything to fetch, before others look for them."""
+    """Let data that download something do so in one process, before the others read it."""
     spec = config.experiment.data
     kind = cast(type[pl.LightningDataModule], spec.cls)
     if kind.prepare_data is not pl.LightningDataModule.prepare_data:

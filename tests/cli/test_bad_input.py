@@ -69,13 +69,16 @@ CASES = {
     "executor": (["run", "demo", "--executor", "dask"], ["executor must be one of inline, processes, ray, slurm"]),
     "workers of another executor": (
         ["run", "demo", "--executor", "inline", "--workers", "2"],
-        ["workers must be left out with the executor inline", "the executor processes"],
+        ["--workers only applies to --executor processes (got --executor inline)"],
     ),
     "options of another executor": (
         ["run", "demo", "--ray.num_gpus", "0.5"],
-        ["ray.* must be left out with the executor processes"],
+        ["ray.* options only apply to --executor ray (got --executor processes)"],
     ),
-    "collect": (["run", "demo", "--collect"], ["collect must be left out with the executor processes"]),
+    "collect": (
+        ["run", "demo", "--collect"],
+        ["--collect only applies to --executor slurm (got --executor processes)"],
+    ),
     "ray.num_cpus": (["run", "demo", "--executor", "ray", "--ray.num_cpus", "0"], ["ray.num_cpus must be", "above 0"]),
     "ray.address": (
         ["run", "demo", "--executor", "ray", "--ray.address", "127.0.0.1:9"],

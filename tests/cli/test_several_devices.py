@@ -15,6 +15,7 @@ import pytest
 from ib_bench.cli import main
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 
 SEARCH = [
     *("search", "--model", "LSTM", "--model.hidden_size", "16", "--data", "ModularAddition", "--data.modulus", "3"),
@@ -139,7 +140,7 @@ def test_who_waits_for_other_machines_says_so_and_can_be_ended(number: signal.Si
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     with process.stderr as stderr:
-        assert stderr.readline() == "ib-bench: waiting until all 2 processes are there\n"
+        assert stderr.readline() == "ib-bench: waiting for all 2 processes\n"
     process.send_signal(number)
     assert process.wait(30) == -number
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -171,6 +172,26 @@ def test_what_ends_a_command_is_told(job: SearchJob, store: Store, tmp_path: Pat
     (status,) = run_statuses(store)
     assert (status.state, status.error) == ("failed", "the disk\nis full")
     assert "ERROR failed (the disk is full): 0 searches finished" in log.read_text()
+
+
+def test_lines_are_logged_by_the_packages_logger_while_jobs_run(
+    job: SearchJob, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, logger = tmp_path / "log.txt", logging.getLogger("ib_bench")
+    before = list(logger.handlers), logger.level
+    with LogFile(str(log), [job], 0, "searches", "inline") as lines:
+        lines.show(0, Progress(place="100 %s:1"))
+        logger.info("a line of somebody else")
+    logger.error("after the end")
+    assert (logger.handlers, logger.level) == before
+    told = [line.partition(" INFO ")[2] for line in log.read_text().splitlines()]
+    assert told == [
+        "1 searches to run, 0 in the store; executor inline",
+        f"{job.label}: started in 100 %s:1",
+        "a line of somebody else",
+        "ended: 0 searches finished, 0 failed, 1 not finished",
+    ]
+    assert [record.getMessage() for record in caplog.records if record.name == "ib_bench"] == [*told, "after the end"]
 
 
 @pytest.mark.parametrize("text", ["no JSON", "{}", "[1]", '{"jobs": [], "failures": [], "others": 1}', "times"])

@@ -16,8 +16,9 @@ import pytest
 import ray
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
+from ib_bench import catalogue
 from ib_bench.errors import InvalidOptionError, StoreError
-from ib_bench.execution.executor import Emit, Executor, Lost, Passing
+from ib_bench.execution.executor import Emit, Executor, Lost, TransientEvent
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.processes import Processes
 from ib_bench.execution.ray import Ray, RaySettings
@@ -89,8 +90,13 @@ def test_results_errors_and_events(executor: Executor) -> None:
     assert [outcome.result for outcome in outcomes] == [9, None, 25]
     assert [type(outcome.error) for outcome in outcomes] == [type(None), ValueError, type(None)]
     assert str(outcomes[1].error) == "-1 is negative"
-    own = [event for event in events if not isinstance(event[1], Passing)]
+    own = [event for event in events if not isinstance(event[1], TransientEvent)]
     assert sorted(own) == [(0, "squaring 3"), (1, "squaring -1"), (2, "squaring 5")]
+
+
+def test_every_executor_is_tested() -> None:
+    named = {"inline", "processes", "ray", "slurm"}
+    assert {entry.name for entry in catalogue.entries(catalogue.EXECUTORS)} == named
 
 
 def test_nothing_to_do(executor: Executor) -> None:
@@ -125,7 +131,7 @@ def test_what_a_killed_worker_was_doing_is_done_again(executor_with_workers: Exe
     assert [event for event in events if isinstance(event[1], Lost)] == [(0, Lost())]
 
 
-class Newest(Passing):
+class Newest(TransientEvent):
     """As progress is."""
 
 
@@ -149,7 +155,7 @@ def test_what_is_done_again_goes_on_from_its_events(executor_with_workers: Execu
     items = [[], [0, 1, 2, 3]]
     outcomes = executor_with_workers.run(count_to_five, items, lambda *event: events.append(event), appended)
     assert [outcome.result for outcome in outcomes] == [[0, 1, 2], [0, 1, 2, 3]]
-    kept = [event for event in events if not isinstance(event[1], Passing)]
+    kept = [event for event in events if not isinstance(event[1], TransientEvent)]
     assert sorted(kept) == [*((0, number) for number in range(5)), (1, 4)]
 
 

@@ -17,7 +17,7 @@ import pytest
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
 from ib_bench.errors import BenchError, FatalError, InvalidOptionError, StoreError
-from ib_bench.execution.executor import Emit, Outcome, Passing
+from ib_bench.execution.executor import CallResult, Emit, TransientEvent
 from ib_bench.execution.slurm.driver import UnfinishedError
 from ib_bench.execution.slurm.executor import Slurm
 from ib_bench.execution.slurm.folder import SlurmFolder
@@ -28,7 +28,7 @@ from ib_bench.execution.slurm.settings import SlurmSettings
 ROOT = Path(__file__).parents[2]
 
 
-class Newest(Passing):
+class Newest(TransientEvent):
     def __init__(self, number: int) -> None:
         self.number = number
 
@@ -70,7 +70,7 @@ def die(_: str, emit: Emit) -> None:
 
 
 def die_or_echo(item: str, emit: Emit) -> str:
-    if item == "die":
+    if item.startswith("die"):
         os.kill(os.getpid(), signal.SIGKILL)
     return item
 
@@ -97,7 +97,7 @@ class RefusingQueue(LocalQueue):
 
 def note(seen: list[int], event: Any) -> None:
     """Keep an event, if it is the call's own."""
-    if not isinstance(event, Passing):
+    if not isinstance(event, TransientEvent):
         seen.append(event)
 
 
@@ -153,9 +153,9 @@ def test_each_report_is_read_once(tmp_path: Path) -> None:
         another.emit(call, "of another attempt")
     assert news(reader) == [(call, "of another attempt") for call in ("call", "unheard")]
     attempt.emit("unheard", "in a task that does not count")
-    attempt.end("call", Outcome(result=1))
+    attempt.end("call", CallResult(result=1))
     assert news(reader) == [("call", 2)]  # written with the outcome
-    assert (news(reader), reader.outcomes) == ([], {"call": Outcome(result=1)})
+    assert (news(reader), reader.outcomes) == ([], {"call": CallResult(result=1)})
     assert reader.begun == {task: {"call", "unheard"}, other: {"call", "unheard", "of somebody else"}}
 
 
@@ -235,6 +235,20 @@ def test_a_row_that_could_not_be_written_leaves_the_others(tmp_path: Path, monke
     assert news(Reader(tmp_path, {"call": [task]})) == [("call", "first"), ("call", "third")]
 
 
+def test_a_submission_is_kept_while_somebody_needs_it(tmp_path: Path) -> None:
+    folder = SlurmFolder(tmp_path)
+    with folder.new_submission([["a"], ["b"]], {}) as name:
+        pass
+    folder.deliver("a", [(name, 0)])
+    folder.tidy_up(busy=[])
+    assert [submission.delivered for submission in folder.submissions()] == [{"a"}]
+    folder.deliver("b", [(name, 1)])
+    folder.tidy_up(busy=[name])
+    assert [submission.delivered for submission in folder.submissions()] == [{"a", "b"}]
+    folder.tidy_up(busy=[])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("timeout_min", 0), ("chunk_size", 0), ("mem_gb", 0), ("signal_delay_s", 60), ("additional", {"job_name": "x"})],
@@ -260,7 +274,7 @@ def test_results_errors_and_events(tmp_path: Path, queue: Queue) -> None:
     outcomes = executor.run(square, [3, -1, 5], lambda index, event: events.append((index, event)))
     assert [outcome.result for outcome in outcomes] == [9, None, 25]
     assert [type(outcome.error) for outcome in outcomes] == [type(None), ValueError, type(None)]
-    kept = sorted(event for event in events if not isinstance(event[1], Passing))
+    kept = sorted(event for event in events if not isinstance(event[1], TransientEvent))
     assert kept == [(0, "squaring 3"), (1, "squaring -1"), (2, "squaring 5")]
     newest = {index: event.number for index, event in events if isinstance(event, Newest)}
     assert newest == {0: 4, 1: 4, 2: 4}
@@ -274,10 +288,11 @@ def test_nothing_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.system
 def test_a_killed_task_harms_no_other_call_and_is_given_up(tmp_path: Path, queue: Queue) -> None:
-    executor = slurm_executor(tmp_path / "slurm", queue, chunk_size=3, max_attempts=2)
-    outcomes = executor.run(die_or_echo, ["a", "die", "b"], lambda *_: None)
-    assert [outcome.result for outcome in outcomes] == ["a", None, "b"]
-    assert "its array task ended without a result 2 times" in str(outcomes[1].error)
+    executor = slurm_executor(tmp_path / "slurm", queue, chunk_size=4, max_attempts=2)
+    outcomes = executor.run(die_or_echo, ["a", "die 1", "die 2", "b"], lambda *_: None)
+    assert [outcome.result for outcome in outcomes] == ["a", None, None, "b"]
+    for outcome in outcomes[1:3]:
+        assert "its array task ended without a result 2 times" in str(outcome.error)
     assert left_in(tmp_path) == []
 
 
@@ -300,10 +315,10 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
     seen: list[int] = []
 
     def interrupt(_: int, event: Any) -> None:
-        if not isinstance(event, Passing):
+        if not isinstance(event, TransientEvent):
             raise KeyboardInterrupt
 
-    def collect() -> Outcome[int]:
+    def collect() -> CallResult[int]:
         executor = slurm_executor(tmp_path / "slurm", queue, collect_only=True)
         return executor.run(count, items, lambda _, event: note(seen, event), count_on)[0]
 
@@ -320,7 +335,7 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
     wait_for(lambda: not queue.active())
     seen.clear()
     outcomes = slurm_executor(tmp_path / "slurm", queue).run(count, items, lambda _, event: note(seen, event), count_on)
-    assert (outcomes, seen) == ([Outcome(result=3)], [1, 2, 3])
+    assert (outcomes, seen) == ([CallResult(result=3)], [1, 2, 3])
     assert (tmp_path / "counted").read_text() == "123"  # by one task
     assert left_in(tmp_path / "slurm") == []
 
@@ -364,17 +379,24 @@ def test_a_failure_is_told_once_and_then_tried_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.system
-def test_a_failure_is_made_again_while_its_task_still_runs(tmp_path: Path) -> None:
+def test_a_failure_is_made_again_while_its_task_still_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And collected before that, although it was delivered to a driver that was interrupted."""
     queue, items = LocalQueue(), [(str(tmp_path), -1), (str(tmp_path), 0)]
+    deliver = SlurmFolder.deliver
+
+    def let_the_other_go_on(folder: SlurmFolder, call: str, tasks: Sequence[Task]) -> None:
+        deliver(folder, call, tasks)
+        (tmp_path / "go0").touch()
 
     def interrupt(_: int, event: Any) -> None:
         if event == 1:
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(SlurmFolder, "deliver", let_the_other_go_on)
+
     def executor(collect_only: bool = False) -> Slurm:
         return slurm_executor(tmp_path / "slurm", queue, collect_only, chunk_size=2)
 
-    (tmp_path / "go0").touch()
     with pytest.raises(KeyboardInterrupt):
         executor().run(fail_or_count, items, interrupt, count_on)
     failed, running = executor(collect_only=True).run(fail_or_count, items, lambda *_: None, count_on)

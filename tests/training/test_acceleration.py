@@ -9,7 +9,7 @@ import pytest
 from ib_bench import models
 from ib_bench.data import ModularAddition
 from ib_bench.data.batches import TrainBatches
-from ib_bench.results.records import Experiment
+from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.acceleration import accelerated
 from ib_bench.training.trial import run_trial, train_stack
@@ -71,7 +71,7 @@ def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def config(experiment: Experiment) -> TrialConfig:
-    model = {"class_path": "ib_bench.models.DenseSSM", "init_args": {"hidden_size": 8}}
+    model = ClassSpec("ib_bench.models.DenseSSM", {"hidden_size": 8})
     return TrialConfig(replace(experiment, model=model), 70, 1e-2, 10, 1e-9, 60, 20, 1)
 
 

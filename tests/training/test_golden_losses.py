@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from ib_bench.results.identity import PROTOCOL_VERSION, Json
-from ib_bench.results.records import Experiment
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.trial import run_trial
 
@@ -41,8 +41,8 @@ def losses(trial: str) -> list[float | None]:
     model, supervision = trial.split(", ")
     data = {"modulus": 3, "supervision": supervision, "length_distribution": "uniform", "max_length": 4}
     experiment = Experiment(
-        model={"class_path": f"ib_bench.models.{model}", "init_args": MODELS[model]},
-        data={"class_path": "ib_bench.data.ModularAddition", "init_args": {**data, "batch_size": 16}},
+        model=ClassSpec(f"ib_bench.models.{model}", MODELS[model]),
+        data=DataSpec("ib_bench.data.ModularAddition", {**data, "batch_size": 16}),
         trainer={"accelerator": "cpu"},
     )
     config = TrialConfig(experiment, 64, 3e-3, 10, 1e-4, max_steps=40, val_check_interval=10, num_threads=1)

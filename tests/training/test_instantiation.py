@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from ib_bench.errors import BenchError
+from ib_bench.results.records import ClassSpec, DataSpec
 from ib_bench.training.instantiation import check_parameters, instantiate_data, instantiate_model, source_digests
 
-DATA = {"class_path": "ib_bench.data.ModularAddition", "init_args": {"modulus": 5, "max_length": 4}}
+DATA = DataSpec("ib_bench.data.ModularAddition", {"modulus": 5, "max_length": 4})
 
 
 @pytest.fixture
@@ -33,12 +34,12 @@ def digest(spec: dict[str, object]) -> dict[str, str]:
 
 
 def test_shipped_classes_have_no_digest() -> None:
-    assert source_digests({"class_path": "ib_bench.models.LSTM", "init_args": {"x": "a. b", "y": "v1.0"}}) == {}
+    assert source_digests(ClassSpec("ib_bench.models.LSTM", {"x": "a. b", "y": "v1.0"})) == {}
 
 
 @pytest.mark.parametrize("edited", ["model.py", "base.py"])
 def test_an_edit_changes_the_digest(outside: Path, edited: str) -> None:
-    spec: dict[str, object] = {"class_path": "outside.model.Model", "init_args": {}}
+    spec = DataSpec("outside.model.Model", {})
     before = digest(spec)
     assert set(before) == {"outside.model.Model"}
     assert digest(spec) == before
@@ -47,17 +48,17 @@ def test_an_edit_changes_the_digest(outside: Path, edited: str) -> None:
 
 
 def test_classes_named_inside_a_spec_count_too(outside: Path) -> None:
-    nested = {"class_path": "ib_bench.data.ModularAddition", "init_args": {"supervision": "outside.base.Base"}}
+    nested = DataSpec("ib_bench.data.ModularAddition", {"supervision": "outside.base.Base"})
     assert set(digest(nested)) == {"outside.base.Base"}
 
 
 def test_the_model_takes_from_the_data_what_it_asks_for() -> None:
     data = instantiate_data(DATA, seed=3)
-    model = instantiate_model({"class_path": "ib_bench.models.Transformer", "init_args": {"hidden_size": 8}}, data)
+    model = instantiate_model(ClassSpec("ib_bench.models.Transformer", {"hidden_size": 8}), data)
     assert model.head.out_features == 5
     assert model.position_embedding.num_embeddings == data.num_positions == 16 * 4
 
 
 def test_missing_parameters_are_named() -> None:
     with pytest.raises(BenchError, match=r"model torch\.nn\.GELU must take the parameters vocab_size, num_classes"):
-        check_parameters({"class_path": "torch.nn.GELU"}, "model", ("vocab_size", "num_classes"))
+        check_parameters(ClassSpec("torch.nn.GELU"), "model", ("vocab_size", "num_classes"))

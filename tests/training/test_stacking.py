@@ -12,7 +12,7 @@ from ib_bench import models
 from ib_bench.models.metrics import cross_entropy
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.identity import Json
-from ib_bench.results.records import Experiment
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
 from ib_bench.training.fitting import is_stackable
@@ -35,8 +35,8 @@ def grid_of(
 ) -> list[TrialConfig]:
     arguments = {"modulus": 3, "supervision": supervision, "length_distribution": lengths, "max_length": 5}
     experiment = Experiment(
-        model={"class_path": f"ib_bench.models.{model}", "init_args": SIZES[model]},
-        data={"class_path": "ib_bench.data.ModularAddition", "init_args": {**arguments, "batch_size": 16}},
+        model=ClassSpec(f"ib_bench.models.{model}", SIZES[model]),
+        data=DataSpec("ib_bench.data.ModularAddition", {**arguments, "batch_size": 16}),
         trainer={"precision": "64-true"},
     )
     first = TrialConfig(experiment, 50, 0.01, 1, threshold, NUM_STEPS, 40, 1)

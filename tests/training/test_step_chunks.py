@@ -10,7 +10,7 @@ import torch
 
 from ib_bench.data import ModularAddition
 from ib_bench.models import LSTM
-from ib_bench.results.records import Experiment
+from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training import fitting
 from ib_bench.training.fitting import takes_many_steps_at_once
@@ -54,7 +54,7 @@ def test_same_curve_bit_for_bit_as_step_by_step(
     experiment: Experiment, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments: dict[str, Any] = {"hidden_size": 16} | ({"num_heads": 2} if name == "Transformer" else {})
-    model = {"class_path": f"ib_bench.models.{name}", "init_args": arguments}
+    model = ClassSpec(f"ib_bench.models.{name}", arguments)
     config = TrialConfig(replace(experiment, model=model), 70, 1e-2, 10, 1e-9, 47, 10, 1)
     chunked = run_trial(config)
     asked: list[bool] = []

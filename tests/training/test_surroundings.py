@@ -19,7 +19,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from ib_bench.errors import BenchError
 from ib_bench.results.identity import Json
-from ib_bench.results.records import Experiment
+from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.fitting import quiet_trainer
 from ib_bench.training.global_state import global_state_kept
@@ -61,7 +61,7 @@ def results(config: TrialConfig, **arguments: Any) -> Json:
 
 def with_model(config: TrialConfig, name: str, trainer: Json | None = None) -> TrialConfig:
     """With one of the watchful models."""
-    model = {"class_path": f"watchful_models.{name}", "init_args": {}}
+    model = ClassSpec(f"watchful_models.{name}", {})
     return replace(config, experiment=replace(config.experiment, model=model, trainer=trainer or {}))
 
 

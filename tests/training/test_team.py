@@ -12,7 +12,7 @@ import torch
 
 from ib_bench.errors import LostProcessError
 from ib_bench.results.identity import Json
-from ib_bench.results.records import Experiment
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.team import Team
 from ib_bench.training.trial import run_trial
@@ -21,15 +21,15 @@ pytestmark = pytest.mark.system
 
 TWO_PROCESSES = {"accelerator": "cpu", "strategy": "ddp", "devices": 2}
 
-ALIKE = {"class_path": "watchful_models.Alike", "init_args": {"hidden_size": 16}}
-DROPPING = {"class_path": "ib_bench.models.Transformer", "init_args": {"hidden_size": 16, "num_heads": 2}}
-DENSE = {"class_path": "ib_bench.models.DenseSSM", "init_args": {"hidden_size": 16}}
+ALIKE = ClassSpec("watchful_models.Alike", {"hidden_size": 16})
+DROPPING = ClassSpec("ib_bench.models.Transformer", {"hidden_size": 16, "num_heads": 2})
+DENSE = ClassSpec("ib_bench.models.DenseSSM", {"hidden_size": 16})
 
 
 def trial(model: Json, trainer: Json | None = None, **data: Any) -> TrialConfig:
     """61 sequences in batches of 15: there are steps whose one sequence is for one rank alone."""
     init_args = {"modulus": 3, "max_length": 4, "batch_size": 15, **data}
-    spec = {"class_path": "ib_bench.data.ModularAddition", "init_args": init_args}
+    spec = DataSpec("ib_bench.data.ModularAddition", init_args)
     return TrialConfig(Experiment(model, spec, trainer or {}), 61, 1e-2, 10, 1e-9, 60, 20, 1)
 
 
@@ -63,7 +63,7 @@ def results() -> Results:
         together = {name: team.train(config).record for name, config in CASES.items()}
         again = {name: team.train(CASES[name]).record for name in TWICE}
         with pytest.raises(ValueError, match="hidden_size") as raised:
-            team.train(trial({"class_path": "ib_bench.models.LSTM", "init_args": {"hidden_size": 0}}))
+            team.train(trial(ClassSpec("ib_bench.models.LSTM", {"hidden_size": 0})))
     return Results(alone, together, again, raised.value)
 
 
@@ -85,7 +85,6 @@ def test_two_processes_do_what_one_does(results: Results, name: str) -> None:
 
 def test_the_cases_are_what_they_are_for(results: Results) -> None:
     assert results.alone["success"].status == "succeeded"
-    assert [step for step, _ in results.alone["closer validation"].val_curve][:2] == [20, 25]
     assert results.alone["dropout"].val_curve != results.together["dropout"].val_curve, "the masks are others"
 
 

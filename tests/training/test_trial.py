@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ib_bench.errors import InvalidOptionError
+from ib_bench.errors import BenchError
 from ib_bench.models.full_precision import has_bfloat16_lstm
 from ib_bench.models.metrics import METRIC_DEFINITION, METRICS
 from ib_bench.results.identity import Json
-from ib_bench.results.records import Experiment
+from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.trial import run_trial
 
@@ -58,7 +58,7 @@ def test_success_ends_at_the_first_loss_below_the_threshold(config: TrialConfig)
     assert record.metrics["final_state_accuracy"] == 1
     assert record.metric_definition == METRIC_DEFINITION
     assert record.key == config.key
-    assert record.config == config.to_json()
+    assert record.config == config
     assert {"python", "torch", "lightning", "ib_bench"} <= set(record.versions)
     assert record.wall_time_s > 0 and record.process_time_s > 0
 
@@ -133,7 +133,7 @@ def test_precision_passes_through(config: TrialConfig) -> None:
 
 
 def test_a_model_larger_than_its_data_needs_is_built_by_class_path(config: TrialConfig) -> None:
-    model = {"class_path": "ib_bench.models.Transformer", "init_args": {"hidden_size": 16, "num_heads": 2}}
+    model = ClassSpec("ib_bench.models.Transformer", {"hidden_size": 16, "num_heads": 2})
     record = run_trial(replace(config, experiment=replace(config.experiment, model=model), max_steps=3))
     assert record.num_steps == 3
 
@@ -141,7 +141,7 @@ def test_a_model_larger_than_its_data_needs_is_built_by_class_path(config: Trial
 @pytest.mark.processor
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
 def test_mixed_precision_is_for_training_and_validation_is_in_float32(config: TrialConfig, precision: str) -> None:
-    model = {"class_path": "watchful_models.Exact", "init_args": {"hidden_size": 16}}
+    model = ClassSpec("watchful_models.Exact", {"hidden_size": 16})
     experiment = replace(config.experiment, model=model, trainer={"precision": precision})
     assert run_trial(replace(config, experiment=experiment, max_steps=5)).num_steps == 5
 
@@ -151,7 +151,7 @@ def test_mixed_precision_is_for_training_and_validation_is_in_float32(config: Tr
 @pytest.mark.parametrize("model", ["DenseSSM", "LSTM"])
 def test_precision_and_clipping_pass_through(config: TrialConfig, model: str, precision: str) -> None:
     experiment = Experiment(
-        model={"class_path": f"ib_bench.models.{model}", "init_args": {"hidden_size": 16}},
+        model=ClassSpec(f"ib_bench.models.{model}", {"hidden_size": 16}),
         data=config.experiment.data,
         trainer={"precision": precision, "gradient_clip_val": 1.0},
     )
@@ -162,14 +162,12 @@ def test_precision_and_clipping_pass_through(config: TrialConfig, model: str, pr
 @pytest.mark.processor
 @pytest.mark.parametrize("precision", [None, "bf16-mixed", "bf16-true"])
 def test_a_users_lstm_trains_or_one_sentence_says_what_to_do(config: TrialConfig, precision: str | None) -> None:
-    model = {"class_path": "watchful_models.PlainLSTM", "init_args": {}}
+    model = ClassSpec("watchful_models.PlainLSTM", {})
     trainer = {} if precision is None else {"precision": precision}
     config = replace(config, experiment=Experiment(model, config.experiment.data, trainer), max_steps=3)
     if precision == "bf16-mixed" and not has_bfloat16_lstm():
-        words = (
-            r"^trainer.precision must be 32-true or bf16-true on this processor, .*PortableLSTM.*, got 'bf16-mixed'$"
-        )
-        with pytest.raises(InvalidOptionError, match=words):
+        words = "^trainer.precision bf16-mixed needs a bfloat16 kernel .*PortableLSTM in place of torch.nn.LSTM$"
+        with pytest.raises(BenchError, match=words):
             run_trial(config)
     else:
         assert run_trial(config).num_steps == 3

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ib_bench.errors import BenchError, FatalError
-from ib_bench.execution.executor import Lost, Outcome, Waiting
+from ib_bench.execution.executor import CallResult, Lost, Waiting
 from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, Standing
 from ib_bench.execution.slurm.reports import Reader, Task
@@ -83,7 +83,7 @@ class Driver:
         self._num_refusals = 0
         self._submit_from_s = -math.inf
 
-    def finish(self) -> list[Outcome[Any]]:
+    def finish(self) -> list[CallResult[Any]]:
         """Submit the calls that are not queued, and wait for all; raises what :meth:`Slurm.run` raises."""
         active = self.queue.active()
         if active is None:
@@ -99,7 +99,7 @@ class Driver:
         self._tidy_up()
         return [self._outcomes[call] for call in self.calls]
 
-    def collect(self) -> list[Outcome[Any]]:
+    def collect(self) -> list[CallResult[Any]]:
         """The outcomes there are. Other calls get an :class:`UnfinishedError` that says how far they are."""
         active = self.queue.active()
         for call in self.calls:  # an interrupted driver may have received a failure that the user has never seen
@@ -108,7 +108,7 @@ class Driver:
         if not self._undelivered:
             self._tidy_up()
         for call in self._undelivered:
-            self._outcomes[call] = Outcome(error=UnfinishedError(self._state(call, active)))
+            self._outcomes[call] = CallResult(error=UnfinishedError(self._state(call, active)))
         return [self._outcomes[call] for call in self.calls]
 
     def _wait(self, active: Active) -> None:
@@ -147,7 +147,7 @@ class Driver:
         for call in [call for call in self._undelivered if call in self._outcomes]:
             self._deliver(call, self._outcomes[call])
 
-    def _deliver(self, call: str, outcome: Outcome[Any]) -> None:
+    def _deliver(self, call: str, outcome: CallResult[Any]) -> None:
         """An outcome is delivered once, so that the next driver that is asked for a failed call makes it again."""
         self._outcomes[call] = outcome
         with self.folder.in_use():
@@ -194,7 +194,7 @@ class Driver:
         if line := self.folder.last_log_line(self._tasks[call][-1]):
             reason = f"{reason}; the log ends with: {line}"
         self.on_event(call, Lost(reason))
-        self._deliver(call, Outcome(error=RuntimeError(reason)))
+        self._deliver(call, CallResult(error=RuntimeError(reason)))
 
     def _num_losses(self, call: str, active: Active) -> int:
         """Ended array tasks that have begun the call, or that have not begun any call."""

@@ -23,7 +23,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ib_bench.execution.executor import Executor, Item, Outcome, Result, Resume, Work
+from ib_bench.execution.executor import CallResult, Executor, Function, Item, Result, Resume, SharedOptions
 from ib_bench.execution.slurm.driver import Driver, Patience
 from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, SlurmQueue
@@ -49,7 +49,14 @@ class Slurm(Executor):
         BenchError: submitit or Slurm is not installed, or the folder cannot be written.
     """
 
+    settings_class = SlurmSettings
+    takes = frozenset({"collect"})
     is_local = False
+
+    @classmethod
+    def from_settings(cls, settings: SlurmSettings, shared: SharedOptions) -> Slurm:
+        """See :meth:`Executor.from_settings`."""
+        return cls(settings, shared.call_id, shared.collect)
 
     def __init__(
         self,
@@ -60,6 +67,8 @@ class Slurm(Executor):
         patience: Patience | None = None,
     ) -> None:
         self._settings, self._call_id, self.only_collects = settings, call_id, collect_only
+        self.cores_per_call = settings.cpus_per_task
+        self.cores_advice = f"at most slurm.cpus_per_task, {settings.cpus_per_task}"
         self._folder = SlurmFolder(settings.folder)
         self._folder.check()
         self._queue = SlurmQueue(settings) if queue is None else queue
@@ -67,11 +76,11 @@ class Slurm(Executor):
 
     def run(
         self,
-        work: Work[Item, Result],
+        function: Function[Item, Result],
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
-    ) -> list[Outcome[Result]]:
+    ) -> list[CallResult[Result]]:
         """See :meth:`Executor.run`; an interrupt leaves array tasks in the queue.
 
         Raises:
@@ -82,14 +91,14 @@ class Slurm(Executor):
         """
         if not items:
             return []
-        ids = [_file_name(work, self._call_id(item)) for item in items]
+        ids = [_file_name(function, self._call_id(item)) for item in items]
         if len(set(ids)) < len(ids):
             raise ValueError("two items have the same id")
         by_id = dict(zip(ids, items, strict=True))
         index = {call: number for number, call in enumerate(ids)}
 
         def make_task(tasks: dict[str, list[Task]]) -> ArrayTask[Item, Result]:
-            return ArrayTask(work, {call: by_id[call] for call in tasks}, resume, self._folder.path, tasks)
+            return ArrayTask(function, {call: by_id[call] for call in tasks}, resume, self._folder.path, tasks)
 
         def handle(call: str, event: Any) -> None:
             on_event(index[call], event)
@@ -98,6 +107,6 @@ class Slurm(Executor):
         return driver.collect() if self.only_collects else driver.finish()
 
 
-def _file_name(work: Work[Any, Any], call_id: str) -> str:
+def _file_name(function: Function[Any, Any], call_id: str) -> str:
     """A name that every file system takes, for any id."""
-    return hashlib.sha256(f"{work.__module__}.{work.__qualname__} {call_id}".encode()).hexdigest()[:24]
+    return hashlib.sha256(f"{function.__module__}.{function.__qualname__} {call_id}".encode()).hexdigest()[:24]

@@ -27,7 +27,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ib_bench.execution.executor import Outcome, Passing
+from ib_bench.execution.executor import CallResult, TransientEvent
 
 _TRANSIENT_EVERY_S = 1.0
 _LOCK_TIMEOUT_S = 300.0  # a reader whose machine has crashed keeps its lock until the file server notices
@@ -58,14 +58,14 @@ class Attempt:
 
     def emit(self, call: str, event: Any) -> None:
         """Report an event. Of the transient events only the newest is kept, and written at most once a second."""
-        if not isinstance(event, Passing):
+        if not isinstance(event, TransientEvent):
             self.write(call, "event", event)
         elif time.monotonic() >= self._hold_until_s:
             self.write(call, "transient", event)
         else:
             self._held = event
 
-    def end(self, call: str, outcome: Outcome[Any]) -> None:
+    def end(self, call: str, outcome: CallResult[Any]) -> None:
         """Report how a call ended."""
         if self._held is not None:
             self.write(call, "transient", self._held)
@@ -97,7 +97,7 @@ class Reader:
         self._folder, self._tasks = folder, tasks
         self._seen: dict[Path, tuple[tuple[int, int], int]] = {}
         self.begun: dict[Task, set[str]] = defaultdict(set)
-        self.outcomes: dict[str, Outcome[Any]] = {}
+        self.outcomes: dict[str, CallResult[Any]] = {}
 
     def news(self, running: Container[Task] | None) -> list[tuple[str, Any]]:
         """New events of calls that have not ended, in order.

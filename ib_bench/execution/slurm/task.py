@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic
 
-from ib_bench.execution.executor import Item, Outcome, Passing, Result, Resume, Work
+from ib_bench.execution.executor import CallResult, Function, Item, Result, Resume, TransientEvent
 from ib_bench.execution.picklable import picklable
 from ib_bench.execution.slurm.reports import Attempt, Reader, Task
 
@@ -24,7 +24,7 @@ class ArrayTask(Generic[Item, Result]):
         tasks: for each call, the array tasks that have made it before, and last this one.
     """
 
-    work: Work[Item, Result]
+    function: Function[Item, Result]
     items: dict[str, Item]
     resume: Resume[Item] | None
     folder: Path
@@ -36,7 +36,7 @@ class ArrayTask(Generic[Item, Result]):
         self._cut_short = False
         items, reader = dict(self.items), Reader(self.folder, self.tasks)
         for call, event in reader.news(running=()):
-            if self.resume is not None and not isinstance(event, Passing):
+            if self.resume is not None and not isinstance(event, TransientEvent):
                 items[call] = self.resume(items[call], event)
         attempt = Attempt(self.folder, next(iter(self.tasks.values()))[-1])
         for call, item in items.items():
@@ -53,8 +53,8 @@ class ArrayTask(Generic[Item, Result]):
     def _make(self, call: str, item: Item, attempt: Attempt) -> None:
         attempt.write(call, "begin")
         try:
-            attempt.end(call, Outcome(result=self.work(item, partial(attempt.emit, call))))
+            attempt.end(call, CallResult(result=self.function(item, partial(attempt.emit, call))))
         except Exception as error:
             if self._cut_short:  # submitit could not queue the task again, which is no failure of the call
                 raise
-            attempt.end(call, Outcome(error=picklable(error)))
+            attempt.end(call, CallResult(error=picklable(error)))

@@ -25,7 +25,7 @@ from ib_bench.quantities.search.job import SearchJob
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Record
 from ib_bench.results.trial_record import TrialConfig
-from ib_bench.training.trial import TrainedTrial, train_trial
+from ib_bench.training.trial import TrainedTrial
 from ib_bench.training.weights import BestWeights
 
 
@@ -112,7 +112,7 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
             if kept is not None:
                 return kept
             progress.on_trial_start(config)
-            trained = train_trial(config, search.placement, progress.on_validation)
+            trained = search.train(config, search.placement, progress.on_validation)
             if best is not None:
                 competitors = grid.grid_configs(search.experiment, config.num_train_sequences)
                 best.offer(trained.record, trained.weights, competitors)

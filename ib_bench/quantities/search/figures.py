@@ -137,7 +137,8 @@ def _curves(rows: Sequence[Json], x: Any, study: Study) -> Json:
     """N* against ``x``; models stand a little beside each other."""
     marks = Marks(rows, study.colours)
     middle = (len(marks.models) - 1) / 2
-    rows = [{**row, "x": row["x"] * _BESIDE ** (marks.models.index(row["model"]) - middle)} for row in rows]
+    beside = {model: _BESIDE ** (index - middle) for index, model in enumerate(marks.models)}
+    rows = [{**row, "x": row["x"] * beside[row["model"]]} for row in rows]
     y = alt.Y(**log_axis("size", "N*", _extent(rows, "size")))
     lengths = in_order((row["lengths"] for row in rows), DISTRIBUTIONS.values())
     dashes = {distribution_text(name): dash for name, dash in DASHES.items()}

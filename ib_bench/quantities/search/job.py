@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,8 +18,11 @@ from ib_bench.quantities.search.spread import Spread
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Experiment, Record, experiment_text
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
-from ib_bench.training.trial import Weights, train_stack, train_trial
+from ib_bench.training.trial import TrainedTrial, Weights, train_stack, train_trial
 from ib_bench.training.weights import BestWeights
+
+TrainFunction = Callable[[TrialConfig, dict[str, Any], Callable[[int, float], None]], TrainedTrial]
+"""Trains a trial, as :func:`~ib_bench.training.trial.train_trial` does."""
 
 _SHORT_STEPS = 2
 _SHORT_SIZE = 64
@@ -36,6 +39,7 @@ class SearchJob(Job[SearchRecord]):
         num_states: number of the task's states.
         placement: arguments of the Trainer that say where a trial runs.
         weights: folder for the best weights at the largest size, or None to keep none.
+        train: trains a trial.
     """
 
     quantity: ClassVar[str] = "search"
@@ -47,13 +51,19 @@ class SearchJob(Job[SearchRecord]):
     num_states: int | None
     placement: dict[str, Any] = field(default_factory=dict)
     weights: Path | None = None
+    train: TrainFunction = train_trial
 
     @staticmethod
     def of(request: Request) -> SearchJob:
         """The search that a request asks for."""
-        settings: SearchSettings = request.settings["search"]
         return SearchJob(
-            request.experiment, settings, request.pool_size, request.num_states, request.placement, request.weights
+            experiment=request.experiment,
+            settings=request.settings["search"],
+            pool_size=request.pool_size,
+            num_states=request.num_states,
+            placement=request.placement,
+            weights=request.weights,
+            train=request.train or train_trial,
         )
 
     @property
@@ -147,7 +157,7 @@ class _GridTraining:
 
     def train(self, config: TrialConfig) -> TrialRecord:
         """Train one configuration."""
-        trained = train_trial(config, self._job.placement, self._on_validation)
+        trained = self._job.train(config, self._job.placement, self._on_validation)
         self._offer(trained.record, trained.weights)
         return trained.record
 
