@@ -6,7 +6,7 @@ KILLS ?= 100
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo report test torture lint format bench slurm ci clean
+.PHONY: help setup demo report test torture simulate lint format bench slurm ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: setup ## run the tests, on up to four cores; then some of them as on a pro
 
 torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost (an hour or two)
 	$(BIN)/python -m pytest tests/torture --kills $(KILLS)
+
+simulate: setup ## check by simulation how sure success curves are, and write the tables and the figure (about 5 minutes)
+	PYTHONPATH=tests $(BIN)/python -m simulation
 
 lint: setup ## ruff, mypy and import-linter
 	$(BIN)/ruff check .

@@ -1,0 +1,291 @@
+"""N50, the size with which a training run succeeds as often as not: how it is measured, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from ib_bench.errors import require
+from ib_bench.quantities.curve.prior import CurvePrior
+from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
+
+CurveStatus = Literal["running", "failed", "finished"]
+Ended = Literal["narrow", "above", "one", "max_trials", "records"]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+BEST_OF = 15
+"""Configurations of the paper's grid: its N* estimates the size at which the best of so many succeeds half the time."""
+
+
+@dataclass(frozen=True)
+class CurveSettings:
+    """How a success curve is measured.
+
+    Args:
+        first_seed: of the trials, in 0..2^31; they have the seeds ``first_seed``, ``first_seed + 1`` and so on.
+        batch: trials that are chosen together, at least 1. They are trained at once where ``search.spread`` allows it.
+        interval_factor: stop once the upper end of the 90 % interval of N50 is at most this many times the lower end;
+            above 1.
+        max_trials: trials of the curve at most, at least 1.
+        pilot_trials: with several learning rates, trials of each at the largest size, at least 1. The one that succeeds
+            most measures the curve, with other seeds. One learning rate needs no pilot.
+        from_records: train nothing; fit all trials of the experiment in the store, whatever their seeds.
+
+    Raises:
+        InvalidOptionError: a value outside its range.
+    """
+
+    first_seed: int = 10
+    batch: int = 1
+    interval_factor: float = 2.0
+    max_trials: int = 50
+    pilot_trials: int = 3
+    from_records: bool = False
+
+    def __post_init__(self) -> None:
+        require(0 <= self.first_seed <= 2**31, "curve.first_seed", self.first_seed, "an integer in 0..2^31")
+        for name in ("batch", "max_trials", "pilot_trials"):
+            require(getattr(self, name) >= 1, f"curve.{name}", getattr(self, name), "an integer of at least 1")
+        factor = self.interval_factor
+        require(1 < factor < float("inf"), "curve.interval_factor", factor, "a finite number above 1")
+
+
+@dataclass(frozen=True)
+class CurveConfig(Config):
+    """One success curve.
+
+    Attributes:
+        experiment: model, data and trainer.
+        search: what a trial is, and the largest size. As with a search beside it: seeds and bisection are not used.
+        settings: how the curve is measured.
+        prior: over the curve's parameters.
+    """
+
+    experiment: Experiment
+    search: SearchSettings
+    settings: CurveSettings
+    prior: CurvePrior
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A 90 % interval of a size, and the median. None: above the largest size, or no size has this chance of success.
+
+    Attributes:
+        low: lower end.
+        median: of the posterior.
+        high: upper end.
+    """
+
+    low: float | None
+    median: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A 90 % interval, and the median."""
+
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """The curve at one size.
+
+    Attributes:
+        size: number of training sequences.
+        chance: probability that a trial succeeds.
+    """
+
+    size: Count
+    chance: Bounds
+
+
+@dataclass(frozen=True)
+class CurveEstimate:
+    """What the trials say of the curve.
+
+    Attributes:
+        n50: size with which a trial succeeds as often as not.
+        n90: size with which 9 of 10 trials succeed.
+        best_of_15: size at which the best of 15 trials succeeds as often as not.
+        spread: s, in octaves.
+        ceiling: c, the probability of success with unlimited data.
+        probability_above: that N50 lies above the largest size.
+        points: the curve at the sizes that may be tried, ascending.
+    """
+
+    n50: Sizes
+    n90: Sizes
+    best_of_15: Sizes
+    spread: Bounds
+    ceiling: Bounds
+    probability_above: Share
+    points: list[CurvePoint]
+
+
+@dataclass(frozen=True)
+class CurveTrial:
+    """A trial that the curve rests on.
+
+    Attributes:
+        size: number of training sequences.
+        succeeded: whether it got below the threshold.
+        num_steps: optimizer steps it took.
+        trial: its key.
+        n50: estimate after the batch that it was in; None for trials of a pilot, and of earlier records.
+    """
+
+    size: Count
+    succeeded: bool
+    num_steps: Count
+    trial: Key
+    n50: Sizes | None = None
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """The trials of one learning rate at the largest size.
+
+    Attributes:
+        learning_rate: of the optimizer.
+        trials: in order.
+    """
+
+    learning_rate: float
+    trials: list[CurveTrial]
+
+
+@dataclass(frozen=True)
+class CurveRecord(Record):
+    """A success curve.
+
+    Attributes:
+        key: of the config.
+        config: what was measured.
+        status: ``running`` (or interrupted), ``failed`` (an error ended it; the next run tries again) or ``finished``.
+        max_size: the largest size, N_max: the setting or the training pool, whichever is smaller; 0 where so few
+            sequences exist that none can be held out, so that nothing can be tried.
+        pool_size: number of training sequences that exist.
+        learning_rate: of the curve's trials; None before a pilot has ended.
+        pilot: of each learning rate where there are several; these trials choose it, and are no part of the curve.
+        curve_trials: the curve's trials, in the order in which they were chosen.
+        estimate: what they say; None before the first, and where nothing can be tried.
+        ended: why there were no more trials, see
+            :meth:`~ib_bench.quantities.curve.sequential_design.SequentialDesign.ended`, or ``records`` where none was
+            trained; None while it runs, and where nothing can be tried.
+        wall_time_s: time spent on the trials, wherever they ran.
+        updated_at: UTC, ISO 8601.
+        num_early_stops: with trials from records, sizes at which a search stopped at its first success.
+        error: what ended it, if its status is ``failed``.
+        num_states: number of the task's states.
+
+    Raises:
+        ValueError: it is finished and has no trials, although a size could be tried.
+    """
+
+    table: ClassVar[str] = "curves"
+    incidental: ClassVar[frozenset[str]] = frozenset({"wall_time_s", "updated_at", "num_states"})
+    headline: ClassVar[tuple[str, ...]] = ("status", "verdict", "num_trials")
+
+    key: Key
+    config: CurveConfig
+    status: CurveStatus
+    max_size: Count
+    pool_size: Count
+    learning_rate: float | None = None
+    pilot: list[Pilot] = field(default_factory=list)
+    curve_trials: list[CurveTrial] = field(default_factory=list)
+    estimate: CurveEstimate | None = None
+    ended: Ended | None = None
+    wall_time_s: Seconds = 0.0
+    updated_at: str = ""
+    num_early_stops: Count = 0
+    error: str | None = None
+    num_states: Count | None = None
+
+    def __post_init__(self) -> None:
+        if self.finished and bool(self.curve_trials) != bool(self.max_size):
+            raise ValueError(f"a finished curve with sizes up to {self.max_size} has {len(self.curve_trials)} trials")
+
+    @property
+    def finished(self) -> bool:
+        """Whether no more trials will be added."""
+        return self.status == "finished"
+
+    @property
+    def all_trials(self) -> list[CurveTrial]:
+        """Those of the pilot, then those of the curve."""
+        return [trial for pilot in self.pilot for trial in pilot.trials] + self.curve_trials
+
+    @property
+    def trials(self) -> Sequence[str]:
+        """Keys of all trials."""
+        return [trial.trial for trial in self.all_trials]
+
+    @property
+    def num_trials(self) -> int:
+        """Number of all trials."""
+        return len(self.all_trials)
+
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps of all trials."""
+        return sum(trial.num_steps for trial in self.all_trials)
+
+    @property
+    def censored(self) -> bool:
+        """Whether N50 is only known to lie above the largest size."""
+        return self.ended == "above"
+
+    @property
+    def is_pool_exhausted(self) -> bool:
+        """Whether the largest size is every training sequence there is, fewer than the settings allow."""
+        return 0 < self.max_size == self.pool_size < self.config.search.max_size
+
+    @property
+    def verdict(self) -> str:
+        """N50 for people: ``91 [62, 119]``, ``> 4,096``, ``none held out``, ``unfinished`` or ``failed``."""
+        if not self.finished:
+            return "failed" if self.status == "failed" else "unfinished"
+        if self.estimate is None:
+            return "none held out"
+        return self.bound_text if self.censored else self.sizes_text(self.estimate.n50)
+
+    @property
+    def bound_text(self) -> str:
+        """What lies above the largest size: ``> 4,096``, or ``> all 20 that exist``."""
+        return f"> all {self.max_size:,} that exist" if self.is_pool_exhausted else f"> {self.max_size:,}"
+
+    def sizes_text(self, sizes: Sizes) -> str:
+        """A size with its interval, such as ``91 [62, > 4,096]``."""
+        low, median, high = (
+            self.bound_text if size is None else size_text(size) for size in (sizes.low, sizes.median, sizes.high)
+        )
+        return low if sizes.low is None else f"{median} [{low}, {high}]"
+
+    def successes(self) -> dict[int, tuple[int, int]]:
+        """Numbers of successes and of all trials of the curve, by size, ascending."""
+        counted: dict[int, tuple[int, int]] = {}
+        for trial in sorted(self.curve_trials, key=lambda trial: trial.size):
+            successes, number = counted.get(trial.size, (0, 0))
+            counted[trial.size] = successes + trial.succeeded, number + 1
+        return counted
+
+    def supersedes(self, other: Record) -> bool:
+        """See :class:`~ib_bench.results.records.Record`; of two unfinished ones, the one with more trials."""
+        if other.finished or not isinstance(other, CurveRecord):
+            return False
+        return self.finished or self.num_trials > other.num_trials
+
+
+def size_text(size: float) -> str:
+    """A size for people: one decimal below 10."""
+    return f"{size:.1f}" if size < 10 else f"{size:,.0f}"

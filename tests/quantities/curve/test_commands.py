@@ -1,0 +1,104 @@
+"""Success curves as a user measures them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import wandb
+from offline_runs import inspect
+
+from ib_bench.cli import main
+
+MODEL = [*("--model", "DenseSSM", "--model.hidden_size", "16", "--data", "ModularAddition", "--data.modulus", "3")]
+SEARCH = [
+    *("--data.max_length", "4", "--data.batch_size", "16", "--search.learning_rates", "[0.01]"),
+    *("--search.threshold", "0.05", "--search.max_steps", "300", "--search.max_size", "64"),
+]
+CURVE = ["curve", *MODEL, *SEARCH, "--curve.max_trials", "6", "--curve.batch", "2"]
+QUIET = ["--wandb.mode", "disabled"]
+
+SUITE = """
+base:
+  data: {init_args: {modulus: 3, batch_size: 16}}
+  search: {learning_rates: [0.01], seeds: [10], threshold: 0.05, max_steps: 200, max_size: 64, relative_tolerance: 0.9}
+  curve: {max_trials: 4}
+axes:
+  task: [ModularAddition]
+  max_length: [4]
+  model: [{class_path: DenseSSM, init_args: {hidden_size: 16}}]
+  quantity: [search, curve]
+"""
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    wandb.teardown()  # it keeps the folder and the environment of its first use
+    return tmp_path
+
+
+def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    assert main([*arguments, "--format", "json"]) == 0
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.mark.system
+def test_a_curve_then_results_then_from_the_store(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*CURVE, *QUIET]) == 0
+    printed = capsys.readouterr().out
+    assert "Success curve" in printed and "N90" in printed
+    (curve,) = listed(capsys, "results", "--kind", "curve")
+    assert curve["status"] == "finished" and curve["model"] == "DenseSSM"
+    assert {"n50", "n50_low", "n50_high", "n90", "spread", "ceiling", "num_steps", "ended", "prior"} <= curve.keys()
+    trials = listed(capsys, "trials")
+    assert [trial["seed"] for trial in trials] == list(range(10, 10 + curve["num_trials"]))
+    assert main([*CURVE, *QUIET]) == 0
+    assert capsys.readouterr().out == printed
+    assert listed(capsys, "trials") == trials
+
+
+@pytest.mark.system
+def test_from_records_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", *MODEL, *SEARCH, "--search.seeds", "[1,2]", "--search.exhaustive", "true", *QUIET]) == 0
+    trials = listed(capsys, "trials")
+    from_records = [*CURVE, *QUIET, "--curve.from_records", "true"]
+    assert main([*from_records, "--format", "json"]) == 0
+    curve = json.loads(capsys.readouterr().out)
+    assert (curve["ended"], curve["num_trials"]) == ("records", len(trials))
+    assert listed(capsys, "trials") == trials
+    assert main([*from_records, "--search.threshold", "0.01"]) == 2
+    assert "the store holds no trials of this experiment" in capsys.readouterr().err
+
+
+@pytest.mark.system
+def test_a_suite_measures_curves_and_reports_them(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (working_folder / "tiny.yaml").write_text(SUITE)
+    assert main(["run", "tiny.yaml", "--executor", "inline", *QUIET]) == 0
+    assert "N50" in capsys.readouterr().out
+    (curve,) = listed(capsys, "results", "--kind", "curve")
+    assert main(["report"]) == 0
+    assert (working_folder / "report" / "figures" / "success_curves.svg").exists()
+    assert curve["key"] in (working_folder / "report" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.system
+def test_wandb_gets_a_step_for_each_trial_and_n50(working_folder: Path) -> None:
+    assert main([*CURVE, "--wandb.mode", "offline"]) == 0
+    (run,) = (working_folder / "wandb").glob("offline-run-*")
+    records = [json.loads(line) for line in inspect(run, "--json").splitlines()]
+    header = next(entry["run"] for entry in records if entry["type"] == "run")
+    assert header["job_type"] == "curve"
+    steps = [entry["history"]["item"] for entry in records if entry["type"] == "history"]
+    summary = json.loads(inspect(run, "--summary", "--json"))["summary"]
+    sized = [step for step in steps if "curve/size" in step]
+    assert len(sized) == summary["num_trials"]
+    assert summary["ended"] in {"narrow", "above", "one", "max_trials"}
+    assert summary["status"] == "finished"

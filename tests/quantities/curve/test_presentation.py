@@ -1,0 +1,162 @@
+"""Curves as columns, tables, figures and W&B runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ib_bench.drawing.columns import json_row
+from ib_bench.drawing.study import Study, study_of
+from ib_bench.quantities.curve import QUANTITY
+from ib_bench.quantities.curve.figures import figures
+from ib_bench.quantities.curve.prior import PRIOR
+from ib_bench.quantities.curve.record import (
+    Bounds,
+    CurveConfig,
+    CurveEstimate,
+    CurvePoint,
+    CurveRecord,
+    CurveSettings,
+    CurveTrial,
+    Sizes,
+)
+from ib_bench.quantities.curve.tables import COLUMNS, curve_table
+from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.results.archive import Records
+from ib_bench.results.records import Experiment
+
+POINTS = [CurvePoint(size, Bounds(low, low + 0.1, low + 0.2)) for size, low in ((16, 0.1), (64, 0.4), (512, 0.75))]
+MEASURED = CurveEstimate(
+    n50=Sizes(62.4, 91.0, 119.3),
+    n90=Sizes(120.0, 300.0, None),
+    best_of_15=Sizes(8.04, 20.0, 33.0),
+    spread=Bounds(0.2, 0.5, 0.9),
+    ceiling=Bounds(0.6, 0.93, 0.98),
+    probability_above=0.01,
+    points=POINTS,
+)
+NOWHERE = CurveEstimate(
+    n50=Sizes(None, None, None),
+    n90=Sizes(None, None, None),
+    best_of_15=Sizes(8.0, 20.0, None),
+    spread=MEASURED.spread,
+    ceiling=MEASURED.ceiling,
+    probability_above=0.97,
+    points=POINTS,
+)
+
+
+def curve(experiment: Experiment, estimate: CurveEstimate = MEASURED, **changes: Any) -> CurveRecord:
+    search = SearchSettings(learning_rates=[0.1], max_size=512)
+    config = CurveConfig(experiment, search, CurveSettings(), PRIOR)
+    runs = [(16, False, 1000), (64, True, 200), (64, False, 1000), (512, True, 150)]
+    trials = [
+        CurveTrial(size, succeeded, num_steps, f"{index:032x}", estimate.n50 if index else Sizes(None, 91.0, None))
+        for index, (size, succeeded, num_steps) in enumerate(runs)
+    ]
+    given = {
+        **{"max_size": 512, "pool_size": 10**6, "ended": "narrow", "learning_rate": 0.1},
+        **{"curve_trials": trials, "estimate": estimate, "num_states": 3},
+    }
+    return CurveRecord(config.key, config, "finished", **{**given, **changes})
+
+
+def study(*records: CurveRecord) -> Study:
+    return study_of(
+        {"own": Records.of_all(records)}, [("own", record) for record in records], lambda one: one.num_states
+    )
+
+
+def printed(record: CurveRecord) -> str:
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(QUANTITY.detail(record))
+    return console.export_text()
+
+
+def test_the_columns_say_everything(experiment: Experiment) -> None:
+    row = json_row(curve(experiment), COLUMNS)
+    expected = {
+        **{"n50": 91.0, "n50_low": 62.4, "n50_high": 119.3, "n50_is_above": None, "n90": 300.0, "n90_high": None},
+        **{"best_of_15": 20.0, "spread": 0.5, "ceiling": 0.93, "ceiling_low": 0.6, "num_trials": 4},
+        **{"num_steps": 2350, "ended": "narrow", "learning_rate": 0.1, "status": "finished", "pool_exhausted": False},
+    }
+    assert {name: row[name] for name in expected} == expected
+    assert row["prior"] == vars(PRIOR) and row["curve"]["batch"] == 1
+    json.dumps(row, allow_nan=False)
+
+
+def test_a_bound_is_no_number(experiment: Experiment) -> None:
+    row = json_row(curve(experiment, NOWHERE, ended="above"), COLUMNS)
+    assert (row["n50"], row["n50_low"], row["n50_high"], row["n50_is_above"]) == (None, None, None, 512)
+
+
+def test_verdicts_for_people(experiment: Experiment) -> None:
+    assert curve(experiment).verdict == "91 [62, 119]"
+    assert curve(experiment, NOWHERE, ended="above").verdict == "> 512"
+    assert curve(experiment, NOWHERE, ended="above", pool_size=512).verdict == "> 512", "as large as was asked for"
+    exhausted = curve(experiment, NOWHERE, ended="above", pool_size=20, max_size=20)
+    assert exhausted.verdict == "> all 20 that exist"
+    assert curve(experiment).sizes_text(MEASURED.n90) == "300 [120, > 512]"
+    assert curve(experiment).sizes_text(MEASURED.best_of_15) == "20 [8.0, 33]"
+    assert curve(experiment).sizes_text(Sizes(1.0, None, None)) == "> 512 [1.0, > 512]"
+
+
+def test_one_curve_on_a_terminal(experiment: Experiment) -> None:
+    text = printed(curve(experiment))
+    assert "N50: 91 [62, 119]" in text and "interval narrow enough" in text
+    lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    assert "0 of 1" in lines["16"] and "1 of 2" in lines["64"] and "0.50" in lines["64"]
+    assert "[" + " " * 4 + "----|----" in lines["16"]
+    assert "stopped at its first success" not in text
+    assert "At 3 sizes a search stopped at its first success" in printed(curve(experiment, num_early_stops=3))
+
+
+def test_nothing_held_out_prints_too(experiment: Experiment) -> None:
+    nothing = {"estimate": None, "curve_trials": [], "ended": None}
+    config = curve(experiment).config
+    record = CurveRecord(config.key, config, "finished", 0, 0, **nothing)  # type: ignore[arg-type]
+    assert "none held out" in printed(record)
+    assert figures(study(record)) == []
+    assert curve_table(study(record).shown(CurveRecord)).rows[0][-1].text == "none held out"
+
+
+def test_the_table_of_a_study(experiment: Experiment) -> None:
+    other = curve(experiment.with_data(max_length=8), NOWHERE, ended="above")
+    table = curve_table(study(curve(experiment), other).shown(CurveRecord))
+    assert [[entry.text for entry in row] for row in table.rows] == [["4", "91 [62, 119]"], ["8", "> 512"]]
+
+
+def test_the_figure_holds_band_and_trials(experiment: Experiment) -> None:
+    (figure,) = figures(study(curve(experiment)))
+    (rows,) = figure.spec["datasets"].values()
+    band = [(row["size"], row["low"], row["chance"], row["high"]) for row in rows if "low" in row]
+    assert band == [(point.size, *vars(point.chance).values()) for point in POINTS]
+    tried = [(row["size"], row["chance"], row["trials"]) for row in rows if "trials" in row]
+    assert tried == [(16, 0.0, 1), (64, 0.5, 2), (512, 1.0, 1)]
+
+
+@pytest.mark.system
+def test_the_figure_can_be_drawn(experiment: Experiment, tmp_path: Any) -> None:
+    (figure,) = figures(study(curve(experiment)))
+    files = figure.save(tmp_path / "curve")
+    assert all(file.stat().st_size > 1000 for file in files)
+    assert "chance of success" in (tmp_path / "curve.svg").read_text()
+
+
+def test_the_wandb_run_grows_by_a_step_for_each_trial(experiment: Experiment) -> None:
+    record = curve(experiment)
+    logged = QUANTITY.logged(record, Records.of_all([record]))
+    assert logged.run_id == record.key
+    assert logged.steps[0] == {
+        **{"trial": 1, "curve/size": 16, "curve/succeeded": 0, "curve/num_steps": 1000, "curve/n50": 91.0}
+    }
+    assert logged.steps[-1]["curve/n50_high"] == 119.3
+    assert (logged.summary["n50"], logged.summary["ended"], logged.summary["num_steps"]) == (91.0, "narrow", 2350)
+    assert logged.config["prior"] == vars(PRIOR)
+    values = [value for step in logged.steps for value in step.values()]
+    assert all(math.isfinite(value) for value in values)
