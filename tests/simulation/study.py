@@ -20,7 +20,7 @@ MAX_SIZE = 16_384
 FROM_PRIOR = "drawn from the prior"
 
 _FIRST_SEED = 1_000_000
-"""Of the whole study. Prior and design were chosen by comparing variants on seeds below 10,000, which it must not use."""
+"""Of the whole study. Prior and design were chosen on seeds below 10,000, which it must not use."""
 
 SPREADS = (0.1, 0.2, 0.4, 0.6, 1.0, 1.4, 2.0)
 """Ends of the strata of spread, in octaves."""
