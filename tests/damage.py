@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +23,14 @@ PRAGMA application_id = 465468480;
 PRAGMA user_version = 1;
 PRAGMA journal_mode = WAL;
 """
+
+
+def sqlite_recovers() -> bool:
+    """Whether this machine's ``sqlite3`` can recover a file: Debian and Ubuntu build it without the table it needs."""
+    if shutil.which("sqlite3") is None:
+        return False
+    probe = ["sqlite3", ":memory:", "SELECT count(*) FROM sqlite_dbpage"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
 def write_store(path: Path, records: Iterable[Record]) -> None:

@@ -15,7 +15,7 @@ from ib_bench.cli.executors import add_executor_arguments, chosen_executor, requ
 from ib_bench.cli.outputs import add_output_arguments, chosen_output
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.wandb import log_quietly
-from ib_bench.drawing.columns import json_row, json_text
+from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import show
 from ib_bench.drawing.texts import OutputFormat
 from ib_bench.execution.inline import Inline
@@ -58,7 +58,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     result = quantity.result(records)
     log_quietly(Records.of_all(records), output.wandb, group=None)
     if options.format == "json":
-        print(json_text({**json_row(result, quantity.columns), "config": result.config.to_json()}), end="")
+        print(json_text(quantity.detail_json(result)), end="")
     else:
         show(quantity.detail(result, futility_notes([result])))
     return 0

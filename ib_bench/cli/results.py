@@ -9,7 +9,7 @@ from ib_bench import catalogue
 from ib_bench.cli.filters import add_filter_arguments, filtered
 from ib_bench.cli.garbage import without_garbage_collection
 from ib_bench.cli.parsing import listing_parser, parse
-from ib_bench.drawing.columns import csv_text, flat_table, json_row, json_text
+from ib_bench.drawing.columns import csv_text, flat_table, json_text
 from ib_bench.drawing.terminal import show
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.results.archive import Records, stored_records
@@ -33,8 +33,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     elif options.format == "csv":
         print(csv_text(flat_table(results, quantity.columns)), end="")
     else:
-        rows = [{**json_row(result, quantity.columns), "config": result.config.to_json()} for result in results]
-        print(json_text(rows), end="")
+        print(json_text([quantity.detail_json(result) for result in results]), end="")
     return 0
 
 

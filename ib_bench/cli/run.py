@@ -95,8 +95,9 @@ def _dry_run(name: str, plan: Plan, options: Namespace, executor: Executor) -> i
         if wanted:
             counts[quantity.title] = len(wanted), sum(finished.issuperset(keys) for keys in wanted)
     for kind in record_kinds():
-        keys = [key for key, job in plan.jobs.items() if job.record is kind]
-        if keys:
+        keys = {key for key, job in plan.jobs.items() if job.record is kind}
+        alone = {result.jobs for result in plan.results if len(result.jobs) == 1 and keys.issuperset(result.jobs)}
+        if len(keys) > len(alone):  # some are only there as parts of other results
             counts[f"{kind.table} behind them"] = len(keys), sum(key in finished for key in keys)
     workers = executor.num_at_once
     remaining = estimate(todo, list(stored.of(SearchRecord)), list(stored.trials), workers)
@@ -131,7 +132,7 @@ def _print_results(
         results = plan.results_of(quantity.name, records)
         notes = futility_notes(results)
         if 0 < len(results) <= _MAX_ROWS:
-            show(quantity.listing(results, f"{name}: {quantity.title}", notes), console)
+            show(quantity.listing(results, f"{name}: {quantity.caption}", notes), console)
         elif results:
             for table in quantity.tables(study):
                 show(rich_table(replace(table, note="\n".join([table.note, *notes]))), console)

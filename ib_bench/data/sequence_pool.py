@@ -104,7 +104,8 @@ class SequencePool:
 
         Args, Raises: as :meth:`training_set`.
         """
-        return min(MAX_TEST_SEQUENCES, sum(self._num_unused(num_train).values()))
+        self._require(num_train)
+        return min(MAX_TEST_SEQUENCES, self.num_train - num_train)
 
     def test_set(self, num_train: int) -> Sequences:
         """The sequences that neither validation nor the first ``num_train`` training sequences contain.
@@ -122,11 +123,10 @@ class SequencePool:
             PoolExhaustedError: there are not that many training sequences.
             NothingToTestOnError: none are left over.
         """
-        unused = self._num_unused(num_train)
-        num = min(MAX_TEST_SEQUENCES, sum(unused.values()))
+        num = self.num_test(num_train)
         if num == 0:
             raise NothingToTestOnError(num_train, self.num_train)
-        lengths = draw_uniform(num, unused, self._generator(_TEST_STREAM))
+        lengths = draw_uniform(num, self._num_unused(num_train), self._generator(_TEST_STREAM))
         return self._fill(lengths, lambda deck, count: deck.take_last(count))
 
     def _num_unused(self, num_train: int) -> dict[int, int]:
@@ -135,9 +135,12 @@ class SequencePool:
         return {length: left - used[length] for length, left in self._num_left.items()}
 
     def _train_lengths(self, num: int) -> Tensor:
+        self._require(num)
+        return self.length_distribution.draw(num, self._num_left, self._generator(1))
+
+    def _require(self, num: int) -> None:
         if num > self.num_train:
             raise PoolExhaustedError(requested=num, available=self.num_train)
-        return self.length_distribution.draw(num, self._num_left, self._generator(1))
 
     def _fill(self, lengths: Tensor, deal: Callable[[ShuffledSequences, int], Tensor]) -> Sequences:
         """Fill in sequences of the given lengths: ``deal`` takes so many cards from a length's deck."""

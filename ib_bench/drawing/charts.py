@@ -41,7 +41,7 @@ _CONFIG: Json = {
     "view": {"stroke": None},
     "axis": {"gridOpacity": 0.4, "labelLimit": 300, "titleFontWeight": "normal"},
     "axisX": {"grid": False},
-    "legend": {"labelLimit": 400, "titleFontWeight": "normal"},
+    "legend": {"labelLimit": 300, "titleFontWeight": "normal"},
     "concat": {"spacing": 14},
 }
 
@@ -190,18 +190,17 @@ def panelled(layers: Sequence[alt.Chart], rows: Sequence[Json], panels: Panels, 
     rows_of: dict[tuple[str, str], list[Json]] = {}
     for row in rows:
         rows_of.setdefault((row[panels.line] if panels.line else "", row[panels.column]), []).append(row)
-    places = [(line, column) for line in lines[: max(1, MAX_PANELS // len(columns))] for column in columns]
-    num_columns = min(len(columns) * max(1, _MAX_COLUMNS // len(columns)), _MAX_COLUMNS, len(places))
-    if (num_panels := len(lines) * len(columns)) > len(places):
-        notes = [f"the first {len(places)} of {num_panels:,} panels; the tables hold all results", *notes]
+    shown, num_columns, num_panels = _layout(lines, columns, rows_of)
+    if len(shown) < num_panels:
+        notes = [f"the first {len(shown)} of {num_panels:,} panels; the tables hold all results", *notes]
     panel = alt.layer(*layers).properties(width=panels.width, height=panels.height, data=alt.NamedData("rows"))
     spec = panel.to_dict()
-    del spec["config"]
+    del spec["config"], spec["$schema"]
     title_width = int(panels.width / _CHARACTER)
     concat = []
-    for index, place in enumerate(places):
+    for index, place in enumerate(shown):
         inner = [] if index % num_columns == 0 else ["y"]
-        inner += ["x"] if index + num_columns < len(places) else []
+        inner += ["x"] if index + num_columns < len(shown) else []
         title = [text for part in place for line in part.split("\n") for text in textwrap.wrap(line, title_width)]
         concat.append(
             {
@@ -211,9 +210,27 @@ def panelled(layers: Sequence[alt.Chart], rows: Sequence[Json], panels: Panels, 
                 "title": {"text": title, "fontSize": 10, "fontWeight": "normal"},
             }
         )
-        concat[-1].pop("$schema")
-    datasets = {f"rows {index}": rows_of.get(place, []) for index, place in enumerate(places)}
-    return finished({"concat": concat, "columns": num_columns, "datasets": datasets}, notes)
+    datasets = {f"rows {index}": rows_of.get(place, []) for index, place in enumerate(shown)}
+    shared = {"scale": {"x": "shared", "y": "shared"}}  # inner axes have no labels: they are those of the outer ones
+    return finished({"concat": concat, "columns": num_columns, "resolve": shared, "datasets": datasets}, notes)
+
+
+def _layout(
+    lines: Sequence[str], columns: Sequence[str], rows_of: Mapping[tuple[str, str], Sequence[Json]]
+) -> tuple[list[tuple[str, str]], int, int]:
+    """Which panels are drawn, how many stand in a row, and how many there are.
+
+    Where all columns fit into a row, empty panels keep their places and only whole lines are drawn.
+    """
+    places = [(line, column) for line in lines for column in columns]
+    if len(columns) <= _MAX_COLUMNS:
+        shown = places[: MAX_PANELS // len(columns) * len(columns)]
+        num_columns = _MAX_COLUMNS // len(columns) * len(columns)
+    else:
+        places = [place for place in places if place in rows_of]
+        shown = places[:MAX_PANELS]
+        num_columns = _MAX_COLUMNS
+    return shown, min(num_columns, len(shown)), len(places)
 
 
 def finished(spec: Json, notes: Iterable[str] = ()) -> Json:

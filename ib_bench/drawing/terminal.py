@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +15,8 @@ from ib_bench.drawing.texts import one_line
 MAX_ROWS = 300
 """Rows that a table shows; rich takes a tenth of a millisecond for each cell, and nobody reads more."""
 
-_ANY_WIDTH = 10_000
+_MAX_WORD = 40
+"""Width of a word of a label that is never broken; longer ones are where the terminal is narrow."""
 
 
 def terminal_table(
@@ -36,12 +36,12 @@ def terminal_table(
     body = [[_cell(cell) for cell in row] for row in rows]
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for index, heading in enumerate(headings):
-        title = Text(one_line(heading))
+        texts = [one_line(heading), *(row[index].plain for row in body)]
         if heading in labels:
-            table.add_column(title, overflow="fold")
+            longest = max(cell_len(word) for word in {word for text in texts for word in text.split() or [""]})
+            table.add_column(Text(texts[0]), overflow="fold", min_width=min(longest, _MAX_WORD))
         else:
-            widest = max([cell_len(title.plain), *(cell_len(row[index].plain) for row in body)])
-            table.add_column(title, justify="right", no_wrap=True, min_width=widest)
+            table.add_column(Text(texts[0]), justify="right", no_wrap=True, min_width=max(map(cell_len, texts)))
     for index, cells in enumerate(body):
         if index in breaks:
             table.add_row()
@@ -83,12 +83,16 @@ def show(table: Table | Group, console: Console | None = None) -> None:
     """
     console = console or Console()
     parts = table.renderables if isinstance(table, Group) else [table]
-    unlimited = console.options.update(max_width=_ANY_WIDTH)
-    least = [Measurement.get(console, unlimited, part).minimum for part in parts if isinstance(part, Table)]
+    least = [_least_width(part) for part in parts if isinstance(part, Table)]
     width = console.width
     console.width = max([width, *least])
     console.print(table, crop=False)
     console.width = width
+
+
+def _least_width(table: Table) -> int:
+    """Of a table of :func:`terminal_table`, with two spaces between columns."""
+    return sum((column.min_width or 0) + 2 for column in table.columns) - 2
 
 
 def _cell(cell: str | Text) -> Text:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from ib_bench.drawing.columns import Column, Table, flat_table, listing
+from ib_bench.drawing.columns import Column, Table, flat_table, json_row, listing
 from ib_bench.results.identity import Json
 from ib_bench.results.records import Config, Experiment, Labels, Record
 
@@ -82,6 +82,7 @@ class Quantity(ABC, Generic[R]):
         name: of the command, and of the value on a suite's axis ``quantity``.
         job_type: of its runs in W&B, a noun.
         title: what tables call it, such as ``N*``.
+        caption: the same in words, above a suite's results.
         summary: what its command does, in one line that begins with a verb.
         note: what stands below a list of its results on a terminal.
         columns: everything about a result, in order: for terminals, CSV, JSON, exports and W&B summaries.
@@ -94,6 +95,7 @@ class Quantity(ABC, Generic[R]):
     name: ClassVar[str]
     job_type: ClassVar[str]
     title: ClassVar[str]
+    caption: ClassVar[str]
     summary: ClassVar[str]
     note: ClassVar[str] = ""
     columns: ClassVar[Sequence[Column[Any]]]
@@ -157,6 +159,10 @@ class Quantity(ABC, Generic[R]):
             notes: what stands below it.
         """
         return self.listing([result], self.title, notes)
+
+    def detail_json(self, result: R) -> Json:
+        """One result as its command prints it with ``--format json``: all columns, and the config."""
+        return {**json_row(result, self.columns), "config": result.config.to_json()}
 
     def exported(self, results: Iterable[R]) -> Table:
         """Results as flat columns, for spreadsheets and data frames."""

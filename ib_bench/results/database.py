@@ -191,11 +191,16 @@ class Database:
 
 def damaged(path: Path, reason: str) -> DamagedStoreError:
     """The error for a file that SQLite cannot make sense of."""
-    quoted, reason = shlex.quote(str(path)), " ".join(reason.split())
-    return DamagedStoreError(
-        f"store {str(path)!r} is damaged ({reason}); recover what can be read with SQLite's own tool: "
-        f"`sqlite3 {quoted} .recover | sqlite3 recovered.sqlite`, "
-        f"then `ib-bench store merge new.sqlite recovered.sqlite`"
+    return DamagedStoreError(f"store {str(path)!r} is damaged ({' '.join(reason.split())}); {recovery(path)}")
+
+
+def recovery(path: Path) -> str:
+    """How to recover what can be read of a damaged file."""
+    return (
+        "recover what can be read with SQLite's own tool: "
+        f"`sqlite3 {shlex.quote(str(path))} .recover | sqlite3 recovered.sqlite`, "
+        "then `ib-bench store merge new.sqlite recovered.sqlite` "
+        "(use the sqlite3 of sqlite.org: that of Debian and Ubuntu cannot recover)"
     )
 
 
@@ -206,7 +211,7 @@ def _explained(path: Path, reason: str) -> StoreError:
     if "not a database" in reason:
         return DamagedStoreError(
             f"store {str(path)!r} cannot be used ({reason}); choose another file with --store, or, if it was a store, "
-            f"recover it: `sqlite3 {shlex.quote(str(path))} .recover | sqlite3 recovered.sqlite`"
+            f"{recovery(path)}"
         )
     hints = {
         "full": "what is stored is kept: make room on the disk and repeat the command",

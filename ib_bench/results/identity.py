@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Any
 
 PROTOCOL_VERSION = 2
@@ -65,11 +66,12 @@ def canonical(value: Any) -> Any:
     Args:
         value: a dataclass, or plain data that may hold dataclasses.
     """
+    if isinstance(value, (str, int, float)) or value is None:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
-        items = {field.name: getattr(value, field.name) for field in fields(value)}
         owner = type(value).__name__
-        kept = {field.name for field in fields(value) if _is_kept(field, items[field.name], owner)}
-        return {name: canonical(item) for name, item in items.items() if name in kept}
+        items = ((name, getattr(value, name), default) for name, default in _identifying_fields(type(value)))
+        return {name: canonical(item) for name, item, default in items if identifies(owner, name, item, default)}
     if isinstance(value, Mapping):
         return {name: canonical(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -89,11 +91,14 @@ def identifies(owner: str, name: str, value: Any, default: Any) -> bool:
     return default is MISSING or value != default or name in _KEYED_IN_PROTOCOL_2.get(owner, ())
 
 
-def _is_kept(field: Field[Any], value: Any, owner: str) -> bool:
-    if not field.metadata.get("identifies", True):
-        return False
-    default = field.default if field.default_factory is MISSING else field.default_factory()
-    return identifies(owner, field.name, value, default)
+@cache
+def _identifying_fields(kind: type) -> tuple[tuple[str, Any], ...]:
+    """Name and default of those fields of a dataclass that can be part of a key; configs are read by the thousand."""
+    return tuple(
+        (field.name, field.default if field.default_factory is MISSING else field.default_factory())
+        for field in fields(kind)
+        if field.metadata.get("identifies", True)
+    )
 
 
 _CANONICAL_JSON: Json = {"sort_keys": True, "separators": (",", ":"), "allow_nan": False}

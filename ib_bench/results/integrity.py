@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ib_bench.errors import DamagedStoreError, StoreError
+from ib_bench.results.database import recovery
 from ib_bench.results.kinds import record_kinds
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
@@ -71,8 +71,8 @@ def quick_check(store: Store) -> Finding:
         problems = [str(error)]
     if problems == ["ok"]:
         return Finding("file", "ok", "SQLite finds it in order")
-    advice = f"`sqlite3 {shlex.quote(str(store.path))} .recover | sqlite3 recovered.sqlite` recovers what can be read"
-    return Finding("file", "damaged", f"SQLite finds {' '.join(problems[0].split())}; {advice}", problems)
+    text = f"SQLite finds {' '.join(problems[0].split())}; {recovery(store.path)}"
+    return Finding("file", "damaged", text, problems)
 
 
 def _malformed(path: Path, error: DamagedStoreError) -> Finding:

@@ -16,7 +16,7 @@ from typing import Any
 import wandb
 
 from ib_bench import catalogue
-from ib_bench.drawing.columns import json_row
+from ib_bench.drawing.columns import flat_table
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.results.archive import Records, write_archive
 from ib_bench.results.identity import Json
@@ -78,9 +78,9 @@ def _log_suite(records: Records, settings: WandbSettings, group: str | None, rep
     for quantity in catalogue.quantities():
         results = quantity.results(records)
         counts[f"num_{quantity.job_type}"] = len(results)
-        if rows := [json_row(result, quantity.columns) for result in results]:
-            columns: list[str | int] = [*rows[0]]
-            run.log({quantity.name: wandb.Table(columns=columns, data=[list(row.values()) for row in rows])})
+        if table := flat_table(results, quantity.columns):
+            rows = [list(row) for row in zip(*table.values(), strict=True)]
+            run.log({quantity.name: wandb.Table(columns=[*table], data=rows, allow_mixed_types=True)})
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "report.html").write_text(report, encoding="utf-8")
         write_archive(records, Path(folder) / "records.jsonl.gz")

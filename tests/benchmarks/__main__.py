@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 
-from ib_bench.report.tables import OutputFormat, to_json
-from ib_bench.report.terminal import PlainTable, plain_table, show, titled
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from benchmarks.acceleration import compiled_steps, stacked_grids
@@ -26,6 +25,9 @@ from benchmarks.startup import startup
 from benchmarks.training_step import training_steps
 from ib_bench.cli import EXIT_BAD_INPUT
 from ib_bench.cli.parsing import parse
+from ib_bench.drawing.columns import json_text
+from ib_bench.drawing.terminal import show, terminal_table, titled
+from ib_bench.drawing.texts import OutputFormat
 from ib_bench.errors import BenchError, UnknownNameError, require
 from ib_bench.execution.devices import num_cores
 
@@ -42,6 +44,8 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Measurement]]] = {
     "scheduling": lambda options, on_round: scheduling(on_round),
 }
 """What can be measured, by name."""
+
+_HEADINGS = ["benchmark", "what", "measured", "target", "from"]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -81,7 +85,7 @@ def _measure_and_print(arguments: Sequence[str]) -> None:
     }
     if options.format == "json":
         rows = [{**asdict(measurement), "reached": measurement.reached} for measurement in measurements]
-        print(to_json({"machine": machine, "measurements": rows}), end="")
+        print(json_text({"machine": machine, "measurements": rows}), end="")
     else:
         note = ", ".join(f"{name} {value}" for name, value in machine.items())
         show(titled("What the suite costs on this machine", _table(measurements), note))
@@ -92,18 +96,13 @@ def _measured(options: Namespace, on_round: OnRound) -> list[Measurement]:
     return [measurement for name in names for measurement in _BENCHMARKS[name](options, on_round)]
 
 
-def _table(measurements: Sequence[Measurement]) -> PlainTable:
-    table = plain_table()
-    table.add_column("benchmark")
-    table.add_column("what")
-    for column in ("measured", "target"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("from")
+def _table(measurements: Sequence[Measurement]) -> Table:
+    rows: list[list[str | Text]] = []
     for one in measurements:
         colour = {True: "green", False: "red", None: "default"}[one.reached]
         target = "" if one.target is None else f"{'>=' if one.at_least else '<='} {one.target:g}{one.unit}"
-        table.add_row(one.benchmark, one.what, Text(f"{one.value:.3g}{one.unit}", style=colour), target, one.note)
-    return table
+        rows.append([one.benchmark, one.what, Text(f"{one.value:.3g}{one.unit}", style=colour), target, one.note])
+    return terminal_table(_HEADINGS, rows, labels={"benchmark", "what", "from"})
 
 
 if __name__ == "__main__":

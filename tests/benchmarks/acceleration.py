@@ -16,7 +16,7 @@ from benchmarks.training_step import unseen
 from ib_bench import models
 from ib_bench.data import ModularAddition
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.results.records import Experiment
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.supervision.supervision import Batch
 from ib_bench.training.trial import train_stack, train_trial
@@ -127,8 +127,8 @@ def stacked_grids(
 def _grid(name: str, sizes: dict[str, int], num_steps: int) -> list[TrialConfig]:
     init_args = {"modulus": 5, "max_length": 10, "length_distribution": "fixed"}
     experiment = Experiment(
-        model={"class_path": f"ib_bench.models.{name}", "init_args": sizes},
-        data={"class_path": "ib_bench.data.ModularAddition", "init_args": init_args},
+        model=ClassSpec(f"ib_bench.models.{name}", sizes),
+        data=DataSpec("ib_bench.data.ModularAddition", init_args),
     )
     first = TrialConfig(experiment, 4096, 1e-3, 10, 1e-9, num_steps, 10 * num_steps, 1)
     return [replace(first, learning_rate=rate, seed=seed) for rate, seed in _GRID]

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice, product
 from pathlib import Path
-
-from ib_bench.studies.search import search_config, trial_config
+from typing import Any
 
 from benchmarks.commands import run_command
 from benchmarks.measurement import Measurement, OnRound, timed_in_turns
-from ib_bench.quantities.search.record import Evaluation, SearchRecord, SearchSettings
-from ib_bench.results.records import Experiment, Record
+from ib_bench.quantities.search.record import Evaluation, SearchConfig, SearchRecord, SearchSettings
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment, Record
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
 
@@ -66,7 +65,7 @@ def _records(num_searches: int) -> Iterator[Record]:
 
 
 def _experiments() -> Iterator[Experiment]:
-    models = {
+    models: dict[str, dict[str, Any]] = {
         "LSTM": {"hidden_size": 64, "num_layers": 1},
         "DenseSSM": {"hidden_size": 64},
         "Transformer": {"hidden_size": 64, "num_layers": 2, "num_heads": 2, "dropout": 0.0},
@@ -77,10 +76,10 @@ def _experiments() -> Iterator[Experiment]:
         range(2, 21), range(2, 22), regimes, distributions, models
     ):
         yield Experiment(
-            model={"class_path": f"ib_bench.models.{model}", "init_args": models[model]},
-            data={
-                "class_path": "ib_bench.data.ModularAddition",
-                "init_args": {
+            model=ClassSpec(f"ib_bench.models.{model}", models[model]),
+            data=DataSpec(
+                "ib_bench.data.ModularAddition",
+                {
                     "modulus": modulus,
                     "supervision": regime,
                     "length_distribution": distribution,
@@ -88,42 +87,41 @@ def _experiments() -> Iterator[Experiment]:
                     "batch_size": 64,
                     "separator": None,
                 },
-            },
+            ),
         )
 
 
 def _search(experiment: Experiment, index: int) -> SearchRecord:
     """One that stops at a size of its own: none succeeds for one in six, all for another."""
-    config = search_config(experiment, _SETTINGS)
+    config = SearchConfig(experiment, _SETTINGS)
     num_succeeding = index % (len(_SIZES) + 1)
     evaluations = []
     failing, succeeding = 0, None
     for place, size in enumerate(_SIZES):
         succeeded = place < num_succeeding
         failing, succeeding = (failing, size) if succeeded else (max(failing, size), succeeding)
-        keys = [f"{config.key[:20]}{place:06d}{trial:06d}" for trial in range(len(_SETTINGS.grid()))]
+        keys = [trial.key for trial in _SETTINGS.grid_configs(experiment, size)]
         evaluations.append(Evaluation(size, succeeded, 0.5**place, (failing, succeeding), keys))
     return SearchRecord(
         key=config.key,
-        config=config.to_json(),
-        labels=experiment.labels(),
+        config=config,
         status="finished",
         max_size=_SIZES[0],
         evaluations=evaluations,
         wall_time_s=60.0 + index,
         updated_at="2026-01-01T00:00:00+00:00",
+        num_states=experiment.data.init_args["modulus"],
     )
 
 
 def _trials(experiment: Experiment, search: SearchRecord) -> Iterator[TrialRecord]:
-    plain = trial_config(experiment, _SETTINGS, 0, 0.0, 0).to_json()
     for evaluation in search.evaluations:
-        for key, (rate, seed) in zip(evaluation.trials, _SETTINGS.grid(), strict=True):
+        for key, config in zip(evaluation.trials, _SETTINGS.grid_configs(experiment, evaluation.size), strict=True):
             lowest = 5e-5 if evaluation.succeeded else 0.02
             curve = [(157 * step, lowest + 1.6094379 * 0.7**step) for step in range(1, _CURVE_LENGTH + 1)]
             yield TrialRecord(
                 key=key,
-                config={**plain, "num_train_sequences": evaluation.size, "learning_rate": rate, "seed": seed},
+                config=config,
                 status="succeeded" if evaluation.succeeded else "failed",
                 num_steps=curve[-1][0],
                 best_val_loss=curve[-1][1],

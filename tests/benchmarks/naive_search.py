@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
-from ib_bench.runner.job import run_job
 
 from benchmarks.measurement import Measurement, OnRound, one_thread
 from benchmarks.training_step import naive_loader, naive_trainer, unseen
+from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.record import SearchSettings
-from ib_bench.results.records import Experiment
-from ib_bench.tracking.settings import WandbSettings
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
+from ib_bench.results.store import Store
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 
 _DATA = {"modulus": 4, "max_length": 6, "length_distribution": "uniform", "supervision": "aligned_chain_of_thought"}
@@ -52,15 +52,16 @@ def searches(max_steps: int, on_round: OnRound) -> list[Measurement]:
 
 def _measure(model: str, settings: SearchSettings, on_round: OnRound) -> Measurement:
     experiment = Experiment(
-        model={"class_path": f"ib_bench.models.{model}", "init_args": _MODELS[model]},
-        data={"class_path": "ib_bench.data.ModularAddition", "init_args": _DATA},
+        model=ClassSpec(f"ib_bench.models.{model}", _MODELS[model]),
+        data=DataSpec("ib_bench.data.ModularAddition", _DATA),
     )
-    pool_size = instantiate_data(experiment.data).max_train_sequences
+    data = instantiate_data(experiment.data)
+    pool_size = data.max_train_sequences
+    job = SearchJob(experiment, settings, pool_size, data.num_classes)
     on_round(f"{model}: search")
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        store, wandb = Path(folder) / "store.sqlite", WandbSettings(mode="disabled")
-        record = run_job(SearchJob(experiment, settings, pool_size, store, wandb), lambda progress: None)
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
+        record = job.run(ProgressReporter(lambda progress: None), store)
     ours = time.perf_counter() - start
     start = time.perf_counter()
     verdict = _naive_search(experiment, settings, pool_size, on_round)

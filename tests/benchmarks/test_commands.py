@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
-from ib_bench.report.results import collect
 
 from benchmarks import __main__ as command
 from benchmarks.large_store import TRIALS_PER_SEARCH, large_store, write_made_up_store
 from benchmarks.measurement import Measurement
 from benchmarks.scheduling import scheduling
 from benchmarks.startup import startup
+from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.quantities.sharing.record import sharings
 from ib_bench.results.archive import stored_records
 
 
@@ -24,12 +25,12 @@ def quiet(what: str) -> None:
 def test_the_made_up_store_is_like_a_real_one(tmp_path: Path) -> None:
     write_made_up_store(tmp_path / "store.sqlite", num_searches=54)
     records = stored_records(tmp_path / "store.sqlite")
-    assert (len(records.searches), len(records.trials)) == (54, 54 * TRIALS_PER_SEARCH)
-    assert {len(records.trials_of(search)) for search in records.searches} == {TRIALS_PER_SEARCH}
+    searches = records.finished(SearchRecord)
+    assert (len(searches), len(records.trials)) == (54, 54 * TRIALS_PER_SEARCH)
+    assert {len(records.trials_of(search)) for search in searches} == {TRIALS_PER_SEARCH}
     assert all(trial.succeeded == (trial.best_val_loss < 1e-4) for trial in records.trials)  # type: ignore[operator]
-    results = collect({"made up": records})
-    assert {row["censored"] for row in results.searches} == {True, False}
-    assert len(results.sharings) == 18  # each uniform search has its parts
+    assert {search.censored for search in searches} == {True, False}
+    assert len(sharings(searches)) == 18  # each uniform search has its parts
 
 
 @pytest.mark.system

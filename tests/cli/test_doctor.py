@@ -31,7 +31,7 @@ def test_everything_is_in_order_here(working_folder: Path, capsys: pytest.Captur
     printed = capsys.readouterr().out
     for part in ("torch 2", "cores", "processes", "ray", "slurm", "GB free", "there is no ib_bench.sqlite yet"):
         assert part in printed
-    assert "offline, as WANDB_MODE is offline" in printed
+    assert "offline (WANDB_MODE is offline; server not contacted)" in printed
     assert "losses are the same bit for bit twice" in printed
     assert list(working_folder.iterdir()) == []
 

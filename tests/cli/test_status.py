@@ -32,7 +32,6 @@ from ib_bench.results.run_status import (
 )
 from ib_bench.results.store import Store
 from ib_bench.runner.watching import LogFile, StatusKeeper
-from ib_bench.tracking.settings import WandbSettings
 
 SUITE = """
 base:
@@ -122,7 +121,7 @@ def test_a_store_on_which_nothing_has_run(store: Store, capsys: pytest.CaptureFi
 
 @pytest.fixture
 def job(experiment: Experiment, store: Store) -> SearchJob:
-    return SearchJob(experiment, SearchSettings(), 95, store.path, WandbSettings(mode="disabled"))
+    return SearchJob(experiment, SearchSettings(), pool_size=95, num_states=3)
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +141,7 @@ def until(store: Store, is_wanted: Callable[[RunStatus], bool]) -> RunStatus:
 
 def test_a_lost_job_runs_no_more_until_it_runs_again(job: SearchJob, store: Store, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
-    keeper = StatusKeeper([job], 0, "searches", "ray")
+    keeper = StatusKeeper(store.path, [job], 0, "searches", "ray")
     with keeper, LogFile(str(log), [job], 0, "searches", "ray") as lines:
         for watcher in (keeper, lines):
             watcher.wait(0, "a node")
@@ -165,7 +164,7 @@ def test_what_ends_a_command_is_told(job: SearchJob, store: Store, tmp_path: Pat
     log = tmp_path / "log.txt"
     with (
         pytest.raises(StoreError),
-        StatusKeeper([job], 0, "searches", "ray"),
+        StatusKeeper(store.path, [job], 0, "searches", "ray"),
         LogFile(str(log), [job], 0, "searches", "ray"),
     ):
         raise StoreError("the disk\nis full")
@@ -209,7 +208,7 @@ def test_a_command_without_news_says_that_it_lives(
     job: SearchJob, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ib_bench.runner.watching._HEARTBEAT_S", 0.01)
-    with StatusKeeper([job], 0, "searches", "slurm"):
+    with StatusKeeper(store.path, [job], 0, "searches", "slurm"):
         store.remove_run(run_statuses(store)[0].key)
         until(store, lambda status: status.state == "running")
     assert [each.state for each in run_statuses(store)] == ["ended"]

@@ -73,6 +73,12 @@ def test_a_combination_without_rows_keeps_its_place() -> None:
     assert spec["datasets"][f"rows {empty}"] == []
 
 
+def test_more_columns_than_fit_are_wrapped_without_empty_panels() -> None:
+    spec = spec_of(2, [f"regime {number}" for number in range(6)], missing=(0, "regime 2"))
+    assert spec["columns"] == 4 and len(spec["concat"]) == 11
+    assert all(spec["datasets"].values())
+
+
 def test_only_outer_panels_label_their_axes() -> None:
     spec = spec_of(2, ["outcome", "CoT", "aligned CoT"])
     shown = [
@@ -80,3 +86,4 @@ def test_only_outer_panels_label_their_axes() -> None:
         for panel in spec["concat"]
     ]
     assert shown == [[False, True], [False, False], [False, False], [True, True], [True, False], [True, False]]
+    assert spec["resolve"]["scale"] == {"x": "shared", "y": "shared"}

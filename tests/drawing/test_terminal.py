@@ -56,7 +56,7 @@ def test_escapes_in_labels_never_reach_the_terminal() -> None:
     label = "\x1b]0;title\x07\x1b[31mL\x9b2JSTM\x1b[0m\nsecond\u202e line\x00"
     table = terminal_table(["model", "N*"], [[label, Text("\x1b[5m7")]], {"model"})
     text = "\n".join(lines_of(titled(f"title {label}", table, label), 80))
-    assert "LSTM second line  7" in text
+    assert "LSTM second line   7" in text
     assert not set(text) & {"\x1b", "\x9b", "\x07", "\x00", "\u202e"}
 
 

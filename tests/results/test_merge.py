@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from damage import flip_byte, flip_in_page, flip_in_record, truncate, write_old_store, write_store
+from damage import flip_byte, flip_in_page, flip_in_record, sqlite_recovers, truncate, write_old_store, write_store
 from made_up_records import paper_like
 
 from ib_bench.errors import BenchError, DamagedStoreError, StoreError
@@ -107,7 +106,7 @@ def test_a_malformed_source_is_refused_before_anything_is_written(tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs SQLite's command line tool")
+@pytest.mark.skipif(not sqlite_recovers(), reason="needs a sqlite3 command that can recover")
 def test_what_sqlite_recovers_can_be_merged(tmp_path: Path) -> None:
     everything = {record.key: record for record in paper_like()}
     write_store(tmp_path / "one", everything.values())

@@ -6,6 +6,7 @@ Reference: arXiv 2602.18333, section 5.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ib_bench.drawing.columns import Column, Table, flat_table, summary
@@ -39,7 +40,8 @@ class ExtrapolationQuantity(Quantity[ExtrapolationRecord]):
 
     name: ClassVar[str] = "extrapolate"
     job_type: ClassVar[str] = "extrapolation"
-    title: ClassVar[str] = "extrapolation"
+    title: ClassVar[str] = "extrapolations"
+    caption: ClassVar[str] = "length extrapolation"
     summary: ClassVar[str] = "train on the largest training set and measure accuracy at longer lengths"
     note: ClassVar[str] = ACCURACY_NOTE
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
@@ -74,6 +76,10 @@ class ExtrapolationQuantity(Quantity[ExtrapolationRecord]):
             steps=[_step(result, length) for length in sorted({one.length for one in result.accuracies})],
             summary={"status": "finished", **summary(result, COLUMNS)},
         )
+
+    def detail_json(self, result: ExtrapolationRecord) -> Json:
+        """See :class:`Quantity`: with the accuracy at each length and position."""
+        return {**super().detail_json(result), "accuracies": [asdict(accuracy) for accuracy in result.accuracies]}
 
     def detail(self, result: ExtrapolationRecord, notes: Iterable[str] = ()) -> Group:
         """See :class:`Quantity`: the accuracy at each length."""

@@ -100,7 +100,9 @@ def _against_kappa(study: Study) -> list[Figure]:
     marks = Marks(rows, study.colours)
     x = alt.X(**log_axis("kappa", "kappa", [row["kappa"] for row in rows]))
     title = f"normalised final-state accuracy at {HEADLINE_MULTIPLE:g} L"
-    y = alt.Y("accuracy:Q", title=title)
+    accuracies_drawn = [row["accuracy"] for row in rows]
+    scale = alt.Scale(domain=[min(*accuracies_drawn, 0), max(*accuracies_drawn, 1)])
+    y = alt.Y("accuracy:Q", title=title, scale=scale)
     rule = alt.Chart().mark_rule(color="grey", strokeWidth=0.8).encode(x="one:Q")
     points = marks.points(x, y, ["text:N", alt.Tooltip("accuracy:Q", format=".2f")])
     panels = Panels("panel", width=420, height=300)

@@ -11,6 +11,7 @@ from ib_bench.drawing.columns import CHOICES, LABELS, Column, listing
 from ib_bench.drawing.labels import Shown
 from ib_bench.drawing.tables import Entry, StudyTable, pivot
 from ib_bench.quantities.extrapolation.record import HEADLINE_MULTIPLE, ExtrapolationRecord, LengthAccuracy
+from ib_bench.results.identity import canonical
 from ib_bench.results.records import experiment_text
 
 COLUMNS: tuple[Column[ExtrapolationRecord], ...] = (
@@ -22,8 +23,8 @@ COLUMNS: tuple[Column[ExtrapolationRecord], ...] = (
     Column("accuracy_at_2x", lambda record: record.headline_accuracy, "accuracy at 2 L", style="bold"),
     Column("finished_at", lambda record: record.finished_at),
     *CHOICES,
-    Column("search", lambda record: dict(vars(record.config.search)), is_label=True),
-    Column("extrapolation", lambda record: dict(vars(record.config.settings)), is_label=True),
+    Column("search", lambda record: canonical(record.config.search), is_label=True),
+    Column("extrapolation", lambda record: canonical(record.config.settings), is_label=True),
 )
 """Everything about an extrapolation, in order."""
 

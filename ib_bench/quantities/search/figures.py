@@ -242,7 +242,7 @@ def _loss_rows(trial: TrialRecord) -> list[Json]:
 
 def _size_row(record: SearchRecord, row: Json) -> Json:
     """What a chart shows of a search."""
-    bound = {"arrow": "up", "bound": ">"} if record.censored else {}
+    bound = {"arrow": "up", "bound": ">"} if record.censored else {"bound": ""}
     texts = {"text": record.verdict, "bracket": bracket_text(record.bracket)}
     return {**row, "size": drawn_size(record), "trials": record.num_trials, **texts, **bound}
 

@@ -9,6 +9,7 @@ from ib_bench.drawing.labels import Shown
 from ib_bench.drawing.tables import Entry, StudyTable, pivot
 from ib_bench.drawing.texts import duration
 from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.results.identity import canonical
 
 _ALONE, _JOINT = "fixed", "uniform"
 """The length distributions of a search at one length, and of one over all lengths."""
@@ -45,7 +46,7 @@ COLUMNS: tuple[Column[SearchRecord], ...] = (
     Column("updated_at", lambda record: record.updated_at),
     Column("error", lambda record: record.error),
     *CHOICES,
-    Column("search", lambda record: dict(vars(record.config.settings)), is_label=True),
+    Column("search", lambda record: canonical(record.config.settings), is_label=True),
 )
 """Everything about a search, in order."""
 

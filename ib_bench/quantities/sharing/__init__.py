@@ -9,10 +9,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ib_bench.drawing.columns import Column, summary
+from ib_bench.drawing.columns import Column, json_row, summary
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
+from ib_bench.quantities.search.tables import COLUMNS as SEARCH_COLUMNS
 from ib_bench.quantities.sharing.record import JOINT, Sharing, sharings
 from ib_bench.quantities.sharing.tables import COLUMNS, KAPPA_NOTE, kappa_table, parts_table, sharing_listing
 from ib_bench.results.archive import Records
@@ -34,6 +35,7 @@ class SharingQuantity(Quantity[Sharing]):
     name: ClassVar[str] = "sharing"
     job_type: ClassVar[str] = "sharing"
     title: ClassVar[str] = "kappa"
+    caption: ClassVar[str] = "sharing factor (kappa)"
     summary: ClassVar[str] = "measure the sharing factor kappa: N* at each length alone against all lengths together"
     note: ClassVar[str] = KAPPA_NOTE
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
@@ -84,6 +86,11 @@ class SharingQuantity(Quantity[Sharing]):
             steps=steps,
             summary={"status": "finished", **summary(result, COLUMNS)},
         )
+
+    def detail_json(self, result: Sharing) -> Json:
+        """See :class:`Quantity`: with everything about the searches that it rests on."""
+        searches = {str(length): json_row(part, SEARCH_COLUMNS) for length, part in result.parts.items()}
+        return {**super().detail_json(result), "joint": json_row(result.joint, SEARCH_COLUMNS), "parts": searches}
 
     def detail(self, result: Sharing, notes: Iterable[str] = ()) -> Group:
         """See :class:`Quantity`: kappa, with the searches that it rests on."""

@@ -32,7 +32,8 @@ def figures(study: Study) -> list[Figure]:
         places[column] += 1
     marks = Marks(rows, study.colours)
     scale = alt.Scale(domain=marks.models)
-    x = alt.X("model:N", title=None, scale=scale, axis=alt.Axis(labelAngle=-20, labelLimit=120))
+    axis = alt.Axis(labelAngle=-20, labelExpr="split(datum.label, '(')[0]")
+    x = alt.X("model:N", title=None, scale=scale, axis=axis)
     beside = alt.XOffset("place:O", scale=alt.Scale(paddingOuter=1))
     y = alt.Y(**log_axis("kappa", "kappa", [row["kappa"] for row in rows], base=2))
     one = alt.Chart().mark_rule(color="grey").encode(y="one:Q")

@@ -17,6 +17,7 @@ from ib_bench.drawing.texts import duration
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.search.tables import bracket_text
 from ib_bench.quantities.sharing.record import FactorKind, Sharing
+from ib_bench.results.identity import canonical
 from ib_bench.results.records import experiment_text
 
 
@@ -49,7 +50,7 @@ COLUMNS: tuple[Column[Sharing], ...] = (
     Column("num_trials", lambda one: sum(record.num_trials for record in _searches(one)), "trials"),
     Column("wall_time_s", lambda one: sum(record.wall_time_s for record in _searches(one)), "time", duration),
     *CHOICES,
-    Column("search", lambda one: dict(vars(one.config.settings)), is_label=True),
+    Column("search", lambda one: canonical(one.config.settings), is_label=True),
 )
 """Everything about a kappa, in order."""
 
