@@ -68,7 +68,7 @@ def _measure(model: str, settings: SearchSettings, on_round: OnRound) -> Measure
     naive = time.perf_counter() - start
     same = "same verdict" if verdict == record.bracket else f"verdicts differ: {verdict} and {record.bracket}"
     note = f"{naive:.0f} against {ours:.0f} s, {same}"
-    what = f"{model}, aligned chain of thought: naive search against ours"
+    what = f"{model}, aligned chain of thought: naive search against ib_bench"
     return Measurement(
         "search", what, naive / ours, "x", target=8.0, at_least=True, note=note, same=verdict == record.bracket
     )
