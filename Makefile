@@ -32,7 +32,7 @@ test: setup ## run the tests, on up to four cores; then some of them as on a pro
 torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost (an hour or two)
 	$(BIN)/python -m pytest tests/torture --kills $(KILLS)
 
-simulate: setup ## check by simulation how sure success curves are, and write the tables and the figure (about 5 minutes)
+simulate: setup ## check by simulation how sure success curves are, and write the tables and the figure (about 10 minutes)
 	PYTHONPATH=tests $(BIN)/python -m simulation
 
 lint: setup ## ruff, mypy and import-linter

@@ -5,6 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ib_bench.quantities.curve.prior import PRIOR
+from ib_bench.quantities.curve.record import (
+    Bounds,
+    CurveConfig,
+    CurveEstimate,
+    CurvePoint,
+    CurveRecord,
+    CurveSettings,
+    CurveTrial,
+    Sizes,
+)
 from ib_bench.quantities.extrapolation.record import (
     ExtrapolationConfig,
     ExtrapolationRecord,
@@ -82,6 +93,37 @@ def extrapolation(point: Point, accuracy_at_2x: float) -> ExtrapolationRecord:
     return ExtrapolationRecord(config.key, config, 4096, key, True, accuracies, "2026-01-01", point.modulus)
 
 
+def curve(point: Point, n50: float, max_size: int = 4096) -> CurveRecord:
+    """A finished curve that rests on one trial; an N50 above the largest size is infinite."""
+    config = CurveConfig(point.experiment, point.settings, CurveSettings(), PRIOR)
+    is_above = n50 > max_size
+    sizes = Sizes(None, None, None) if is_above else Sizes(n50 / 1.3, n50, n50 * 1.3)
+    chances = [(1, 0.0), (int(min(n50, max_size)), 0.4), (max_size, 0.4 if is_above else 0.8)]
+    estimate = CurveEstimate(
+        n50=sizes,
+        n90=Sizes(None, None, None),
+        best_of_15=Sizes(1.0, 2.0, 4.0),
+        spread=Bounds(0.2, 0.4, 0.9),
+        ceiling=Bounds(0.3, 0.4, 0.5) if is_above else Bounds(0.8, 0.93, 0.98),
+        probability_above=0.97 if is_above else 0.01,
+        points=[CurvePoint(size, Bounds(chance, chance + 0.1, chance + 0.2)) for size, chance in chances],
+    )
+    return CurveRecord(
+        key=config.key,
+        config=config,
+        status="finished",
+        max_size=max_size,
+        pool_size=10**6,
+        learning_rate=point.settings.learning_rates[0],
+        curve_trials=[CurveTrial(max_size, False, 150, trial(point, max_size).key, sizes)],
+        estimate=estimate,
+        ended="above" if is_above else "narrow",
+        wall_time_s=60.0,
+        updated_at="2026-01-01",
+        num_states=point.modulus,
+    )
+
+
 def paper_like() -> Records:
     """What the paper would have seen on three moduli at two lengths."""
     records: list[Record] = []
@@ -107,6 +149,7 @@ def _column(model: str, supervision: str, modulus: int) -> list[Record]:
         total = None if _is_too_much(model, supervision, modulus, length) else total
         records.append(search(point, total))
         records.append(trial(point, 4096))
+        records.append(curve(point, float("inf") if total is None else total))
         records.append(extrapolation(point, 0.0 if transformer or supervision == COT else 1.0))
         curriculum = Point(model, supervision, "short_to_long", length, modulus)
         below = supervision == OUTCOME and not transformer

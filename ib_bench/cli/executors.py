@@ -7,7 +7,7 @@ from typing import Any, Literal
 from jsonargparse import Namespace
 
 from ib_bench import catalogue
-from ib_bench.errors import BenchError, InvalidOptionError, require
+from ib_bench.errors import BenchError, require
 from ib_bench.execution.executor import Executor, SharedOptions
 
 
@@ -58,20 +58,6 @@ def chosen_executor(options: Namespace) -> Executor:
             raise BenchError(f"--{option} only applies{_only_for(option, ' to')} (got --executor {name})")
     shared = SharedOptions(workers, options.collect, call_id=lambda remote: remote.job.key)
     return executors[name].from_settings(settings.get(name), shared)
-
-
-def require_room(executor: Executor, spread: int) -> None:
-    """Make sure that a search which trains several configurations at once has the cores for it.
-
-    Args:
-        executor: that runs the search.
-        spread: configurations that one of the searches trains at once, at most.
-
-    Raises:
-        InvalidOptionError: it has not.
-    """
-    if spread > 1 and executor.cores_per_call < spread:
-        raise InvalidOptionError("search.spread", spread, executor.cores_advice)
 
 
 def _executors() -> dict[str, type[Executor]]:

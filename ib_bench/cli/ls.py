@@ -20,11 +20,13 @@ _KINDS = (
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
-    """Print one line for each class and suite."""
+    """Print one line for each class, quantity and suite."""
     parse(ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False), arguments)
     console = Console()
     for title, package, shown in _KINDS:
         _print(console, title, [(getattr(entry, shown), entry.summary) for entry in catalogue.entries(package)])
+    quantities = [(quantity.name, quantity.summary) for quantity in catalogue.quantities()]
+    _print(console, "quantities (ib-bench NAME)", quantities)
     _print(console, "suites (ib-bench run)", shipped_suites())
     return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from jsonargparse import ActionConfigFile
@@ -11,7 +10,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from ib_bench import catalogue
 from ib_bench.cli.display import Display
-from ib_bench.cli.executors import add_executor_arguments, chosen_executor, require_room
+from ib_bench.cli.executors import add_executor_arguments, chosen_executor
 from ib_bench.cli.outputs import add_output_arguments, chosen_output
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.wandb import log_quietly
@@ -21,11 +20,9 @@ from ib_bench.drawing.texts import OutputFormat
 from ib_bench.execution.inline import Inline
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.results.archive import Records
-from ib_bench.results.records import Record
-from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
-from ib_bench.runner.jobs import run_jobs
+from ib_bench.runner.desk import add_experiment_arguments, parsed_settings, resolved_config
+from ib_bench.runner.measure import records_of, request_for
 from ib_bench.studies.futility import futility_notes
-from ib_bench.training.team import Team
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -35,26 +32,16 @@ def main(command: str, arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     executor = chosen_executor(options) if quantity.has_many_jobs else Inline()
     output = chosen_output(options)
-    request = make_request(
+    request = request_for(
+        quantity,
         resolved_config(parser, options),
         parsed_settings(quantity.sections, options),
-        output.store,
+        output,
         options.keep_weights == "best",
-        may_take_several_processes=not quantity.has_many_jobs,
     )
-    with Team(request.placement) as team:
-        if not team.leads:
-            team.follow()
-            return 0
-        jobs = quantity.jobs(request if team.num_processes == 1 else replace(request, train=team.train))
-        if quantity.has_many_jobs:
-            require_room(executor, max(job.num_cores for job in jobs))
-        outcomes = run_jobs(jobs, executor, output, Display)
-    records: list[Record] = []
-    for outcome in outcomes:
-        if outcome.result is None:
-            raise outcome.error or RuntimeError("a job returned nothing")
-        records.append(outcome.result)
+    records = records_of(quantity, request, executor, output, Display)
+    if records is None:
+        return 0
     result = quantity.result(records)
     log_quietly(Records.of_all(records), output.wandb, group=None)
     if options.format == "json":

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ib_bench import catalogue
 from ib_bench.cli.display import Display
-from ib_bench.cli.executors import add_executor_arguments, chosen_executor, require_room
+from ib_bench.cli.executors import add_executor_arguments, chosen_executor
 from ib_bench.cli.outputs import add_output_arguments, chosen_output
 from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.suites import find_suite
@@ -35,6 +35,7 @@ from ib_bench.results.records import Record
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.jobs import Output, run_jobs
+from ib_bench.runner.measure import require_room
 from ib_bench.runner.plan import Plan, data_parameters, make_plan
 from ib_bench.studies.estimate import estimate
 from ib_bench.studies.futility import futility_notes

@@ -16,7 +16,7 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # some installatio
 
 
 def config_of(result: Result, sections: Mapping[str, type]) -> Json:
-    """The config of the command that measures a result.
+    """The config of the command that measures a result; parts that no command sets, such as a prior, are left out.
 
     Args:
         result: of a quantity.
@@ -27,7 +27,9 @@ def config_of(result: Result, sections: Mapping[str, type]) -> Json:
     config = {name: experiment[name] for name in ("model", "data", "trainer") if experiment.get(name)}
     names = {settings: name for name, settings in sections.items()}
     for name, settings in plain.items():
-        config[names.get(type(getattr(result.config, name)), name)] = settings
+        kind = type(getattr(result.config, name))
+        if kind in names:
+            config[names[kind]] = settings
     return config
 
 

@@ -268,31 +268,3 @@ def experiment_text(labels: Labels) -> str:
     regime = [part for part in (labels.supervision, labels.length_distribution) if part]
     length = [] if labels.max_length is None else [f"L={labels.max_length}"]
     return " \N{MIDDLE DOT} ".join([labels.model, task_text(labels), *regime, *length])
-
-
-def model_texts(records: Sequence[Record]) -> list[str]:
-    """The models of records that are shown together, told apart by the init arguments in which they differ.
-
-    Args:
-        records: shown together.
-
-    Returns:
-        A text for each, such as ``LSTM``, or ``LSTM(hidden_size=64)`` beside one of another width, or
-        ``my_package.LSTM`` beside another class of that name.
-    """
-    specs = [record.config.experiment.model for record in records]
-    paths: dict[str, set[str]] = {}
-    for spec in specs:
-        paths.setdefault(spec.class_name, set()).add(spec.class_path)
-    names = [spec.class_path if len(paths[spec.class_name]) > 1 else spec.class_name for spec in specs]
-    first: dict[str, Json] = {}
-    differing: dict[str, set[str]] = {}
-    for spec, name in zip(specs, names, strict=True):
-        other = first.setdefault(name, spec.init_args)
-        changed = {key for key in spec.init_args.keys() | other.keys() if spec.init_args.get(key) != other.get(key)}
-        differing.setdefault(name, set()).update(changed)
-    texts = []
-    for spec, name in zip(specs, names, strict=True):
-        shown = {key: value for key, value in spec.init_args.items() if key in differing[name]}
-        texts.append(f"{name}({arguments_text(shown)})" if shown else name)
-    return texts

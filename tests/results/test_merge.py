@@ -3,18 +3,20 @@ from __future__ import annotations
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from damage import flip_byte, flip_in_page, flip_in_record, sqlite_recovers, truncate, write_old_store, write_store
 from made_up_records import paper_like
 
 from ib_bench.errors import BenchError, DamagedStoreError, StoreError
+from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.archive import Records, stored_records, write_archive
-from ib_bench.results.kinds import record_kinds
 from ib_bench.results.merge import Merge, merge
 from ib_bench.results.records import Record
+from ib_bench.results.trial_record import TrialRecord
 
 
 def merged(folder: Path, *names: str, out: str = "out") -> Merge:
@@ -29,7 +31,8 @@ def test_stores_of_both_versions_and_archives(tmp_path: Path) -> None:
     records = paper_like()
     write_store(tmp_path / "new", records.trials)
     write_old_store(tmp_path / "old", [*records.of(SearchRecord), *records.trials])
-    write_archive(Records.of_all(records.of(ExtrapolationRecord)), tmp_path / "archive")
+    others = [*records.of(CurveRecord), *records.of(ExtrapolationRecord)]
+    write_archive(Records.of_all(others), tmp_path / "archive")
     report = merged(tmp_path, "new", "old", "archive")
     assert (report.num_added, report.num_same) == (len(list(records)), len(records.trials))
     assert not report.conflicts and not report.left_out
@@ -38,7 +41,8 @@ def test_stores_of_both_versions_and_archives(tmp_path: Path) -> None:
 
 def test_conflicts_are_shown_and_the_first_stays(tmp_path: Path) -> None:
     records = paper_like()
-    trial, search, extrapolation = (next(iter(records.of(kind))) for kind in record_kinds())
+    kinds: tuple[type[Any], ...] = (TrialRecord, SearchRecord, ExtrapolationRecord)
+    trial, search, extrapolation = (next(iter(records.of(kind))) for kind in kinds)
     write_store(tmp_path / "one", [trial, search, extrapolation])
     elsewhere = replace(trial, wall_time_s=99.0, versions={"torch": "another"}, finished_at="later")
     write_store(tmp_path / "same", [elsewhere, replace(search, wall_time_s=1.0), extrapolation])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulation.presentation import FOLDER, publish
 from simulation.study import Row, run_study
 
-NUM_CELLS = 1500
+NUM_CELLS = 3000
 
 
 def _print_row(row: Row) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from ib_bench.drawing.charts import Marks, Panels, described, log_axis, panelled
+from ib_bench.drawing.charts import Marks, Panels, described, log_axis, panelled, thinned
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import REGIMES
@@ -32,7 +32,9 @@ def figures(study: Study) -> list[Figure]:
     line = alt.Chart().mark_line(strokeWidth=1.5).transform_filter("isValid(datum.low)")
     line = line.encode(x=x, y=y, stroke=marks.stroke, detail="curve:N", href="href:N", tooltip=["model:N", "text:N"])
     half = alt.Chart().mark_rule(color="grey", strokeDash=[4, 4], strokeWidth=0.8).encode(y=alt.datum(0.5))
-    size = alt.Size("trials:Q", title="trials", scale=alt.Scale(range=[15, 120]))
+    numbers = sorted({row["trials"] for row in rows if "trials" in row})
+    legend = alt.Legend(values=list(thinned(numbers)), format="d")
+    size = alt.Size("trials:Q", title="trials", scale=alt.Scale(range=[15, 120]), legend=legend)
     points = alt.Chart().mark_point(opacity=1, strokeWidth=1.2).transform_filter("isValid(datum.trials)")
     points = points.encode(
         x=x,

@@ -87,6 +87,10 @@ def test_a_suite_measures_curves_and_reports_them(working_folder: Path, capsys: 
     assert main(["report"]) == 0
     assert (working_folder / "report" / "figures" / "success_curves.svg").exists()
     assert curve["key"] in (working_folder / "report" / "report.html").read_text(encoding="utf-8")
+    trials = listed(capsys, "trials")
+    assert main(["curve", "--config", f"report/configs/{curve['key']}.yaml", *QUIET, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["key"] == curve["key"]
+    assert listed(capsys, "trials") == trials, "the report's config is that of the curve"
 
 
 @pytest.mark.system
