@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from ib_bench.drawing.columns import Column, Table, flat_table, json_row, listing
 from ib_bench.results.identity import Json
@@ -120,13 +120,22 @@ class Quantity(ABC, Generic[R]):
             BenchError: the quantity cannot be measured for this experiment.
         """
 
-    @abstractmethod
     def result(self, records: Sequence[Record]) -> R:
-        """The result of the records that the jobs of one request returned, in the order of the jobs."""
+        """The result of one request: the record of its only job, unless a quantity says otherwise.
 
-    @abstractmethod
+        Args:
+            records: that the jobs of the request returned, in the order of the jobs.
+        """
+        (record,) = records
+        return cast(R, record)
+
     def results(self, records: Records) -> list[R]:
-        """Every finished result that records hold."""
+        """Every finished result that records hold: what the quantity stores, unless it says otherwise.
+
+        Args:
+            records: of all kinds.
+        """
+        return [] if self.record is None else cast(list[R], records.finished(self.record))
 
     def run_id(self, result: R) -> str:
         """Of the result's W&B run: one result has one id, however often and wherever it is logged."""

@@ -61,16 +61,16 @@ def test_a_quantity_from_elsewhere_goes_everywhere(
 
     printed("store", "merge", "b.sqlite", "a.sqlite")
     printed("store", "export", "records.csv", "--what", "step_counts", "--store", "b.sqlite")
-    (row,) = csv.DictReader(Path("records.csv").open())
+    (row,) = csv.DictReader(Path("records.csv").read_text().splitlines())
     assert row["num_steps"] == "4" and row["key"] == listed["key"]
 
-    printed("report", "b.sqlite", "--out", "report")
+    printed("report", "--store", "b.sqlite", "--out", "report")
     assert "4" in Path("report/tables/steps.md").read_text()
     assert Path("report/figures/steps.svg").exists()
     assert Path(f"report/configs/{listed['key']}.yaml").read_text().count("ib-bench steps") == 1
 
     printed("store", "export", "b.jsonl.gz", "--store", "b.sqlite")
-    assert '"step_counts"' in gzip.open("b.jsonl.gz", "rt").read()
+    assert '"step_counts"' in gzip.decompress(Path("b.jsonl.gz").read_bytes()).decode()
 
     again = measure(
         "steps",

@@ -44,16 +44,6 @@ class CurveQuantity(Quantity[CurveRecord]):
 
         return [CurveJob.of(request)]
 
-    def result(self, records: Sequence[Record]) -> CurveRecord:
-        """See :class:`Quantity`."""
-        (record,) = records
-        assert isinstance(record, CurveRecord)
-        return record
-
-    def results(self, records: Records) -> list[CurveRecord]:
-        """See :class:`Quantity`."""
-        return records.finished(CurveRecord)
-
     def logged(self, result: CurveRecord, records: Records) -> LoggedRun:
         """See :class:`Quantity`: a step for each trial of the curve, with N50 so far; N50 in the summary."""
         return LoggedRun(

@@ -55,16 +55,6 @@ class ExtrapolationQuantity(Quantity[ExtrapolationRecord]):
 
         return [ExtrapolationJob.of(request)]
 
-    def result(self, records: Sequence[Record]) -> ExtrapolationRecord:
-        """See :class:`Quantity`."""
-        (record,) = records
-        assert isinstance(record, ExtrapolationRecord)
-        return record
-
-    def results(self, records: Records) -> list[ExtrapolationRecord]:
-        """See :class:`Quantity`."""
-        return records.finished(ExtrapolationRecord)
-
     def logged(self, result: ExtrapolationRecord, records: Records) -> LoggedRun:
         """See :class:`Quantity`: a step for each length, the accuracy at twice the training length in the summary."""
         return LoggedRun(

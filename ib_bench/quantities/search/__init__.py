@@ -45,16 +45,6 @@ class SearchQuantity(Quantity[SearchRecord]):
 
         return [SearchJob.of(request)]
 
-    def result(self, records: Sequence[Record]) -> SearchRecord:
-        """See :class:`Quantity`."""
-        (record,) = records
-        assert isinstance(record, SearchRecord)
-        return record
-
-    def results(self, records: Records) -> list[SearchRecord]:
-        """See :class:`Quantity`."""
-        return records.finished(SearchRecord)
-
     def logged(self, result: SearchRecord, records: Records) -> LoggedRun:
         """See :class:`Quantity`: a step for each evaluated size, a table of trials, N* in the summary."""
         return LoggedRun(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from steps_needed.record import StepsRecord, StepsSettings
-
 from ib_bench.drawing.columns import CHOICES, LABELS, Column, summary
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.archive import Records
 from ib_bench.results.records import Record, experiment_text
+from steps_needed.record import StepsRecord, StepsSettings
 
 if TYPE_CHECKING:
     from ib_bench.drawing.figure import Figure
@@ -38,20 +37,12 @@ class StepsQuantity(Quantity[StepsRecord]):
     sections: ClassVar[Mapping[str, type]] = {"search": SearchSettings, "steps": StepsSettings}
 
     def jobs(self, request: Request) -> list[Job[Any]]:
-        from steps_needed.job import StepsJob
+        from steps_needed.job import StepsJob  # noqa: PLC0415 (loads torch)
 
         settings = request.settings
         return [
             StepsJob(request.experiment, settings["search"], settings["steps"], request.num_states, request.placement)
         ]
-
-    def result(self, records: Sequence[Record]) -> StepsRecord:
-        (record,) = records
-        assert isinstance(record, StepsRecord)
-        return record
-
-    def results(self, records: Records) -> list[StepsRecord]:
-        return records.finished(StepsRecord)
 
     def logged(self, result: StepsRecord, records: Records) -> LoggedRun:
         return LoggedRun(
@@ -65,7 +56,7 @@ class StepsQuantity(Quantity[StepsRecord]):
         )
 
     def tables(self, study: Study) -> list[StudyTable]:
-        from ib_bench.drawing.tables import Entry, pivot
+        from ib_bench.drawing.tables import Entry, pivot  # noqa: PLC0415 (only for reports)
 
         def entry(record: StepsRecord) -> Entry:
             return Entry(str(record.num_steps), record.num_steps, record.key)
@@ -73,7 +64,7 @@ class StepsQuantity(Quantity[StepsRecord]):
         return [pivot("steps", "Steps", "of one trial", study.shown(StepsRecord), entry)]
 
     def figures(self, study: Study) -> list[Figure]:
-        from ib_bench.drawing.figure import Figure
+        from ib_bench.drawing.figure import Figure  # noqa: PLC0415 (only for reports)
 
         rows = [{"steps": one.result.num_steps, "model": one.label.model} for one in study.shown(StepsRecord)]
         encoding = {"x": {"field": "model"}, "y": {"field": "steps", "type": "quantitative"}}

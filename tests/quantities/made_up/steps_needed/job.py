@@ -6,8 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from steps_needed.record import StepsConfig, StepsRecord, StepsSettings
-
 from ib_bench.quantities.job import Job, Workload
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.search.record import SearchSettings
@@ -15,6 +13,7 @@ from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Experiment, Record
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.training.trial import train_trial
+from steps_needed.record import StepsConfig, StepsRecord, StepsSettings
 
 
 @dataclass(frozen=True)
