@@ -33,7 +33,7 @@ def dense_ssm(num_rounds: int, on_round: OnRound) -> list[Measurement]:
 
     Args:
         num_rounds: timings of each, in turns.
-        on_round: is told the alphabet's size before each round.
+        on_round: receives the alphabet's size before each round.
     """
     with one_thread():
         return [_measure(alphabet, num_rounds, on_round) for alphabet in (2, 10, 100)]
