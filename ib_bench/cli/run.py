@@ -27,7 +27,6 @@ from ib_bench.execution.executor import CallResult, Executor
 from ib_bench.execution.slurm.driver import UnfinishedError
 from ib_bench.quantities.job import Job
 from ib_bench.quantities.num_states import num_states
-from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.report.plan_table import plan_table
 from ib_bench.results.archive import Records, stored_records
 from ib_bench.results.kinds import record_kinds
@@ -101,7 +100,7 @@ def _dry_run(name: str, plan: Plan, options: Namespace, executor: Executor) -> i
         if len(keys) > len(alone):  # some are only there as parts of other results
             counts[f"{kind.table} behind them"] = len(keys), sum(key in finished for key in keys)
     workers = executor.num_at_once
-    remaining = estimate(todo, list(stored.of(SearchRecord)), list(stored.trials), workers)
+    remaining = estimate(todo, stored, workers)
     show(plan_table(name, counts, remaining, workers))
     return 0
 

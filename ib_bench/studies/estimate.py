@@ -15,6 +15,7 @@ from statistics import fmean
 
 from ib_bench.quantities.job import Workload
 from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.results.archive import Records
 from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.trial_record import TrialRecord
 
@@ -34,17 +35,15 @@ class Estimate:
     likely_time_s: float | None
 
 
-def estimate(
-    todo: Sequence[Workload], searches: Sequence[SearchRecord], trials: Sequence[TrialRecord], num_workers: int
-) -> Estimate:
+def estimate(todo: Sequence[Workload], stored: Records, num_workers: int) -> Estimate:
     """Estimate.
 
     Args:
         todo: what is to be trained.
-        searches: that have been, finished or not.
-        trials: that have been trained.
+        stored: what has been measured, finished or not.
         num_workers: how many searches run side by side, at least 1.
     """
+    trials, searches = list(stored.trials), list(stored.of(SearchRecord))
     step_time_s = _StepTimes(trials)
     num_steps = {trial.key: trial.num_steps for trial in trials}
     shares = {at_largest: _Shares(searches, num_steps, at_largest) for at_largest in (False, True)}
