@@ -34,7 +34,7 @@ class InvalidOptionError(BenchError, ValueError):
 
 
 class UnknownNameError(BenchError, LookupError):
-    """A name stands for nothing we know.
+    """A name that is not known.
 
     Args:
         option: what was being named, such as ``model``.
@@ -52,10 +52,10 @@ class SymbolRangeError(BenchError, ValueError):
 
 
 class PoolExhaustedError(BenchError, ValueError):
-    """More distinct sequences were asked for than there are.
+    """More distinct sequences were requested than exist.
 
     Args:
-        requested: number of sequences asked for.
+        requested: number of sequences.
         available: number of sequences the pool holds.
     """
 
@@ -97,7 +97,7 @@ class NothingToTestOnError(BenchError, ValueError):
 
 
 class OutOfMemoryError(BenchError):
-    """Memory has run out in a training.
+    """A training run has run out of memory.
 
     Args:
         num_train_sequences: size of its training set.
@@ -107,16 +107,16 @@ class OutOfMemoryError(BenchError):
     def __init__(self, num_train_sequences: int, batch_size: int | None) -> None:
         batch = "" if batch_size in (None, 1) else f"a data.batch_size below {batch_size}, or "
         super().__init__(
-            f"out of memory in a training on {num_train_sequences:,} sequences: try {batch}a smaller model"
+            f"out of memory in a training run on {num_train_sequences:,} sequences: try {batch}a smaller model"
         )
 
 
 class LostProcessError(BenchError):
-    """A process that was needed has ended: nothing is wrong with the input, and the same command goes on."""
+    """A process that was needed has died. The input is fine, and the same command continues."""
 
 
 class FatalError(BenchError):
-    """Whatever else is under way would fail alike: whoever runs many calls ends them all."""
+    """An error that every other call would hit too; executors abort the run."""
 
 
 class StoreError(FatalError):
@@ -124,7 +124,7 @@ class StoreError(FatalError):
 
 
 class DamagedStoreError(StoreError):
-    """The store's file is malformed; what can be read of it can be salvaged."""
+    """The store's file is malformed; SQLite's own tool recovers what can be read."""
 
 
 def _restore(kind: type[BenchError], message: str, attributes: dict[str, Any]) -> BenchError:

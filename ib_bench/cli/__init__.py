@@ -52,7 +52,7 @@ EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 
 _RESUMABLE = (_MEASURE, "run")
-"""Modules of commands that go on where an interrupted one stopped."""
+"""Modules of commands that continue where an interrupted one stopped."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
     prog = "ib-bench"
-    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # of Lightning's calls, not of ours
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # caused by Lightning's calls
     try:
         if command.startswith("-"):
             _parser().parse_args(arguments or ["--help"])
@@ -97,7 +97,7 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
             print(f"{prog}: error: {error}", file=sys.stderr, flush=True)
         let_the_first_speak()
         return EXIT_LOST if isinstance(error, LostProcessError) else EXIT_BAD_INPUT
-    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -105,7 +105,7 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
 def _in_one_sentence(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """Our own warnings as errors are written, those of libraries as Python does."""
+    """Format warnings of this package in one sentence, as errors are; those of libraries as Python does."""
     if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parents[1]):
         return f"ib-bench: warning: {message}\n"
     return _PYTHONS_FORMAT(message, category, filename, lineno, line)

@@ -1,4 +1,4 @@
-"""``ib-bench claims``: whether the records support the claims of the paper."""
+"""Check the claims of the paper against the records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ib_bench.studies.claims import Claim, check_claims
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
-    """Check every claim, and say what is missing to decide the open ones."""
+    """Check every claim, and print what would decide the open ones."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     add_source_arguments(parser)
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")

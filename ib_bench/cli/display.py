@@ -17,7 +17,7 @@ from ib_bench.runner.watching import Watcher
 
 
 class Display(Watcher):
-    """One bar for everything, in evaluations of sizes at most, and one line for each running job."""
+    """Draws one bar for all jobs, in evaluated sizes at most, and a line for each running job."""
 
     def __init__(self, jobs: Sequence[Job[Any]], num_stored: int, what: str) -> None:
         console = Console(stderr=True)

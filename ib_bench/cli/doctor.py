@@ -1,4 +1,4 @@
-"""``ib-bench doctor``: check the installation and this machine."""
+"""Check the installation and this machine."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _devices() -> Iterator[Finding]:
     if torch.backends.mps.is_available():
         yield Finding("GPU", "ok", "Apple's, through MPS")
     if not _accelerators():
-        yield Finding("GPU", "ok", "none; trainings run on the CPU")
+        yield Finding("GPU", "ok", "none; training runs on the CPU")
     compiler = cpp_compiler()
     text = compiler or "none (g++ or clang++, or what CXX names): search.compile does nothing on the CPU"
     yield Finding("C++ compiler", "warning" if compiler is None else "ok", text)
@@ -137,7 +137,7 @@ def _store(path: Path) -> Finding:
 
 
 def _wandb() -> Finding:
-    """What W&B would do, without asking its server."""
+    """Which W&B mode applies; its server is not contacted."""
     os.environ.setdefault("WANDB_SILENT", "true")  # or its login asks the server who we are
     from ib_bench.tracking.runs import has_api_key, resolved_mode  # noqa: PLC0415 (only now it is silent)
 

@@ -35,11 +35,11 @@ _SUBCOMMANDS = ("fit", "validate", "test")
 
 
 class BenchCLI(LightningCLI):
-    """LightningCLI whose models learn their vocabulary from the data."""
+    """LightningCLI whose models take their vocabulary from the data."""
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """The three commands whose models and data we know."""
+        """LightningCLI for this package's models and data."""
         return {name: skipped for name, skipped in LightningCLI.subcommands().items() if name in _SUBCOMMANDS}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -47,7 +47,7 @@ class BenchCLI(LightningCLI):
         link_vocabulary(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse, and build data and model once, to say in one sentence what is wrong before anything is set up."""
+        """Parse, and build data and model once, so that an error is one sentence before anything is set up."""
         command, *arguments = args
         subparser = self._subcommand_parsers[command]
         try:
@@ -72,15 +72,15 @@ class BenchCLI(LightningCLI):
         require_writable_folder("trainer.default_root_dir", config["trainer"]["default_root_dir"] or ".")
 
     def _parse_ckpt_path(self) -> None:
-        """Leave the options as they are: they, and not what a checkpoint remembers, say which model it is."""
+        """Keep the options: they, not the checkpoint's hyperparameters, determine the model."""
 
     def _set_seed(self) -> None:
-        """Seed without saying so: what is wrong with the Trainer's options is still to be found out."""
+        """Seed silently: the Trainer's options have not been checked yet."""
         with silent():
             super()._set_seed()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Build the Trainer; what it refuses is said in one sentence, before it says anything else."""
+        """Build the Trainer; an option that it refuses is reported in one sentence, before other output."""
         try:
             with silent():
                 trainer = super().instantiate_trainer(**kwargs)

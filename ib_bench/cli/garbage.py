@@ -1,4 +1,4 @@
-"""Python searches for cycles the more often the more objects there are; here are those that are in none, or stay.
+"""Keep the cyclic garbage collector out of imports and large listings.
 
 That search takes a quarter of the start of a training, whose hundred thousands of objects are those of torch and
 Lightning, and two fifths of a list of 10,000 searches. What is part of no cycle is freed as always.
@@ -16,7 +16,7 @@ from types import ModuleType
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Nothing is searched for cycles."""
+    """Context manager that switches the garbage collector off."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

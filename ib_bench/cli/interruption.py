@@ -1,9 +1,9 @@
-"""Ctrl-C and SIGTERM end a command in order: workers gone, finished trials kept, a sentence that says how to go on.
+"""Ctrl-C and SIGTERM end a command in order: workers end, finished trials are kept, a sentence says how to continue.
 
-The first signal raises ``KeyboardInterrupt`` wherever the command is, so that whatever has started something ends it.
-Further ones are ignored, as they would cut that short, but it has a few seconds only: then the process ends as it is,
-which loses no finished trial either, and the workers end with it. So it does at once while nothing has been started:
-imports of compiled modules may swallow what is raised in them.
+The first signal raises ``KeyboardInterrupt`` where the command is, so that all code on the stack can clean up. Further
+signals are ignored, because they would interrupt the clean-up. After a few seconds the process ends in any case, and
+its workers end with it; finished trials are kept then too. While the command has started nothing, the process ends at
+once: imports of compiled modules may swallow exceptions.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Surrounds a command; swallows the interruption, and whatever goes wrong in its wake.
+    """Context manager around a command; swallows the interruption and errors that follow from it.
 
     Args:
-        farewell: is printed on stderr if a signal comes.
+        farewell: text for stderr if a signal comes.
         for_good: nothing but the end of the process follows, so that a signal need not raise anything then.
 
     Attributes:
@@ -68,7 +68,7 @@ class Interruption:
             self.number = signal.SIGINT
         if self.number is None:
             return False
-        if isinstance(error, KeyboardInterrupt) and str(error):  # whoever was interrupted has something to add
+        if isinstance(error, KeyboardInterrupt) and str(error):  # the interrupted code has added a text
             self._farewell += f"\n{error}"
         if self._for_good:  # for the interpreter's end as well, in which handlers are taken away
             for number in self._previous:

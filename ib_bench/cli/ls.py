@@ -1,4 +1,4 @@
-"""``ib-bench ls``: what the suite ships."""
+"""List tasks, supervision regimes, length distributions, models, quantities and suites."""
 
 from __future__ import annotations
 

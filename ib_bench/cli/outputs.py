@@ -19,7 +19,7 @@ def add_output_arguments(parser: Any) -> None:
     """The arguments of :func:`chosen_output`."""
     parser.add_class_arguments(WandbSettings, "wandb")
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store, made if there is none.")
-    parser.add_argument("--log_file", type=str | None, help="File to which everything that happens is appended.")
+    parser.add_argument("--log_file", type=str | None, help="File that gets a line for each event; appended to.")
     parser.add_argument(
         "--keep_weights",
         type=KeepWeights,

@@ -1,4 +1,4 @@
-"""``ib-bench report``: every table and figure of the study, from records alone."""
+"""Write every table and figure of the study, from records alone."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def _run(name: str, plan: Plan, options: Namespace, executor: Executor, output: 
 def _print_results(
     name: str, plan: Plan, records: Mapping[str, Record], output: Output, figures: Path | None, console: Console
 ) -> None:
-    """Tables of everything that was asked for, and its figure; all of it goes to W&B."""
+    """Print the tables and the figure of the suite's results, and log them to W&B."""
     study = _study(name, plan, records, output)
     for quantity in catalogue.quantities():
         results = plan.results_of(quantity.name, records)
@@ -145,7 +145,7 @@ def _print_results(
 
 
 def _study(name: str, plan: Plan, records: Mapping[str, Record], output: Output) -> Study:
-    """What was asked for, labelled; records that only serve as parts are no results of their own."""
+    """The suite's results with labels, without records that are only parts of other results."""
     keys = list(dict.fromkeys(key for record in records.values() for key in record.trials))
     with Store(output.store) as store:
         trials = store.get_many(TrialRecord, keys)

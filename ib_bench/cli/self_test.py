@@ -36,7 +36,7 @@ def self_test(accelerator: str) -> Finding:
     check, start = f"self-test ({accelerator})", time.perf_counter()
     try:
         (record, trials), (_, again) = _searched(accelerator), _searched(accelerator)
-    except Exception as error:  # whatever is wrong here is what this command is asked for
+    except Exception as error:  # any error is a finding of this command
         return Finding(check, "failure", f"the search fails: {type(error).__name__}: {' '.join(str(error).split())}")
     seconds = time.perf_counter() - start
     if record.bracket != _BRACKET:

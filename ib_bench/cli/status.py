@@ -1,4 +1,4 @@
-"""``ib-bench status``: what runs on a store, how far it is, and what has failed."""
+"""Show the running commands of a store, their progress, and failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_NEWS = "no news"
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
-    """Tell of every command that runs on a store, or was the last to run on it."""
+    """Print every command that runs on a store, or the last one that ran."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store.")
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")

@@ -90,7 +90,7 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 
 
 def _exports() -> dict[str, Callable[[Records], Table]]:
-    """What makes flat columns of records, by the name of what they hold."""
+    """For each kind of rows, the function that makes flat columns of records."""
     exports: dict[str, Callable[[Records], Table]] = {
         TrialRecord.table: lambda records: flat_table(records.trials, TRIAL_COLUMNS)
     }

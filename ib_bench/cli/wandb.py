@@ -63,7 +63,7 @@ def log_results(
 
 
 def log_quietly(records: Records, settings: WandbSettings, group: str | None) -> None:
-    """Log the results of a command unless that is disabled; trouble is reported, and ends nothing.
+    """Log the results of a command unless W&B is disabled; an error there becomes a warning.
 
     Args:
         records: of the command.

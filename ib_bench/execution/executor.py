@@ -39,7 +39,7 @@ class Waiting(TransientEvent):
 
 
 Emit = Callable[[Any], None]
-"""Sends an event (anything that can be pickled) to whoever watches the call."""
+"""Sends an event (anything that can be pickled) to the process that made the call."""
 
 Function = Callable[[Item, Emit], Result]
 """The function: takes an item and a way to send events; importable by name, so that other processes find it."""
@@ -124,8 +124,8 @@ class Executor(ABC):
     ) -> list[CallResult[Result]]:
         """Call ``function`` on every item; an error in one call does not stop the others.
 
-        A call whose process dies is made again, a few times. Besides what calls emit, :class:`Lost` and
-        :class:`Waiting` are told.
+        A call whose process dies is made again, a few times. Besides what calls emit, ``on_event`` receives
+        :class:`Lost` and :class:`Waiting`.
 
         Args:
             function: takes an item and a way to send events.

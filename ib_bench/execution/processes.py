@@ -150,7 +150,7 @@ class _Calls:
 
 
 class _Worker:
-    """A worker process, started when there is something to do, and anew after it has ended.
+    """A worker process, started when there is something to do, and again after it has died.
 
     Args:
         gpu: the one that it sees; None leaves them all to it.
@@ -201,7 +201,7 @@ class _Worker:
 
 
 def _start_worker(events: Any, gpu: str | None) -> None:
-    """Take a GPU, and remember whom to tell what happens."""
+    """Take a GPU, and remember the pipe for events."""
     global _events
     start_as_child()
     _events = events

@@ -171,7 +171,7 @@ class _Calls:
                         raise outcome.error
                     else:
                         outcomes[index] = outcome
-        except self._ray.exceptions.RayError as error:  # not of a call: the cluster is no more, or the queue
+        except self._ray.exceptions.RayError as error:  # not of a call: the cluster or the queue is gone
             reason = str(error).strip().partition("\n")[0]
             said = f"Ray was lost ({type(error).__name__}: {reason})"
             raise LostProcessError(f"{said}; finished trials are kept, and the same command goes on") from error

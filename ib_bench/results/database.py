@@ -1,4 +1,4 @@
-"""The SQLite file below a store: how it is opened and brought up to date, and what is said where SQLite gives up.
+"""The SQLite file below a store: how it is opened and upgraded, and its errors.
 
 Write-ahead logging lets several processes of one machine share the file. A version 1 store, whose records have no
 checksums, gets them when it is opened, in one transaction.
@@ -58,7 +58,7 @@ class Database:
             raise damaged(path, "the file is empty")
         with self._explaining():
             self._connection = sqlite3.connect(path, timeout=self._timeout_s, isolation_level=None)
-        self._connection.text_factory = bytes  # what is damaged may be no text
+        self._connection.text_factory = bytes  # damaged text may not be UTF-8
         self._columns: dict[str, set[str]] = {}
         try:
             if exclusive:
@@ -116,7 +116,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of what is written inside; no other process writes meanwhile."""
+        """A transaction: all writes inside take effect, or none; other processes wait."""
         try:  # around BEGIN too: a signal may come right after it
             self.execute("BEGIN IMMEDIATE")
             yield
@@ -161,7 +161,7 @@ class Database:
                 self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _switch_to_wal(self) -> None:
-        """Write-ahead logging; SQLite does not wait here while another process does the same, so we do."""
+        """Switch to write-ahead logging. SQLite does not wait here for a process that does the same, so this does."""
         deadline = time.monotonic() + self._timeout_s
         with self._explaining():
             while True:
@@ -185,7 +185,7 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise _explained(self.path, str(error)) from error
-        except UnicodeDecodeError as error:  # Python cannot read the message, which quotes what is damaged
+        except UnicodeDecodeError as error:  # Python cannot decode the message, which quotes damaged text
             raise damaged(self.path, "malformed database schema") from error
 
 
@@ -205,7 +205,7 @@ def recovery(path: Path) -> str:
 
 
 def _explained(path: Path, reason: str) -> StoreError:
-    """SQLite's reason with what helps."""
+    """SQLite's reason, with advice."""
     if "malformed" in reason or "no such" in reason:  # tables and columns are always the same
         return damaged(path, reason)
     if "not a database" in reason:
@@ -214,7 +214,7 @@ def _explained(path: Path, reason: str) -> StoreError:
             f"{recovery(path)}"
         )
     hints = {
-        "full": "what is stored is kept: make room on the disk and repeat the command",
+        "full": "stored records are kept: make room on the disk and repeat the command",
         "unable to open": "its folder must be there and be writable, or choose another file with --store",
         "readonly": "make the file and its folder writable, or choose another file with --store",
         "locked": "another process uses it; repeat the command when that has ended",

@@ -21,7 +21,7 @@ OnProgress = Callable[[int, int], None]
 _MAGIC = b"SQLite format 3\0"
 
 MIN_AGE_S = 3600.0
-"""Younger files beside the store may belong to a training that goes on."""
+"""Younger files beside the store may belong to a training run in progress."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def check_store(path: Path, on_progress: OnProgress = lambda done, total: None) 
 
     Args:
         path: of the store.
-        on_progress: is told how far it is.
+        on_progress: receives the progress.
 
     Raises:
         StoreError: there is no store, it is another program's or another version's, or the file was never one.

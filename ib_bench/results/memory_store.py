@@ -1,4 +1,4 @@
-"""Records in memory, for work whose store is on another machine: it receives what it needs, and sends what is new."""
+"""Records in memory, for work whose store is on another machine: it receives what it needs and sends new records."""
 
 from __future__ import annotations
 

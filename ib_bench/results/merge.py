@@ -50,14 +50,14 @@ class Conflict:
 
 @dataclass
 class Merge:
-    """What has come of a merge.
+    """The result of a merge.
 
     Attributes:
         num_added: records that are new, or newer states of searches.
         num_same: records that were there already, those included that differ by rounding.
         num_rounded: those that differ by rounding.
         conflicts: results that contradict those that were there already.
-        left_out: for each source, keys of rows that no other source has, by what is wrong with them.
+        left_out: for each source, keys of rows that no other source has, by their fault.
     """
 
     num_added: int = 0
@@ -73,7 +73,7 @@ def merge(out: Path, sources: Sequence[Path], on_progress: OnProgress) -> Merge:
     Args:
         out: the store.
         sources: stores of any version that can be read, and archives.
-        on_progress: is told how far it is.
+        on_progress: receives the progress.
 
     Raises:
         BenchError: a source is missing, holds no records or is ``out`` itself, or ``out`` is an archive; then nothing
@@ -88,7 +88,7 @@ def merge(out: Path, sources: Sequence[Path], on_progress: OnProgress) -> Merge:
                 f"{str(source)!r} does not exist; name stores, or archives made by `ib-bench store export`"
             )
         if out.exists() and source.samefile(out):
-            raise BenchError(f"{str(source)!r} is what is merged into; name the others")
+            raise BenchError(f"{str(source)!r} is the store to merge into; name only the others")
     merged = Merge()
     opened = [_opened(source, merged) for source in sources]
     with Store(out) as store:
@@ -146,7 +146,7 @@ def _records(source: Path, merged: Merge) -> Iterator[Record]:
 def _news(
     store: Store, records: Sequence[Record], source: str, merged: Merge, added: set[str], same: set[str]
 ) -> list[Record]:
-    """Those records that are to be kept; of the others is noted whether they are the same."""
+    """The records to add; for each of the others, note whether it is the same as the stored one."""
     news: dict[str, Record] = {}
     for record in records:
         old = news.get(record.key) or store.get(type(record), record.key)

@@ -76,7 +76,7 @@ class ClassSpec:
 
 @dataclass(frozen=True)
 class Presentation:
-    """How runs of a task are presented to a model, whatever the task is.
+    """How runs of any task are presented to a model.
 
     Attributes:
         supervision: name of the regime, or its dotted path.

@@ -1,4 +1,4 @@
-"""What commands that run are doing, kept in the store for others to see."""
+"""What running commands are doing, kept in the store for `ib-bench status`."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class RunStatus:
 
     @property
     def is_gone(self) -> bool:
-        """Whether its process is no more, as far as can be told from here, though it has not said so."""
+        """Whether its process has died without a final state, as far as this host can see."""
         return self.state == "running" and self.is_here and not (_is_alive(self.pid) and self._has_its_pid)
 
     @property
@@ -123,7 +123,7 @@ class RunStatus:
 
     @property
     def _has_its_pid(self) -> bool:
-        """Whether the number has not gone to another process meanwhile, as far as can be told."""
+        """Whether the process with its number is still the same one, as far as this host can see."""
         return None in (self.pid_started, now := pid_started(self.pid)) or self.pid_started == now
 
     @property
@@ -158,12 +158,12 @@ def put_run_status(store: Store, status: RunStatus) -> None:
 
 
 def run_statuses(store: Store) -> list[RunStatus]:
-    """Of all commands that the store knows of, in the order in which they began; what is damaged is left out."""
+    """The states of all commands in the store, in the order in which they began; damaged rows are skipped."""
     return [status for status in map(_run_status, store.runs().values()) if status is not None]
 
 
 def forget_past_runs(store: Store) -> None:
-    """Forget commands that have ended or are gone, and what is damaged."""
+    """Remove commands that have ended or died, and damaged rows."""
     for key, text in store.runs().items():
         status = _run_status(text)
         if status is None or status.state != "running" or status.is_gone or _is_long_silent(status):

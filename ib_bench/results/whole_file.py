@@ -1,4 +1,4 @@
-"""Files that are there altogether or not at all, whatever goes wrong while they are written."""
+"""Files that are complete or missing, even if writing them fails."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The benchmark runner: studies whose trials are Lightning trainings, kept in the store and logged to W&B."""
+"""From configs to experiments, plans and running jobs, with the store, W&B and watchers around them."""

@@ -115,7 +115,7 @@ def make_request(
     may_hold_out_none: bool = False,
     may_take_several_processes: bool = False,
 ) -> Request:
-    """A request, from a resolved config; data and model are built once, to find what is wrong before anything runs.
+    """A request, from a resolved config; data and model are built once, to report errors before anything runs.
 
     Args:
         config: ``model``, ``data`` and ``trainer`` with all defaults filled in.
@@ -172,7 +172,7 @@ def specs_of(config: Json) -> tuple[ClassSpec, DataSpec]:
 
 
 def check_model_and_data(config: Json) -> tuple[pl.LightningModule, SearchableData]:
-    """Build data and model, to find what is wrong with them.
+    """Build data and model, to report errors in their arguments.
 
     Args:
         config: ``model`` and ``data``, with all defaults filled in.

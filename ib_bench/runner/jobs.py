@@ -190,7 +190,7 @@ class _Teller:
 
 
 def _run_elsewhere(jobs: Sequence[Job[R]], executor: Executor, output: Output, tell: Tell) -> list[CallResult[R]]:
-    """On machines without the store: records are sent back as events, and kept here."""
+    """Run jobs on machines without the store: they send records back as events, and this process stores them."""
     with Store(output.store) as store:
         keys = store.trials_by_experiment()
 

@@ -37,8 +37,8 @@ def measure(
 
     Args:
         quantity: name of the quantity.
-        config: the sections ``model`` and ``data``, and any of ``trainer`` and those of the quantity; what is left out
-            has its default.
+        config: the sections ``model`` and ``data``, and any of ``trainer`` and those of the quantity; sections that
+            are left out have their defaults.
         store: path of the store.
         executor: where the jobs run; None runs them one after the other in this process.
         keep_weights: whether the best weights at the largest size are kept beside the store.
@@ -67,7 +67,7 @@ def measure(
     )
     records = records_of(measured, request, executor or Inline(), output)
     if records is None:
-        raise SystemExit(0)  # this process has helped another one, which has the result
+        raise SystemExit(0)  # this process has trained for another one, which has the result
     return measured.result(records)
 
 
@@ -90,7 +90,7 @@ def records_of(
     """Run the jobs of a request.
 
     Args:
-        quantity: that is asked for.
+        quantity: to measure.
         request: what to measure it of.
         executor: where its jobs run.
         output: where results go.

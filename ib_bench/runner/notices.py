@@ -1,4 +1,4 @@
-"""What a command says about its own choices, once, on the error stream."""
+"""Notices about a command's own choices, each printed once on the error stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a suite amounts to: its cells as jobs, each job once however many cells rest on it."""
+"""The plan of a suite: its cells as jobs. Several cells may share a job."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Plan:
 
     Attributes:
         jobs: all of them by key.
-        results: that are asked for.
+        results: of the suite.
     """
 
     jobs: dict[str, Job[Any]] = field(default_factory=dict)

@@ -57,10 +57,10 @@ class Watcher(ABC):
 
     @abstractmethod
     def leave(self, error: BaseException | None) -> None:
-        """There is no more to come.
+        """All jobs have ended, or the command has failed.
 
         Args:
-            error: what has ended all of it, if something has.
+            error: what ended the command, or None.
         """
 
 
@@ -157,12 +157,12 @@ class StatusKeeper(Watcher):
         written_at = time.monotonic()
         while not self._over.wait(_STATUS_INTERVAL_S):
             if self._has_news or time.monotonic() - written_at >= _HEARTBEAT_S:
-                with suppress(BenchError), Store(self._store.path, create=False) as store:  # at the end it is told
+                with suppress(BenchError), Store(self._store.path, create=False) as store:  # leave() raises it
                     put_run_status(store, self._now())
                 written_at = time.monotonic()
 
     def _now(self) -> RunStatus:
-        """Where things stand."""
+        """The current state of the command."""
         with self._lock:
             self._has_news = False
             ended = {index for index, newest in self._newest.items() if newest.ended}
@@ -198,7 +198,7 @@ class StatusKeeper(Watcher):
 
 
 class LogFile(Watcher):
-    """Logs a line for everything that happens, by the logger ``ib_bench``; while jobs run, that writes to a file.
+    """Logs a line for each event to the logger ``ib_bench``, which writes to a file while jobs run.
 
     Args:
         path: of the file; lines are added to one that exists.
@@ -246,7 +246,7 @@ class LogFile(Watcher):
         self._log(f"{self._jobs[index].label}: lost {where}, to be run again", logging.WARNING)
 
     def wait(self, index: int, reason: str) -> None:
-        """See :class:`Watcher`; each reason is told once."""
+        """See :class:`Watcher`; each reason is logged once."""
         if reason not in self._reasons:
             self._reasons.add(reason)
             self._log(f"{self._jobs[index].label}: waits for {reason}, and maybe others")
@@ -276,7 +276,7 @@ class _UtcFormatter(logging.Formatter):
 
 
 class _Handler(logging.FileHandler):
-    """Says once that it cannot write, and never ends what it writes of."""
+    """Warns once if it cannot write; never raises."""
 
     _has_complained = False
 

@@ -35,8 +35,8 @@ from ib_bench.results.identity import canonical
 from ib_bench.studies.comparison import Count, Interval, count, min_train_size, sharing_interval
 
 WHY_OPEN = (
-    "A pair is open where brackets overlap, which a smaller search.relative_tolerance mends, or where N* is censored, "
-    "which a larger search.max_size or search.max_steps may mend, unless all sequences that exist have been used."
+    "A pair is open where brackets overlap, which a smaller search.relative_tolerance can fix, or where N* is "
+    "censored, which a larger search.max_size or search.max_steps can fix unless all sequences have been used."
 )
 
 Verdict = Literal["supported", "contradicted", "mixed", "not enough data"]

@@ -40,7 +40,7 @@ class FutilityCost:
         rate = 100 * self.num_lost / max(self.num_successes, 1)
         return (
             f"futility {self.share:g}: in the reference results this rule ends {self.num_lost} of {self.num_successes} "
-            f"trainings that succeed ({rate:.1f} %), changes {self.num_changed} of {self.num_searches} verdicts, "
+            f"training runs that succeed ({rate:.1f} %), changes {self.num_changed} of {self.num_searches} verdicts, "
             f"and saves {100 * self.share_saved:.0f} % of the steps"
         )
 

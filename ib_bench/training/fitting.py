@@ -1,6 +1,6 @@
 """Lightning's Trainer as a trial uses it: quiet, without files, and cheap from one validation to the next.
 
-Left alone, Lightning looks around for what it was not told: settings in ``PL_TRAINER_*``, callbacks of installed
+Lightning takes unset options from its surroundings: ``PL_TRAINER_*`` variables, callbacks of installed
 packages, a cluster in the variables of the process, a checkpoint ``hpc_ckpt_*.ckpt`` in the folder. A trial states all
 of it, so that nothing around it decides what it computes.
 """

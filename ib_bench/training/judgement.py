@@ -30,8 +30,8 @@ def judged(curve: Sequence[tuple[int, float]], threshold: float, futile_after: f
 def is_hopeless(curve: Sequence[tuple[int, float]]) -> bool:
     """Whether the second half of the steps brought no loss that is 5 % below the best of the first half.
 
-    Some trainings succeed after long standstill, so this costs successes: how many is measured on recorded curves
-    (``make bench NAMES=futility``).
+    Some training runs succeed after a long plateau, so this loses successes. ``make bench NAMES=futility`` counts them
+    on recorded curves.
 
     Args:
         curve: pairs of optimizer steps and validation loss, up to the newest.

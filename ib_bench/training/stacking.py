@@ -1,4 +1,4 @@
-"""Many trainings that differ in nothing but learning rate and seed, as one.
+"""Many training runs that differ only in learning rate and seed, as one.
 
 The configurations of one size share shapes, data and code, and a small model leaves most of a GPU idle. Here their
 models become one whose parameters have a leading member axis: forward and backward are batched over it
@@ -34,7 +34,7 @@ from ib_bench.training.judgement import judged
 
 @dataclass
 class Member:
-    """One of the trainings.
+    """One of the training runs.
 
     Attributes:
         model: as it was initialised; :meth:`StackedModel.unstack` puts the trained parameters there.
@@ -62,7 +62,7 @@ class StackedModel(pl.LightningModule):
         threshold: epsilon, in nats.
         exhaustive: go on after a success.
         futile_after: optimizer steps from which on a member without progress is taken off too.
-        on_validation: is told the optimizer steps and the lowest loss of every validation.
+        on_validation: receives the optimizer steps and the lowest loss of every validation.
     """
 
     def __init__(

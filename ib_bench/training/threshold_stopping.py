@@ -19,7 +19,7 @@ class ThresholdStopping(pl.Callback):
 
     Args:
         threshold: epsilon, in nats.
-        on_validation: is told the optimizer steps and the loss of every validation.
+        on_validation: receives the optimizer steps and the loss of every validation.
         futile_after: optimizer steps from which on a trial without progress is stopped too.
 
     Attributes:

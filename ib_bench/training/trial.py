@@ -83,7 +83,7 @@ def train_trial(
     Args:
         config: everything that determines the result.
         placement: arguments of the Trainer that say where, see :data:`~ib_bench.training.fitting.PLACEMENT`.
-        on_validation: is told the optimizer steps and the loss of every validation.
+        on_validation: receives the optimizer steps and the loss of every validation.
 
     Returns:
         The record and what was trained; a loss that is not finite ends the trial with status ``diverged``.
@@ -129,7 +129,7 @@ def train_stack(
         configs: whose model is stackable, at least one.
         exhaustive: train all of them to their end, also after a success.
         placement: as of :func:`train_trial`.
-        on_validation: is told the optimizer steps and the lowest loss of every validation.
+        on_validation: receives the optimizer steps and the lowest loss of every validation.
 
     Returns:
         The trials that have ended; those that the first success interrupts have not.

@@ -50,7 +50,7 @@ def compiled_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[M
     Args:
         num_steps: optimizer steps in each timing.
         num_rounds: timings of each, in turns.
-        on_round: is told the model before each round.
+        on_round: receives the model before each round.
     """
     data = ModularAddition(
         modulus=5, max_length=10, length_distribution="fixed", supervision="chain_of_thought", num_train_sequences=4096
@@ -93,7 +93,7 @@ def stacked_grids(
     Args:
         num_steps: optimizer steps in each timing, at least 1.
         num_rounds: timings of each, in turns.
-        on_round: is told the model before each round.
+        on_round: receives the model before each round.
         names: of the architectures.
     """
     measurements = []

@@ -33,7 +33,7 @@ def dense_ssm(num_rounds: int, on_round: OnRound) -> list[Measurement]:
 
     Args:
         num_rounds: timings of each, in turns.
-        on_round: is told the alphabet's size before each round.
+        on_round: receives the alphabet's size before each round.
     """
     with one_thread():
         return [_measure(alphabet, num_rounds, on_round) for alphabet in (2, 10, 100)]
@@ -57,6 +57,6 @@ def _measure(alphabet: int, num_rounds: int, on_round: OnRound) -> Measurement:
     difference = abs(losses[0] - losses[1])
     note = f"{1000 * textbook_s:.0f} against {1000 * own_s:.0f} ms, losses differ by {difference:.0e}"
     target = _TARGET if alphabet == _TARGET_ALPHABET else None
-    what = f"alphabet {alphabet}, width {_HIDDEN_SIZE}: textbook form against ours"
+    what = f"alphabet {alphabet}, width {_HIDDEN_SIZE}: textbook form against ib_bench"
     same = difference < 1e-5
     return Measurement("dense_ssm", what, textbook_s / own_s, "x", target, at_least=True, note=note, same=same)

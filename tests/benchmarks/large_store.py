@@ -29,7 +29,7 @@ def large_store(on_round: OnRound, num_searches: int = 10_000) -> list[Measureme
     """Time both commands on a store of searches with 20 trials each.
 
     Args:
-        on_round: is told what is timed.
+        on_round: receives what is timed.
         num_searches: of 10,000 at most.
     """
     with tempfile.TemporaryDirectory() as name:

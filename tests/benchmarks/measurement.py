@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 OnRound = Callable[[str], None]
-"""Is told what is being timed, before each round."""
+"""Receives what is being timed, before each round."""
 
 
 @dataclass(frozen=True)

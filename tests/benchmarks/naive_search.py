@@ -23,7 +23,7 @@ from ib_bench.results.store import Store
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 
 _DATA = {"modulus": 4, "max_length": 6, "length_distribution": "uniform", "supervision": "aligned_chain_of_thought"}
-_BATCH_SIZE = 64  # of all shipped data, unless told otherwise
+_BATCH_SIZE = 64  # of all shipped data, unless set otherwise
 _MODELS = {"DenseSSM": {"hidden_size": 32}, "LSTM": {"hidden_size": 64}}
 """Cells of the suite ``demo``, with its settings below; the others take the naive search hours."""
 
@@ -44,7 +44,7 @@ def searches(max_steps: int, on_round: OnRound) -> list[Measurement]:
 
     Args:
         max_steps: budget of a training; the suite allows 3000.
-        on_round: is told what is being timed.
+        on_round: receives what is being timed.
     """
     with one_thread():
         return [_measure(model, replace(_SETTINGS, max_steps=max_steps), on_round) for model in _MODELS]
@@ -68,7 +68,7 @@ def _measure(model: str, settings: SearchSettings, on_round: OnRound) -> Measure
     naive = time.perf_counter() - start
     same = "same verdict" if verdict == record.bracket else f"verdicts differ: {verdict} and {record.bracket}"
     note = f"{naive:.0f} against {ours:.0f} s, {same}"
-    what = f"{model}, aligned chain of thought: naive search against ours"
+    what = f"{model}, aligned chain of thought: naive search against ib_bench"
     return Measurement(
         "search", what, naive / ours, "x", target=8.0, at_least=True, note=note, same=verdict == record.bracket
     )

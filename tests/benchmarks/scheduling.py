@@ -18,7 +18,7 @@ def scheduling(on_round: OnRound, num_calls: int = 1000) -> list[Measurement]:
     """The time of a call on each executor that is installed, once its workers are there.
 
     Args:
-        on_round: is told what is being timed.
+        on_round: receives what is being timed.
         num_calls: how many are timed.
     """
     executors: dict[str, Executor] = {"processes": Processes(num_cores())}

@@ -30,7 +30,7 @@ def sequences(on_round: OnRound) -> list[Measurement]:
     """Draw and encode sequences of sums modulo 100, lengths 2..30: one epoch of batches of 64.
 
     Args:
-        on_round: is told the number of sequences.
+        on_round: receives the number of sequences.
     """
     measurements = []
     for num, seconds_target, memory_target in _SIZES:

@@ -27,7 +27,7 @@ def startup(num_rounds: int, on_round: OnRound) -> list[Measurement]:
 
     Args:
         num_rounds: timings of each, in turns.
-        on_round: is told what is timed, before each round.
+        on_round: receives what is timed, before each round.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -61,7 +61,7 @@ def training_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[M
     Args:
         num_steps: optimizer steps in each timing; the paper's widths, which take longer, get a twentieth of them.
         num_rounds: timings of each, in turns.
-        on_round: is told the model before each round.
+        on_round: receives the model before each round.
     """
     with one_thread():
         return [measurement for size in _SIZES for measurement in _measure(size, num_steps, num_rounds, on_round)]

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only: one sentence, and what is stored is kept.
+"""A disk that is full or read-only: one sentence, and stored records are kept.
 
 A small file system is mounted for the command alone, where that is permitted.
 """
@@ -46,7 +46,7 @@ def test_a_disk_that_fills_up_ends_the_suite(tmp_path: Path, workers: int) -> No
     run = in_namespace(tmp_path, f"{RUN} --workers {workers}; code=$?; cp disk/* .; exit $code")
     assert run.returncode == 2, run.stderr
     assert run.stderr.count("\n") == 1
-    assert "disk is full" in run.stderr and "what is stored is kept: make room" in run.stderr
+    assert "disk is full" in run.stderr and "stored records are kept: make room" in run.stderr
     findings = check_store(tmp_path / "store.sqlite")
     assert {finding.state for finding in findings} == {"ok"}
     assert 1 <= len(stored_records(tmp_path / "store.sqlite").trials) < NUM_TRIALS

@@ -73,7 +73,7 @@ def running(pid: int, host: str = socket.gethostname(), **changes: object) -> Ru
 
 
 def gone() -> int:
-    """The number of a process that is no more."""
+    """The number of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid

@@ -79,7 +79,7 @@ class RefusingQueue(LocalQueue):
     """Refuses some submissions.
 
     Args:
-        refused: is told how many were made before, and says whether this one is refused.
+        refused: receives how many were made before, and says whether this one is refused.
         error: that is raised then.
     """
 

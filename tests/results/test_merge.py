@@ -151,7 +151,7 @@ def test_what_is_no_source_is_refused_before_anything_is_written(tmp_path: Path)
     with pytest.raises(StoreError, match="missing' does not exist"):
         merged(tmp_path, "one", "missing")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(BenchError, match="is what is merged into"):
+    with pytest.raises(BenchError, match="is the store to merge into"):
         merged(tmp_path, "one", out="one")
     write_archive(paper_like(), tmp_path / "archive")
     before = (tmp_path / "archive").read_bytes()

@@ -46,6 +46,6 @@ def test_the_back_test_counts_lost_successes_verdicts_and_steps() -> None:
     assert (cost.num_trials, cost.num_successes, cost.num_lost) == (3, 2, 1)
     assert (cost.num_searches, cost.num_changed) == (1, 1)
     assert cost.share_saved == pytest.approx((50 + 50) / 225)
-    assert "ends 1 of 2 trainings that succeed (50.0 %)" in str(cost)
+    assert "ends 1 of 2 training runs that succeed (50.0 %)" in str(cost)
     assert back_test(records, 0.99).num_lost == 0
     assert back_test(Records(), 0.5).share_saved == 0

@@ -64,7 +64,7 @@ class Campaign:
     def ends_before(self, command: Command) -> bool:
         """Whether a command ends before a random moment, anywhere from its start to its end.
 
-        One moment in four is a time, of those that a run takes; as most of that is the start, the others are told by
+        One moment in four is a time, of those that a run takes; as most of that is the start, the others are given by
         how many trials have finished, and so are the same on slow machines. A run that finds them all there is left
         alone then, or most blows would fall on what comes after the last trial.
         """

@@ -33,7 +33,7 @@ def test_out_of_memory_in_one_search(tmp_path: Path, figures: Figures, undisturb
     store = tmp_path / "ib_bench.sqlite"
     run = Command(tmp_path, "run", "suite.yaml", "--workers", "2", "--wandb.mode", "disabled")
     assert run.finish() == 1, run.err
-    assert "out of memory in a training on 64 sequences: try a data.batch_size below 16" in run.out
+    assert "out of memory in a training run on 64 sequences: try a data.batch_size below 16" in run.out
     assert "Traceback" not in run.out + run.err
     kept = contents(store)
     figures.note_fault(kept, kept)

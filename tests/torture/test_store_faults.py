@@ -41,7 +41,7 @@ def half_done(campaign: Campaign) -> Contents:
     while len(contents(campaign.store).trials) < 12:
         assert command.process.poll() is None, command.err
     blows.kill(command)
-    kept = contents(campaign.store)  # whoever closes the store last moves everything into the one file
+    kept = contents(campaign.store)  # closing the store last moves everything into the one file
     shutil.copy(campaign.store, campaign.folder / "half_done.sqlite")
     return kept
 

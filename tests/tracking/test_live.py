@@ -119,7 +119,7 @@ def test_trouble_with_wandb_ends_the_logging_not_the_search(
         with pytest.warns(UserWarning, match="no longer logged"):
             record = search(another, store, WandbSettings(mode="online"))
         assert record.min_train_size == 40
-    assert len(asked) == 1, "every search waits for W&B anew"
+    assert len(asked) == 1, "every search waits for W&B again"
 
 
 def test_the_mode_is_the_options_then_the_environments_then_the_accounts(

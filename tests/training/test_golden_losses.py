@@ -1,4 +1,4 @@
-"""A handful of validation curves, as they were: whoever changes what a trial computes is told.
+"""A handful of validation curves, as they were: a change to what a trial computes fails here.
 
 Processors of one architecture choose their kernels by what they can do, so the last digits of golden losses are not
 held; those of a repetition in one process are. Under another version of torch the curves are others. To renew them:

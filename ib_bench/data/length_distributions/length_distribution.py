@@ -38,7 +38,7 @@ def draw_uniform(num: int, available: Mapping[int, int], generator: torch.Genera
     """Lengths uniform over those of which sequences are left.
 
     Position i holds a number u_i in [0, 1), which picks among the lengths that are still open there. A length whose
-    last sequence is taken closes right after it, and all later positions pick anew, with the same u, among the others:
+    last sequence is taken closes right after it, and all later positions pick again, with the same u, among the others:
     as u_i tells nothing about what happened before position i, the pick is uniform.
 
     Args, Returns: as :meth:`LengthDistribution.draw`.

@@ -66,14 +66,14 @@ class Spread:
         """Train.
 
         Args:
-            configs: in the order in which trainings start.
+            configs: in the order in which training runs start.
             keep_weights: whether ``on_trial`` is given the weights; otherwise it gets none.
-            on_validation: is told the steps and the loss of every validation, whichever trial it is of.
-            on_trial: is told every trial as soon as it has ended.
+            on_validation: receives the steps and the loss of every validation, whichever trial it is of.
+            on_trial: receives every trial as soon as it has ended.
             exhaustive: go on after a success; otherwise it stops the trials that are under way.
 
         Raises:
-            Exception: what one of the trainings has raised.
+            Exception: what one of the training runs has raised.
         """
 
         def on_event(index: int, event: _Validation | _Trained | Lost) -> None:
