@@ -153,7 +153,7 @@ _PYTHONS_FORMAT = warnings.formatwarning
 
 
 def warn_in_one_sentence() -> None:
-    """From now on, print our own warnings in this process as errors are printed, and those of libraries as Python does."""
+    """Print our own warnings in this process as errors are printed; those of libraries keep Python's format."""
     warnings.formatwarning = _in_one_sentence
 
 
