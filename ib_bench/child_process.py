@@ -7,9 +7,15 @@ import os
 import signal
 import threading
 
+from ib_bench.errors import warn_in_one_sentence
+
 
 def start_as_child() -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it; to be called by the child, before anything else."""
+    """Set a child process up; to be called by the child, before anything else.
+
+    It leaves Ctrl-C to its parent, ends with it, and prints our own warnings in one sentence, as the command line does.
+    """
+    warn_in_one_sentence()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

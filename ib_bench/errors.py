@@ -7,7 +7,9 @@ and exits with code 2; a caller in Python catches :class:`BenchError`.
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -145,3 +147,19 @@ def require(condition: bool, option: str, value: object, allowed: str) -> None:
     """Raise :class:`InvalidOptionError` unless ``condition`` holds."""
     if not condition:
         raise InvalidOptionError(option, value, allowed)
+
+
+_PYTHONS_FORMAT = warnings.formatwarning
+
+
+def warn_in_one_sentence() -> None:
+    """Print our own warnings in this process as errors are printed; those of libraries keep Python's format."""
+    warnings.formatwarning = _in_one_sentence
+
+
+def _in_one_sentence(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parent):
+        return f"ib-bench: warning: {message}\n"
+    return _PYTHONS_FORMAT(message, category, filename, lineno, line)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
+from lightning.fabric.utilities.seed import seed_everything
 from torch import Tensor, distributed, nn
 from torch.nn.utils import parameters_to_vector
 
@@ -61,6 +63,24 @@ class TwoStepsABatch(PlainLSTM):
             optimizer.zero_grad()
             self.manual_backward(self.loss(batch))
             optimizer.step()
+
+
+class Unsettling(PlainLSTM):
+    """Its constructor changes what belongs to the whole process; notes torch's threads and switches in evaluation."""
+
+    seen: ClassVar[list[tuple[object, ...]]] = []
+
+    def __init__(self, vocab_size: int, num_classes: int, learning_rate: float = 1e-3) -> None:
+        super().__init__(vocab_size, num_classes, learning_rate)
+        seed_everything(7, verbose=False)
+        torch.set_float32_matmul_precision("medium")
+        torch.backends.cudnn.benchmark = True
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if not self.training:
+            debug_mode, benchmark = torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark
+            self.seen.append((torch.get_num_threads(), torch.get_default_dtype(), debug_mode, benchmark))
+        return super().forward(tokens)
 
 
 class Writing(PlainLSTM):

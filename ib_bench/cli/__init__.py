@@ -10,14 +10,12 @@ import argparse
 import os
 import shlex
 import sys
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 from ib_bench import __version__, catalogue
 from ib_bench.cli.garbage import import_for_good
 from ib_bench.cli.interruption import Interruption
-from ib_bench.errors import BenchError, LostProcessError, UnknownNameError
+from ib_bench.errors import BenchError, LostProcessError, UnknownNameError, warn_in_one_sentence
 from ib_bench.execution.ranks import let_the_first_speak, speaks
 
 _BEFORE = {
@@ -46,8 +44,6 @@ def commands() -> dict[str, tuple[str, str]]:
     return {**_BEFORE, **quantities, **_AFTER}
 
 
-_PYTHONS_FORMAT = warnings.formatwarning
-
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 
@@ -67,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
-        warnings.formatwarning = _in_one_sentence
+        warn_in_one_sentence()
     command = arguments[0] if arguments else "--help"
     interruption = Interruption(_interrupted_text(command, arguments), for_good=argv is None)
     with interruption:
@@ -100,15 +96,6 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def _in_one_sentence(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
-) -> str:
-    """Format warnings of this package in one sentence, as errors are; those of libraries as Python does."""
-    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parents[1]):
-        return f"ib-bench: warning: {message}\n"
-    return _PYTHONS_FORMAT(message, category, filename, lineno, line)
 
 
 def _interrupted_text(command: str, arguments: list[str]) -> str:

@@ -11,7 +11,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from ib_bench import catalogue
 from ib_bench.cli.display import Display
 from ib_bench.cli.executors import add_executor_arguments, chosen_executor
-from ib_bench.cli.outputs import add_output_arguments, chosen_output
+from ib_bench.cli.outputs import add_keep_weights, add_output_arguments, chosen_output
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.wandb import log_quietly
 from ib_bench.drawing.columns import json_text
@@ -37,7 +37,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         resolved_config(parser, options),
         parsed_settings(quantity.sections, options),
         output,
-        options.keep_weights == "best",
+        options.get("keep_weights") == "best",
     )
     records = records_of(quantity, request, executor, output, Display)
     if records is None:
@@ -62,6 +62,8 @@ def experiment_parser(quantity: Quantity[Any]) -> LightningArgumentParser:
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="Path of a config file in YAML or JSON.")
     add_experiment_arguments(parser, quantity.sections)
     add_output_arguments(parser)
+    if quantity.keeps_weights:
+        add_keep_weights(parser)
     if quantity.has_many_jobs:
         add_executor_arguments(parser)
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")

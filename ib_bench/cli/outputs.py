@@ -20,6 +20,10 @@ def add_output_arguments(parser: Any) -> None:
     parser.add_class_arguments(WandbSettings, "wandb")
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store, made if there is none.")
     parser.add_argument("--log_file", type=str | None, help="File that gets a line for each event; appended to.")
+
+
+def add_keep_weights(parser: Any) -> None:
+    """The argument of commands that keep weights; see :class:`~ib_bench.quantities.quantity.Quantity`."""
     parser.add_argument(
         "--keep_weights",
         type=KeepWeights,

@@ -16,7 +16,7 @@ from rich.text import Text
 from ib_bench import catalogue
 from ib_bench.cli.display import Display
 from ib_bench.cli.executors import add_executor_arguments, chosen_executor
-from ib_bench.cli.outputs import add_output_arguments, chosen_output
+from ib_bench.cli.outputs import add_keep_weights, add_output_arguments, chosen_output
 from ib_bench.cli.parsing import parse, require_writable_folder
 from ib_bench.cli.suites import find_suite
 from ib_bench.cli.wandb import log_quietly
@@ -66,6 +66,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     )
     add_executor_arguments(parser)
     add_output_arguments(parser)
+    add_keep_weights(parser)
     options = parse(parser, arguments)
     executor = chosen_executor(options)
     suite = read_suite(find_suite(options.suite)).narrowed(options.axes)

@@ -90,6 +90,8 @@ class Quantity(ABC, Generic[R]):
         sections: the settings that it adds to a config, by the name of their section.
         stage: jobs of a lower stage run first, as those of a higher one use what they leave.
         has_many_jobs: whether one request leads to several jobs, which its command runs side by side.
+        keeps_weights: whether its jobs keep the best weights in :attr:`Request.weights`; its command then takes
+            ``--keep_weights``.
     """
 
     name: ClassVar[str]
@@ -103,6 +105,7 @@ class Quantity(ABC, Generic[R]):
     sections: ClassVar[Mapping[str, type]] = {}
     stage: ClassVar[int] = 0
     has_many_jobs: ClassVar[bool] = False
+    keeps_weights: ClassVar[bool] = False
 
     def accepts(self, data_arguments: Json) -> bool:
         """Whether a cell of a suite makes sense for it.

@@ -61,7 +61,7 @@ class TrialRecord(Record):
         finished_at: UTC, ISO 8601.
 
     Raises:
-        ValueError: more steps were taken than the budget allows.
+        ValueError: the fields contradict each other, so that no training run can have led to them.
     """
 
     table: ClassVar[str] = "trials"
@@ -89,6 +89,29 @@ class TrialRecord(Record):
     def __post_init__(self) -> None:
         if self.num_steps > self.config.max_steps:
             raise ValueError(f"a trial took {self.num_steps} steps of a budget of {self.config.max_steps}")
+        steps = [step for step, _ in self.val_curve]
+        if steps != sorted(steps) or (steps and steps[-1] > self.num_steps):
+            raise ValueError(f"the validation curve is out of order, or longer than the {self.num_steps} steps taken")
+        lowest = min((loss for _, loss in self.val_curve if loss is not None), default=None)
+        if self.best_val_loss != lowest:
+            raise ValueError(f"best_val_loss is {self.best_val_loss}, but the lowest of the curve is {lowest}")
+        best_steps = [None] if lowest is None else [step for step, loss in self.val_curve if loss == lowest]
+        if self.best_step not in best_steps:
+            raise ValueError(f"best_step is {self.best_step}, where the validation curve does not have its lowest loss")
+        self._check_status()
+
+    def _check_status(self) -> None:
+        """Raise ValueError where the curve cannot have led to the status.
+
+        A trial that failed may have spent less than its budget, as a model's own callback can end it.
+        """
+        loss, threshold = self.best_val_loss, self.config.threshold
+        if self.succeeded and (loss is None or loss >= threshold):
+            raise ValueError(f"a trial succeeded with a loss of {loss}, which is not below its threshold, {threshold}")
+        if self.status == "diverged" and (not self.val_curve or self.val_curve[-1][1] is not None):
+            raise ValueError("a trial diverged, but the last loss of its validation curve is finite")
+        if self.status == "futile" and "futility" not in self.config.options:
+            raise ValueError("a trial is futile, but its config has no futility rule")
 
     @property
     def succeeded(self) -> bool:

@@ -20,6 +20,7 @@ import lightning.pytorch as pl
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.utilities.seed import isolate_rng
 
 from ib_bench import catalogue, data
 from ib_bench.data.searchable_data import SearchableData
@@ -33,6 +34,7 @@ from ib_bench.runner.config_errors import explained
 from ib_bench.runner.notices import tell_once
 from ib_bench.training.acceleration import accelerated
 from ib_bench.training.fitting import COMPUTING, PLACEMENT, quiet_trainer, silent
+from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.instantiation import (
     DATA_ATTRIBUTES,
     DATA_PARAMETERS,
@@ -107,6 +109,8 @@ def parsed_settings(sections: Mapping[str, type], options: Mapping[str, Any] | N
     return {name: settings(**options[name]) for name, settings in sections.items()}
 
 
+@global_state_kept()
+@isolate_rng(include_cuda=False)  # with CUDA's generators, this process would take memory on every GPU
 def make_request(
     config: Json,
     settings: Mapping[str, Any],
@@ -116,6 +120,8 @@ def make_request(
     may_take_several_processes: bool = False,
 ) -> Request:
     """A request, from a resolved config; data and model are built once, to report errors before anything runs.
+
+    Whatever their constructors change for the whole process is set back.
 
     Args:
         config: ``model``, ``data`` and ``trainer`` with all defaults filled in.
@@ -171,6 +177,8 @@ def specs_of(config: Json) -> tuple[ClassSpec, DataSpec]:
     )
 
 
+@global_state_kept()
+@isolate_rng(include_cuda=False)
 def check_model_and_data(config: Json) -> tuple[pl.LightningModule, SearchableData]:
     """Build data and model, to report errors in their arguments.
 

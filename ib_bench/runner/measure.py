@@ -11,7 +11,7 @@ from jsonargparse import ArgumentError
 from lightning.pytorch.cli import LightningArgumentParser
 
 from ib_bench import catalogue
-from ib_bench.errors import InvalidOptionError, UnknownNameError
+from ib_bench.errors import InvalidOptionError, UnknownNameError, require
 from ib_bench.execution.executor import Executor
 from ib_bench.execution.inline import Inline
 from ib_bench.quantities.quantity import Quantity, Request
@@ -41,7 +41,7 @@ def measure(
             are left out have their defaults.
         store: path of the store.
         executor: where the jobs run; None runs them one after the other in this process.
-        keep_weights: whether the best weights at the largest size are kept beside the store.
+        keep_weights: whether the best weights at the largest size are kept beside the store; not all quantities can.
         wandb: where results are logged; None logs nothing.
 
     Returns:
@@ -51,6 +51,8 @@ def measure(
         BenchError: the config is wrong, or the result cannot be measured; says why.
     """
     measured: Quantity[Any] = catalogue.quantity(quantity)
+    allowed = f"False for {quantity}, which keeps no weights"
+    require(measured.keeps_weights or not keep_weights, "keep_weights", keep_weights, allowed)
     known = ["model", "data", "trainer", *measured.sections]
     for section in config:
         if section not in known:

@@ -249,7 +249,7 @@ class LogFile(Watcher):
         """See :class:`Watcher`; each reason is logged once."""
         if reason not in self._reasons:
             self._reasons.add(reason)
-            self._log(f"{self._jobs[index].label}: waits for {reason}, and maybe others")
+            self._log(f"{self._jobs[index].label}: waiting for {reason} (other jobs may wait too)")
 
     def leave(self, error: BaseException | None) -> None:
         """See :class:`Watcher`."""

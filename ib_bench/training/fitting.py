@@ -206,6 +206,17 @@ def quiet_trainer(**arguments: Any) -> pl.Trainer:
         return _quiet_trainer(**arguments)
 
 
+def set_switches(**arguments: Any) -> None:
+    """Set what a trial's Trainer sets for the whole process, such as deterministic algorithms; building it does so.
+
+    To be called within :func:`~ib_bench.training.global_state.fresh_global_state`, which sets it back.
+
+    Args:
+        arguments: of the Trainer.
+    """
+    _quiet_trainer(**arguments)
+
+
 def _quiet_trainer(callbacks: Sequence[pl.Callback] = (), **arguments: Any) -> pl.Trainer:
     """A Trainer that writes no file and prints nothing, and hands every process all of every batch.
 

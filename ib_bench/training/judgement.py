@@ -20,10 +20,10 @@ def judged(curve: Sequence[tuple[int, float]], threshold: float, futile_after: f
         futile_after: optimizer steps from which on a trial without progress is futile.
     """
     num_steps, loss = curve[-1]
+    if not math.isfinite(loss):  # minus infinity would be below any threshold
+        return "diverged"
     if loss < threshold:
         return "succeeded"
-    if not math.isfinite(loss):
-        return "diverged"
     return "futile" if num_steps >= futile_after and is_hopeless(curve) else None
 
 

@@ -166,10 +166,12 @@ class Team:
         if not _is_started_by_others(strategy):
             self._start_followers(strategy)
         where = {name: value for name, value in self._placement.items() if name != "strategy"}
+        environment = strategy.cluster_environment  # given nothing, Fabric would look for a cluster by itself
+        assert environment is not None
         self._needs_all = True
         try:
             with silent(), nullcontext() if self._is_here else _waiting_for_others(self.leads, self.num_processes):
-                Fabric(**{"devices": 1, **where}, strategy="ddp").launch()
+                Fabric(**{"devices": 1, **where}, strategy="ddp", plugins=[environment]).launch()
             self._group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
         except RuntimeError as error:
             self._is_torn = True

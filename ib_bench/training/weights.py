@@ -24,6 +24,7 @@ from ib_bench.results.record_store import RecordStore
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.results.whole_file import write_whole
 from ib_bench.training.fitting import quiet_trainer, silent
+from ib_bench.training.global_state import fresh_global_state
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 from ib_bench.training.trial import TrainedTrial, Weights
 
@@ -75,10 +76,10 @@ class BestWeights:
         record = self._store.get(TrialRecord, config.key)
         if record is None or not self._path(config.key).exists():
             return None
-        data = instantiate_data(
-            config.experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed
-        )
-        model = instantiate_model(config.experiment.model, data, learning_rate=config.learning_rate)
+        experiment, size = config.experiment, config.num_train_sequences
+        with fresh_global_state(config.seed, config.num_threads):
+            data = instantiate_data(experiment.data, num_train_sequences=size, seed=config.seed)
+            model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
         path = self._path(config.key)
         try:
             weights, is_sealed = _read(path, config.key)

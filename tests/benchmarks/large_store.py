@@ -118,7 +118,8 @@ def _trials(experiment: Experiment, search: SearchRecord) -> Iterator[TrialRecor
     for evaluation in search.evaluations:
         for key, config in zip(evaluation.trials, _SETTINGS.grid_configs(experiment, evaluation.size), strict=True):
             lowest = 5e-5 if evaluation.succeeded else 0.02
-            curve = [(157 * step, lowest + 1.6094379 * 0.7**step) for step in range(1, _CURVE_LENGTH + 1)]
+            curve = [(157 * step, lowest + 1.6094379 * 0.7**step) for step in range(1, _CURVE_LENGTH)]
+            curve.append((157 * _CURVE_LENGTH, lowest))
             yield TrialRecord(
                 key=key,
                 config=config,

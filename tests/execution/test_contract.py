@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
 from ib_bench import catalogue
 from ib_bench.errors import InvalidOptionError, StoreError
+from ib_bench.execution import processes
 from ib_bench.execution.executor import Emit, Executor, Lost, TransientEvent
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.processes import Processes
@@ -215,6 +217,18 @@ def test_what_no_node_of_a_ray_cluster_has_is_warned_of(executor: Executor, monk
     monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 0.5}}, {"Alive": False}])
     with pytest.warns(UserWarning, match="no node of the Ray cluster has 1 CPU; searches wait"):
         assert executor.run(square, [3], lambda *_: None)[0].result == 9
+
+
+def warn(place: str, emit: Emit) -> None:
+    """As code of this package does, or of another."""
+    warnings.warn_explicit("the disk is nearly full", UserWarning, place, lineno=12)
+
+
+def test_our_warnings_in_a_worker_are_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
+    ours, theirs = str(Path(processes.__file__)), "/elsewhere/library.py"
+    Processes(1).run(warn, [ours, theirs], lambda *_: None)
+    sentence = "the disk is nearly full\n"
+    assert capfd.readouterr().err == f"ib-bench: warning: {sentence}{theirs}:12: UserWarning: {sentence}"
 
 
 def visible_gpu(_: int, emit: Emit) -> str:

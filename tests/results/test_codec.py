@@ -46,7 +46,16 @@ def damaged_copies() -> list[tuple[str, str, Any]]:
         ("trials", "num_steps", huge),
         ("trials", "num_steps", -1),
         ("trials", "num_steps", 10**9),  # more than the budget
+        ("trials", "num_steps", 149),  # fewer than the curve has
+        ("trials", "status", "succeeded"),  # with a loss above the threshold
+        ("trials", "status", "futile"),  # without the rule
         ("trials", "best_val_loss", "small"),
+        ("trials", "best_val_loss", 0.05),  # lower than the whole curve
+        ("trials", "best_val_loss", None),
+        ("trials", "best_step", 50),  # the loss was higher there
+        ("trials", "best_step", None),
+        ("trials", "val_curve", [[100, 0.1], [50, 1.0]]),
+        ("trials", "val_curve", []),
         ("trials", "val_curve", [[1]]),
         ("trials", "val_curve", {"1": 2}),
         ("trials", "metrics", {"loss": "low"}),
@@ -102,6 +111,35 @@ def test_one_wrong_field_is_refused_in_an_archive_and_skipped_in_a_store(
     assert main(["store", "vacuum", "--store", str(path)]) == 0
     with Store(path) as store:
         assert store.count(type(record)) == 1, "vacuum removed what is not damaged"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"num_steps": 10**9}, "a budget of"),
+        ({"val_curve": [(150, 1.0), (100, 0.1)]}, "out of order"),
+        ({"best_val_loss": 0.2}, "the lowest of the curve is 0.1"),
+        ({"best_step": 150}, "best_step is 150"),
+        ({"val_curve": [(150, None)], "best_val_loss": None}, "best_step is 100"),
+        ({"status": "succeeded"}, "not below its threshold, 0.0001"),
+        ({"status": "diverged", "val_curve": [(100, 0.1)]}, "last loss of its validation curve is finite"),
+        ({"status": "futile"}, "no futility rule"),
+    ],
+)
+def test_no_training_run_leads_to_such_a_record(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        replace(trial(POINT, 4096), **changes)
+
+
+def test_unusual_records_that_training_runs_lead_to() -> None:
+    usual = trial(POINT, 4096)
+    never_finite = replace(usual, status="diverged", val_curve=[(50, None)], best_val_loss=None, best_step=None)
+    twice_at_a_step = replace(usual, val_curve=[(0, 1.0), (0, 1.0), (100, 0.1)])  # accumulation of gradients
+    again_as_low = replace(usual, val_curve=[(50, 0.1), (100, 0.1)])
+    config = replace(usual.config, options={"futility": 0.5})
+    futile = replace(usual, key=config.key, config=config, status="futile")
+    for record in (never_finite, twice_at_a_step, again_as_low, futile):
+        assert decode(TrialRecord, encode(record).encode()) == record
 
 
 def test_a_record_under_another_key_answers_nobody(tmp_path: Path) -> None:

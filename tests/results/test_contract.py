@@ -45,7 +45,7 @@ def test_records_of_every_kind_come_back_as_they_were(any_store: RecordStore) ->
 def test_the_first_finished_record_stays(any_store: RecordStore) -> None:
     records = paper_like()
     trial, extrapolation = next(iter(records.trials)), next(iter(records.of(ExtrapolationRecord)))
-    for changed in (trial, replace(trial, num_steps=7)):
+    for changed in (trial, replace(trial, num_steps=160)):
         any_store.add(changed)
     any_store.add(extrapolation)
     any_store.add(replace(extrapolation, trial_succeeded=False))

@@ -23,6 +23,12 @@ def merged(folder: Path, *names: str, out: str = "out") -> Merge:
     return merge(folder / out, [folder / name for name in names], lambda num_read: None)
 
 
+def with_best(trial: TrialRecord, loss: float) -> TrialRecord:
+    """With another lowest loss."""
+    curve = [(step, loss if step == trial.best_step else other) for step, other in trial.val_curve]
+    return replace(trial, best_val_loss=loss, val_curve=curve)
+
+
 def in_store(path: Path) -> dict[str, Record]:
     return {record.key: record for record in stored_records(path)}
 
@@ -48,17 +54,17 @@ def test_conflicts_are_shown_and_the_first_stays(tmp_path: Path) -> None:
     write_store(tmp_path / "same", [elsewhere, replace(search, wall_time_s=1.0), extrapolation])
     assert merged(tmp_path, "one", "same") == Merge(num_added=3, num_same=3)
     assert trial.best_val_loss is not None
-    rounded = replace(trial, best_val_loss=trial.best_val_loss * (1 + 1e-6))
+    rounded = with_best(trial, trial.best_val_loss * (1 + 1e-6))
     write_store(tmp_path / "rounded", [rounded])
     assert merged(tmp_path, "rounded") == Merge(num_same=1, num_rounded=1)
-    other = replace(trial, status="succeeded", best_val_loss=0.25, num_steps=7)
+    other = with_best(replace(trial, status="diverged", num_steps=160), 0.25)
     write_store(tmp_path / "other", [other, replace(search, max_size=7), replace(extrapolation, num_train_sequences=7)])
     report = merged(tmp_path, "other")
     assert [conflict.key for conflict in report.conflicts] == [trial.key, search.key, extrapolation.key]
     assert report.conflicts[0].differences == [
-        "status failed, not succeeded",
+        "status failed, not diverged",
         "best_val_loss 0.1, not 0.25",
-        "num_steps 150, not 7",
+        "num_steps 150, not 160",
     ]
     assert "Transformer · ModularAddition(modulus=2)" in report.conflicts[0].label
     assert report.conflicts[2].differences == ["num_train_sequences"]

@@ -18,7 +18,7 @@ BUDGET_STEPS = 2 * 5 * 100
 def trial(experiment: Experiment, num_steps: int, wall_time_s: float) -> TrialRecord:
     config = SETTINGS.trial_config(experiment, 64, 0.1, 1)
     return TrialRecord(
-        config.key, config, "failed", num_steps, 1.0, 1, 1, [], {}, "1", wall_time_s, wall_time_s, {}, {}, "now"
+        config.key, config, "failed", num_steps, 1.0, 1, 1, [(1, 1.0)], {}, "1", wall_time_s, wall_time_s, {}, {}, "now"
     )
 
 

@@ -25,6 +25,7 @@ def test_standstill_is_hopeless_and_progress_is_not() -> None:
     [
         ([*STANDSTILL, (50, 0.01)], 0, "succeeded"),
         ([*STANDSTILL, (50, float("nan"))], 0, "diverged"),
+        ([*STANDSTILL, (50, float("-inf"))], 0, "diverged"),
         (STANDSTILL, 40, "futile"),
         (STANDSTILL, 41, None),
         (PROGRESS, 0, None),
@@ -38,9 +39,11 @@ def test_the_back_test_counts_lost_successes_verdicts_and_steps() -> None:
     late = [(25, 1.0), (50, 1.0), (75, 1.0), (100, 0.00001)]
     base = trial(Point("LSTM", ACOT), 4096)
     config = replace(base.config, max_steps=100)
-    lost = replace(base, status="succeeded", num_steps=100, val_curve=late, config=config)
-    hopeless = replace(lost, key="hopeless", status="failed", val_curve=[*late[:3], (100, 1.0)])
-    easy = replace(lost, key="easy", num_steps=25, val_curve=[(25, 0.00001)])
+    best = {"best_val_loss": 0.00001, "best_step": 100}
+    lost = replace(base, status="succeeded", num_steps=100, val_curve=late, config=config, **best)
+    standstill = {"best_val_loss": 1.0, "best_step": 25, "val_curve": [*late[:3], (100, 1.0)]}
+    hopeless = replace(lost, key="hopeless", status="failed", **standstill)
+    easy = replace(lost, key="easy", num_steps=25, best_step=25, val_curve=[(25, 0.00001)])
     records = Records.of_all([lost, hopeless, easy, search(Point("LSTM", ACOT), 4096)])
     cost = back_test(records, 0.5)
     assert (cost.num_trials, cost.num_successes, cost.num_lost) == (3, 2, 1)

@@ -27,7 +27,8 @@ SETTINGS = SearchSettings(learning_rates=[0.1], seeds=[1], max_size=100, multipl
 
 def fake_trial(config: TrialConfig) -> TrialRecord:
     status = "succeeded" if config.num_train_sequences >= 40 else "failed"
-    return TrialRecord(config.key, config, status, 7, 0.5, 7, 7, [(7, 0.5)], {}, "1", 2.0, 1.0, {}, {}, "now")
+    loss = 1e-5 if status == "succeeded" else 0.5
+    return TrialRecord(config.key, config, status, 7, loss, 7, 7, [(7, loss)], {}, "1", 2.0, 1.0, {}, {}, "now")
 
 
 def search(

@@ -16,11 +16,19 @@ import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only as fabrics_rank_zero_only
 from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment, TorchElasticEnvironment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from watchful_models import Unsettling
 
 from ib_bench.errors import BenchError
+from ib_bench.quantities.extrapolation.job import ExtrapolationJob
+from ib_bench.quantities.extrapolation.record import ExtrapolationSettings
+from ib_bench.quantities.progress import ProgressReporter
+from ib_bench.quantities.search.job import SearchJob
+from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec, Experiment
+from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialConfig
+from ib_bench.runner.desk import check_model_and_data, make_request
 from ib_bench.training.fitting import quiet_trainer
 from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.trial import run_trial, train_trial
@@ -171,6 +179,34 @@ def test_several_processes_know_what_has_started_them(
     assert type(environment) is expected
     assert not getattr(environment, "auto_requeue", False)
     assert type(quiet_trainer(accelerator="cpu", devices=1).strategy).__name__ == "SingleDeviceStrategy"
+
+
+def test_checking_a_config_changes_nothing(experiment: Experiment, unusual_state: dict[str, object]) -> None:
+    model = {"class_path": "watchful_models.Unsettling", "init_args": {}}
+    data = {"class_path": experiment.data.class_path, "init_args": dict(experiment.data.init_args)}
+    config = {"model": model, "data": data, "trainer": {"accelerator": "cpu", "deterministic": True}}
+    random_state = torch.get_rng_state()
+    make_request(config, {"search": SearchSettings(vectorize="auto")}, Path("store"))
+    check_model_and_data(config)
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert global_state() == unusual_state
+
+
+@pytest.mark.system
+def test_an_evaluation_has_the_surroundings_of_its_trial(
+    config: TrialConfig, tmp_path: Path, unusual_state: dict[str, object]
+) -> None:
+    experiment = with_model(config, "Unsettling", {"deterministic": True, "benchmark": False}).experiment
+    search = SearchSettings(learning_rates=[1e-2], seeds=[1], max_size=20, max_steps=4)
+    settings = ExtrapolationSettings(multiples=[1, 2], num_sequences=5)
+    placement = {"accelerator": "cpu"}
+    for number in range(2):  # with the model just trained, then with its weights that were kept
+        Unsettling.seen.clear()
+        job = SearchJob(experiment, search, 61, 3, placement=placement, weights=tmp_path / "weights")
+        with Store(tmp_path / "store") as store:
+            ExtrapolationJob(job, replace(settings, num_sequences=5 + number)).run(ProgressReporter(print), store)
+        assert set(Unsettling.seen) == {(1, torch.float32, 2, False)}
+        assert global_state() == unusual_state
 
 
 def test_looking_at_a_trainer_changes_nothing(unusual_state: dict[str, object]) -> None:

@@ -100,6 +100,16 @@ def test_what_goes_wrong_in_all_is_raised_once_and_leaves_no_process(results: Re
     assert "LOCAL_RANK" not in os.environ and "MASTER_PORT" not in os.environ
 
 
+def test_a_batch_script_of_slurm_around_it_changes_nothing(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script has one task; left to itself, Lightning would take the variables for those of srun."""
+    script = {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "4242", "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "localhost"}
+    for variable, value in script.items():
+        monkeypatch.setenv(variable, value)
+    with Team(TWO_PROCESSES) as team:
+        again = team.train(CASES["outcome"]).record
+    assert again.val_curve == results.together["outcome"].val_curve
+
+
 def test_a_lost_follower_ends_the_training_with_a_sentence() -> None:
     def kill(num_steps: int, loss: float) -> None:
         (follower,) = multiprocessing.active_children()

@@ -112,4 +112,4 @@ def test_weights_that_cannot_be_kept_cost_no_trial(experiment: Experiment, store
 
 
 def with_loss(trained: TrainedTrial, loss: float) -> TrainedTrial:
-    return trained._replace(record=replace(trained.record, best_val_loss=loss))
+    return trained._replace(record=replace(trained.record, best_val_loss=loss, best_step=3, val_curve=[(3, loss)]))

@@ -17,7 +17,7 @@ class ArrayTask(Generic[Item, Result]):
     """Some calls. A task that is run again continues from what earlier attempts have reported.
 
     Attributes:
-        work: the function.
+        function: that is called.
         items: its arguments, by the ids of the calls.
         resume: see :class:`~ib_bench.execution.executor.Executor`.
         folder: of all submissions.

@@ -48,6 +48,7 @@ class ExtrapolationQuantity(Quantity[ExtrapolationRecord]):
     record: ClassVar[type[Record] | None] = ExtrapolationRecord
     sections: ClassVar[Mapping[str, type]] = {"search": SearchSettings, "extrapolation": ExtrapolationSettings}
     stage: ClassVar[int] = 1  # after the searches, which train and keep the model that is wanted
+    keeps_weights: ClassVar[bool] = True
 
     def jobs(self, request: Request) -> list[Job[Any]]:
         """See :class:`Quantity`."""

@@ -25,6 +25,8 @@ from ib_bench.quantities.search.job import SearchJob
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Record
 from ib_bench.results.trial_record import TrialConfig
+from ib_bench.training.fitting import set_switches, silent
+from ib_bench.training.global_state import fresh_global_state
 from ib_bench.training.trial import TrainedTrial
 from ib_bench.training.weights import BestWeights
 
@@ -123,12 +125,16 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         )
 
     def _evaluate(self, trained: TrainedTrial) -> list[LengthAccuracy]:
-        model, data = trained.model.to(trained.device).eval(), trained.data
+        """Accuracies of a trained model, computed as its training run was: same threads, same switches of torch."""
+        model, data, config = trained.model.to(trained.device).eval(), trained.data, trained.record.config
         if not (isinstance(model, SequenceModel) and isinstance(data, StateTrackingData)):
             raise BenchError("extrapolation needs a SequenceModel and a StateTrackingData, so that lengths can be set")
         lengths = self.settings.lengths(data.max_length)
-        sets = (evaluation_set(data, length, self.settings.num_sequences) for length in lengths)
-        return [accuracy for sequences in sets for accuracy in evaluate_length(model, data, sequences)]
+        with silent(), fresh_global_state(config.seed, config.num_threads):
+            # data are drawn before the Trainer is built, as in a trial: drawing has no deterministic implementation
+            sets = [evaluation_set(data, length, self.settings.num_sequences) for length in lengths]
+            set_switches(**{"devices": 1, **config.experiment.trainer, **self.search.placement})
+            return [accuracy for sequences in sets for accuracy in evaluate_length(model, data, sequences)]
 
 
 def _in_short(record: ExtrapolationRecord) -> str:

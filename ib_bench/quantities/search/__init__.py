@@ -38,6 +38,7 @@ class SearchQuantity(Quantity[SearchRecord]):
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     record: ClassVar[type[Record] | None] = SearchRecord
     sections: ClassVar[Mapping[str, type]] = {"search": SearchSettings}
+    keeps_weights: ClassVar[bool] = True
 
     def jobs(self, request: Request) -> list[Job[Any]]:
         """See :class:`Quantity`."""

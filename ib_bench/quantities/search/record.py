@@ -38,8 +38,9 @@ class SearchSettings:
         num_threads: CPU threads of each training run, at least 1.
         vectorize: train the grid of a size as one stacked model; ``auto`` does on GPUs.
         compile: compile training steps (``torch.compile``); ``auto`` does where that saves time.
-        futility: end a trial after this share of its budget, in (0, 1), if the second half of its steps so far brought
-            no progress; null never does. This can change a verdict: results made with it say how often.
+        futility: stop a trial early if it makes no progress. This share of the step budget, in (0, 1), is always spent;
+            after it, a trial stops if the second half of its steps did not lower its best loss by 5 %. null turns this
+            off. A stopped trial might still have succeeded: results made with this option say how often that happens.
         spread: configurations of a size that are trained at once, in worker processes of this machine, at least 1. It
             says where trials run and does not identify a search.
         start: retired; ``auto`` in records of searches that did not start at the largest size.

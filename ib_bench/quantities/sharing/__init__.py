@@ -40,6 +40,7 @@ class SharingQuantity(Quantity[Sharing]):
     note: ClassVar[str] = KAPPA_NOTE
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     has_many_jobs: ClassVar[bool] = True
+    keeps_weights: ClassVar[bool] = True
     sections: ClassVar[dict[str, type]] = {"search": SearchSettings}
 
     def accepts(self, data_arguments: Json) -> bool:

@@ -10,7 +10,11 @@ import pytest
 import wandb
 from offline_runs import inspect
 
+import ib_bench
+from ib_bench import catalogue
 from ib_bench.cli import main
+from ib_bench.cli.measure import experiment_parser
+from ib_bench.errors import InvalidOptionError
 
 MODEL = [*("--model", "DenseSSM", "--model.hidden_size", "16", "--data", "ModularAddition", "--data.modulus", "3")]
 SEARCH = [
@@ -63,6 +67,21 @@ def test_a_curve_then_results_then_from_the_store(capsys: pytest.CaptureFixture[
     assert main([*CURVE, *QUIET]) == 0
     assert capsys.readouterr().out == printed
     assert listed(capsys, "trials") == trials
+
+
+def test_a_curve_keeps_no_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*CURVE, *QUIET, "--keep_weights", "best"]) == 2
+    assert "keep_weights" in capsys.readouterr().err
+    model = {"class_path": "DenseSSM", "init_args": {"hidden_size": 16}}
+    data = {"class_path": "ModularAddition", "init_args": {"modulus": 3, "max_length": 4}}
+    with pytest.raises(InvalidOptionError, match="keep_weights must be False for curve, which keeps no weights"):
+        ib_bench.measure("curve", model=model, data=data, keep_weights=True)
+    assert not list(Path().iterdir())
+
+
+def test_commands_offer_to_keep_weights_where_they_do() -> None:
+    offering = {one.name for one in catalogue.quantities() if "--keep_weights" in experiment_parser(one).format_help()}
+    assert offering == {"search", "sharing", "extrapolate"}
 
 
 @pytest.mark.system

@@ -42,7 +42,9 @@ class Fakes:
         assert config.num_train_sequences == 70
         loss = self.losses[config.learning_rate, config.seed]
         status = "succeeded" if loss < self.threshold else "failed"
-        return FakeTrained(TrialRecord(config.key, config, status, 1, loss, 1, 1, [], {}, "1", 1.0, 1.0, {}, {}, "now"))
+        curve: list[tuple[int, float | None]] = [(1, loss)]
+        record = TrialRecord(config.key, config, status, 1, loss, 1, 1, curve, {}, "1", 1.0, 1.0, {}, {}, "now")
+        return FakeTrained(record)
 
     def evaluate(self, trained: FakeTrained) -> list[LengthAccuracy]:
         self.evaluated.append(trained.record.key)

@@ -31,7 +31,7 @@ class FakeTrials:
     def __call__(self, config: TrialConfig) -> TrialRecord:
         self.asked.append(config)
         status = "succeeded" if self.rule(config) else "failed"
-        loss = 1 / config.num_train_sequences
+        loss = config.threshold * (0.5 if status == "succeeded" else 1 + 1 / config.num_train_sequences)
         return TrialRecord(config.key, config, status, 1, loss, 1, 1, [(1, loss)], {}, "1", 2.0, 1.0, {}, {}, "now")
 
 
@@ -85,7 +85,7 @@ def test_the_pool_caps_the_size_and_failure_there_is_censored(experiment: Experi
     record = search(experiment, settings(), 50, store, trials).run()
     assert (record.verdict, record.censored, record.max_size) == ("> 50", True, 50)
     assert [config.num_train_sequences for config in trials.asked] == [50] * 6
-    assert record.evaluations[0].best_val_loss == 1 / 50
+    assert record.evaluations[0].best_val_loss == settings().threshold * (1 + 1 / 50)
 
 
 def test_a_size_stops_at_its_first_success_and_the_last_success_goes_first(
