@@ -310,7 +310,9 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "twice.yaml").write_text(suite + "modulus: [3, 3]\n")
     spread = "base: {data: {class_path: ModularAddition}, model: LSTM, search: {spread: 4}}\naxes: {modulus: [3]}\n"
     (tmp_path / "spread.yaml").write_text(spread)
-    trainer = "base: {data: {class_path: ModularAddition}, model: LSTM, trainer: {callbacks: []}}\naxes: {modulus: [3]}\n"
+    trainer = (
+        "base: {data: {class_path: ModularAddition}, model: LSTM, trainer: {callbacks: []}}\naxes: {modulus: [3]}\n"
+    )
     (tmp_path / "callbacks.yaml").write_text(trainer)
     (tmp_path / "no_task.yaml").write_text("base: {model: LSTM}\naxes: {modulus: [3]}\n")
     (tmp_path / "list.yaml").write_text("base: {data: {class_path: ModularAddition, init_args: [1]}}\naxes: {}\n")
