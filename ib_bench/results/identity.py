@@ -56,7 +56,7 @@ def key_of(kind: str, canonical_config: Json, protocol: int = PROTOCOL_VERSION) 
         canonical_config: as :func:`canonical` returns it.
         protocol: version of the protocol, at least 1.
     """
-    text = json.dumps({"kind": kind, "protocol": protocol, **canonical_config}, **_CANONICAL_JSON)
+    text = _CANONICAL_JSON.encode({"kind": kind, "protocol": protocol, **canonical_config})
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -66,8 +66,10 @@ def canonical(value: Any) -> Any:
     Args:
         value: a dataclass, or plain data that may hold dataclasses.
     """
-    if isinstance(value, (str, int, float)) or value is None:
+    if type(value) in _PLAIN_TYPES:  # most values are; listings check keys by the ten thousand
         return value
+    if type(value) is dict:
+        return {name: item if type(item) in _PLAIN_TYPES else canonical(item) for name, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         owner = type(value).__name__
         items = ((name, getattr(value, name), default) for name, default in _identifying_fields(type(value)))
@@ -91,6 +93,9 @@ def identifies(owner: str, name: str, value: Any, default: Any) -> bool:
     return default is MISSING or value != default or name in _KEYED_IN_PROTOCOL_2.get(owner, ())
 
 
+_PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
+
+
 @cache
 def _identifying_fields(kind: type) -> tuple[tuple[str, Any], ...]:
     """Name and default of those fields of a dataclass that can be part of a key; configs are read by the thousand."""
@@ -101,4 +106,4 @@ def _identifying_fields(kind: type) -> tuple[tuple[str, Any], ...]:
     )
 
 
-_CANONICAL_JSON: Json = {"sort_keys": True, "separators": (",", ":"), "allow_nan": False}
+_CANONICAL_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -153,7 +153,7 @@ class Experiment:
     def __hash__(self) -> int:
         return hash((self.model, self.data, json.dumps([self.trainer, self.source_digests], sort_keys=True)))
 
-    @property
+    @cached_property
     def labels(self) -> Labels:
         """The short names by which people tell experiments apart."""
         presentation = self.data.presentation

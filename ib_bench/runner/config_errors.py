@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 
 from jsonargparse import ArgumentError, ArgumentParser
@@ -14,6 +15,7 @@ from ib_bench import catalogue
 from ib_bench.errors import BenchError, UnknownNameError, nearest
 
 _SHORT_NAMES = {"model": catalogue.MODELS, "data": catalogue.TASKS}
+_SIMILAR = 0.7  # difflib's ratio from which on a name counts as a mistyped one
 
 
 def unreadable(arguments: Sequence[str], error: UnicodeDecodeError) -> BenchError:
@@ -36,11 +38,9 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
     """
     message = str(error)
     if found := re.search(r"unrecognized arguments: (\S+)", message):
-        name = found[1].partition("=")[0]
-        return BenchError(f"unknown option {name}{_advice(name) or nearest(name, options)}")
+        return _unknown_option(found[1].partition("=")[0], options)
     if found := re.search(r"Group '([^']+)' does not accept option '([^']+)'", message):
-        name = f"--{found[1]}.{found[2]}"
-        return BenchError(f"unknown option {name}{_advice(name) or nearest(name, options)}")
+        return _unknown_option(f"--{found[1]}.{found[2]}", options)
     if found := re.search(r"Problems parsing config: (.*)", message, re.DOTALL):
         return BenchError(f"config {_config_files(arguments)} is not valid YAML: {' '.join(found[1].split())}")
     if found := re.search(r"Unexpected config: (.*)", message, re.DOTALL):
@@ -67,14 +67,26 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
     return BenchError(" ".join(message.split()))
 
 
-def _advice(option: str) -> str:
-    """What to use instead of an option of the Trainer that a search sets itself; empty for other options."""
-    section, _, name = option.lstrip("-").partition(".")
-    if section != "trainer":
-        return ""
+def _unknown_option(option: str, options: Sequence[str]) -> BenchError:
+    """Says what to use instead: the nearest option of the same section, or what a search offers for it."""
+    section, _, name = option.rpartition(".")
+    siblings = [known.rpartition(".")[2] for known in options if known.rpartition(".")[0] == section]
+    siblings = [sibling for sibling in siblings if not sibling.endswith("+")]  # jsonargparse's, to extend a list
+    if not section or not siblings:
+        return BenchError(f"unknown option {option}{nearest(option, options)}")
+    instead = _set_by_a_search() if section == "--trainer" else {}
+    match = next(iter(get_close_matches(name, [*siblings, *instead], n=1, cutoff=_SIMILAR)), "")
+    if match in siblings:
+        return BenchError(f"unknown option {option}, did you mean '{section}.{match}'?")
+    if match:
+        return BenchError(f"unknown option {option}; a search sets {section}.{match} itself, {instead[match]}")
+    return BenchError(f"unknown option {option}; {section} takes {', '.join(siblings)}")
+
+
+def _set_by_a_search() -> dict[str, str]:
     from ib_bench.training.fitting import INSTEAD  # noqa: PLC0415 (loads torch, which listing a store does not need)
 
-    return f"; a search sets this itself, {INSTEAD[name]}" if name in INSTEAD else ""
+    return INSTEAD
 
 
 def _config_files(arguments: Sequence[str]) -> str:

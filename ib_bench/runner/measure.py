@@ -17,7 +17,7 @@ from ib_bench.execution.inline import Inline
 from ib_bench.quantities.quantity import Quantity, Request
 from ib_bench.results.identity import Json
 from ib_bench.results.records import Record
-from ib_bench.runner.config_errors import explained
+from ib_bench.runner.config_errors import explained, option_names
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
 from ib_bench.runner.jobs import MakeWatcher, Output, run_jobs
 from ib_bench.tracking.settings import WandbSettings
@@ -62,7 +62,7 @@ def measure(
     try:
         options = parser.parse_object(config)
     except ArgumentError as error:
-        raise explained(error) from error
+        raise explained(error, options=option_names(parser)) from error
     output = Output(Path(store).absolute(), wandb or WandbSettings(mode="disabled"))
     request = request_for(
         measured, resolved_config(parser, options), parsed_settings(measured.sections, options), output, keep_weights

@@ -17,7 +17,7 @@ from ib_bench.errors import BenchError, UnknownNameError
 from ib_bench.quantities.job import Job
 from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec, Record
-from ib_bench.runner.config_errors import explained
+from ib_bench.runner.config_errors import explained, option_names
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
 from ib_bench.studies.suite import Cell, Suite
 
@@ -136,6 +136,6 @@ class _Resolver:
             try:
                 options = self._parser.parse_object(cell.full_config)
             except ArgumentError as error:
-                raise explained(error) from error
+                raise explained(error, options=option_names(self._parser)) from error
             self._parsed[key] = resolved_config(self._parser, options), options
         return self._parsed[key]

@@ -167,7 +167,7 @@ CASES = {
     ),
     "callbacks": (
         ["search", *MODEL, *DATA, "--trainer.callbacks", "LearningRateMonitor"],
-        ["trainer.callbacks is not an option of a search"],
+        ["unknown option --trainer.callbacks; --trainer takes accelerator, strategy, devices,"],
     ),
     "precision": (
         ["search", *MODEL, *DATA, "--trainer.precision", "7"],
@@ -175,7 +175,27 @@ CASES = {
     ),
     "abbreviation": (
         ["search", *MODEL, *DATA, "--trainer.max_step", "5"],
-        ["--trainer.max_step", "'--trainer.max_steps'"],
+        ["unknown option --trainer.max_step; a search sets --trainer.max_steps itself, use search.max_steps"],
+    ),
+    "abbreviation, of fit": (
+        ["fit", *MODEL, *DATA, "--trainer.max_step", "5"],
+        ["unknown option --trainer.max_step, did you mean '--trainer.max_steps'?"],
+    ),
+    "the search's logger": (
+        ["search", *MODEL, *DATA, "--trainer.logger", "true"],
+        ["unknown option --trainer.logger; a search sets --trainer.logger itself, use wandb.mode"],
+    ),
+    "an option of earlier versions": (
+        ["search", *MODEL, *DATA, "--search.start", "64"],
+        ["unknown option --search.start; --search takes learning_rates, seeds, threshold,"],
+    ),
+    "section": (
+        ["search", *MODEL, *DATA, "--serch.seeds", "[1]"],
+        ["unknown option --serch.seeds, did you mean '--search.seeds'?"],
+    ),
+    "suite with a Trainer option that is none of a search": (
+        ["run", "callbacks.yaml"],
+        ["unknown option --trainer.callbacks; --trainer takes accelerator, strategy, devices,"],
     ),
     "nothing to test on": (
         ["test", *MODEL, *DATA],
@@ -290,6 +310,10 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "twice.yaml").write_text(suite + "modulus: [3, 3]\n")
     spread = "base: {data: {class_path: ModularAddition}, model: LSTM, search: {spread: 4}}\naxes: {modulus: [3]}\n"
     (tmp_path / "spread.yaml").write_text(spread)
+    trainer = (
+        "base: {data: {class_path: ModularAddition}, model: LSTM, trainer: {callbacks: []}}\naxes: {modulus: [3]}\n"
+    )
+    (tmp_path / "callbacks.yaml").write_text(trainer)
     (tmp_path / "no_task.yaml").write_text("base: {model: LSTM}\naxes: {modulus: [3]}\n")
     (tmp_path / "list.yaml").write_text("base: {data: {class_path: ModularAddition, init_args: [1]}}\naxes: {}\n")
     (tmp_path / "raising.py").write_text(RAISING_MODEL)
