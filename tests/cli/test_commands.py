@@ -81,7 +81,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ib_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Through the installed entry point, in a process of its own."""
     command = [str(Path(sys.executable).parent / "ib-bench"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
 
 
 def results(capsys: pytest.CaptureFixture[str], command: str = "results") -> list[dict[str, object]]:

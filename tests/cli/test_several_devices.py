@@ -52,7 +52,7 @@ def test_same_search_by_one_process_by_two_and_under_torchrun(capfd: pytest.Capt
     together, err = capfd.readouterr()
     assert "separate trials, as several processes train one model" in err
     command = [*TORCHRUN, *SEARCH, *TWO, "--store", "torchrun.sqlite"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=280, check=True)
     assert alone.splitlines()[:-3] == together.splitlines()[:-3] == run.stdout.splitlines()[:-3]
     assert "error" not in run.stderr.lower(), run.stderr
 
@@ -93,7 +93,7 @@ def test_same_fit_by_one_process_and_by_two(monkeypatch: pytest.MonkeyPatch) -> 
     assert main(["fit", *FIT, "--trainer.devices", "1"]) == 0
     monkeypatch.chdir("../two")
     command = [str(Path(sys.executable).parent / "ib-bench"), "fit", *FIT, *TWO]
-    subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    subprocess.run(command, capture_output=True, text=True, timeout=280, check=True)
     monkeypatch.chdir("..")
     one, two = logged("one"), logged("two")
     assert len(one) == len(two) > 10
@@ -127,7 +127,7 @@ def test_the_first_process_speaks_before_torchrun_ends_it() -> None:
     Path("sitecustomize.py").write_text(late)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), os.environ["PYTHONPATH"]])}
     command = [*TORCHRUN, *SEARCH, "--trainer.strategy", "ddp", "--trainer.devices", "3"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment)
     assert run.returncode != 0
     sentence = "ib-bench search: error: trainer.devices and trainer.num_nodes do not fit the processes"
     assert run.stderr.count(sentence) == 1, run.stderr

@@ -55,7 +55,7 @@ def test_export(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["store", "export", "trials.csv"]) == 0
     assert main(["store", "export", "searches.parquet", "--what", "searches"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "all.jsonl.gz: 54 trials, 0 searches, 0 extrapolations",
+        "all.jsonl.gz: 54 trials, 0 curves, 0 searches, 0 extrapolations",
         "trials.csv: 54 rows of trials",
         "searches.parquet: 0 rows of searches",
     ]
@@ -100,7 +100,7 @@ CASES = {
     "archive of one kind": (["store", "export", "a.jsonl.gz", "--what", "trials"], "what must be left out"),
     "no such kind": (
         ["store", "export", "a.csv", "--what", "runs"],
-        "known: extrapolations, searches, sharing, trials",
+        "known: curves, extrapolations, searches, sharing, trials",
     ),
     "no such folder": (["store", "export", "none/a.csv"], "file 'none/a.csv' cannot be written"),
     "no store": (["store", "check", "--store", "none.sqlite"], "does not exist"),

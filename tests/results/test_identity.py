@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+from collections.abc import Iterator
 from dataclasses import fields, make_dataclass, replace
 from typing import Any
 
@@ -61,13 +63,23 @@ def test_an_inert_setting_changes_no_key() -> None:
         assert replace(record.config, settings=extended(**plain, margin=0.1)).key != record.key
 
 
-class LSTMWithOption(LSTM):
+@pytest.fixture(autouse=True)
+def made_classes_are_forgotten() -> Iterator[None]:
+    """Else parsers would find two models called ``LSTM``."""
+    yield
+    gc.collect()
+
+
+def lstm_with_option() -> type[LSTM]:
     """What ``LSTM`` would be with one more argument."""
 
-    def __init__(
-        self, vocab_size: int, num_classes: int, hidden_size: int = 768, num_layers: int = 1, tie: bool = False
-    ) -> None:
-        super().__init__(vocab_size, num_classes, hidden_size, num_layers)
+    class LSTMWithOption(LSTM):
+        def __init__(
+            self, vocab_size: int, num_classes: int, hidden_size: int = 768, num_layers: int = 1, tie: bool = False
+        ) -> None:
+            super().__init__(vocab_size, num_classes, hidden_size, num_layers)
+
+    return LSTMWithOption
 
 
 class AdditionWithOption(ModularAddition):
@@ -90,7 +102,7 @@ def identified(spec: ClassSpec, cls: type) -> dict[str, Any]:
 
 
 def test_an_inert_argument_of_a_model_changes_no_key() -> None:
-    new = as_shipped(LSTMWithOption, LSTM)
+    new = as_shipped(lstm_with_option(), LSTM)
     old = {"hidden_size": 64, "num_layers": 1}
     path = "ib_bench.models.LSTM"
     assert identified(ClassSpec(path, {**old, "tie": False}), new) == old
@@ -138,6 +150,6 @@ def test_new_shipped_classes_need_no_entry() -> None:
     """A class that is not of protocol 2 is identified by what departs from its defaults alone."""
     shipped = {entry.class_name for entry in catalogue.entries(catalogue.MODELS)}
     assert {"LSTM", "DenseSSM", "Transformer"} <= shipped
-    new = as_shipped(type("Gru", (LSTM,), {"__init__": LSTMWithOption.__init__}), LSTM)
+    new = as_shipped(lstm_with_option(), LSTM)
     new.__name__ = "Gru"
     assert identified(ClassSpec("ib_bench.models.Gru", {"hidden_size": 768, "num_layers": 2}), new) == {"num_layers": 2}

@@ -37,7 +37,7 @@ def test_two_processes_neither_lock_up_nor_write_twice(tmp_path: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(timeout=60)
+        process.join(timeout=200)
         assert process.exitcode == 0
     with Store(path) as store:
         sizes = [record.config.num_train_sequences for record in store.all(TrialRecord)]
@@ -121,5 +121,5 @@ def test_many_processes_open_a_new_store_at_once(tmp_path: Path) -> None:
         for process in processes:
             process.start()
         for process in processes:
-            process.join(timeout=60)
+            process.join(timeout=200)
         assert [process.exitcode for process in processes] == [0] * 8

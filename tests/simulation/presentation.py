@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+import altair as alt
 from simulation.study import BISECTIONS
+
+from ib_bench.drawing.figure import Figure
 
 RESULTS = Path(__file__).with_name("results.json")
 FOLDER = Path(__file__).parents[2] / "ib_bench" / "quantities" / "curve"
@@ -56,37 +58,56 @@ def tables(results: Json) -> str:
 
 def draw(results: Json) -> None:
     """Coverage in each stratum, and cost beside bisections."""
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _draw_coverage(left, results["rows"][:1] + results["strata"])
-    _draw_cost(right, results["rows"])
-    with mpl.rc_context({"svg.hashsalt": "simulation"}):
-        figure.savefig(FIGURE, metadata={"Date": None})
+    chart = alt.hconcat(_coverage(results["rows"][:1] + results["strata"]), _cost(results["rows"]))
+    spec = chart.resolve_scale(color="independent").to_dict()
+    with TemporaryDirectory() as folder:
+        svg, *_ = Figure("simulation", "Coverage and cost", spec).save(Path(folder) / "simulation")
+        shutil.copyfile(svg, FIGURE)
 
 
-def _draw_coverage(axes: Axes, rows: list[Json]) -> None:
-    positions = range(len(rows))
-    axes.axvspan(*_TARGET, color="tab:green", alpha=0.2, label="target on average")
-    axes.axvline(_LEAST, color="tab:red", linestyle=":", label="least in a stratum")
-    axes.plot([row["coverage"] for row in rows], positions, "o", color="black")
-    axes.set_yticks(positions, [row["learners"] for row in rows])
-    axes.invert_yaxis()
-    axes.set_xlim(0.6, 1.01)
-    axes.set_xlabel("share of 90 % intervals that hold N50")
-    axes.legend(loc="lower left", fontsize="small")
+def _coverage(rows: list[Json]) -> alt.LayerChart:
+    names = [row["learners"] for row in rows]
+    values = [{"learners": row["learners"], "coverage": row["coverage"]} for row in rows]
+    scale = alt.Scale(domain=[0.6, 1], nice=False)
+    x = alt.X("coverage:Q", title="share of 90 % intervals that hold N50", scale=scale)
+    y = alt.Y("learners:N", title=None, sort=names)
+    target, least = "target on average", "least in a stratum"
+    colours = alt.Scale(domain=[target, least], range=["#8fc98f", "#d62728"])
+    meaning = alt.Color("meaning:N", title=None, scale=colours, legend=alt.Legend(orient="bottom"))
+    band = _chart([{"coverage": _TARGET[0], "end": _TARGET[1], "meaning": target}]).mark_rect(opacity=0.6)
+    line = _chart([{"coverage": _LEAST, "meaning": least}]).mark_rule(strokeDash=[2, 3])
+    points = _chart(values).mark_point(color="black", filled=True, opacity=1)
+    return alt.layer(
+        band.encode(x=x, x2="end:Q", color=meaning), line.encode(x=x, color=meaning), points.encode(x=x, y=y)
+    ).properties(width=340, height=330)
 
 
-def _draw_cost(axes: Axes, rows: list[Json]) -> None:
-    height = 0.8 / 3
+def _cost(rows: list[Json]) -> alt.Chart:
+    names = [row["learners"] for row in rows]
     bars = {"success curve": [row["cost"] for row in rows]}
     for rule in ("best of 2", "best of 15"):
         bars[f"bisection, {rule}"] = [row["bisections"][rule][0] for row in rows]
-    for number, (name, costs) in enumerate(bars.items()):
-        axes.barh([position + (number - 1) * height for position in range(len(rows))], costs, height, label=name)
-    axes.set_yticks(range(len(rows)), [row["learners"] for row in rows])
-    axes.invert_yaxis()
-    axes.set_xlabel("optimizer steps, in budgets of one run")
-    axes.legend(fontsize="small")
+    values = [
+        {"learners": name, "measured by": rule, "cost": cost}
+        for rule, costs in bars.items()
+        for name, cost in zip(names, costs, strict=True)
+    ]
+    rules = alt.Color("measured by:N", title=None, sort=list(bars), legend=alt.Legend(orient="bottom", labelLimit=300))
+    return (
+        _chart(values)
+        .mark_bar()
+        .encode(
+            x=alt.X("cost:Q", title="optimizer steps, in budgets of one run"),
+            y=alt.Y("learners:N", title=None, sort=names),
+            yOffset=alt.YOffset("measured by:N", sort=list(bars)),
+            color=rules,
+        )
+        .properties(width=340, height=330)
+    )
+
+
+def _chart(rows: list[Json]) -> alt.Chart:
+    return alt.Chart(alt.Data(values=rows))
 
 
 def _curve_texts(row: Json) -> list[str]:
