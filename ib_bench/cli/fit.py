@@ -29,6 +29,7 @@ from ib_bench.results.records import ClassSpec
 from ib_bench.runner.config_errors import explained, option_names, unreadable
 from ib_bench.runner.desk import check_model_and_data, link_vocabulary, load_shipped_classes, resolved_config
 from ib_bench.training.fitting import silent
+from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.team import require_team
 
 _SUBCOMMANDS = ("fit", "validate", "test")
@@ -78,6 +79,11 @@ class BenchCLI(LightningCLI):
         """Seed silently: the Trainer's options have not been checked yet."""
         with silent():
             super()._set_seed()
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run it; a kernel that this processor lacks is reported in one sentence."""
+        with missing_kernels_explained(self.config[subcommand].trainer.precision):
+            super()._run_subcommand(subcommand)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the Trainer; an option that it refuses is reported in one sentence, before other output."""

@@ -87,8 +87,11 @@ def main(command: str, arguments: Sequence[str]) -> int:
 
 def _dry_run(name: str, plan: Plan, options: Namespace, executor: Executor) -> int:
     require_writable_folder("store", str(Path(options.store).parent))
-    stored = stored_records(options.store) if Path(options.store).exists() else Records()
-    finished = {record.key for kind in record_kinds() if kind is not TrialRecord for record in stored.finished(kind)}
+    stored, finished = Records(), set[str]()
+    if Path(options.store).exists():
+        stored = stored_records(options.store)
+        with Store(options.store, create=False) as store:
+            finished = {key for key, job in plan.jobs.items() if job.stored(store) is not None}
     todo = [job.workload(finished | plan.jobs.keys()) for key, job in plan.jobs.items() if key not in finished]
     counts = {}
     for quantity in catalogue.quantities():

@@ -13,7 +13,7 @@ from rich.text import Text
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import show, terminal_table, titled
-from ib_bench.drawing.texts import OutputFormat, duration
+from ib_bench.drawing.texts import OutputFormat, duration, one_line
 from ib_bench.results.run_status import RunningJob, RunStatus, run_statuses
 from ib_bench.results.store import Store
 
@@ -55,13 +55,14 @@ def _print(status: RunStatus, console: Console) -> None:
     headings = ("running", "where", "for", "N", "size", "trial", "step", "loss")
     table = terminal_table(headings, map(_cells, status.jobs), {"running", "where"})
     title = f"{status.command}: {state}" + (f" for {duration(status.silent_s)}" if state == _NO_NEWS else "")
-    note = "\n".join([*filter(None, [status.error]), " · ".join(counts), " · ".join(times), where])
+    title = one_line(title)
+    note = "\n".join(map(one_line, [*filter(None, [status.error]), " · ".join(counts), " · ".join(times), where]))
     if status.jobs:
         show(titled(title, table, note), console)
     else:
         console.print(Text(f"{title}\n{note}"), soft_wrap=True)
     for label, error in status.failures:
-        console.print("[bold red]failed[/bold red]", Text(f"{label}: {error}"), soft_wrap=True)
+        console.print("[bold red]failed[/bold red]", Text(one_line(f"{label}: {error}")), soft_wrap=True)
     console.print()
 
 

@@ -94,6 +94,7 @@ class Presentation:
 
 
 _PRESENTATION = tuple(parameter.name for parameter in fields(Presentation))
+_TYPES = {"supervision": str, "length_distribution": str, "max_length": int, "batch_size": int, "separator": bool}
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,9 @@ class DataSpec(ClassSpec):
 
     @property
     def presentation(self) -> Presentation:
-        """Arguments that every task's data take."""
-        return Presentation(**{name: self.init_args[name] for name in _PRESENTATION if name in self.init_args})
+        """Arguments that every task's data take; an argument of another type is one of a user's own data."""
+        given = self.init_args
+        return Presentation(**{name: given[name] for name, kind in _TYPES.items() if type(given.get(name)) is kind})
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,10 @@ def parsed_settings(sections: Mapping[str, type], options: Mapping[str, Any] | N
     """The settings of each section, from parsed options.
 
     Raises:
-        BenchError: a value lies outside its range.
+        BenchError: a value lies outside its range, or a section is null.
     """
+    for name in sections:
+        require(options[name] is not None, name, None, "a section with options, or left out")
     return {name: settings(**options[name]) for name, settings in sections.items()}
 
 

@@ -7,17 +7,16 @@ from contextlib import contextmanager
 
 from ib_bench.errors import BenchError
 from ib_bench.models.full_precision import MISSING_KERNEL
-from ib_bench.results.trial_record import TrialConfig
 
 
 @contextmanager
-def missing_kernels_explained(config: TrialConfig) -> Iterator[None]:
+def missing_kernels_explained(precision: object) -> Iterator[None]:
     """A kernel that mixed precision needs and this processor lacks becomes one sentence.
 
     The first forward pass already meets it, so nothing has been trained then.
 
     Args:
-        config: of the trial.
+        precision: what the Trainer is given; None is its default.
 
     Raises:
         BenchError: a kernel is missing.
@@ -25,7 +24,6 @@ def missing_kernels_explained(config: TrialConfig) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        precision = config.experiment.trainer.get("precision")
         if precision is None or MISSING_KERNEL not in str(error):
             raise
         raise BenchError(

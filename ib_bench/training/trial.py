@@ -232,7 +232,8 @@ def _default_interval(data: Any, max_steps: int) -> int:
 def _alone(config: TrialConfig) -> Iterator[None]:
     """Around a training: its own global state, silence, and errors in one sentence."""
     state = fresh_global_state(config.seed, config.num_threads)
-    with silent(), state, memory_errors_explained(config), missing_kernels_explained(config):
+    kernels = missing_kernels_explained(config.experiment.trainer.get("precision"))
+    with silent(), state, memory_errors_explained(config), kernels:
         yield
 
 

@@ -14,6 +14,7 @@ from ib_bench.quantities.curve.record import CurveConfig, CurveRecord, CurveSett
 from ib_bench.quantities.job import Job, Workload
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.quantity import Request
+from ib_bench.quantities.search.job import TrainFunction
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.quantities.search.spread import Spread
 from ib_bench.results.record_store import RecordStore
@@ -36,6 +37,7 @@ class CurveJob(Job[CurveRecord]):
         pool_size: number of training sequences that exist; 0 if none can be held out to judge them by.
         num_states: number of the task's states.
         placement: arguments of the Trainer that say where a trial runs.
+        train: trains a trial.
     """
 
     quantity: ClassVar[str] = "curve"
@@ -47,6 +49,7 @@ class CurveJob(Job[CurveRecord]):
     pool_size: int
     num_states: int | None
     placement: dict[str, Any] = field(default_factory=dict)
+    train: TrainFunction = train_trial
 
     @staticmethod
     def of(request: Request) -> CurveJob:
@@ -58,6 +61,7 @@ class CurveJob(Job[CurveRecord]):
             request.pool_size,
             request.num_states,
             request.placement,
+            request.train or train_trial,
         )
 
     @property
@@ -138,7 +142,7 @@ class _Training:
             return
         for config in configs:
             self._progress.on_trial_start(config)
-            self._store.add(train_trial(config, self._job.placement, self._progress.on_validation).record)
+            self._store.add(self._job.train(config, self._job.placement, self._progress.on_validation).record)
 
     def _train_spread(self, configs: list[TrialConfig]) -> None:
         def on_trial(record: TrialRecord, _: Weights) -> None:

@@ -49,11 +49,12 @@ def figures(study: Study) -> list[Figure]:
         InvalidOptionError: the study names a search that it does not hold.
     """
     found = _found(study.shown(SearchRecord))
+    with_length = [one for one in found if one.label.max_length is not None]
     uniform = [one for one in found if one.label.lengths == _UNIFORM]
     sized = [one for one in uniform if one.label.num_states]
     drawn = []
-    if found:
-        drawn.append(_against_length(found, study))
+    if with_length:
+        drawn.append(_against_length(with_length, study))
     if sized:
         drawn.append(_against_states(sized, study))
     if uniform:

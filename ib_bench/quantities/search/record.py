@@ -155,6 +155,9 @@ class Evaluation:
         best_val_loss: lowest validation loss of its trials, in nats; None if never finite.
         bracket: (largest failing size or 0, smallest succeeding size or None) after this evaluation.
         trials: keys of its trials, in the order in which they were asked for; at least one.
+
+    Raises:
+        ValueError: there are no trials, or the bracket is empty.
     """
 
     size: Count
@@ -166,6 +169,9 @@ class Evaluation:
     def __post_init__(self) -> None:
         if not self.trials:
             raise ValueError(f"the evaluation of size {self.size} has no trials")
+        low, high = self.bracket
+        if high is not None and low >= high:
+            raise ValueError(f"the bracket {self.bracket} of size {self.size} is empty")
 
 
 @dataclass(frozen=True)

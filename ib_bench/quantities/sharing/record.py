@@ -121,7 +121,8 @@ def sharings(records: Iterable[SearchRecord]) -> list[Sharing]:
     finished = {record.key: record for record in records if record.finished}
     found = []
     for record in finished.values():
-        if record.labels.length_distribution == JOINT:
+        num_parts = (record.labels.max_length or 0) - MIN_LENGTH + 1
+        if record.labels.length_distribution == JOINT and num_parts < len(finished):
             keys = {length: part.key for length, part in part_configs(record.config).items()}
             if keys and all(key in finished for key in keys.values()):
                 found.append(Sharing(record, {length: finished[key] for length, key in keys.items()}))
