@@ -223,6 +223,7 @@ CASES = {
     "config in one word": (["search", "--config=broken.yaml"], ["config broken.yaml is not valid YAML"]),
     "suite without a task": (["run", "no_task.yaml"], ["either axes.task or base.data.class_path must be given"]),
     "suite with a list of arguments": (["run", "list.yaml"], ["base.data.init_args must be a mapping"]),
+    "section without options": (["search", "-c", "empty.yaml"], ["search must be a section with options", "got None"]),
     "suite with a value twice": (["run", "twice.yaml"], ["axes.modulus must hold no value twice", "[3, 3]"]),
     "config that is not there": (["search", "--config", "nowhere.yaml"], ["config", "nowhere.yaml"]),
     "config that is none": (["search", "--config", "broken.yaml"], ["broken.yaml", "YAML"]),
@@ -307,6 +308,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     suite = "base:\n  data: {class_path: ModularAddition}\n  model: LSTM\naxes:\n  "
     (tmp_path / "bad_suite.yaml").write_text(suite + "modulus: [5, 1]\n")
     (tmp_path / "bad_axis.yaml").write_text(suite + "modulos: [5]\n")
+    (tmp_path / "empty.yaml").write_text("model: LSTM\ndata: ModularAddition\nsearch:\n")
     (tmp_path / "twice.yaml").write_text(suite + "modulus: [3, 3]\n")
     spread = "base: {data: {class_path: ModularAddition}, model: LSTM, search: {spread: 4}}\naxes: {modulus: [3]}\n"
     (tmp_path / "spread.yaml").write_text(spread)

@@ -73,6 +73,17 @@ def test_a_verdict_needs_trials() -> None:
         judged()
 
 
+def test_a_bracket_holds_a_size() -> None:
+    with pytest.raises(ValueError, match=r"bracket .* is empty"):
+        Evaluation(4, True, 0.1, (4, 4), ["0" * 32])
+
+
+@pytest.mark.parametrize("value", ["x", [1], True, None, {}])
+def test_arguments_of_another_type_are_no_presentation(value: object) -> None:
+    spec = DataSpec("my_data.Own", {"max_length": value, "supervision": [value]})
+    assert spec.presentation.max_length is None and spec.presentation.supervision is None
+
+
 def test_labels(experiment: Experiment) -> None:
     regime = "aligned_chain_of_thought"
     assert experiment.labels == Labels("DenseSSM", "ModularAddition", {"modulus": 3}, regime, "uniform", 4)

@@ -82,3 +82,8 @@ def test_a_search_with_nothing_held_out_ends_at_once(experiment: Experiment, sto
     ).run()
     assert (record.status, record.censored, record.max_size, record.num_trials) == ("finished", True, 0, 0)
     assert record.verdict == "none held out"
+
+
+def test_more_lengths_than_searches_are_not_looked_for(experiment: Experiment) -> None:
+    absurd = SearchConfig(experiment.with_data(length_distribution="uniform", max_length=2**40), SearchSettings())
+    assert sharings([finished(absurd, 10)]) == []
