@@ -79,6 +79,8 @@ def quantities() -> tuple[Any, ...]:
             quantity = point.load().QUANTITY
         except Exception as error:
             raise BenchError(f"quantity {point.value!r} cannot be imported: {type(error).__name__}: {error}") from error
+        if "search" not in quantity.sections:
+            raise BenchError(f"quantity {point.value!r} must have the section search, which says what a trial is")
         if quantity.name in found:
             raise BenchError(f"quantity {point.value!r} is called {quantity.name!r}, a name that is taken")
         found[quantity.name] = quantity

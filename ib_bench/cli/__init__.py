@@ -7,6 +7,7 @@ at once.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shlex
 import sys
@@ -64,6 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         warn_in_one_sentence()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a locale without the sign for infinity
     command = arguments[0] if arguments else "--help"
     interruption = Interruption(_interrupted_text(command, arguments), for_good=argv is None)
     with interruption:

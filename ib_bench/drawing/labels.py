@@ -1,6 +1,6 @@
 """What people tell results apart by, and results with these labels.
 
-Results that are shown together are told apart by what differs among them: a model's text names those init arguments in
+A label names what differs among the results that are shown together: a model's text names those init arguments in
 which models of one name differ, and a setting names those options in which searches of one source differ.
 """
 
@@ -37,7 +37,7 @@ class Labelled(Protocol):
 
 
 class Result(Labelled, Protocol):
-    """What a quantity measures."""
+    """What a quantity measures of one experiment: a record, or something derived from records."""
 
     @property
     def num_states(self) -> int | None:

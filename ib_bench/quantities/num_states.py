@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ib_bench import catalogue
-from ib_bench.quantities.quantity import Result
+from ib_bench.drawing.labels import Result
 from ib_bench.results.records import DataSpec
 
 

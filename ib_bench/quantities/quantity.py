@@ -12,11 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from ib_bench.drawing.columns import Column, Table, flat_table, json_row, listing
+from ib_bench.drawing.labels import Result
 from ib_bench.results.identity import Json
-from ib_bench.results.records import Config, Experiment, Labels, Record
+from ib_bench.results.records import Experiment, Record
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -27,26 +28,6 @@ if TYPE_CHECKING:
     from ib_bench.quantities.job import Job
     from ib_bench.quantities.logged_run import LoggedRun
     from ib_bench.results.archive import Records
-
-
-class Result(Protocol):
-    """What is measured of one experiment: a record, or something derived from records."""
-
-    @property
-    def key(self) -> str:
-        """Identifies it among the results of its quantity."""
-
-    @property
-    def config(self) -> Config:
-        """Of the record that it is, or mainly rests on."""
-
-    @property
-    def labels(self) -> Labels:
-        """The short names by which people tell experiments apart."""
-
-    @property
-    def num_states(self) -> int | None:
-        """Number of the task's states; None in records of earlier versions."""
 
 
 R = TypeVar("R", bound=Result)

@@ -19,9 +19,8 @@ from ib_bench.results.archive import archive_records, is_archive
 from ib_bench.results.codec import to_plain
 from ib_bench.results.database import damaged
 from ib_bench.results.kinds import record_kinds
-from ib_bench.results.records import Record, experiment_text
+from ib_bench.results.records import Record
 from ib_bench.results.store import Fault, Store
-from ib_bench.results.trial_record import TrialRecord
 
 OnProgress = Callable[[int], None]
 """Receives the number of records read so far."""
@@ -154,7 +153,7 @@ def _news(
             news[record.key] = record
             added.add(record.key)
         elif differences := _differences(old, record):
-            merged.conflicts.append(Conflict(record.key, _label(record), source, differences))
+            merged.conflicts.append(Conflict(record.key, record.title, source, differences))
         else:
             same.add(record.key)
             merged.num_rounded += _results(old, record) != _results(record, old)
@@ -188,11 +187,3 @@ def _is_close(one: Any, other: Any) -> bool:
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return len(one) == len(other) and all(map(_is_close, one, other))
     return bool(one == other)
-
-
-def _label(record: Record) -> str:
-    parts = [experiment_text(record.labels)]
-    if isinstance(record, TrialRecord):
-        config = record.config
-        parts += [f"N={config.num_train_sequences:,}", f"rate {config.learning_rate:g}", f"seed {config.seed}"]
-    return " \N{MIDDLE DOT} ".join(parts)

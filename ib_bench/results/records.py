@@ -237,6 +237,11 @@ class Record:
         return self.config.experiment.labels
 
     @property
+    def title(self) -> str:
+        """What was measured, in one line."""
+        return experiment_text(self.labels)
+
+    @property
     def finished(self) -> bool:
         """Whether it is final: a finished record is never overwritten."""
         return True

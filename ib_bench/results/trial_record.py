@@ -114,6 +114,13 @@ class TrialRecord(Record):
             raise ValueError("a trial is futile, but its config has no futility rule")
 
     @property
+    def title(self) -> str:
+        """The experiment with the training set size, the learning rate and the seed."""
+        config = self.config
+        parts = [f"N={config.num_train_sequences:,}", f"rate {config.learning_rate:g}", f"seed {config.seed}"]
+        return " \N{MIDDLE DOT} ".join([super().title, *parts])
+
+    @property
     def succeeded(self) -> bool:
         """Whether the validation loss went below the threshold."""
         return self.status == "succeeded"

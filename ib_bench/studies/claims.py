@@ -73,7 +73,9 @@ class Statement:
         if self.count.decided < MIN_DECIDED:
             return "not enough data"
         share = self.count.true / self.count.decided
-        return "supported" if share >= SUPPORTED_SHARE else "contradicted" if share <= CONTRADICTED_SHARE else "mixed"
+        if share >= SUPPORTED_SHARE:
+            return "supported"
+        return "contradicted" if share <= CONTRADICTED_SHARE else "mixed"
 
 
 @dataclass(frozen=True)
@@ -409,7 +411,9 @@ def _not(answer: bool | None) -> bool | None:
 
 
 def _both(one: bool | None, other: bool | None) -> bool | None:
-    return False if False in (one, other) else None if None in (one, other) else True
+    if False in (one, other):
+        return False
+    return None if None in (one, other) else True
 
 
 def _is_of(record: SearchRecord, models: Sequence[str], supervision: str) -> bool:

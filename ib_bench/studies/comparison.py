@@ -33,11 +33,15 @@ class Interval:
 
     def at_least(self, bound: float) -> bool | None:
         """Whether it is at least ``bound``: True, False, or None where that is open."""
-        return True if self.low >= bound else False if self.high < bound else None
+        if self.low >= bound:
+            return True
+        return False if self.high < bound else None
 
     def above(self, bound: float) -> bool | None:
         """Whether it is larger than ``bound``: True, False, or None where that is open."""
-        return True if self.low > bound else False if self.high <= bound else None
+        if self.low > bound:
+            return True
+        return False if self.high <= bound else None
 
 
 def min_train_size(record: SearchRecord) -> Interval:

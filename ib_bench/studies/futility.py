@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from ib_bench.quantities.quantity import Result
+from ib_bench.drawing.labels import Result
 from ib_bench.quantities.search.record import Evaluation, SearchRecord, SearchSettings
 from ib_bench.results.archive import Records
 from ib_bench.results.reference import reference_records

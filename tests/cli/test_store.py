@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from damage import flip_in_page, flip_in_record, write_store
-from made_up_records import paper_like
+from made_up_records import Point, paper_like, search
 
 from ib_bench.cli import main
 from ib_bench.results.archive import read_archive
+from ib_bench.results.store import Store
 
 TRIALS = list(paper_like().trials)
 ROOT = str(Path(__file__).parents[2])
@@ -139,3 +140,12 @@ def test_they_do_not_import_torch() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_a_terminal_without_the_sign_for_infinity(tmp_path: Path) -> None:
+    with Store(tmp_path / "ib_bench.sqlite") as store:
+        store.add(search(Point("LSTM", "outcome"), None))
+    command = [sys.executable, "-m", "ib_bench", "results"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    listed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "(4,096, ?]" in listed.stdout

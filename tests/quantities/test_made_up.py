@@ -13,6 +13,7 @@ from offline_runs import inspect
 
 from ib_bench import catalogue, measure
 from ib_bench.cli import main
+from ib_bench.errors import BenchError
 
 ELSEWHERE = Path(__file__).parent / "made_up"
 
@@ -81,3 +82,11 @@ def test_a_quantity_from_elsewhere_goes_everywhere(
         store="b.sqlite",
     )
     assert again.key == listed["key"]  # answered by the store
+
+
+def test_a_quantity_without_the_section_search_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered = catalogue.quantity("steps")
+    monkeypatch.setattr(type(registered), "sections", {})
+    catalogue.quantities.cache_clear()
+    with pytest.raises(BenchError, match="quantity 'steps_needed' must have the section search"):
+        catalogue.quantities()
