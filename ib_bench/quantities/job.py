@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar, cast
 
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Config, Experiment, Record
-from ib_bench.results.trial_record import TrialRecord
 
 R = TypeVar("R", bound=Record)
 
@@ -80,10 +79,7 @@ class Job(ABC, Generic[R]):
 
     def stored(self, store: RecordStore) -> R | None:
         """The finished result, if the store has it and all trials that it rests on."""
-        record: R | None = store.get(self.record, self.key)  # type: ignore[assignment]
-        if record is None or not record.finished or not store.has(TrialRecord, record.trials):
-            return None
-        return record
+        return cast("R | None", store.finished(self.record, self.key))
 
     @abstractmethod
     def workload(self, others: Collection[str]) -> Workload:

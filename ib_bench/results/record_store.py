@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from ib_bench.results.records import Record
+from ib_bench.results.trial_record import TrialRecord
 
 R = TypeVar("R", bound=Record)
 
@@ -29,3 +30,9 @@ class RecordStore(ABC):
     @abstractmethod
     def add(self, record: Record) -> None:
         """Keep a record. A finished one that is there stays; an unfinished one is replaced."""
+
+    def finished(self, kind: type[R], key: str) -> R | None:
+        """The finished record with this key, if all trials that it rests on are there too."""
+        record = self.get(kind, key)
+        is_whole = record is not None and record.finished and self.has(TrialRecord, record.trials)
+        return record if is_whole else None

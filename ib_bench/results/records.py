@@ -11,9 +11,9 @@ import importlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 from msgspec import Meta
 
@@ -93,8 +93,8 @@ class Presentation:
     separator: bool | None = None
 
 
-_PRESENTATION = tuple(parameter.name for parameter in fields(Presentation))
-_TYPES = {"supervision": str, "length_distribution": str, "max_length": int, "batch_size": int, "separator": bool}
+_PRESENTATION = {name: get_args(hint)[0] for name, hint in get_type_hints(Presentation).items()}
+"""The types of those arguments, besides None."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,9 @@ class DataSpec(ClassSpec):
     def presentation(self) -> Presentation:
         """Arguments that every task's data take; an argument of another type is one of a user's own data."""
         given = self.init_args
-        return Presentation(**{name: given[name] for name, kind in _TYPES.items() if type(given.get(name)) is kind})
+        return Presentation(
+            **{name: given[name] for name, kind in _PRESENTATION.items() if type(given.get(name)) is kind}
+        )
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class Search:
 
     def run(self) -> SearchRecord:
         """Search, or return what the store holds; every finished trial is kept, whatever happens."""
-        done = finished_search(self._store, self.config.key)
+        done = self._store.finished(SearchRecord, self.config.key)
         if done is not None:
             return done
         self._record = self._new_record("running", [], 0.0)
@@ -154,10 +154,3 @@ class Search:
             updated_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             num_states=self.num_states,
         )
-
-
-def finished_search(store: RecordStore, key: str) -> SearchRecord | None:
-    """The search with this key, if it has finished and all trials that it rests on are there."""
-    record = store.get(SearchRecord, key)
-    is_done = record is not None and record.finished and store.has(TrialRecord, record.trials)
-    return record if is_done else None

@@ -11,7 +11,7 @@ from ib_bench.errors import InvalidOptionError
 from ib_bench.execution.executor import Emit
 from ib_bench.quantities.progress import Progress, ProgressReporter
 from ib_bench.quantities.search.record import SearchConfig, SearchRecord, SearchSettings
-from ib_bench.quantities.search.search import GridFunction, Search, TrialFunction, finished_search
+from ib_bench.quantities.search.search import GridFunction, Search, TrialFunction
 from ib_bench.results.identity import canonical
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Experiment
@@ -126,11 +126,11 @@ def test_a_trial_that_a_finished_search_has_lost_is_measured_again(experiment: E
     record = search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run()
     lost = record.evaluations[1].trials[0]
     store.database.execute("DELETE FROM trials WHERE key = ?", (lost,))
-    assert finished_search(store, record.key) is None
+    assert store.finished(SearchRecord, record.key) is None
     trials = FakeTrials(needs(37))
     assert search(experiment, settings(), 1000, store, trials).run().evaluations == record.evaluations
     assert [config.key for config in trials.asked] == [lost]
-    assert finished_search(store, record.key) == record
+    assert store.finished(SearchRecord, record.key) == record
 
 
 @pytest.mark.parametrize("crash_after", range(1, 12))
