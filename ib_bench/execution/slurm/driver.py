@@ -34,9 +34,7 @@ class Patience(NamedTuple):
     """How often the driver looks, in seconds."""
 
     files_s: float = 1.0  # between two looks at the folder
-    queue_s: float = (
-        15.0  # between two questions to the queue; the pause after a refusal is 1, 2, 4, ..., 32 times that
-    )
+    queue_s: float = 15.0  # between two questions to the queue; 1, 2, 4, ..., 32 times that after refusals
     grace_s: float = 60.0  # until a task that has left the queue is lost; NFS shows new files up to a minute late
 
 
