@@ -39,7 +39,11 @@ def start(*arguments: str, command: tuple[str, ...] = ("run", "suite.yaml")) -> 
     """A run in a process group of its own, as a shell would start it."""
     command = (str(Path(sys.executable).parent / "ib-bench"), *command, *arguments)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=hear_ctrl_c, **pipes)  # type: ignore[call-overload, no-any-return]
+    # Lightning takes a free port some seconds before it listens there; a test beside this one could be given the same.
+    environment = {**os.environ, "MASTER_PORT": str(20_000 + os.getpid() % 10_000)}
+    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+        command, text=True, start_new_session=True, preexec_fn=hear_ctrl_c, env=environment, **pipes
+    )
 
 
 def hear_ctrl_c() -> None:
