@@ -39,6 +39,22 @@ class TrialConfig(Config):
 
 
 @dataclass(frozen=True)
+class Confirmation:
+    """The loss of a trial that succeeded, on sequences that neither training nor validation has seen.
+
+    A trial validates many times and stops at the first loss below the threshold, so some of these losses are low by
+    luck. This one is measured once, at the weights of the success.
+
+    Attributes:
+        loss: in nats; None if not finite.
+        num_sequences: that it is the mean over.
+    """
+
+    loss: float | None
+    num_sequences: Count
+
+
+@dataclass(frozen=True)
 class TrialRecord(Record):
     """The result of a trial.
 
@@ -59,6 +75,10 @@ class TrialRecord(Record):
         versions: of Python and the packages that compute.
         environment: device and platform, and the number of processes that trained together if there were several.
         finished_at: UTC, ISO 8601.
+        confirmation: loss of a success on a second held-out set; None for other trials, where the training set leaves
+            too few sequences, for data of one's own, and in records of earlier versions.
+        val_accuracies: final-state accuracy at each point of the validation curve, rounded to 6 digits; None where
+            the model does not log it. Empty in records of earlier versions.
 
     Raises:
         ValueError: the fields contradict each other, so that no training run can have led to them.
@@ -67,6 +87,7 @@ class TrialRecord(Record):
     table: ClassVar[str] = "trials"
     incidental: ClassVar[frozenset[str]] = frozenset(
         {"wall_time_s", "process_time_s", "versions", "environment", "finished_at"}
+        | {"confirmation", "val_accuracies"}  # earlier versions did not measure them
     )
     headline: ClassVar[tuple[str, ...]] = ("status", "best_val_loss", "num_steps")
 
@@ -85,6 +106,8 @@ class TrialRecord(Record):
     versions: dict[str, str]
     environment: dict[str, str]
     finished_at: str
+    confirmation: Confirmation | None = None
+    val_accuracies: list[float | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.num_steps > self.config.max_steps:
@@ -98,6 +121,8 @@ class TrialRecord(Record):
         best_steps = [None] if lowest is None else [step for step, loss in self.val_curve if loss == lowest]
         if self.best_step not in best_steps:
             raise ValueError(f"best_step is {self.best_step}, where the validation curve does not have its lowest loss")
+        if self.val_accuracies and len(self.val_accuracies) != len(self.val_curve):
+            raise ValueError(f"{len(self.val_accuracies)} accuracies belong to {len(self.val_curve)} validations")
         self._check_status()
 
     def _check_status(self) -> None:
@@ -112,6 +137,8 @@ class TrialRecord(Record):
             raise ValueError("a trial diverged, but the last loss of its validation curve is finite")
         if self.status == "futile" and "futility" not in self.config.options:
             raise ValueError("a trial is futile, but its config has no futility rule")
+        if self.confirmation is not None and not self.succeeded:
+            raise ValueError(f"a trial that has {self.status} cannot be confirmed")
 
     @property
     def title(self) -> str:
@@ -124,6 +151,13 @@ class TrialRecord(Record):
     def succeeded(self) -> bool:
         """Whether the validation loss went below the threshold."""
         return self.status == "succeeded"
+
+    @property
+    def confirmed(self) -> bool | None:
+        """Whether the loss on the second held-out set is below the threshold too; None if it was not measured."""
+        if self.confirmation is None:
+            return None
+        return self.confirmation.loss is not None and self.confirmation.loss < self.config.threshold
 
     def is_better_than(self, other: TrialRecord | None) -> bool:
         """Whether it replaces the best trial before it in the grid: the first success, else the lowest loss, is best.
