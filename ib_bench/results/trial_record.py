@@ -8,6 +8,9 @@ from typing import Any, ClassVar, Literal
 
 from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
 
+Measure = Literal["loss", "accuracy"]
+"""By which a trial is judged: its validation loss, or the final-state accuracy of the validation set."""
+
 TrialStatus = Literal["succeeded", "failed", "diverged", "futile"]
 
 
@@ -158,6 +161,28 @@ class TrialRecord(Record):
         if self.confirmation is None:
             return None
         return self.confirmation.loss is not None and self.confirmation.loss < self.config.threshold
+
+    def reached(self, measure: Measure, threshold: float) -> bool | None:
+        """Whether a validation got to another threshold than the trial's own.
+
+        Args:
+            measure: the loss has to fall below the threshold; the accuracy has to reach it.
+            threshold: in nats, or a share.
+
+        Returns:
+            True if one did. False if none did, and more training would not be part of the trial: its budget was spent,
+            or it diverged or was futile. None if it stopped before, at its success, or its accuracies are not recorded.
+        """
+        if measure == "loss":
+            has_reached = any(loss is not None and loss < threshold for _, loss in self.val_curve)
+            is_whole = not self.succeeded
+        else:
+            recorded = self.val_accuracies or [self.metrics.get("final_state_accuracy")]  # all that older records have
+            has_reached = any(accuracy is not None and accuracy >= threshold for accuracy in recorded)
+            is_whole = not self.succeeded and len(self.val_accuracies) == len(self.val_curve) and None not in recorded
+        if has_reached:
+            return True
+        return False if is_whole else None
 
     def is_better_than(self, other: TrialRecord | None) -> bool:
         """Whether it replaces the best trial before it in the grid: the first success, else the lowest loss, is best.

@@ -1,8 +1,8 @@
 """A success is confirmed on a second held-out set.
 
 A trial looks at its validation loss many times and stops at the first dip below the threshold. One more look, at
-sequences of which nothing was decided, says whether the success was a lucky dip. It costs one evaluation of at most 2,000
-sequences, no training, and changes nothing of the trial.
+sequences by which nothing was decided, says whether the success was a lucky dip. It costs one evaluation of at most
+2,000 sequences, no training, and changes nothing of the trial.
 
 The set is the one that ``ib-bench test`` uses: of every length the last sequences in the fixed order of the training
 pool, as far as the training set has left them over. Lengths whose sequences are all used up are missing in it.

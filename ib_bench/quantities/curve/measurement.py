@@ -28,6 +28,7 @@ from ib_bench.quantities.curve.record import (
 )
 from ib_bench.quantities.curve.sequential_design import SequentialDesign
 from ib_bench.quantities.curve.success_curve import Interval, Observation, Posterior, SuccessCurve
+from ib_bench.quantities.curve.thresholds import curve_trials, with_trials
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.record_store import RecordStore
@@ -94,6 +95,7 @@ class CurveMeasurement:
             num_early_stops = sum(self._early_stops(rate))
             self._change(learning_rate=rate, curve_trials=trials, estimate=estimate, num_early_stops=num_early_stops)
             self._change(ended="records", wall_time_s=sum(trial.wall_time_s for trial in by_rate[rate]))
+            self._record = with_trials(self._record, by_rate[rate], self._settings)
         self._change(status="finished")
         self._progress.finish(f"N50: {self._record.verdict}")
         return self._record
@@ -102,6 +104,7 @@ class CurveMeasurement:
         if self._record.max_size:
             num_pilot_trials = self._choose_rate()
             ended = self._run_batches(self._settings.first_seed + num_pilot_trials)
+            self._record = with_trials(self._record, curve_trials(self._record, self._store), self._settings)
             self._put(status="finished", ended=ended)
         else:
             self._put(status="finished")
