@@ -74,7 +74,7 @@ def _against_threshold(shown: Sequence[Shown[CurveRecord]], study: Study) -> Fig
     bars = alt.Chart().mark_rule(strokeWidth=2, strokeOpacity=0.5).encode(x=x, y=low, y2="high:Q", stroke=marks.stroke)
     points = marks.points(x, alt.Y(**y), ["text:N", "threshold:Q", "unknown:Q"])
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
-    notes = ["N50 at other thresholds, out of the same runs. Bars: 90 % intervals; open markers: N50 is larger."]
+    notes = ["N50 at other thresholds, out of the same runs. Bars: 90 % intervals; open markers: only their lower ends are known."]
     return Figure(
         "n50_against_threshold",
         "N50 against the threshold",
