@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from ib_bench.drawing.charts import Marks, Panels, described, log_axis, panelled, thinned
+from ib_bench.drawing.charts import Marks, Panels, all_labels, all_notes, described, log_axis, panelled, thinned
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.labels import Shown
 from ib_bench.drawing.study import Study
@@ -55,7 +55,8 @@ def _success_curves(shown: Sequence[Shown[CurveRecord]], study: Study) -> Figure
     )
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
     notes = ["Bands: 90 % intervals. Points: the share of trials that succeeded. N50 is where a curve crosses 1/2."]
-    spec = panelled([half, band, line, points], rows, panels, [*notes, *study.settings_notes])
+    layers = [half, band, line, points, *all_labels(rows, x, y)]
+    spec = panelled(layers, rows, panels, [*notes, *all_notes(rows), *study.settings_notes])
     return Figure("success_curves", "Success curves", spec)
 
 
@@ -72,13 +73,13 @@ def _against_threshold(shown: Sequence[Shown[CurveRecord]], study: Study) -> Fig
     y = log_axis("size", "N50, training sequences", [row[end] for row in rows for end in ("low", "high")])
     low = alt.Y(**{**y, "shorthand": "low:Q"})
     bars = alt.Chart().mark_rule(strokeWidth=2, strokeOpacity=0.5).encode(x=x, y=low, y2="high:Q", stroke=marks.stroke)
-    points = marks.points(x, alt.Y(**y), ["text:N", "threshold:Q", "unknown:Q"])
+    points = marks.points(x, alt.Y(**y), ["text:N", "threshold:Q", "unknown:Q"]) + all_labels(rows, x, alt.Y(**y))
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
-    notes = ["N50 at other thresholds, out of the same runs. Bars: 90 % intervals; open markers: only their lower ends are known."]
+    notes = ["N50 at other thresholds, out of the same runs. Bars: 90 % intervals. Open markers: lower ends."]
     return Figure(
         "n50_against_threshold",
         "N50 against the threshold",
-        panelled([bars, *points], rows, panels, [*notes, *study.settings_notes]),
+        panelled([bars, *points], rows, panels, [*notes, *all_notes(rows), *study.settings_notes]),
     )
 
 
@@ -95,7 +96,7 @@ def _threshold_row(record: CurveRecord, estimate: ThresholdEstimate, row: Json) 
         "high": high,
         "text": record.threshold_text(estimate, sizes),
         "unknown": estimate.num_unknown,
-        **({"arrow": "up"} if is_bound else {}),
+        **({"arrow": "up", "is_all": record.is_pool_exhausted and sizes.high is None} if is_bound else {}),
     }
 
 
@@ -116,6 +117,7 @@ def _rows(record: CurveRecord, row: Json) -> list[Json]:
         {**row, "size": point.size, "chance": point.chance.median, "low": point.chance.low, "high": point.chance.high}
         for point in record.estimate.points
     ]
+    band[-1]["is_all"] = record.is_pool_exhausted
     tried = [
         {**row, "size": size, "chance": succeeded / number, "succeeded": succeeded, "trials": number}
         for size, (succeeded, number) in record.successes().items()

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from ib_bench.errors import require
 from ib_bench.quantities.curve.prior import CurvePrior
-from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.quantities.search.record import SearchSettings, bound_text
 from ib_bench.results.identity import NOT_IDENTIFYING
 from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
 from ib_bench.results.trial_record import Measure
@@ -312,12 +312,12 @@ class CurveRecord(Record):
     @property
     def bound_text(self) -> str:
         """What lies above the largest size: ``> 4,096``, or ``> all 20 that exist``."""
-        return f"> all {self.max_size:,} that exist" if self.is_pool_exhausted else f"> {self.max_size:,}"
+        return bound_text(self.max_size, self.is_pool_exhausted)
 
     def sizes_text(self, sizes: Sizes) -> str:
         """A size with its interval, such as ``91 [62, > 4,096]``."""
         low, median, high = (
-            self.bound_text if size is None else size_text(size) for size in (sizes.low, sizes.median, sizes.high)
+            self.bound_text if size is None else estimate_text(size) for size in (sizes.low, sizes.median, sizes.high)
         )
         return low if sizes.low is None else f"{median} [{low}, {high}]"
 
@@ -353,6 +353,6 @@ class CurveRecord(Record):
         return self.finished or self.num_trials > other.num_trials
 
 
-def size_text(size: float) -> str:
-    """A size for people: one decimal below 10."""
+def estimate_text(size: float) -> str:
+    """An estimated size for people: one decimal below 10."""
     return f"{size:.1f}" if size < 10 else f"{size:,.0f}"
