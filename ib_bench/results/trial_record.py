@@ -27,7 +27,8 @@ class TrialConfig(Config):
         max_steps: step budget.
         val_check_interval: optimizer steps between validations, or None for the rule of the training code.
         num_threads: CPU threads of each training run; they change the order of sums, and so the last bits.
-        options: how the training run departs from the plain protocol, such as ``{"compile": True}``.
+        options: how the training run departs from the plain protocol, such as ``{"compile": True}``. With ``data_seed``
+            or ``model_seed``, the seed of the trial does not move the data, or not the model.
     """
 
     experiment: Experiment
@@ -39,6 +40,16 @@ class TrialConfig(Config):
     val_check_interval: Count | None
     num_threads: Count
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def data_seed(self) -> int:
+        """Of training set, validation set and order."""
+        return int(self.options.get("data_seed", self.seed))
+
+    @property
+    def model_seed(self) -> int:
+        """Of initialisation and dropout."""
+        return int(self.options.get("model_seed", self.seed))
 
 
 @dataclass(frozen=True)

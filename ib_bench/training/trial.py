@@ -29,7 +29,7 @@ from ib_bench.results.trial_record import Confirmation, TrialConfig, TrialRecord
 from ib_bench.training.confirmation import confirmation
 from ib_bench.training.fitting import contained, quiet_trainer, silent, train, train_stacked
 from ib_bench.training.global_state import fresh_global_state
-from ib_bench.training.instantiation import instantiate_data, instantiate_model
+from ib_bench.training.instantiation import instantiate_model, instantiate_trial_data
 from ib_bench.training.judgement import judged
 from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.memory import memory_errors_explained
@@ -97,7 +97,7 @@ def train_trial(
     clock = _Clock()
     with _alone(config):
         experiment = config.experiment
-        data = instantiate_data(experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed)
+        data = instantiate_trial_data(config)
         model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
         data.prepare_data()
         data.setup("fit")  # the loaders are looked at before Lightning does this itself
@@ -144,11 +144,10 @@ def train_stack(
     """
     clock = _Clock()
     first = configs[0]
-    seeds = list(dict.fromkeys(config.seed for config in configs))
+    by_data = {config.data_seed: config for config in configs}
     with _alone(first):
-        size = first.num_train_sequences
-        data = [instantiate_data(first.experiment.data, num_train_sequences=size, seed=seed) for seed in seeds]
-        places = [seeds.index(config.seed) for config in configs]
+        data = [instantiate_trial_data(config) for config in by_data.values()]
+        places = [list(by_data).index(config.data_seed) for config in configs]
         models = [_initialized(config, data[place]) for config, place in zip(configs, places, strict=True)]
         members = [Member(model, place) for model, place in zip(models, places, strict=True)]
         stack = StackedModel(members, first.threshold, exhaustive, _futile_after(first), on_validation)
@@ -180,7 +179,7 @@ def _futile_after(config: TrialConfig) -> float:
 
 def _initialized(config: TrialConfig, data: SearchableData) -> SequenceModel:
     """The model as a training of its own would find it."""
-    seed_everything(config.seed, workers=False, verbose=False)
+    seed_everything(config.model_seed, workers=False, verbose=False)
     model = instantiate_model(config.experiment.model, data, learning_rate=config.learning_rate)
     assert isinstance(model, SequenceModel), "only sequence models are stackable"
     return model
@@ -255,7 +254,7 @@ def _default_interval(data: Any, max_steps: int) -> int:
 @contextmanager
 def _alone(config: TrialConfig) -> Iterator[None]:
     """Around a training: its own global state, silence, and errors in one sentence."""
-    state = fresh_global_state(config.seed, config.num_threads)
+    state = fresh_global_state(config.model_seed, config.num_threads)
     kernels = missing_kernels_explained(config.experiment.trainer.get("precision"))
     with silent(), state, memory_errors_explained(config), kernels:
         yield

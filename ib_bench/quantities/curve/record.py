@@ -11,11 +11,12 @@ from msgspec import Meta
 from ib_bench.errors import require
 from ib_bench.quantities.curve.prior import CurvePrior
 from ib_bench.quantities.search.record import SearchSettings, bound_text
-from ib_bench.results.identity import NOT_IDENTIFYING
+from ib_bench.results.identity import NOT_IDENTIFYING, Json
 from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
 from ib_bench.results.trial_record import Measure
 
 CurveStatus = Literal["running", "failed", "finished"]
+Held = Literal["data", "weights"]
 Ended = Literal["narrow", "above", "one", "max_trials", "records"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -35,6 +36,8 @@ class CurveSettings:
         max_trials: trials of the curve at most, at least 1.
         pilot_trials: with several learning rates, trials of each at the largest size, at least 1. The one that succeeds
             most measures the curve, with other seeds. One learning rate needs no pilot.
+        hold: what all trials share, so that their seeds move only the rest: ``data`` (training set, validation set and
+            order) or ``weights`` (initialisation and dropout), those of ``first_seed``. null shares neither.
         from_records: train nothing; fit all trials of the experiment in the store, whatever their seeds.
         thresholds: validation losses at which N50 is also computed, out of the validation curves of the same trials, in
             nats, each above 0. These options train nothing and do not identify a curve.
@@ -49,9 +52,20 @@ class CurveSettings:
     interval_factor: float = 2.0
     max_trials: int = 50
     pilot_trials: int = 3
+    hold: Held | None = None
     from_records: bool = False
     thresholds: list[float] = field(default_factory=lambda: [1e-1, 1e-2, 1e-3, 1e-4, 1e-5], metadata=NOT_IDENTIFYING)
     accuracies: list[float] = field(default_factory=lambda: [0.9, 0.99, 0.999], metadata=NOT_IDENTIFYING)
+
+    def trial_options(self, seed: int) -> Json:
+        """How a trial departs from one whose seed moves everything, see :class:`TrialConfig`.
+
+        Args:
+            seed: of the trial.
+        """
+        if self.hold is None or seed == self.first_seed:
+            return {}
+        return {{"data": "data_seed", "weights": "model_seed"}[self.hold]: self.first_seed}
 
     def __post_init__(self) -> None:
         require(0 <= self.first_seed <= 2**31, "curve.first_seed", self.first_seed, "an integer in 0..2^31")
@@ -224,7 +238,7 @@ class CurveRecord(Record):
             trained; None while it runs, and where nothing can be tried.
         wall_time_s: time spent on the trials, wherever they ran.
         updated_at: UTC, ISO 8601.
-        num_early_stops: with trials from records, sizes at which a search stopped at its first success.
+        early_stop_sizes: with trials from records, sizes at which a search stopped at its first success, ascending.
         error: what ended it, if its status is ``failed``.
         num_states: number of the task's states.
         thresholds: N50 at other thresholds, out of the same trials; empty in records of earlier versions.
@@ -254,7 +268,7 @@ class CurveRecord(Record):
     ended: Ended | None = None
     wall_time_s: Seconds = 0.0
     updated_at: str = ""
-    num_early_stops: Count = 0
+    early_stop_sizes: list[Count] = field(default_factory=list)
     error: str | None = None
     num_states: Count | None = None
     thresholds: list[ThresholdEstimate] = field(default_factory=list)

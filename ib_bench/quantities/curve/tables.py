@@ -106,7 +106,8 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
     Column("learning_rate", lambda record: record.learning_rate),
     Column("max_size", lambda record: record.max_size),
     Column("pool_exhausted", lambda record: record.is_pool_exhausted),
-    Column("num_early_stops", lambda record: record.num_early_stops),
+    Column("early_stop_sizes", lambda record: record.early_stop_sizes),
+    Column("num_early_stops", lambda record: len(record.early_stop_sizes)),
     Column("thresholds", lambda record: {_name(one): _plain(record, one) for one in record.thresholds}),
     Column("wall_time_s", lambda record: record.wall_time_s, "time", duration),
     Column("updated_at", lambda record: record.updated_at),
@@ -246,11 +247,14 @@ def _bar(chance: Bounds) -> str:
 
 
 def _early_stop_notes(record: CurveRecord) -> list[str]:
-    if not record.num_early_stops:
+    """Where trials from records say less, or too much, because a search did not train all of its grid."""
+    if not record.early_stop_sizes:
         return []
+    sizes = ", ".join(f"{size:,}" for size in record.early_stop_sizes)
     return [
-        f"At {record.num_early_stops} sizes a search stopped at its first success, so there are fewer trials than its "
-        "grid has; search.exhaustive true trains them all"
+        f"A search stopped at its first success at N = {sizes}: fewer trials than its grid has, so the curve is less "
+        "sure there. If it trained several at once (search.spread), trials that the success interrupted are missing, "
+        "and the curve is too high there. search.exhaustive true trains them all"
     ]
 
 

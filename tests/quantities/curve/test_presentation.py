@@ -119,7 +119,8 @@ def test_one_curve_on_a_terminal(experiment: Experiment) -> None:
     assert "0 of 1" in lines["16"] and "1 of 2" in lines["64"] and "0.50" in lines["64"]
     assert "[" + " " * 4 + "----|----" in lines["16"]
     assert "stopped at its first success" not in text
-    assert "At 3 sizes a search stopped at its first success" in printed(curve(experiment, num_early_stops=3))
+    stopped = printed(curve(experiment, early_stop_sizes=[64, 1024]))
+    assert "A search stopped at its first success at N = 64, 1,024" in stopped
 
 
 def test_nothing_held_out_prints_too(experiment: Experiment) -> None:
