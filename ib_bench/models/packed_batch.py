@@ -4,9 +4,9 @@ With lengths uniform on 2..L nearly half of a padded batch is padding, and only 
 real tokens stand in one line, in the order of :class:`torch.nn.utils.rnn.PackedSequence`: the first token of every
 sequence, then every second token, and so on, with the longest sequence first each time.
 
-    sequences  a1 a2 a3 / b1 / c1 c2        padded  a1 a2 a3   packed  a1 c1 b1 a2 c2 a3
-                                                    b1  .  .           position 0 0 0 1 1 2
-                                                    c1 c2  .           num_active 3 2 1
+    sequences  a1 a2 a3 / b1 / c1 c2        packed      a1 c1 b1 a2 c2 a3
+                                            positions    0  0  0  1  1  2
+                                            num_active   3, 2, 1
 
 - What treats every token alike (embeddings, norms, linear layers) works on the line as it is.
 - A recurrence reads it step by step: ``torch.split(values, batch.num_active)``. The rows of a step are the first rows
@@ -17,15 +17,12 @@ sequence, then every second token, and so on, with the longest sequence first ea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
-
-_NUM_GROUPS = 2
 
 
 class PackedBatch:
@@ -46,121 +43,85 @@ class PackedBatch:
     """
 
     def __init__(self, batch: Batch) -> None:
-        mask = batch.mask
-        num_rows, width = mask.shape
-        position = torch.arange(width, device=mask.device)
-        lengths, self._order = (mask * (position + 1)).amax(dim=1).clamp(min=1).sort(descending=True, stable=True)
+        self._mask = batch.mask
+        num_rows, width = self._mask.shape
+        position = torch.arange(width, device=self._mask.device)
+        lengths = (self._mask * (position + 1)).amax(dim=1).clamp(min=1)
+        lengths, order = lengths.sort(descending=True, stable=True)
         real = position[:, None] < lengths
-        self._lengths: list[int] = lengths.tolist()
-        self.num_active: list[int] = real.sum(dim=1)[: self._lengths[0]].tolist()
-        cells = real.flatten().nonzero().squeeze(1)
-        self.positions, self._rows = cells // num_rows, cells % num_rows
-        self._shape = num_rows, width
-        self._source = self._order[self._rows] * width + self.positions
+        # in a grid (position, sequence), the longest sequence first
+        self._cells = real.flatten().nonzero().squeeze(1)
+        self.positions, self._rows = self._cells // num_rows, self._cells % num_rows
+        self.num_active: list[int] = real.sum(dim=1)[: int(lengths[0])].tolist()
+        self._source = order[self._rows] * width + self.positions  # in the batch as it came
         self.tokens = batch.tokens.flatten()[self._source]
         targets = batch.targets.flatten()[self._source]
         self.supervised = (targets != IGNORE_INDEX).nonzero().squeeze(1)
         self.targets = targets[self.supervised]
-        self._mask = mask
+
+    @property
+    def num_rows(self) -> int:
+        """Number of sequences."""
+        return len(self._mask)
+
+    @property
+    def width(self) -> int:
+        """Length of the longest sequence."""
+        return len(self.num_active)
 
     @property
     def is_all_supervised(self) -> bool:
         """Whether something is asked at every token."""
         return len(self.supervised) == len(self.tokens)
 
-    def pad(self, values: Tensor) -> list[Tensor]:
-        """Put sequences side by side, in groups of similar length, to be padded less.
+    def pad(self, values: Tensor) -> Tensor:
+        """Put sequences side by side, the longest first.
 
         Args:
             values: ``(num_tokens, *)``.
 
         Returns:
-            For each group ``(rows, width, *)``, padded on the right with zeros.
+            ``(num_rows, width, *)``, padded on the right with zeros.
         """
-        return self._all.pad(values)
+        return self._to_rows(values, self._cells, self.width)
 
-    def unpad(self, groups: Sequence[Tensor]) -> Tensor:
-        """The values ``(num_tokens, *)`` of groups as :meth:`pad` gives them, without the padding."""
-        return self._all.unpad(groups)
+    def unpad(self, rows: Tensor) -> Tensor:
+        """The values ``(num_tokens, *)`` of rows as :meth:`pad` gives them, without the padding."""
+        return self._to_line(rows, self._cells)
 
-    def pad_supervised(self, values: Tensor) -> list[Tensor]:
-        """As :meth:`pad` with the same rows, but only the supervised tokens' ``values``, ``(num_supervised, *)``."""
-        return self._asked.pad(values)
+    def pad_supervised(self, values: Tensor) -> Tensor:
+        """As :meth:`pad`, of supervised tokens only: ``(num_supervised, *)`` to ``(num_rows, most in a row, *)``."""
+        return self._to_rows(values, *self._supervised_cells)
 
-    def unpad_supervised(self, groups: Sequence[Tensor]) -> Tensor:
-        """The values ``(num_supervised, *)`` of groups as :meth:`pad_supervised` gives them."""
-        return self._asked.unpad(groups)
+    def unpad_supervised(self, rows: Tensor) -> Tensor:
+        """The values ``(num_supervised, *)`` of rows as :meth:`pad_supervised` gives them."""
+        return self._to_line(rows, self._supervised_cells[0])
 
-    @cached_property
-    def future(self) -> list[Tensor]:
-        """For each group, which tokens come after one: bool ``(width, width)``."""
-        device = self.tokens.device
-        return [torch.ones(width, width, dtype=torch.bool, device=device).triu(1) for _, width in self._all.shapes]
-
-    @cached_property
-    def future_of_supervised(self) -> list[Tensor]:
-        """For each group, which tokens come after a supervised one: bool ``(rows, 1, asked width, width)``."""
-        asked = self.pad_supervised(self.positions[self.supervised])
-        widths = [width for _, width in self._all.shapes]
-        return [
-            torch.arange(width, device=one.device) > one[:, None, :, None]
-            for one, width in zip(asked, widths, strict=True)
-        ]
-
-    def scatter(self, supervised: Tensor) -> Tensor:
-        """Put values of the supervised tokens where these were in the batch.
+    def scatter(self, values: Tensor) -> Tensor:
+        """Put values of supervised tokens where these were in the batch.
 
         Args:
-            supervised: ``(num_supervised, *)``.
+            values: ``(num_supervised, *)``.
 
         Returns:
             ``(batch, width, *)``, zero elsewhere.
         """
-        num_rows, width = self._shape
-        flat = _put(supervised, self._source[self.supervised], num_rows * width)
-        return flat.view(num_rows, width, *supervised.shape[1:])
+        flat = _put(values, self._source[self.supervised], self._mask.numel())
+        return flat.view(*self._mask.shape, *values.shape[1:])
 
     @cached_property
-    def _all(self) -> _Groups:
-        return _Groups(self._rows, self.positions, self._lengths)
-
-    @cached_property
-    def _asked(self) -> _Groups:
+    def _supervised_cells(self) -> tuple[Tensor, int]:
+        """Where supervised tokens are in a grid (how many came before, sequence), and how many steps it has."""
         so_far = self._mask.cumsum(dim=1)
-        places = so_far.flatten()[self._source[self.supervised]] - 1
-        return _Groups(self._rows[self.supervised], places, so_far[self._order, -1].tolist())
+        num_before = so_far.flatten()[self._source[self.supervised]] - 1
+        return num_before * self.num_rows + self._rows[self.supervised], int(so_far[:, -1].max())
 
+    def _to_rows(self, values: Tensor, cells: Tensor, width: int) -> Tensor:
+        grid = _put(values, cells, width * self.num_rows)
+        return grid.view(width, self.num_rows, *values.shape[1:]).transpose(0, 1)
 
-class _Groups:
-    """Where tokens stand if the sequences, sorted by length, are cut into groups that are padded one by one.
-
-    Args:
-        rows: int64 ``(num,)``, the sequence of each token.
-        places: int64 ``(num,)``, the column of each token.
-        lengths: number of columns that each sequence needs.
-    """
-
-    def __init__(self, rows: Tensor, places: Tensor, lengths: list[int]) -> None:
-        size = -(-len(lengths) // _NUM_GROUPS)
-        self.shapes: list[tuple[int, int]] = []
-        starts: list[int] = []
-        start = 0
-        for first in range(0, len(lengths), size):
-            group = lengths[first : first + size]
-            width = max(group)
-            self.shapes.append((len(group), width))
-            starts += range(start, start + len(group) * width, width)
-            start += len(group) * width
-        self._num_cells = start
-        self._cells = torch.tensor(starts, device=rows.device)[rows] + places
-
-    def pad(self, values: Tensor) -> list[Tensor]:
-        cells = _put(values, self._cells, self._num_cells)
-        parts = torch.split(cells, [rows * width for rows, width in self.shapes])
-        return [part.view(*shape, *values.shape[1:]) for part, shape in zip(parts, self.shapes, strict=True)]
-
-    def unpad(self, groups: Sequence[Tensor]) -> Tensor:
-        return torch.cat([group.flatten(0, 1) for group in groups]).index_select(0, self._cells)
+    def _to_line(self, rows: Tensor, cells: Tensor) -> Tensor:
+        return rows.transpose(0, 1).flatten(0, 1).index_select(0, cells)
 
 
 def _put(values: Tensor, places: Tensor, num: int) -> Tensor:

@@ -37,24 +37,15 @@ def test_what_is_asked(batch: PackedBatch) -> None:
 
 
 def test_padding_and_back(batch: PackedBatch) -> None:
-    groups = batch.pad(batch.tokens[:, None])
-    assert [group.squeeze(-1).tolist() for group in groups] == [[[1, 2, 3], [5, 6, 0]], [[4]]]
-    assert torch.equal(batch.unpad(groups).squeeze(-1), batch.tokens)
+    rows = batch.pad(batch.tokens[:, None])
+    assert rows.squeeze(-1).tolist() == [[1, 2, 3], [5, 6, 0], [4, 0, 0]]
+    assert torch.equal(batch.unpad(rows).squeeze(-1), batch.tokens)
 
 
 def test_padding_what_is_asked_and_back(batch: PackedBatch) -> None:
-    groups = batch.pad_supervised(batch.targets)
-    assert [group.tolist() for group in groups] == [[[12, 13], [16, 0]], [[14]]]
-    assert torch.equal(batch.unpad_supervised(groups), batch.targets)
-
-
-def test_nothing_sees_its_future(batch: PackedBatch) -> None:
-    triangle = [[False, True, True], [False, False, True], [False, False, False]]
-    assert [group.tolist() for group in batch.future] == [triangle, [[False]]]
-    of_first, of_second = (group.squeeze(1).tolist() for group in batch.future_of_supervised)
-    assert of_first[0] == [[False, False, True], [False, False, False]]
-    assert of_first[1][0] == [False, False, True]
-    assert of_second == [[[False]]]
+    rows = batch.pad_supervised(batch.targets)
+    assert rows.tolist() == [[12, 13], [16, 0], [14, 0]]
+    assert torch.equal(batch.unpad_supervised(rows), batch.targets)
 
 
 def test_back_to_where_they_were(batch: PackedBatch) -> None:
