@@ -81,7 +81,7 @@ class DenseSSM(SequenceModel):
 
     def packed_forward(self, batch: PackedBatch) -> Tensor:
         """See :meth:`SequenceModel.packed_forward`; the batch shrinks as sequences end."""
-        hidden = self._normalize(self.initial_state).expand(batch.num_active[0], -1)
+        hidden = self._normalize(self.initial_state).expand(batch.num_rows, -1)
         visited = torch.cat(self._visit(self.transitions(), torch.split(batch.tokens, batch.num_active), hidden))
         return cast(Tensor, self.head(visited.index_select(0, batch.supervised)))
 

@@ -84,10 +84,11 @@ class SequenceModel(pl.LightningModule, ABC):
     def packed_forward(self, batch: PackedBatch) -> Tensor:
         """What :meth:`forward` returns at supervised positions, computed without padding.
 
-        It must give the same numbers up to rounding, and the same gradients. Dropout may draw other random numbers.
+        Optional, see :attr:`packable`. Values and gradients must be the same up to rounding, without dropout; dropout
+        may draw other random numbers.
 
         Args:
-            batch: at least one token.
+            batch: the real tokens of at least one sequence.
 
         Returns:
             Logits ``(num_supervised, num_classes)``, in the order of ``batch.supervised``.
@@ -181,7 +182,8 @@ class SequenceModel(pl.LightningModule, ABC):
     def _packed(self, batch: Batch) -> PackedBatch | None:
         """The batch without padding; None where ``forward`` takes it as it is.
 
-        A GPU waits for kernels to be launched by the CPU more than for arithmetic, at the sizes that are studied here.
+        On a GPU it does: models of the sizes studied here wait for kernel launches, not for arithmetic, and a packed
+        batch needs more of them.
         """
         offered = bool(vars(type(self)).get("packable", False)) and self.packable
         if not offered or batch.tokens.device.type != "cpu" or bool(batch.mask.all()):

@@ -179,3 +179,11 @@ def test_dropout_is_drawn_for_tokens_and_not_for_padding() -> None:
         again = model.loss(batch)
     assert torch.equal(one, again) and not torch.equal(one, other)
     assert torch.equal(model.eval().loss(batch), model.loss(batch))
+
+
+@of_every_model
+def test_only_on_a_cpu(model_class: type[SequenceModel]) -> None:
+    targets = torch.tensor([[1, 2, IGNORE_INDEX]])
+    model = build(model_class)
+    assert model._packed(Batch(targets, targets)) is not None
+    assert model._packed(Batch(targets.to("meta"), targets.to("meta"))) is None
