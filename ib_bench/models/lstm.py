@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from ib_bench.models.packed_batch import PackedBatch
+from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel, require_size
 
 _PACKED_FROM = 256  # width; torch has a faster kernel for padded batches, which outweighs the padding in small models

@@ -15,7 +15,7 @@ from torch import Tensor
 from ib_bench.errors import require
 from ib_bench.models.full_precision import full_precision
 from ib_bench.models.metrics import LOSS, StateTrackingMetrics, cross_entropy, metric_key
-from ib_bench.models.packed_batch import PackedBatch
+from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sharding import RankRandomness, share_of
 from ib_bench.supervision.supervision import Batch
 

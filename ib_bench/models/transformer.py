@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ib_bench.errors import require
-from ib_bench.models.packed_batch import PackedBatch
+from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel, require_size
 
 _INIT_STD = 0.02

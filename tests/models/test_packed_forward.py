@@ -11,7 +11,7 @@ from torch import Tensor
 from ib_bench import catalogue, models
 from ib_bench.data import ModularAddition
 from ib_bench.models.metrics import cross_entropy
-from ib_bench.models.packed_batch import PackedBatch
+from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.models.sharding import share_of
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
@@ -67,7 +67,12 @@ def test_same_loss_and_gradients(
     model_class: type[SequenceModel], supervision: str, lengths: str, batch_size: int
 ) -> None:
     data = ModularAddition(
-        modulus=5, max_length=7, supervision=supervision, length_distribution=lengths, batch_size=batch_size
+        modulus=5,
+        max_length=7,
+        supervision=supervision,
+        length_distribution=lengths,
+        batch_size=batch_size,
+        num_train_sequences=99,
     )
     assert_same(build(model_class, data.vocab_size, data.num_classes), next(iter(data.train_dataloader())))
 
@@ -107,7 +112,7 @@ def test_a_rank_without_rows_takes_part_with_zero(
 def test_training_and_validation_leave_padding_out(
     model_class: type[SequenceModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = ModularAddition(modulus=5, max_length=6, supervision="outcome", length_distribution="uniform")
+    data = ModularAddition(modulus=5, max_length=5, supervision="outcome", length_distribution="uniform")
     model = build(model_class, data.vocab_size, data.num_classes)
     batch = next(iter(data.val_dataloader()))
     metrics = []
@@ -133,6 +138,40 @@ def test_where_nothing_can_be_left_out_nothing_is_rearranged(
     seen = spy(model, monkeypatch)
     assert torch.equal(model.loss(batch), cross_entropy(model(batch.tokens), batch.targets))
     assert not seen
+
+
+class Recurrence(SequenceModel):
+    """A user's own, as the models' README has it."""
+
+    packable = True
+
+    def __init__(self, vocab_size: int, num_classes: int) -> None:
+        super().__init__(num_classes)
+        self.embedding, self.cell = torch.nn.Embedding(vocab_size, 8), torch.nn.GRUCell(8, 8)
+        self.initial_state = torch.nn.Parameter(torch.randn(8))
+        self.head = torch.nn.Linear(8, num_classes)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        hidden, visited = self.initial_state.expand(len(tokens), -1), []
+        for step in self.embedding(tokens).unbind(dim=1):
+            hidden = self.cell(step, hidden)
+            visited.append(hidden)
+        logits: Tensor = self.head(torch.stack(visited, dim=1))
+        return logits
+
+    def packed_forward(self, batch: PackedBatch) -> Tensor:
+        hidden, visited = self.initial_state.expand(batch.num_rows, -1), []
+        for step in torch.split(self.embedding(batch.tokens), batch.num_active):
+            hidden = self.cell(step, hidden[: len(step)])
+            visited.append(hidden)
+        logits: Tensor = self.head(torch.cat(visited)[batch.supervised])
+        return logits
+
+
+@pytest.mark.parametrize("supervision", SUPERVISIONS)
+def test_a_recurrence_from_outside(supervision: str) -> None:
+    data = ModularAddition(modulus=5, max_length=5, supervision=supervision, batch_size=16)
+    assert_same(build(Recurrence, data.vocab_size, data.num_classes), next(iter(data.train_dataloader())))
 
 
 class Derived(models.DenseSSM):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ib_bench.models.packed_batch import PackedBatch
+from ib_bench.models.packing import PackedBatch
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
 
 ROWS = [[(1, None), (2, 12), (3, 13)], [(4, 14)], [(5, None), (6, 16)]]
