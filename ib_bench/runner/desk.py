@@ -43,9 +43,9 @@ from ib_bench.training.instantiation import (
     identifying_spec,
     instantiate_data,
     instantiate_model,
-    source_digests,
     vocabulary_for,
 )
+from ib_bench.training.sources import source_digests
 from ib_bench.training.team import STRATEGIES, require_team
 
 Built = TypeVar("Built")
@@ -151,10 +151,10 @@ def make_request(
     except NothingHeldOutError:
         if not may_hold_out_none:
             raise
-        return Request(_experiment(model, data_spec, trainer), settings, 0, None, trainer.placement)
+        return Request(_experiment(model, data_spec, trainer, None), settings, 0, None, trainer.placement)
     _check_model(model, built)
     return Request(
-        experiment=_experiment(model, data_spec, trainer),
+        experiment=_experiment(model, data_spec, trainer, built),
         settings={**settings, "search": _accelerated(search, model, built, trainer)},
         pool_size=built.max_train_sequences,
         num_states=built.num_classes,
@@ -263,12 +263,12 @@ def _require_few_processes(trainer: _Trainer, search: SearchSettings, may_take_s
     require(search.spread == 1, "search.spread", search.spread, one_at_a_time)
 
 
-def _experiment(model: ClassSpec, data_spec: DataSpec, trainer: _Trainer) -> Experiment:
+def _experiment(model: ClassSpec, data_spec: DataSpec, trainer: _Trainer, built: SearchableData | None) -> Experiment:
     return Experiment(
         model=identifying_spec(model),
         data=cast(DataSpec, identifying_spec(data_spec)),
         trainer=trainer.computing,
-        source_digests=source_digests(model, data_spec),
+        source_digests=source_digests(model, data_spec, data=built),
     )
 
 
