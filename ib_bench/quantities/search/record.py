@@ -43,6 +43,8 @@ class SearchSettings:
             off. A stopped trial might still have succeeded: results made with this option say how often that happens.
         spread: configurations of a size that are trained at once, in worker processes of this machine, at least 1. It
             says where trials run and does not identify a search.
+        allow_lookahead: measure a model although its logits depend on later tokens; its name then says so in every
+            table and record.
         start: retired; ``auto`` in records of searches that did not start at the largest size.
         adaptive_validation: retired; true in records of searches that validated more often near the threshold.
 
@@ -68,6 +70,7 @@ class SearchSettings:
     compile: Choice = False
     futility: float | None = None
     spread: int = field(default=1, metadata=NOT_IDENTIFYING)
+    allow_lookahead: bool = field(default=False, metadata=NOT_IDENTIFYING)
     start: str = field(default="largest", metadata=RETIRED)
     adaptive_validation: bool = field(default=False, metadata=RETIRED)
 
