@@ -37,6 +37,6 @@ def confirmation(model: pl.LightningModule, data: pl.LightningDataModule, traine
     if batches is None:
         return None
     with contained(trainer):
-        (logged,) = trainer.validate(model, batches, verbose=False)
-    loss = float(logged[VAL_LOSS])
+        trainer.validate(model, batches, verbose=False)
+    loss = float(trainer.callback_metrics[VAL_LOSS])
     return Confirmation(loss if math.isfinite(loss) else None, data.num_test)
