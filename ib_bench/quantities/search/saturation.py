@@ -1,12 +1,12 @@
-"""The saturated evaluation: can the model fit all sequences that exist?
+"""The saturated evaluation: it tells whether the model can fit all sequences that exist.
 
 In short lengths all training sequences together may not suffice (m = 5, n = 2: 20 of 25). Only the held-out sequences
 are missing then, so N* is at most the number of all sequences, if the model can fit them at all. The saturated
-evaluation measures this: it trains on all sequences and validates on the same. If a configuration of the grid gets below
-the threshold, N* lies between the training pool and all sequences. If none does, the step budget is what is missing, and
-N* has no upper end. A saturated evaluation is never an N*.
+evaluation measures this: it trains on all sequences and validates on the same. If a configuration of the grid gets
+below the threshold, N* lies between the training pool and all sequences. If none does, the step budget is what is
+missing, and N* has no upper end. A saturated evaluation is never an N*.
 
-Reference: none; the paper does not say what it does where a pool is exhausted.
+It is ours: the paper does not say what it does where a pool is exhausted.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class SaturationRecord(Record):
         key: of the config.
         config: what was evaluated.
         size: number of all sequences that exist, which were trained on and validated on.
-        succeeded: whether a trial got below the threshold; None where the search did not exhaust its pool, so that there
-            was nothing to evaluate. Such a record is not stored.
+        succeeded: whether a trial got below the threshold. None where the search did not exhaust its pool: there was
+            nothing to evaluate, and such a record is not stored.
         best_val_loss: lowest loss of its trials, in nats; None if never finite.
         trial_keys: of its trials, in the order in which they were asked for.
         wall_time_s: time spent on its trials, wherever they ran.
@@ -68,7 +68,9 @@ class SaturationRecord(Record):
 
     def __post_init__(self) -> None:
         if (self.succeeded is None) == bool(self.trial_keys):
-            raise ValueError(f"a saturated evaluation has {len(self.trial_keys)} trials and the answer {self.succeeded}")
+            raise ValueError(
+                f"a saturated evaluation has {len(self.trial_keys)} trials and the answer {self.succeeded}"
+            )
 
     @property
     def search_key(self) -> str:

@@ -67,28 +67,35 @@ class SharingCurves:
         return sampled_factor(self.joint, list(parts))
 
 
-def curves_of(
-    joint: SearchConfig, parts: Mapping[int, SearchConfig], curves: Iterable[CurveRecord]
-) -> SharingCurves | None:
-    """The curves of the same experiments with the same search settings, measured alike; None where one is missing.
-
-    Of several measurements, that with the most trials counts.
+class FinishedCurves:
+    """Finished success curves, to be found by the searches of the same experiments.
 
     Args:
-        joint: the search over all lengths.
-        parts: the search at each length alone.
-        curves: finished.
+        curves: finished or not.
     """
-    by_key = {record.key: record for record in curves}
-    found = []
-    for record in by_key.values():
-        if record.config.experiment == joint.experiment and record.config.search == joint.settings:
-            keys = {
-                length: replace(record.config, experiment=part.experiment).key for length, part in parts.items()
-            }
-            if all(key in by_key for key in keys.values()):
-                found.append(SharingCurves(record, {length: by_key[key] for length, key in keys.items()}))
-    return max(found, key=lambda one: (one.num_trials, one.joint.key), default=None)
+
+    def __init__(self, curves: Iterable[CurveRecord]) -> None:
+        self._by_key = {record.key: record for record in curves if record.finished}
+        self._by_search: dict[str, list[CurveRecord]] = {}
+        for record in self._by_key.values():
+            search = SearchConfig(record.config.experiment, record.config.search)
+            self._by_search.setdefault(search.key, []).append(record)
+
+    def of(self, joint: SearchConfig, parts: Mapping[int, SearchConfig]) -> SharingCurves | None:
+        """The curves of the same experiments and search settings, measured alike; None where one is missing.
+
+        Of several measurements, that with the most trials counts.
+
+        Args:
+            joint: the search over all lengths.
+            parts: the search at each length alone.
+        """
+        found = []
+        for record in self._by_search.get(joint.key, []) if self._by_search else []:
+            keys = {length: replace(record.config, experiment=part.experiment).key for length, part in parts.items()}
+            if all(key in self._by_key for key in keys.values()):
+                found.append(SharingCurves(record, {length: self._by_key[key] for length, key in keys.items()}))
+        return max(found, key=lambda one: (one.num_trials, one.joint.key), default=None)
 
 
 def _is_exhausted(record: CurveRecord) -> bool:

@@ -8,10 +8,10 @@ interfere.
 
 Every N* is a whole number in an interval: above the largest size that failed, at most the smallest that succeeded. So
 kappa lies in an interval too: from the sum of the parts' lower ends over the joint upper end, to the sum of their upper
-ends over the joint lower end. Both ends are possible values. Where a search is censored, its N* has no upper end; then
-kappa has no upper end (a part is censored) or none above 0 at its lower end (the joint search is). A pool is *exhausted*
-where all training sequences that exist failed; a saturated evaluation (:mod:`ib_bench.quantities.search.saturation`)
-may then bound N* by the number of all sequences.
+ends over the joint lower end. Both ends are possible values. The N* of a censored search has no upper end. So kappa has
+no upper end where a part is censored, and its lower end is 0 where the joint search is. A pool is *exhausted* where all
+training sequences that exist failed; a saturated evaluation (:mod:`ib_bench.quantities.search.saturation`) may then
+bound N* by the number of all sequences.
 
 Kappa is not stored: it is derived from the searches, the saturated evaluations and the curves that it rests on.
 
@@ -21,7 +21,7 @@ Reference: arXiv 2602.18333, section 4; the intervals and the saturated evaluati
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -29,9 +29,9 @@ from ib_bench.errors import require
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.search.record import SearchConfig, SearchRecord
 from ib_bench.quantities.search.saturation import SaturationRecord
-from ib_bench.quantities.sharing.curves import SharingCurves, curves_of
+from ib_bench.quantities.sharing.curves import FinishedCurves, SharingCurves
 from ib_bench.quantities.sharing.factor import SharingFactor
-from ib_bench.results.records import MIN_LENGTH, Labels
+from ib_bench.results.records import MIN_LENGTH, DataSpec, Labels, Record
 
 JOINT, ALONE = "uniform", "fixed"
 """The length distributions of the search over all lengths and of those at one length."""
@@ -245,17 +245,30 @@ def sharings(
     """
     finished = {record.key: record for record in searches if record.finished}
     evaluated = {record.search_key: record for record in saturations if record.succeeded is not None}
-    measured = [record for record in curves if record.finished]
+    measured = FinishedCurves(curves)
     found = []
     for joint in finished.values():
-        num_parts = (joint.labels.max_length or 0) - _min_length(joint.config) + 1
+        num_parts = (joint.labels.max_length or 0) - min_length_of(joint.config.experiment.data) + 1
         if joint.labels.length_distribution == JOINT and num_parts < len(finished):
             configs = part_configs(joint.config)
             keys = {length: part.key for length, part in configs.items()}
             if keys and all(key in finished for key in keys.values()):
                 own = {key: evaluated[key] for key in (joint.key, *keys.values()) if key in evaluated}
                 parts = {length: finished[key] for length, key in keys.items()}
-                found.append(Sharing(joint, parts, own, curves_of(joint.config, configs, measured)))
+                found.append(Sharing(joint, parts, own, measured.of(joint.config, configs)))
+    return found
+
+
+def sharing_of(records: Sequence[Record]) -> Sharing:
+    """Kappa of one experiment.
+
+    Args:
+        records: the search over all lengths first, then those at each length, saturated evaluations and curves.
+    """
+    searches = [record for record in records if isinstance(record, SearchRecord)]
+    saturations = [record for record in records if isinstance(record, SaturationRecord)]
+    curves = [record for record in records if isinstance(record, CurveRecord)]
+    (found,) = (one for one in sharings(searches, saturations, curves) if one.key == searches[0].key)
     return found
 
 
@@ -265,16 +278,20 @@ def part_configs(joint: SearchConfig) -> dict[int, SearchConfig]:
     Args:
         joint: of the search over all lengths.
     """
-    max_length = joint.experiment.data.presentation.max_length or 0
-    return {length: _alone(joint, length) for length in range(_min_length(joint), max_length + 1)}
+    data = joint.experiment.data
+    lengths = range(min_length_of(data), (data.presentation.max_length or 0) + 1)
+    return {length: _alone(joint, length) for length in lengths}
 
 
-def _min_length(joint: SearchConfig) -> int:
-    return joint.experiment.data.presentation.min_length or MIN_LENGTH
+def min_length_of(data: DataSpec) -> int:
+    """Number of symbols in the shortest sequences of some data."""
+    return data.presentation.min_length or MIN_LENGTH
 
 
 def _alone(joint: SearchConfig, length: int) -> SearchConfig:
     """Where there is one length, the shortest one says nothing: all kappas share the search."""
-    data = joint.experiment.data.with_arguments(length_distribution=ALONE, max_length=length)
-    data.init_args.pop("min_length", None)
-    return replace(joint, experiment=replace(joint.experiment, data=data))
+    data = joint.experiment.data
+    arguments = {**data.init_args, "length_distribution": ALONE, "max_length": length}
+    arguments.pop("min_length", None)
+    alone = replace(joint.experiment, data=DataSpec(data.class_path, arguments))
+    return replace(joint, experiment=alone)
