@@ -17,6 +17,7 @@ from ib_bench.quantities.sharing.tables import exhausted_text
 from ib_bench.results.identity import Json
 
 _NUMBERS = ("kappa", "low", "high")
+_DASHES = {"N*": [1, 0], "N50": [3, 2]}
 
 
 def figures(study: Study) -> list[Figure]:
@@ -39,7 +40,10 @@ def figures(study: Study) -> list[Figure]:
     y = alt.Y(**of_kappa)
     one = alt.Chart().mark_rule(color="grey").encode(y="one:Q")
     bars = alt.Chart().mark_rule(strokeWidth=2, strokeOpacity=0.6).transform_filter("isValid(datum.low)")
-    dash = alt.StrokeDash("of:N", title="kappa of", scale=alt.Scale(domain=["N*", "N50"], range=[[1, 0], [3, 2]]))
+    of = [name for name in _DASHES if any(row["of"] == name for row in rows)]
+    dashes = alt.Scale(domain=of, range=[_DASHES[name] for name in of])
+    legend = alt.Legend() if len(of) > 1 else None
+    dash = alt.StrokeDash("of:N", title="kappa of", scale=dashes, legend=legend)
     low = alt.Y(**{**of_kappa, "shorthand": "low:Q"})
     bars = bars.encode(x=x, y=low, y2="high:Q", stroke=marks.stroke, strokeDash=dash, xOffset=beside)
     points = marks.points(x, y, ["of:N", "text:N", "exhausted:N", "joint:N", "sum:N"], xOffset=beside)

@@ -112,7 +112,7 @@ class Need:
         if not self.is_exhausted:
             return search.verdict
         if self.is_saturated:
-            return f"{self.low:,} to {self.high:,.0f} (saturated)"
+            return f"{_range_text(self.low, self.high)} (saturated)"
         bound = f"> all {search.max_size:,} that exist" if search.max_size else "none held out"
         return f"{bound} (budget missing)" if self.lacks_budget else bound
 
@@ -212,12 +212,16 @@ class Sharing:
     def sum_text(self) -> str:
         """The sum of N* at each length alone, for people."""
         low, high = (sum(getattr(need, end) for need in self.needs.values()) for end in ("low", "high"))
-        if math.isinf(high):
-            return f"\N{GREATER-THAN OR EQUAL TO} {low:,}"
-        return f"{low:,}" if low == high else f"{low:,} to {high:,.0f}"
+        return _range_text(low, high)
 
     def _need(self, search: SearchRecord) -> Need:
         return Need(search, self.saturations.get(search.key))
+
+
+def _range_text(low: int, high: float) -> str:
+    if math.isinf(high):
+        return f"\N{GREATER-THAN OR EQUAL TO} {low:,}"
+    return f"{low:,}" if low == high else f"{low:,} to {high:,.0f}"
 
 
 def sharing_factor(joint: Need, parts: Collection[Need]) -> SharingFactor:

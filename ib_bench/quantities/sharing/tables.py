@@ -75,6 +75,11 @@ def _unexhausted_estimate(one: Sharing) -> FactorEstimate | None:
     return None if one.curves is None else one.curves.unexhausted_estimate
 
 
+def _rest(one: Sharing) -> SharingFactor | None:
+    """Kappa over the lengths that are not exhausted, where that is another one."""
+    return one.unexhausted_factor if one.exhausted else None
+
+
 def _text(value: object) -> str:
     return "" if value is None else str(value)
 
@@ -91,6 +96,7 @@ _N50_COLUMN: Column[Sharing] = Column(
 
 COLUMNS: tuple[Column[Sharing], ...] = (
     *LABELS,
+    Column("min_length", lambda one: one.min_length, "from", "from length {}".format, is_label=True),
     Column("num_states", lambda one: one.num_states, is_label=True),
     Column("sharing_factor", lambda one: str(one.factor), "kappa", style="bold"),
     *_ENDS,
@@ -100,8 +106,12 @@ COLUMNS: tuple[Column[Sharing], ...] = (
     Column("exhausted_lengths", lambda one: one.exhausted),
     Column("num_exhausted", lambda one: len(one.exhausted)),
     Column("num_lengths", lambda one: len(one.parts)),
-    Column("min_length", lambda one: one.min_length),
-    Column("unexhausted_sharing_factor", lambda one: _text(one.unexhausted_factor) or None, "not exhausted"),
+    Column(
+        "unexhausted_sharing_factor",
+        lambda one: _text(one.unexhausted_factor) or None,
+        "not exhausted",
+        texts=lambda rows: [_text(_rest(one)) for one in rows],
+    ),
     *_factor_columns("unexhausted_sharing_factor", lambda one: one.unexhausted_factor),
     _N50_COLUMN,
     *_estimate_columns("sharing_factor_n50", _estimate),
@@ -176,8 +186,8 @@ def sharing_listing(sharing: Sharing, notes: Iterable[str] = ()) -> Group:
     headings = ["lengths", "N*", "bracket", "trials", "time"]
     table = terminal_table(headings, rows, {"lengths"}, breaks={len(rows) - 1})
     lines = [f"kappa: {sharing.factor}", f"exhausted: {exhausted_text(sharing)} lengths"]
-    if sharing.exhausted and sharing.unexhausted_factor is not None:
-        lines.append(f"kappa over the others: {sharing.unexhausted_factor}")
+    if (rest := _rest(sharing)) is not None:
+        lines.append(f"kappa over the others: {rest}")
     if sharing.curves is not None:
         lines.append(f"kappa of N50: {sharing.curves.estimate}")
         if sharing.curves.unexhausted_estimate is not None and sharing.exhausted:
@@ -206,7 +216,7 @@ def parts_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
     body = []
     for one in shown:
         sharing = one.result
-        kappas = [_factor_entry(sharing, sharing.factor), _factor_entry(sharing, sharing.unexhausted_factor)]
+        kappas = [_factor_entry(sharing, sharing.factor), _factor_entry(sharing, _rest(sharing))]
         numbers = [kappas[0], Entry(exhausted_text(sharing), len(sharing.exhausted), sharing.key), kappas[1]]
         if has_curves:
             numbers.append(_estimate_entry(sharing))
