@@ -385,8 +385,8 @@ class TestSuites:
         assert "behind them 5,550 0" in words  # 1,800 and, for n = 2..30 but 5, 10, 20, 30, 10 tasks x 3 regimes x 5
         assert "extrapolations 1,800 0" in words
         assert "saturations behind them 1,185 0 1,185" in words  # 79 pools below 16,000,000 x 3 regimes x 5 models
-        # 300 for each search, but for n = 2 of parity, where nothing is held out; one for each extrapolation; 15 for each
-        # saturated evaluation
+        # 300 for each search, but for n = 2 of parity, where nothing is held out; one for each extrapolation; 15 for
+        # each saturated evaluation
         assert f"at most {1_660_500 + 1_800 + 1_185 * 15:,} trials" in words
 
     def test_workers_and_this_process_give_the_same_numbers(
