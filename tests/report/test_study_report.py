@@ -78,6 +78,13 @@ class TestTables:
         assert {row[1].text for row in table.rows} == {"4", "8"}
         assert len(table.rows) == 3 * 2 * 3 * 3  # moduli, lengths, regimes, distributions
 
+    def test_so_they_are_where_the_joint_search_leaves_short_lengths_out(self) -> None:
+        joint = search(Point("LSTM", ACOT), 100)
+        config = replace(joint.config, experiment=joint.config.experiment.with_data(min_length=3))
+        tables = tables_of(*SEARCHES[3:], replace(joint, config=config, key=config.key))
+        assert [row[-1] for row in cells(tables["min_train_size"])] == ["30", "100"]
+        assert cells(tables["kappa"])[0][-1] == "0.70"
+
     def test_kappa_and_its_parts(self) -> None:
         tables = tables_of(*PARTIAL)
         assert cells(tables["kappa"]) == [["ModularAddition(modulus=5)", "\N{GREATER-THAN OR EQUAL TO} 0.55 (1 of 3)"]]
