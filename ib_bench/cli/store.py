@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ib_bench import catalogue
-from ib_bench.cli.garbage import without_garbage_collection
+from ib_bench.importing import without_garbage_collection
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.drawing.columns import Table, flat_table, json_text, write_csv, write_parquet
 from ib_bench.drawing.terminal import show

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ib_bench.cli.garbage import import_for_good, without_garbage_collection
+from ib_bench.importing import import_for_good, without_garbage_collection
 
 
 def test_collection_goes_on_afterwards() -> None:
@@ -30,7 +30,7 @@ def test_who_has_turned_it_off_finds_it_off() -> None:
 
 
 def test_a_module_is_imported_once() -> None:
-    assert import_for_good("ib_bench.cli.garbage") is sys.modules["ib_bench.cli.garbage"]
+    assert import_for_good("ib_bench.importing") is sys.modules["ib_bench.cli.garbage"]
     with pytest.raises(ModuleNotFoundError):
         import_for_good("ib_bench.no_such_module")
     assert gc.isenabled()
