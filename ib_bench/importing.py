@@ -79,7 +79,7 @@ def _requirements_not_met(cache: Any) -> Iterator[None]:
 
 @contextmanager
 def _stand_in_for_scipy_signal() -> Iterator[None]:
-    """torchmetrics imports this module only to add a name to it that old packages look for."""
+    """Torchmetrics imports this module only to add a name to it that old packages look for."""
     name = "scipy.signal"
     if name in sys.modules or find_spec("scipy") is None:
         yield

@@ -14,12 +14,12 @@ import sys
 from collections.abc import Sequence
 
 from ib_bench import __version__, catalogue
-from ib_bench.importing import import_for_good
 from ib_bench.cli.interruption import Interruption
 from ib_bench.errors import BenchError, LostProcessError, UnknownNameError, warn_in_one_sentence
 from ib_bench.execution.devices import num_cores
 from ib_bench.execution.fork_server import start_early
 from ib_bench.execution.ranks import let_the_first_speak, speaks
+from ib_bench.importing import import_for_good
 
 _BEFORE = {
     "fit": ("fit", "train a model once (LightningCLI)"),

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ib_bench import catalogue
-from ib_bench.importing import without_garbage_collection
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.drawing.columns import Table, flat_table, json_text, write_csv, write_parquet
 from ib_bench.drawing.terminal import show
 from ib_bench.drawing.texts import OutputFormat
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.errors import InvalidOptionError, UnknownNameError, require
+from ib_bench.importing import without_garbage_collection
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.report.findings import conflicts_table, findings_table
 from ib_bench.results.archive import Records, stored_records, write_archive
