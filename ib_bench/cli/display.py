@@ -12,6 +12,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Column
 
+from ib_bench.cli.counting import LINE_INTERVAL_S
 from ib_bench.drawing.texts import duration
 from ib_bench.execution.ranks import speaks
 from ib_bench.quantities.job import Job
@@ -22,9 +23,6 @@ from ib_bench.studies.estimate import TimeLeft
 _SEPARATOR = " \N{MIDDLE DOT} "
 _WIDE = 110
 """Columns of a terminal from which on a job's line has room for details."""
-
-_LINE_INTERVAL_S = 10.0
-"""Seconds between lines about the same job, where they are printed one below the other."""
 
 
 def display(batch: Batch) -> Watcher:
@@ -124,7 +122,7 @@ class Lines(Watcher):
             self._print(f"{of_all} {job.label}: {told}  {took}, {self._clock.left}")
         elif len(self._jobs) == 1 and newest.num_evaluations > self._num_evaluations:
             self._num_evaluations = newest.num_evaluations
-            if time.monotonic() - self._printed_at_s >= _LINE_INTERVAL_S:
+            if time.monotonic() - self._printed_at_s >= LINE_INTERVAL_S:
                 of_all = f"{newest.num_evaluations}/{job.max_evaluations} at most"
                 self._print(f"{of_all}: N = {newest.judged_size:,} is judged, {self._clock.left}")
 

@@ -13,7 +13,7 @@ import pytest
 from made_up_records import Point
 from rich.console import Console
 
-from ib_bench.cli import display
+from ib_bench.cli import counting, display
 from ib_bench.cli.display import Display, Lines, short_names
 from ib_bench.quantities.progress import Progress
 from ib_bench.quantities.search.job import SearchJob
@@ -99,6 +99,16 @@ def test_names_can_be_read_on_a_terminal(batch: Batch, clock: MadeUpTime, width:
     assert "2 of 6, about 2m 00s left" in last
     assert ("step 1,200/" in last) == (width == 160)
     assert "N=4,096" in last
+
+
+def test_a_count_is_printed_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = MadeUpTime()
+    monkeypatch.setattr(counting, "time", clock)
+    with counting.counted("records read") as on_count:
+        for done in range(0, 7000, 1000):
+            on_count(done, 6000 if done > 4000 else None)
+            clock.now_s += 4
+    assert capsys.readouterr().err == "3,000 records read\n6,000/6,000 records read\n"
 
 
 def test_names_leave_out_what_all_share() -> None:
