@@ -76,7 +76,7 @@ def expected_costs(todo: Sequence[Workload], stored: Records, reference: Callabl
     for work in todo:
         known = [cost for history in histories if (cost := history.cost_s(work)) is not None]
         cost_s = known[0] if known else work.max_steps * work.max_trials * _UNKNOWN_STEP_S
-        costs.append(max(cost_s, _LEAST_COST_S))
+        costs.append(cost_s + _OVERHEAD_S)
     return costs
 
 
@@ -143,7 +143,7 @@ _MAX_READ = 5000
 _UNKNOWN_STEP_S = 1e-3
 """Seconds for an optimizer step of a model of a class that was never seen, if no trial stops early."""
 
-_LEAST_COST_S = 0.1
+_OVERHEAD_S = 0.1
 """Seconds for a job that trains nothing."""
 
 _LEAST_REST = 0.1

@@ -56,8 +56,8 @@ def test_costs_are_known_of_everything(experiment: Experiment) -> None:
     works = [Workload(one, max_steps=100, max_trials=10) for one in (experiment, wider, other)]
     here = Records.of_all([finished(experiment), trial(experiment, num_steps=100, wall_time_s=2.0)])
     elsewhere = Records.of_all([trial(experiment, 100, 9.0), trial(other, num_steps=100, wall_time_s=50.0)])
-    likely_s = 1000 * 0.02 * 200 / BUDGET_STEPS
-    assert expected_costs(works, here, lambda: elsewhere) == pytest.approx([likely_s, likely_s, 1000 * 0.5])
+    likely_s = 0.1 + 1000 * 0.02 * 200 / BUDGET_STEPS
+    assert expected_costs(works, here, lambda: elsewhere) == pytest.approx([likely_s, likely_s, 0.1 + 1000 * 0.5])
     assert expected_costs(works, Records(), Records) == [expected_costs(works[:1], Records(), Records)[0]] * 3
     nothing = Workload(experiment, max_steps=100, max_trials=0)
     assert 0 < expected_costs([nothing], here, Records)[0] < 1
