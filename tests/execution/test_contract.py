@@ -274,11 +274,21 @@ def test_workers_have_the_environment_of_their_start(monkeypatch: pytest.MonkeyP
     assert Processes(1).run(variable, ["IB_BENCH_TEST"], lambda *_: None)[0].result == "second"
 
 
+def kill_the_server_once(marker: str, emit: Emit) -> str:
+    """Kill the parent of this worker at the first call."""
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    return "survived"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from a server on Linux only")
-def test_workers_start_again_where_the_server_is_killed() -> None:
-    assert Processes(1).run(square, [3], lambda *_: None)[0].result == 9
-    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
-    assert Processes(1).run(square, [3], lambda *_: None)[0].result == 9
+def test_calls_are_made_again_where_the_server_is_killed(tmp_path: Path) -> None:
+    events: list[tuple[int, Any]] = []
+    item = str(tmp_path / "marker")
+    outcomes = Processes(1).run(kill_the_server_once, [item], lambda *event: events.append(event))
+    assert (outcomes[0].result, events) == ("survived", [(0, Lost())])
 
 
 def visible_gpu(_: int, emit: Emit) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ray.cluster_utils import Cluster
 from torture.campaign import Campaign
-from torture.processes import MARK, Command, command_line, marked, num_left
+from torture.processes import MARK, Command, command_line, marked, num_left, parent_of
 
 pytestmark = [pytest.mark.system, pytest.mark.torture, pytest.mark.timeout(0)]
 
