@@ -15,13 +15,15 @@ Reference: arXiv 2602.18333, section 4; arXiv 2505.21749 (*Revisiting Bi-Linear 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ib_bench.errors import require
+from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel, require_size
 
 NORMALIZATIONS = ("rms", "unit", "none")
@@ -48,6 +50,7 @@ class DenseSSM(SequenceModel):
     """
 
     stackable = True
+    packable = True
 
     def __init__(
         self,
@@ -76,20 +79,33 @@ class DenseSSM(SequenceModel):
         """See :meth:`SequenceModel.forward`."""
         return self.decode(tokens)[0]
 
+    def packed_forward(self, batch: PackedBatch) -> Tensor:
+        """See :meth:`SequenceModel.packed_forward`; the batch shrinks as sequences end."""
+        hidden = self._normalize(self.initial_state).expand(batch.num_rows, -1)
+        visited = torch.cat(self._visit(self.transitions(), torch.split(batch.tokens, batch.num_active), hidden))
+        return cast(Tensor, self.head(visited.index_select(0, batch.supervised)))
+
     def decode(self, tokens: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Any]:
         """See :meth:`SequenceModel.decode`; the state is all symbols' maps and h."""
         if state is None:
             state = self.transitions(), self._normalize(self.initial_state).expand(len(tokens), -1)
         transitions, hidden = state
-        visited = []
-        for symbols in tokens.unbind(dim=1):
-            hidden = self._normalize(_apply(transitions, symbols, hidden))
-            visited.append(hidden)
-        return self.head(torch.stack(visited, dim=1)), (transitions, hidden)
+        visited = self._visit(transitions, tokens.unbind(dim=1), hidden)
+        return self.head(torch.stack(visited, dim=1)), (transitions, visited[-1])
 
     def transitions(self) -> Tensor:
         """The map of every symbol, ``(vocab_size, hidden_size, hidden_size)``, indexed [symbol, from, to]."""
         return torch.einsum("vd,dij->vij", self.embedding.weight, self.weight)
+
+    def _visit(self, transitions: Tensor, steps: Iterable[Tensor], hidden: Tensor) -> list[Tensor]:
+        """The states ``(rows, hidden_size)`` after each step, which has a symbol for all rows or for the first ones."""
+        visited = []
+        for symbols in steps:
+            if len(symbols) < len(hidden):
+                hidden = hidden[: len(symbols)]
+            hidden = self._normalize(_apply(transitions, symbols, hidden))
+            visited.append(hidden)
+        return visited
 
     def _normalize(self, state: Tensor) -> Tensor:
         if self.normalization == "rms":

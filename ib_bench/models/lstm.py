@@ -7,9 +7,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
 
 from ib_bench.models.full_precision import PortableLSTM
+from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel, require_size
+
+_PACKED_FROM = 256  # width; torch has a faster kernel for padded batches, which outweighs the padding in small models
 
 
 class LSTM(SequenceModel):
@@ -29,6 +33,7 @@ class LSTM(SequenceModel):
     """
 
     stackable = True
+    packable = True
 
     def __init__(
         self,
@@ -42,6 +47,7 @@ class LSTM(SequenceModel):
         self.save_hyperparameters()
         require_size("hidden_size", hidden_size)
         require_size("num_layers", num_layers)
+        self.packable = hidden_size >= _PACKED_FROM
         self.embedding = nn.Embedding(vocab_size, hidden_size)
         self.lstm = PortableLSTM(hidden_size, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, num_classes)
@@ -49,6 +55,11 @@ class LSTM(SequenceModel):
     def forward(self, tokens: Tensor) -> Tensor:
         """See :meth:`SequenceModel.forward`."""
         return self.decode(tokens)[0]
+
+    def packed_forward(self, batch: PackedBatch) -> Tensor:
+        """See :meth:`SequenceModel.packed_forward`."""
+        packed, _ = self.lstm(PackedSequence(self.embedding(batch.tokens), torch.tensor(batch.num_active)))
+        return cast(Tensor, self.head(packed.data.index_select(0, batch.supervised)))
 
     def stackable_forward(self, tokens: Tensor) -> Tensor:
         """See :meth:`SequenceModel.stackable_forward`: ``torch.nn.LSTM`` step by step."""

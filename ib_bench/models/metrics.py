@@ -121,6 +121,7 @@ ROWS = (
 """All metrics. A new one is one more row."""
 
 LOSS = "loss"
+FINAL_STATE_ACCURACY = "final_state_accuracy"
 METRICS = (*(row.name for row in ROWS), *(f"normalized_{row.name}" for row in ROWS))
 """The names of all metrics."""
 
@@ -185,10 +186,10 @@ def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> T
     """Cross-entropy over the supervised positions, in nats and in float32, or float64 if the logits are.
 
     Args:
-        logits: ``(batch, width, num_classes)``.
-        targets: int64 ``(batch, width)``, ``IGNORE_INDEX`` where not supervised.
+        logits: ``(*, num_classes)``, such as ``(batch, width, num_classes)``.
+        targets: int64 ``(*)``, ``IGNORE_INDEX`` where not supervised.
         reduction: ``mean`` or ``sum``.
     """
     return functional.cross_entropy(
-        at_least_float32(logits).flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction=reduction
+        at_least_float32(logits).flatten(0, -2), targets.flatten(), ignore_index=IGNORE_INDEX, reduction=reduction
     )

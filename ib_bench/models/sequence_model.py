@@ -15,6 +15,7 @@ from torch import Tensor
 from ib_bench.errors import require
 from ib_bench.models.full_precision import full_precision
 from ib_bench.models.metrics import LOSS, StateTrackingMetrics, cross_entropy, metric_key
+from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sharding import RankRandomness, share_of
 from ib_bench.supervision.supervision import Batch
 
@@ -41,11 +42,15 @@ class SequenceModel(pl.LightningModule, ABC):
     Attributes:
         stackable: whether :meth:`stackable_forward` works, so that a grid of such models can be trained as one
             (:mod:`ib_bench.training.stacking`). A class has to say so itself; it is not inherited.
+        packable: whether :meth:`packed_forward` works and is faster, so that losses and metrics use it in place of
+            ``forward``. A class has to say so itself: a derived class may compute something else, so this is not
+            inherited. An instance may set it to False.
 
     Reference: arXiv 2602.18333, section 4.
     """
 
     stackable: ClassVar[bool] = False
+    packable: bool = False
 
     def __init__(self, num_classes: int, learning_rate: float = 1e-3) -> None:
         super().__init__()
@@ -75,6 +80,20 @@ class SequenceModel(pl.LightningModule, ABC):
             tokens: int64 ``(batch, length)``, values in ``[0, vocab_size)``.
         """
         return cast(Tensor, self(tokens))
+
+    def packed_forward(self, batch: PackedBatch) -> Tensor:
+        """What :meth:`forward` returns at supervised positions, computed without padding.
+
+        Optional, see :attr:`packable`. Values and gradients must be the same up to rounding, without dropout; dropout
+        may draw other random numbers.
+
+        Args:
+            batch: the real tokens of at least one sequence.
+
+        Returns:
+            Logits ``(num_supervised, num_classes)``, in the order of ``batch.supervised``.
+        """
+        raise NotImplementedError
 
     def compile_steps(self, batch_size: int) -> None:
         """Compile the forward and backward pass of training steps (``torch.compile``); validation is left as it is.
@@ -144,7 +163,8 @@ class SequenceModel(pl.LightningModule, ABC):
     def _evaluate(self, batch: Batch, split: str) -> None:
         batch, num_own = share_of(batch, *self._ranks())
         with full_precision(self.device):
-            logits = self(batch.tokens)
+            packed = self._packed(batch)
+            logits = self(batch.tokens) if packed is None else packed.scatter(self.packed_forward(packed))
         self._metric(split).update(logits[:num_own], batch.targets[:num_own])
 
     def loss(self, batch: Batch) -> Tensor:
@@ -152,9 +172,23 @@ class SequenceModel(pl.LightningModule, ABC):
 
         A subclass's own loss must be a mean over them too if several processes are to train one model.
         """
-        compiled = len(batch.tokens) == self._compiled_batch_size
-        loss: Tensor = (_compiled_loss() if compiled else _loss)(self, batch.tokens, batch.targets)
-        return loss
+        if len(batch.tokens) == self._compiled_batch_size:
+            return cast(Tensor, _compiled_loss()(self, batch.tokens, batch.targets))
+        packed = self._packed(batch)
+        if packed is None:
+            return _loss(self, batch.tokens, batch.targets)
+        return cross_entropy(self.packed_forward(packed), packed.targets)
+
+    def _packed(self, batch: Batch) -> PackedBatch | None:
+        """The batch without padding; None where ``forward`` takes it as it is.
+
+        On a GPU it does: models of the sizes studied here wait for kernel launches, not for arithmetic, and a packed
+        batch needs more of them.
+        """
+        offered = bool(vars(type(self)).get("packable", False)) and self.packable
+        if not offered or batch.tokens.device.type != "cpu" or bool(batch.mask.all()):
+            return None
+        return PackedBatch(batch)
 
     def _train_loss(self, batch: Batch) -> Tensor:
         rank, num_ranks = self._ranks()

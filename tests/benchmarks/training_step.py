@@ -1,6 +1,7 @@
 """A trial's training step against a bare PyTorch loop, and against Lightning used naively.
 
-All three train the same model on the same sequences with the same optimizer, and validate as often.
+All three train the same model on the same sequences with the same optimizer, and validate as often. The bare loop and
+Lightning compute on padding too, and at positions that are not supervised.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import io
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightning.pytorch as pl
@@ -33,12 +34,13 @@ _VAL_CHECK_INTERVAL = 157  # what a trial on these data would take
 
 @dataclass(frozen=True)
 class _Size:
-    """Arguments of an architecture, and how the trial's step should compare with the bare loop's."""
+    """Arguments of an architecture and of its data, and how the trial's step should compare with the bare loop's."""
 
     model: str
     sizes: dict[str, int]
     target: float
     share_of_steps: float = 1.0
+    data: dict[str, Any] = field(default_factory=lambda: {"max_length": 10, "length_distribution": "fixed"})
 
 
 _SIZES = [
@@ -53,6 +55,34 @@ _SIZES = [
     _Size("Transformer", {"hidden_size": 256, "num_layers": 6, "num_heads": 4}, 1.05, 0.05),
 ]
 """Small widths and the paper's."""
+
+_SMALL = {"hidden_size": 64, "num_layers": 2, "num_heads": 2}
+_PAPER = {"hidden_size": 256, "num_layers": 6, "num_heads": 4}
+_UNEQUAL = [
+    ("Transformer", _SMALL, "aligned_chain_of_thought", "uniform", 0.70),
+    ("Transformer", _SMALL, "chain_of_thought", "uniform", 0.60),
+    ("Transformer", _SMALL, "outcome", "uniform", 0.45),
+    ("Transformer", _PAPER, "aligned_chain_of_thought", "uniform", 0.60),
+    ("Transformer", _PAPER, "outcome", "uniform", 0.52),
+    ("DenseSSM", {"hidden_size": 64}, "aligned_chain_of_thought", "uniform", 0.85),
+    ("LSTM", {"hidden_size": 768}, "aligned_chain_of_thought", "uniform", 0.85),
+    ("LSTM", {"hidden_size": 64}, "aligned_chain_of_thought", "uniform", 1.05),
+    ("Transformer", _SMALL, "outcome", "fixed", 1.05),
+    ("DenseSSM", {"hidden_size": 64}, "outcome", "fixed", 1.05),
+    ("LSTM", {"hidden_size": 768}, "outcome", "fixed", 1.05),
+]
+"""Where there may be something to leave out: sequences of up to 20 symbols."""
+
+_SIZES += [
+    _Size(
+        model,
+        sizes,
+        target,
+        0.05 if sizes["hidden_size"] > 128 else 0.5,
+        {"max_length": 20, "length_distribution": lengths, "supervision": supervision},
+    )
+    for model, sizes, supervision, lengths, target in _UNEQUAL
+]
 
 
 def training_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[Measurement]:
@@ -69,19 +99,23 @@ def training_steps(num_steps: int, num_rounds: int, on_round: OnRound) -> list[M
 
 def _measure(size: _Size, num_steps: int, num_rounds: int, on_round: OnRound) -> Iterator[Measurement]:
     name = f"{size.model}, width {size.sizes['hidden_size']}"
-    data = ModularAddition(modulus=5, max_length=10, length_distribution="fixed", num_train_sequences=_NUM_SEQUENCES)
+    leaves_out = "supervision" in size.data
+    if leaves_out:
+        name += f", {size.data['supervision']}, {size.data['length_distribution']} lengths"
+    data = ModularAddition(modulus=5, num_train_sequences=_NUM_SEQUENCES, **size.data)
     num = max(1, round(num_steps * size.share_of_steps))
 
     def contestant(loop: Callable[[SequenceModel, StateTrackingData, int], None]) -> Callable[[], None]:
         return lambda: loop(getattr(models, size.model)(data.vocab_size, data.num_classes, **size.sizes), data, num)
 
-    contestants = [contestant(loop) for loop in (_bare_loop, _trial_loop, _naive_loop)]
-    seconds = timed_in_turns(contestants, num_rounds, lambda: on_round(name))
-    bare, trial, naive = (1000 * time / num for time in seconds)
+    loops = [_bare_loop, _trial_loop] if leaves_out else [_bare_loop, _trial_loop, _naive_loop]
+    seconds = timed_in_turns([contestant(loop) for loop in loops], num_rounds, lambda: on_round(name))
+    bare, trial, *naive = (1000 * time / num for time in seconds)
     note = f"{trial:.2f} against {bare:.2f} ms per step"
     yield Measurement("steps", f"{name}: trial against bare loop", trial / bare, "x", size.target, note=note)
-    note = f"{naive:.2f} against {bare:.2f} ms per step"
-    yield Measurement("steps", f"{name}: Lightning's defaults against bare loop", naive / bare, "x", note=note)
+    for step in naive:
+        note = f"{step:.2f} against {bare:.2f} ms per step"
+        yield Measurement("steps", f"{name}: Lightning's defaults against bare loop", step / bare, "x", note=note)
 
 
 def _bare_loop(model: SequenceModel, data: StateTrackingData, num_steps: int) -> None:

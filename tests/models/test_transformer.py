@@ -8,6 +8,7 @@ from transformers import GPT2Config, GPT2Model
 
 from ib_bench.errors import InvalidOptionError
 from ib_bench.models import Transformer
+from ib_bench.models.transformer import _dropout
 
 
 def to_gpt2(model: torch.nn.Module, config: GPT2Config) -> GPT2Model:
@@ -70,3 +71,28 @@ def test_initialisation_is_gpt2s() -> None:
 def test_bad_sizes(arguments: dict[str, int | float], message: str) -> None:
     with pytest.raises(InvalidOptionError, match=message):
         Transformer(vocab_size=3, num_classes=2, **arguments)
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.9999999])
+def test_the_fast_dropout_drops_as_often_and_keeps_the_mean(probability: float) -> None:
+    dropout, values = torch.nn.Dropout(probability), torch.full((1001, 1001), 3.0, requires_grad=True)
+    with torch.random.fork_rng():
+        torch.random.default_generator.manual_seed(0)
+        dropped = _dropout(values, dropout)
+        again = _dropout(values, dropout)
+    share_kept = (dropped != 0).double().mean().item()
+    assert share_kept == pytest.approx(max(1 - probability, 2**-16), rel=0.02, abs=1e-5)
+    assert dropped.max().item() == pytest.approx(3 / max(1 - probability, 2**-16), rel=1e-4)
+    assert dropped.isfinite().all() and not torch.equal(dropped, again)
+    (gradient,) = torch.autograd.grad(dropped.sum(), values)
+    torch.testing.assert_close(3 * gradient, dropped.detach())
+    assert _dropout(values, dropout.eval()) is values
+
+
+def test_neighbours_are_dropped_independently() -> None:
+    with torch.random.fork_rng():
+        torch.random.default_generator.manual_seed(0)
+        kept = _dropout(torch.ones(400_000), torch.nn.Dropout(0.5)) != 0
+    for distance in range(1, 9):
+        both = (kept[distance:] & kept[:-distance]).double().mean().item()
+        assert both == pytest.approx(0.25, abs=0.004)
