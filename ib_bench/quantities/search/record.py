@@ -279,6 +279,12 @@ class SearchRecord(Record):
             return "none held out"
         return bound_text(self.max_size, self.is_pool_exhausted) if self.censored else f"{self.min_train_size:,}"
 
+    @property
+    def in_short(self) -> str:
+        """The verdict with its bracket, such as ``N* = 128 (64, 128]``."""
+        low, high = self.bracket
+        return f"N* {self.verdict}" if high is None else f"N* = {self.verdict} ({low:,}, {high:,}]"
+
     def supersedes(self, other: Record) -> bool:
         """See :class:`~ib_bench.results.records.Record`; of two unfinished ones, the one with more evaluations."""
         if other.finished or not isinstance(other, SearchRecord):
