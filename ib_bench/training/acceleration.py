@@ -94,14 +94,25 @@ def _obstacle(
     usual_loss = isinstance(model, SequenceModel) and type(model).loss is SequenceModel.loss
     if not usual_loss or not has_own_batches(data) or not takes_many_steps_at_once(model, trainer_arguments):
         return "as the model or the data are not of our kind, or the Trainer wants to see single steps"
-    has_compiler = on_gpu or cpp_compiler() is not None
-    return None if has_compiler else "as there is no C++ compiler (g++ or clang++, or what CXX names)"
+    if on_gpu and c_compiler() is None:
+        return "as there is no C compiler (gcc or clang, or what CC names)"
+    if not on_gpu and cpp_compiler() is None:
+        return "as there is no C++ compiler (g++ or clang++, or what CXX names)"
+    return None
 
 
 def cpp_compiler() -> str | None:
     """Path of the C++ compiler that compiled steps need on a CPU; None if there is none."""
-    names = filter(None, (os.environ.get("CXX"), "g++", "clang++"))
-    return next(filter(None, map(shutil.which, names)), None)
+    return _first_program(os.environ.get("CXX"), "g++", "clang++")
+
+
+def c_compiler() -> str | None:
+    """Path of the C compiler with which Triton builds the launchers of kernels on a GPU; None if there is none."""
+    return _first_program(os.environ.get("CC"), "gcc", "clang")
+
+
+def _first_program(*names: str | None) -> str | None:
+    return next(filter(None, map(shutil.which, filter(None, names))), None)
 
 
 def _text(choice: bool | str) -> str:
