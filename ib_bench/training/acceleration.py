@@ -17,7 +17,7 @@ from ib_bench.training.fitting import has_own_batches, is_stackable, takes_many_
 _WORTH_COMPILING = ("DenseSSM",)
 """On CPUs these take half the time compiled; the others' time is spent in matrix products, which stay as they are."""
 
-_MIN_COMPILED_STEPS = 20_000
+MIN_COMPILED_STEPS = 20_000
 """Optimizer steps of a size at most, from which on compiling, which takes half a minute, repays itself."""
 
 _TEAM = "as several processes train one model"
@@ -66,7 +66,7 @@ def accelerated(
         picked = "one stacked training" if stacked else "separate trials"
         reasons.append(f"search.vectorize {_text(vectorize)}, {name}: {picked}, {_why(stacked, stackable, is_team)}")
     obstacle = _TEAM if is_team else _obstacle(model, data, trainer_arguments, stacked, on_gpu)
-    repaid = num_steps >= _MIN_COMPILED_STEPS and (on_gpu or name in _WORTH_COMPILING)
+    repaid = num_steps >= MIN_COMPILED_STEPS and (on_gpu or name in _WORTH_COMPILING)
     compiled = obstacle is None and (repaid if compiles == "auto" else compiles is True)
     if compiles and (compiles == "auto" or not compiled):
         why = obstacle or ("which repays itself" if compiled else "which would not repay itself")
