@@ -1,6 +1,13 @@
 """Whether a grid is trained as one, and whether steps are compiled: what ``auto`` picks, and why.
 
-The factors were measured on CPUs (``make bench NAMES="compile vectorize"``); no GPU has been measured.
+The factors were measured on CPUs (``make bench NAMES="compile vectorize"``); no GPU has been measured. ``make gpu`` is
+to decide there:
+
+- ``vectorize`` stays for an architecture if, at width 64, its row "15 configurations one by one against stacked" is at
+  least 8x, and the row "processes against stacked" at least 1x. An architecture that misses either is no longer
+  ``stackable``. If all miss, the option goes.
+- ``compile: auto`` compiles on a GPU those architectures whose row "steps after which compiling has repaid itself" is
+  at most :data:`MIN_COMPILED_STEPS`.
 """
 
 from __future__ import annotations

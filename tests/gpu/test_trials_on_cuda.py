@@ -70,18 +70,6 @@ def test_a_stack_is_the_same_bit_for_bit_twice(accelerator: str, name: str, prec
     assert all(trial.record.best_val_loss is not None for trial in one)
 
 
-@pytest.mark.parametrize("name", ["DenseSSM", "Transformer"])
-def test_compiled_steps_give_the_same_curve(accelerator: str, name: str) -> None:
-    if accelerator == "cuda" and c_compiler() is None:
-        pytest.skip("there is no C compiler")
-    config = small_trial(name, data={"length_distribution": "fixed"})
-    plain, compiled = (
-        run_trial(replace(config, options=options), {"accelerator": accelerator}) for options in ({}, {"compile": True})
-    )
-    losses, expected = ([loss for _, loss in record.val_curve] for record in (compiled, plain))
-    assert losses == pytest.approx(expected, rel=1e-2)
-
-
 @pytest.fixture
 def little_memory() -> Iterator[None]:
     """A hundredth of what the GPU has."""
@@ -95,14 +83,11 @@ def test_out_of_memory_is_one_sentence_and_the_next_trial_has_the_memory_again(
     accelerator: str, little_memory: None
 ) -> None:
     small = small_trial("Transformer")
-    run_trial(small, {"accelerator": accelerator})
-    before = torch.cuda.memory_allocated()
-    large = small_trial("Transformer", data={"max_length": 400, "batch_size": 20_000, "length_distribution": "fixed"})
-    large = replace(large, num_train_sequences=20_000)
+    data = {"max_length": 40, "batch_size": 20_000, "length_distribution": "fixed"}
+    large = small_trial("Transformer", data=data, num_train_sequences=20_000)
     with pytest.raises(OutOfMemoryError, match=r"try a data\.batch_size below 20000, or a smaller model") as raised:
         run_trial(large, {"accelerator": accelerator})
-    assert raised.value.__cause__ is not None
-    assert torch.cuda.memory_allocated() - before < 1e8
+    assert raised.value.__cause__ is not None  # and is kept while the next one runs
     assert run_trial(small, {"accelerator": accelerator}).num_steps == small.max_steps
 
 
@@ -127,3 +112,15 @@ def test_a_search_and_an_extrapolation(accelerator: str, tmp_path: Path) -> None
     extrapolation = {"extrapolation": {"multiples": [1, 2], "num_sequences": 50}}
     measured = ib_bench.measure("extrapolate", store=tmp_path / "store.sqlite", **config, **extrapolation)
     assert measured.accuracies[0].final_state_accuracy > 0.9
+
+
+@pytest.mark.parametrize("name", ["DenseSSM", "Transformer"])
+def test_compiled_steps_give_the_same_curve(accelerator: str, name: str) -> None:
+    if accelerator == "cuda" and c_compiler() is None:
+        pytest.skip("there is no C compiler")
+    config = small_trial(name, data={"length_distribution": "fixed"})
+    plain, compiled = (
+        run_trial(replace(config, options=options), {"accelerator": accelerator}) for options in ({}, {"compile": True})
+    )
+    losses, expected = ([loss for _, loss in record.val_curve] for record in (compiled, plain))
+    assert losses == pytest.approx(expected, rel=1e-2)

@@ -74,11 +74,11 @@ def sections(device: torch.device, planned: Callable[[], Sequence[Workload]]) ->
     sizes, times = [*SMALL, *PAPER], GridTimes()
     num_processes = min(len(GRID), num_cores())
     return [
-        Section("tests", 0.40, checks_of_tests(GPU_TESTS), needs_cuda=False),  # they skip themselves, one by one
-        Section("steps", 0.22, step_checks(device, sizes, _MAX_S)),
+        Section("tests", 0.44, checks_of_tests(GPU_TESTS), needs_cuda=False),  # they skip themselves, one by one
+        Section("steps", 0.20, step_checks(device, sizes, _MAX_S)),
         Section("padding", 0.05, padding_checks(device, sizes, _MAX_S / 2)),
         Section("memory", 0.02, memory_checks(device, PAPER)),
-        Section("grids", 0.20, grid_checks(device, sizes, _MAX_S, num_processes, times)),
+        Section("grids", 0.19, grid_checks(device, sizes, _MAX_S, num_processes, times)),
         Section("paper", 0.08, paper_checks(device, planned, _MAX_S / 2, times)),
     ]
 

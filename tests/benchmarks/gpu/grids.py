@@ -1,6 +1,6 @@
 """The 15 configurations of the paper's grid on one GPU: one by one, side by side in processes, and as one stack.
 
-These decide whether ``search.vectorize`` stays, see :class:`ib_bench.quantities.search.record.SearchSettings`.
+These decide whether ``search.vectorize`` stays, see :mod:`ib_bench.training.acceleration`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -159,7 +158,7 @@ def _side_by_side(
     known = [size for size in sizes if size.name in times.one_by_one]
     if not known:
         raise NotRunError("the time of one by one is not known")
-    steps = [(size, max(_START_STEPS, int(1000 * max_s / times.one_by_one[size.name] / 4))) for size in known]
+    steps = [(size, max(_START_STEPS, int(400 * max_s / times.one_by_one[size.name]))) for size in known]
     executor = Processes(num, visible_gpus() if device.type == "cuda" else ())
     with tempfile.TemporaryDirectory() as folder:
         shares = [_Share(index, num, steps, device.type, Path(folder)) for index in range(num)]
@@ -167,11 +166,10 @@ def _side_by_side(
     for one in ended:
         if one.error is not None:
             raise one.error
-    spans = [one.result for one in ended if one.result is not None]
+    paces = [one.result for one in ended if one.result is not None]
     times.num_processes = num
-    for index, (size, num_steps) in enumerate(steps):
-        seconds = max(span[index][1] for span in spans) - min(span[index][0] for span in spans)
-        own_ms = 1000 * seconds / (num * num_steps)
+    for index, size in enumerate(known):
+        own_ms = 1000 / sum(1 / pace[index] for pace in paces)
         times.side_by_side[size.name] = own_ms
         one_ms = times.one_by_one[size.name]
         note = f"{one_ms:.3f} against {own_ms:.3f} ms for a step of one configuration"
@@ -184,18 +182,19 @@ def _side_by_side(
             yield Measurement("grids", what, own_ms / stack_ms, "x", target, at_least=True, note=note)
 
 
-def _train_share(share: _Share, emit: Emit) -> list[tuple[float, float]]:
-    """For each size, when training began and ended, by a clock that all processes of a machine share."""
-    spans = []
-    placement: dict[str, Any] = {"accelerator": share.accelerator}
+def _train_share(share: _Share, emit: Emit) -> list[float]:
+    """Seconds for a step of each size, while the other processes train the same."""
+    paces = []
     for number, (size, num_steps) in enumerate(share.sizes):
-        with unseen():
-            train_trial(grid_configs(size, _START_STEPS)[share.index % len(GRID)], placement)
-            _wait_for_others(share, number)
-            start = time.monotonic()
-            train_trial(grid_configs(size, num_steps)[share.index % len(GRID)], placement)
-        spans.append((start, time.monotonic()))
-    return spans
+
+        def train(num: int, size: Size = size) -> None:
+            train_trial(grid_configs(size, num)[share.index % len(GRID)], {"accelerator": share.accelerator})
+
+        _seconds(train, _START_STEPS)
+        _wait_for_others(share, number)
+        start_s = _seconds(train, _START_STEPS)
+        paces.append(max(_seconds(train, _START_STEPS + num_steps) - start_s, 1e-6) / num_steps)
+    return paces
 
 
 def _wait_for_others(share: _Share, number: int) -> None:
