@@ -19,13 +19,20 @@ from benchmarks.gpu.grids import GridTimes, grid_checks
 from benchmarks.gpu.marked_tests import checks_of_tests
 from benchmarks.gpu.paper_grid import paper_checks, workloads
 from benchmarks.gpu.steps import Size, memory_checks, padding_checks, step_checks
-from benchmarks.measurement import Measurement
+from benchmarks.measurement import Measurement, one_thread
 from ib_bench.execution.inline import Inline
 from ib_bench.models.sequence_model import SequenceModel
 
 CPU = torch.device("cpu")
 TINY = [Size("LSTM", {"hidden_size": 4}), Size("DenseSSM", {"hidden_size": 4}, is_small=True)]
 MAX_S = 0.02
+
+
+@pytest.fixture(autouse=True)
+def single_thread() -> Iterator[None]:
+    """Two threads that wait for one another take longer for so little."""
+    with one_thread():
+        yield
 
 
 def quiet(what: str) -> None:
@@ -109,7 +116,7 @@ def failing(error: Exception) -> list[Measurement]:
 
 
 def test_whatever_happens_to_a_check_it_has_a_row() -> None:
-    checks = {
+    checks: dict[str, Callable[[], Iterable[Measurement]]] = {
         "both": partial(sleepy, 0.0),
         "error": partial(failing, ValueError("no\nsuch kernel")),
         "impossible": partial(failing, NotRunError("no compiler")),
