@@ -34,8 +34,8 @@ test: setup ## run the tests, on up to four cores; then some of them as on a pro
 torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost (an hour or two)
 	$(BIN)/python -m pytest tests/torture --kills $(KILLS)
 
-simulate: setup ## check by simulation how sure success curves are, and write the tables and the figure (about 10 minutes)
-	PYTHONPATH=tests $(BIN)/python -m simulation
+simulate: setup ## check how sure success curves are, and write tables and figure (10 minutes); NAMES=real: on real training runs (hours)
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m simulation $(NAMES)
 
 lint: setup ## ruff, mypy and import-linter
 	$(BIN)/ruff check .

@@ -64,3 +64,21 @@ def measure(
 
 search = partial(measure, "search")
 """N*, by the paper's search; see :func:`measure`."""
+
+
+def check(model: str | Mapping[str, Any], data: str | Mapping[str, Any] | None = None) -> Any:
+    """Check that a model can be measured, without training it.
+
+    Args:
+        model: as in :func:`measure`.
+        data: likewise; None takes sums modulo 5 of up to 8 numbers.
+
+    Returns:
+        A list of :class:`~ib_bench.results.integrity.Finding`; a search refuses models with a ``failure``.
+
+    Raises:
+        BenchError: model or data cannot be built.
+    """
+    from ib_bench.runner.check import check_named  # noqa: PLC0415 (loads torch)
+
+    return check_named({"model": model} if data is None else {"model": model, "data": data})

@@ -58,7 +58,8 @@ class Point:
 
     @property
     def settings(self) -> SearchSettings:
-        return SearchSettings(learning_rates=[{"Transformer": 0.001}.get(self.model, 0.003)], seeds=[10])
+        rates = [{"Transformer": 0.001}.get(self.model, 0.003)]
+        return SearchSettings(learning_rates=rates, seeds=[10], max_size=4096)
 
 
 def search(point: Point, min_train_size: int | None, max_size: int = 4096) -> SearchRecord:

@@ -25,6 +25,7 @@ _BEFORE = {
     "test": ("fit", "evaluate a model on sequences that neither training nor validation saw (LightningCLI)"),
 }
 _AFTER = {
+    "check": ("check", "check that a model of your own can be measured"),
     "run": ("run", "run a suite: many measurements, side by side"),
     "status": ("status", "show running jobs, their progress, and failures"),
     "results": ("results", "list what was measured"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import lightning.pytorch as pl
 
 
@@ -16,9 +19,11 @@ class SearchableData(pl.LightningDataModule):
         num_classes: number of different answers.
         num_positions: tokens in the longest sequence of any evaluation.
         max_train_sequences: the largest training set there can be.
+        files: that the data read. A hash of their contents is part of every key, so results change with them.
     """
 
     vocab_size: int
     num_classes: int
     num_positions: int
     max_train_sequences: int
+    files: Sequence[str | Path] = ()

@@ -19,7 +19,11 @@ from functools import cache
 from typing import Any
 
 PROTOCOL_VERSION = 2
-"""Raised by a change to what a trial computes; results of another protocol are never reused."""
+"""Raised by a change to what a trial computes; results of another protocol are never reused.
+
+A change of the last digits, such as another order of the same sum, does not raise it: a machine with another processor
+changes them too. The record's versions tell such results apart.
+"""
 
 Json = dict[str, Any]
 

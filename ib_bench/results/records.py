@@ -11,7 +11,7 @@ import importlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
@@ -146,23 +146,26 @@ class Experiment:
         model: the architecture, without learning rate and vocabulary.
         data: the DataModule, without size and seed.
         trainer: arguments of Lightning's Trainer that change results, such as ``precision``.
-        source_digests: for classes from outside this package, a hash of the modules that define each.
+        source_digests: for classes from outside this package, a hash of the code that each is made of.
+        looks_ahead: whether a check has shown that the model's logits depend on later tokens.
     """
 
     model: ClassSpec
     data: DataSpec
     trainer: dict[str, Any] = field(default_factory=dict)
     source_digests: dict[str, str] = field(default_factory=dict)
+    looks_ahead: bool = False
 
     def __hash__(self) -> int:
-        return hash((self.model, self.data, json.dumps([self.trainer, self.source_digests], sort_keys=True)))
+        rest = json.dumps([self.trainer, self.source_digests], sort_keys=True)
+        return hash((self.model, self.data, rest, self.looks_ahead))
 
     @cached_property
     def labels(self) -> Labels:
         """The short names by which people tell experiments apart."""
         presentation = self.data.presentation
         return Labels(
-            model=self.model.class_name,
+            model=f"{self.model.class_name} (looks ahead)" if self.looks_ahead else self.model.class_name,
             task=self.data.class_name,
             task_arguments=self.data.task_arguments,
             supervision=presentation.supervision,
@@ -173,7 +176,7 @@ class Experiment:
     def with_data(self, **changes: Any) -> Experiment:
         """The same experiment with some init arguments of the data changed."""
         data = DataSpec(self.data.class_path, {**self.data.init_args, **changes})
-        return Experiment(self.model, data, self.trainer, self.source_digests)
+        return replace(self, data=data)
 
 
 class Config:
@@ -209,7 +212,8 @@ class Record:
         table: name of the store's table, a plural noun that people read too.
         shape: version of the record's fields. Raise it when a field changes its meaning or has no default, and define
             :meth:`upgraded`; a new field with a default needs neither.
-        incidental: fields that the config does not determine, such as times; merges do not compare them.
+        incidental: fields that the config does not determine, such as times, or that earlier versions did not measure;
+            merges do not compare them.
         headline: fields or properties that say in short what was measured; merges print those that differ.
         key: of the config.
         config: what was measured.

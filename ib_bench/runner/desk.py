@@ -43,9 +43,10 @@ from ib_bench.training.instantiation import (
     identifying_spec,
     instantiate_data,
     instantiate_model,
-    source_digests,
     vocabulary_for,
 )
+from ib_bench.training.model_check import CAUSAL, model_findings
+from ib_bench.training.sources import is_ours, source_digests
 from ib_bench.training.team import STRATEGIES, require_team
 
 Built = TypeVar("Built")
@@ -151,10 +152,10 @@ def make_request(
     except NothingHeldOutError:
         if not may_hold_out_none:
             raise
-        return Request(_experiment(model, data_spec, trainer), settings, 0, None, trainer.placement)
-    _check_model(model, built)
+        return Request(_experiment(model, data_spec, trainer, None), settings, 0, None, trainer.placement)
+    looks_ahead = _check_model(model, built, search.allow_lookahead)
     return Request(
-        experiment=_experiment(model, data_spec, trainer),
+        experiment=replace(_experiment(model, data_spec, trainer, built), looks_ahead=looks_ahead),
         settings={**settings, "search": _accelerated(search, model, built, trainer)},
         pool_size=built.max_train_sequences,
         num_states=built.num_classes,
@@ -263,12 +264,12 @@ def _require_few_processes(trainer: _Trainer, search: SearchSettings, may_take_s
     require(search.spread == 1, "search.spread", search.spread, one_at_a_time)
 
 
-def _experiment(model: ClassSpec, data_spec: DataSpec, trainer: _Trainer) -> Experiment:
+def _experiment(model: ClassSpec, data_spec: DataSpec, trainer: _Trainer, built: SearchableData | None) -> Experiment:
     return Experiment(
         model=identifying_spec(model),
         data=cast(DataSpec, identifying_spec(data_spec)),
         trainer=trainer.computing,
-        source_digests=source_digests(model, data_spec),
+        source_digests=source_digests(model, data_spec, data=built),
     )
 
 
@@ -303,14 +304,34 @@ def _built_data(spec: DataSpec) -> SearchableData:
     return built
 
 
-_models_that_can_be_built: set[tuple[ClassSpec, str]] = set()  # a suite asks for the same few many times
+_looks_ahead: dict[tuple[ClassSpec, str], bool] = {}  # of models that can be built; a suite asks for the same few
 
 
-def _check_model(spec: ClassSpec, built: SearchableData) -> None:
-    checked = spec, json.dumps(vocabulary_for(spec, built))
-    if checked not in _models_that_can_be_built:
-        _built("model", spec, lambda: instantiate_model(spec, built))
-        _models_that_can_be_built.add(checked)
+def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) -> bool:
+    """Build a model to find errors; if it is a user's own, check that it keeps the contract.
+
+    Returns:
+        Whether it looks ahead, which only a user's own is checked for.
+
+    Raises:
+        BenchError: it cannot be built, breaks the contract, or looks ahead although that is not allowed.
+    """
+    checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__])
+    if checked not in _looks_ahead:
+        model = _built("model", spec, lambda: instantiate_model(spec, built))
+        findings = [] if is_ours(spec.cls.__module__) else model_findings(model, built)
+        for finding in findings:
+            if finding.state == "failure" and finding.check != CAUSAL:
+                raise BenchError(f"model {spec.class_path}: {finding.check}: {finding.text}")
+            if finding.state == "warning":
+                tell_once(f"model {spec.class_path}: {finding.check}: {finding.text}")
+        _looks_ahead[checked] = any(one.check == CAUSAL and one.state == "failure" for one in findings)
+    if _looks_ahead[checked] and not allow_lookahead:
+        raise BenchError(
+            f"model {spec.class_path} looks ahead: its logits depend on later tokens, or on the padding, and may know "
+            f"answers before they are asked for; --search.allow_lookahead true measures it all the same, and says so"
+        )
+    return _looks_ahead[checked]
 
 
 def _built(option: str, spec: ClassSpec, build: Callable[[], Built]) -> Built:

@@ -1,11 +1,8 @@
-"""From a class spec to an object, and what identifies the classes that a spec names."""
+"""From a class spec to an object, and the form in which a spec enters a key."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import inspect
-from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from functools import cache
 from typing import Any, cast
@@ -19,6 +16,8 @@ from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
 from ib_bench.results.identity import Json, identifies
 from ib_bench.results.records import ClassSpec, DataSpec
+from ib_bench.results.trial_record import TrialConfig
+from ib_bench.training.sources import is_ours
 
 VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
 """What every model takes from the data."""
@@ -29,8 +28,6 @@ DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions")
 DATA_ATTRIBUTES = (*DATA_PARAMETERS, "max_train_sequences")
 """What a DataModule must offer."""
 
-_PACKAGE = __name__.partition(".")[0]
-
 
 def instantiate_data(spec: DataSpec, **overrides: Any) -> SearchableData:
     """Build a DataModule.
@@ -40,6 +37,16 @@ def instantiate_data(spec: DataSpec, **overrides: Any) -> SearchableData:
         overrides: init arguments that replace the spec's.
     """
     return cast(SearchableData, _instantiate("data", spec, overrides))
+
+
+def instantiate_trial_data(config: TrialConfig) -> SearchableData:
+    """Build the DataModule of a trial.
+
+    Args:
+        config: of the trial.
+    """
+    size, seed = config.num_train_sequences, config.data_seed
+    return instantiate_data(config.experiment.data, num_train_sequences=size, seed=seed)
 
 
 def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -> pl.LightningModule:
@@ -87,18 +94,6 @@ def identifying_spec(spec: ClassSpec) -> ClassSpec:
     return type(spec)(_known_path(spec), kept)
 
 
-def source_digests(*specs: ClassSpec) -> dict[str, str]:
-    """For every class from outside this package that specs name, a hash of the modules that define it and its bases.
-
-    An edited model is another model: its results are stored under other keys.
-
-    Args:
-        specs: classes named inside their arguments count too.
-    """
-    values = [[spec.class_path, spec.init_args] for spec in specs]
-    return {path: _source_digest(ClassSpec(path).cls) for path in sorted(set(_outside_classes(values)))}
-
-
 def _identifies(spec: ClassSpec, name: str, value: Any) -> bool:
     parameter = spec.parameters.get(name)
     owner = _owner(spec.cls, name)
@@ -115,11 +110,7 @@ def _owner(cls: type, name: str) -> str | None:
     if cls.__module__ == "ib_bench.data":  # made from a task, whose other arguments these are
         return cls.__name__
     constructor = next((base for base in cls.__mro__ if "__init__" in vars(base)), cls)
-    return constructor.__name__ if _is_ours(constructor.__module__) else None
-
-
-def _is_ours(module: str) -> bool:
-    return module.partition(".")[0] == _PACKAGE
+    return constructor.__name__ if is_ours(constructor.__module__) else None
 
 
 def _known_path(spec: ClassSpec) -> str:
@@ -133,36 +124,6 @@ def _known_path(spec: ClassSpec) -> str:
         return path if ClassSpec(path).cls is cls else spec.class_path
     except (ImportError, AttributeError):
         return spec.class_path
-
-
-def _outside_classes(value: Any) -> Iterator[str]:
-    """The dotted paths of classes from outside this package, anywhere in plain data."""
-    if isinstance(value, Mapping):
-        yield from _outside_classes(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _outside_classes(item)
-    elif isinstance(value, str) and "." in value and not _is_ours(value):
-        try:
-            if isinstance(ClassSpec(value).cls, type):
-                yield value
-        except (ImportError, AttributeError, ValueError):
-            return  # a string with a dot in it
-
-
-def _source_digest(cls: type) -> str:
-    package = cls.__module__.partition(".")[0]
-    modules = {base.__module__ for base in cls.__mro__ if base.__module__.partition(".")[0] == package}
-    sources = [_source(module) for module in sorted(modules)]
-    return hashlib.sha256("".join(sources).encode()).hexdigest()[:32]
-
-
-def _source(module: str) -> str:
-    """The text of a module, or nothing if there is none, as of one that is built in."""
-    try:
-        return inspect.getsource(importlib.import_module(module))
-    except (OSError, TypeError):
-        return ""
 
 
 def _instantiate(option: str, spec: ClassSpec, overrides: Json) -> object:

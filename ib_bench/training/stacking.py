@@ -26,7 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ib_bench.models.full_precision import full_precision
-from ib_bench.models.metrics import LOSS, StateTrackingMetrics, at_least_float32
+from ib_bench.models.metrics import FINAL_STATE_ACCURACY, LOSS, StateTrackingMetrics, at_least_float32
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
 from ib_bench.training.judgement import judged
@@ -40,6 +40,7 @@ class Member:
         model: as it was initialised; :meth:`StackedModel.unstack` puts the trained parameters there.
         data: which of the data sets it reads.
         curve: pairs of optimizer steps and validation loss.
+        accuracies: final-state accuracy of every validation.
         metrics: all validation metrics after the last validation, by name.
         ended: whether its training is over.
     """
@@ -47,6 +48,7 @@ class Member:
     model: SequenceModel
     data: int
     curve: list[tuple[int, float]] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     ended: bool = False
 
@@ -152,6 +154,7 @@ class StackedModel(pl.LightningModule):
             metric.reset()
             losses.append(member.metrics[LOSS])
             member.curve.append((self.trainer.global_step, losses[-1]))
+            member.accuracies.append(member.metrics[FINAL_STATE_ACCURACY])
             judgements.append(judged(member.curve, self.threshold, self.futile_after))
             if judgements[-1] is not None:
                 self._take_off(index)

@@ -136,3 +136,14 @@ def test_generators_of_different_seeds_and_streams_are_independent() -> None:
     pairs = [(seed, stream) for seed in (0, 1, 10, 20, 2**31, 2**32 - 1) for stream in (0, 1, 2**29, 2**30, 2**31 - 1)]
     draws = {tuple(torch.rand(3, generator=stream_generator(*pair)).tolist()) for pair in pairs}
     assert len(draws) == len(pairs)
+
+
+def test_a_test_set_confirms_if_it_is_as_large_as_the_validation_set_or_has_100_sequences() -> None:
+    small = SequencePool(num_symbols=3, length_distribution=Uniform(), max_length=4, seed=3)
+    assert (small.num_val, small.num_train) == (22, 95)
+    assert [small.num_confirming(size) for size in (64, 73, 74, 95)] == [31, 22, 0, 0]
+    large = SequencePool(num_symbols=5, length_distribution=Fixed(), max_length=6, seed=3)
+    assert large.num_val == 2000
+    assert [large.num_confirming(large.num_train - left) for left in (5000, 100, 99)] == [2000, 100, 0]
+    with pytest.raises(PoolExhaustedError):
+        small.num_confirming(96)

@@ -127,7 +127,7 @@ def test_an_extrapolation_is_not_measured_again(
     config = record["config"]
     settings = {"search": config["search"], "extrapolation": config["settings"]}
     assert main(command(record, "extrapolate", settings)) == 0
-    assert "trained on 8,000 sequences" in capsys.readouterr().out
+    assert "trained on all 8,000 that exist" in capsys.readouterr().out
     assert content(old_store) == before
 
 

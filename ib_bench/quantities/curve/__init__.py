@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ib_bench.drawing.columns import Column, json_row, summary
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.quantities.curve.record import CurveRecord, CurveSettings, Sizes
-from ib_bench.quantities.curve.tables import COLUMNS, CURVE_NOTE, curve_listing, curve_table
+from ib_bench.quantities.curve.tables import COLUMNS, CURVE_NOTE, curve_listing, curve_table, thresholds_table
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
 from ib_bench.quantities.search.record import SearchSettings
@@ -64,8 +64,8 @@ class CurveQuantity(Quantity[CurveRecord]):
         return curve_listing(result, notes)
 
     def tables(self, study: Study) -> list[StudyTable]:
-        """See :class:`Quantity`: N50."""
-        return [curve_table(study.shown(CurveRecord))]
+        """See :class:`Quantity`: N50, and N50 at other thresholds."""
+        return [curve_table(study.shown(CurveRecord)), thresholds_table(study.shown(CurveRecord))]
 
     def figures(self, study: Study) -> list[Figure]:
         """See :class:`Quantity`."""

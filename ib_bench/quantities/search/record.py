@@ -43,6 +43,8 @@ class SearchSettings:
             off. A stopped trial might still have succeeded: results made with this option say how often that happens.
         spread: configurations of a size that are trained at once, in worker processes of this machine, at least 1. It
             says where trials run and does not identify a search.
+        allow_lookahead: measure a model although its logits depend on later tokens; its name then says so in every
+            table and record.
         start: retired; ``auto`` in records of searches that did not start at the largest size.
         adaptive_validation: retired; true in records of searches that validated more often near the threshold.
 
@@ -68,6 +70,7 @@ class SearchSettings:
     compile: Choice = False
     futility: float | None = None
     spread: int = field(default=1, metadata=NOT_IDENTIFYING)
+    allow_lookahead: bool = field(default=False, metadata=NOT_IDENTIFYING)
     start: str = field(default="largest", metadata=RETIRED)
     adaptive_validation: bool = field(default=False, metadata=RETIRED)
 
@@ -130,6 +133,24 @@ class SearchSettings:
     def grid_configs(self, experiment: Experiment, size: int) -> list[TrialConfig]:
         """The configs of all trials of one size, in the order in which they are tried."""
         return [self.trial_config(experiment, size, *point) for point in self.grid()]
+
+
+def bound_text(size: int, is_all: bool) -> str:
+    """What lies above the largest size that was tried: the one wording of verdicts, tables and figures.
+
+    Args:
+        size: the largest size.
+        is_all: whether no more training sequences exist, so that no larger budget would help.
+
+    Returns:
+        ``> 4,096``, or ``> all 20 that exist``.
+    """
+    return f"> {size_text(size, is_all)}"
+
+
+def size_text(size: int, is_all: bool) -> str:
+    """The largest size for people: ``4,096``, or ``all 20 that exist``."""
+    return f"all {size:,} that exist" if is_all else f"{size:,}"
 
 
 @dataclass(frozen=True)
@@ -230,6 +251,11 @@ class SearchRecord(Record):
         return self.finished and self.bracket[1] is None
 
     @property
+    def is_pool_exhausted(self) -> bool:
+        """Whether even all training sequences that exist failed, fewer than the settings allow."""
+        return self.censored and 0 < self.max_size < self.config.settings.max_size
+
+    @property
     def min_train_size(self) -> int | None:
         """N*, the smallest size found to succeed; None while unknown and where censored."""
         return self.bracket[1] if self.finished else None
@@ -246,12 +272,12 @@ class SearchRecord(Record):
 
     @property
     def verdict(self) -> str:
-        """N* for people: a number, ``> N_max``, ``none held out``, ``unfinished`` or ``failed``."""
+        """N* for people: a number, ``> 4,096``, ``> all 20 that exist``, ``none held out``, or why there is none."""
         if not self.finished:
             return "failed" if self.status == "failed" else "unfinished"
         if not self.max_size:
             return "none held out"
-        return f"> {self.max_size:,}" if self.censored else f"{self.min_train_size:,}"
+        return bound_text(self.max_size, self.is_pool_exhausted) if self.censored else f"{self.min_train_size:,}"
 
     def supersedes(self, other: Record) -> bool:
         """See :class:`~ib_bench.results.records.Record`; of two unfinished ones, the one with more evaluations."""

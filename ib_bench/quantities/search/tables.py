@@ -40,6 +40,7 @@ COLUMNS: tuple[Column[SearchRecord], ...] = (
     Column("smallest_succeeding", lambda record: record.bracket[1]),
     Column("censored", lambda record: record.censored),
     Column("max_size", lambda record: record.max_size),
+    Column("pool_exhausted", lambda record: record.is_pool_exhausted),
     Column("num_evaluations", lambda record: len(record.evaluations)),
     Column("num_trials", lambda record: record.num_trials, "trials"),
     Column("wall_time_s", lambda record: record.wall_time_s, "time", duration),
@@ -55,7 +56,10 @@ BRACKET_NOTE = "N* lies in (largest size that failed, smallest that succeeded]"
 
 def min_train_size_table(shown: Iterable[Shown[SearchRecord]]) -> StudyTable:
     """N* per architecture, regime, distribution, task and L; searches that are only parts of a kappa are left out."""
-    note = "N*: training sequences needed; > N: more than the largest size tried. Lengths: of the training set."
+    note = (
+        "N*: training sequences needed; > N: more than the largest size tried, or than all that exist. Lengths: of the "
+        "training set."
+    )
     finished = [one for one in shown if one.result.finished]
     return pivot("min_train_size", "Minimal training set size N*", note, without_parts(finished), _entry)
 

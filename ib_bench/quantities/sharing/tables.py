@@ -115,9 +115,9 @@ def _size(record: SearchRecord) -> Entry:
 
 
 def _digits(text: str) -> int | str:
-    """The number in a text such as "> 8,192"; the text where there is none."""
-    digits = text.lstrip("> ").replace(",", "")
-    return int(digits) if digits.isdigit() else text
+    """The number in a text such as "> 8,192" or "> all 20 that exist"; the text where there is none."""
+    digits = "".join(filter(str.isdigit, text))
+    return int(digits) if digits else text
 
 
 def _searches(sharing: Sharing) -> list[SearchRecord]:

@@ -83,7 +83,8 @@ def test_what_is_damaged_is_measured_again(experiment: Experiment, store: Store)
 def test_the_pool_caps_the_size_and_failure_there_is_censored(experiment: Experiment, store: Store) -> None:
     trials = FakeTrials(needs(1000))
     record = search(experiment, settings(), 50, store, trials).run()
-    assert (record.verdict, record.censored, record.max_size) == ("> 50", True, 50)
+    assert (record.verdict, record.censored, record.max_size) == ("> all 50 that exist", True, 50)
+    assert record.is_pool_exhausted
     assert [config.num_train_sequences for config in trials.asked] == [50] * 6
     assert record.evaluations[0].best_val_loss == settings().threshold * (1 + 1 / 50)
 

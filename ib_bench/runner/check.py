@@ -1,0 +1,65 @@
+"""Checks of one model: what ``ib_bench.check`` and ``ib-bench check`` do."""
+
+from __future__ import annotations
+
+import lightning.pytorch as pl
+import torch
+from jsonargparse import ArgumentError, lazy_instance
+from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from ib_bench.data import ModularAddition
+from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.results.identity import Json
+from ib_bench.results.integrity import Finding
+from ib_bench.runner.config_errors import explained, option_names
+from ib_bench.runner.desk import check_model_and_data, link_vocabulary, load_shipped_classes, resolved_config
+from ib_bench.training.global_state import global_state_kept
+from ib_bench.training.model_check import milliseconds_per_step, model_findings, state_size
+
+_MODULUS, _MAX_LENGTH = 5, 8
+
+
+def check_parser(prog: str, description: str) -> LightningArgumentParser:
+    """A parser of a model, and of the data that it is checked with: sums modulo 5 of up to 8 numbers by default."""
+    load_shipped_classes()
+    parser = LightningArgumentParser(prog=prog, description=description, exit_on_error=False, allow_abbrev=False)
+    parser.add_lightning_class_args(pl.LightningModule, "model", subclass_mode=True, required=True)
+    parser.add_lightning_class_args(pl.LightningDataModule, "data", subclass_mode=True, required=False)
+    parser.set_defaults(data=lazy_instance(ModularAddition, modulus=_MODULUS, max_length=_MAX_LENGTH))
+    link_vocabulary(parser)
+    return parser
+
+
+def check(config: Json) -> list[Finding]:
+    """Check that a model can be measured, without training it.
+
+    Args:
+        config: ``model`` and ``data``, with all defaults filled in.
+
+    Returns:
+        What was found; a ``failure`` is what a search refuses.
+
+    Raises:
+        BenchError: model or data cannot be built.
+    """
+    model, data = check_model_and_data(config)
+    with global_state_kept(), isolate_rng(include_cuda=False):
+        findings = model_findings(model, data, data.num_positions)
+        if isinstance(model, SequenceModel) and all(finding.state != "failure" for finding in findings):
+            findings.append(Finding("state", "ok", state_size(model.eval(), data.vocab_size)))
+            batch = next(iter(data.train_dataloader()))
+            milliseconds = milliseconds_per_step(model, batch)
+            text = f"{milliseconds:.3g} ms for {len(batch.tokens)} sequences, {torch.get_num_threads()} threads"
+            findings.append(Finding("step", "ok", text))
+    return findings
+
+
+def check_named(config: Json) -> list[Finding]:
+    """The same for a config without defaults; see :func:`ib_bench.check`."""
+    parser = check_parser("ib_bench.check", "")
+    try:
+        options = parser.parse_object(config)
+    except ArgumentError as error:
+        raise explained(error, options=option_names(parser)) from error
+    return check(resolved_config(parser, options))

@@ -1,0 +1,287 @@
+"""The code from outside this package that a result depends on.
+
+A class is identified by the text of the modules that it is made of: those that define it and its bases, and all that
+these import, as far as the user may edit them. Installed packages and Python's own modules are not followed; a class
+that comes from an installed package counts all modules of that package.
+
+In a notebook, a class has no module file. It is identified by the text of the cells that define it and all classes and
+functions that it mentions, and by the plain values that it mentions.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import linecache
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, lru_cache
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ib_bench.data.searchable_data import SearchableData
+from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError
+from ib_bench.results.records import ClassSpec
+
+_PACKAGE = __name__.partition(".")[0]
+
+_CLASSES_BY_NAME = ("supervision", "length_distribution")
+"""Arguments of :class:`StateTrackingData` that name a class although their type is ``str``."""
+
+_VERSIONED = ("torch", "lightning")
+"""Packages whose versions every trial's record holds: of their classes, only the defining modules are hashed."""
+
+_NOTEBOOK = "__main__"
+
+
+def is_ours(module: str) -> bool:
+    """Whether a module is part of this package."""
+    return module.partition(".")[0] == _PACKAGE
+
+
+def source_digests(*specs: ClassSpec, data: SearchableData | None = None) -> dict[str, str]:
+    """A hash of the code behind every class from outside this package that specs name, and of every file of the data.
+
+    An edited model is another model: its results are stored under other keys.
+
+    Args:
+        specs: classes named inside their arguments count too.
+        data: that the specs lead to; the files that it names (:attr:`SearchableData.files`) count too.
+
+    Returns:
+        32 hexadecimal digits by dotted path of a class, or by name of a file.
+
+    Raises:
+        BenchError: code or a file cannot be read, so that nobody could tell later what was measured.
+    """
+    paths = sorted({path for spec in specs for path in _classes(spec) if not is_ours(path)})
+    files = [Path(file) for file in getattr(data, "files", ())]
+    return {
+        **{path: _digest_of_class(ClassSpec(path).cls) for path in paths},
+        **{f"file {file.name}": _digest_of_file(file) for file in files},
+    }
+
+
+def _classes(spec: ClassSpec) -> Iterator[str]:
+    """The dotted paths of the class of a spec and of the classes in its arguments."""
+    yield spec.class_path
+    for name, value in spec.init_args.items():
+        yield from _nested_classes(value)
+        if isinstance(value, str) and "." in value and _names_a_class(spec.cls, name):
+            yield value
+
+
+def _nested_classes(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping) and isinstance(value.get("class_path"), str) and "." in value["class_path"]:
+        yield from _classes(ClassSpec(value["class_path"], dict(value.get("init_args") or {})))
+    elif isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _nested_classes(item)
+
+
+def _names_a_class(cls: type, argument: str) -> bool:
+    """Whether the value of an argument is the dotted path of a class or function."""
+    if issubclass(cls, StateTrackingData) and argument in _CLASSES_BY_NAME:
+        return True
+    try:
+        hint = get_type_hints(cls.__init__).get(argument)  # type: ignore[misc]
+    except (NameError, TypeError):
+        return False
+    return any(_is_of_classes(one) for one in (hint, *get_args(hint)))
+
+
+def _is_of_classes(hint: Any) -> bool:
+    return hint in (type, Callable) or get_origin(hint) in (type, get_origin(Callable[..., Any]))
+
+
+def _digest_of_class(cls: type | FunctionType) -> str:
+    if cls.__module__ == _NOTEBOOK and getattr(sys.modules[_NOTEBOOK], "__file__", None) is None:
+        return _digest("".join(_notebook_texts(cls)))
+    own = cls.__module__.partition(".")[0]
+    found: dict[str, str] = {}
+    waiting = [base.__module__ for base in getattr(cls, "__mro__", (cls,))]
+    while waiting:
+        module = waiting.pop()
+        if module not in found and _counts(module, own):
+            found[module] = _text(module)
+            if own not in _VERSIONED:
+                waiting += _imported(module, found[module])
+    if not any(found.values()):
+        raise BenchError(f"{_unreadable(f'{cls.__module__}.{cls.__qualname__}')}; put the class into a .py file")
+    return _digest("".join(found[module] for module in sorted(found)))
+
+
+def _unreadable(name: str) -> str:
+    return f"the source of {name} cannot be read, so its results could not be told from those of an edited one"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _digest_of_file(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()[:32]
+    except OSError as error:
+        raise BenchError(f"the data read {str(file)!r}, which cannot be opened: {error.strerror}") from error
+
+
+def _counts(module: str, own: str) -> bool:
+    """Whether a module's text identifies a class of the package ``own``."""
+    parent = module.rpartition(".")[0]
+    if is_ours(module) or (parent and not _counts(parent, own)):
+        return False
+    location = _location(module)
+    if location is None:
+        return False
+    return module.partition(".")[0] == own or not _is_installed(location.parents[module.count(".")])
+
+
+@cache
+def _is_installed(folder: Path) -> bool:
+    """Whether a folder of modules is Python's own, or one into which packages are installed."""
+    libraries = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
+    return any(folder.is_relative_to(library) for library in libraries) or any(folder.glob("*.dist-info"))
+
+
+def _location(module: str) -> Path | None:
+    """The file of a module, or the folder of a package without one; None if it has neither, or does not exist."""
+    loaded = sys.modules.get(module)
+    if loaded is None:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, AttributeError, ValueError):
+            return None
+        if spec is None:
+            return None
+        file, folders = (spec.origin if spec.has_location else None), spec.submodule_search_locations
+    else:
+        file, folders = getattr(loaded, "__file__", None), getattr(loaded, "__path__", None)
+    if file is not None:
+        found = Path(file).resolve()
+        return found.parent if found.stem == "__init__" else found
+    return Path(next(iter(folders))).resolve() if folders else None
+
+
+def _text(module: str) -> str:
+    """The text of a module; empty if there is none, as of one that is compiled.
+
+    Raises:
+        BenchError: the module was edited after it was imported, so that what runs is not what the text says.
+    """
+    location = _location(module)
+    file = location / "__init__.py" if location is not None and location.is_dir() else location
+    if file is None or file.suffix != ".py" or not file.is_file():
+        return ""
+    linecache.checkcache(str(file))
+    text = "".join(linecache.getlines(str(file)))
+    if not _runs(text, sys.modules.get(module)):
+        raise BenchError(f"{file.name} was edited after it was imported: restart Python, or reload the module")
+    return text
+
+
+def _runs(text: str, module: ModuleType | None) -> bool:
+    """Whether what was imported as a module is this text, as far as its functions and methods show."""
+    if module is None or not isinstance(module.__loader__, SourceFileLoader):
+        return True
+    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+    functions = [function for value in own if isinstance(value, type | FunctionType) for function in _functions(value)]
+    written = set(_codes(compile(text, str(module.__file__), "exec", dont_inherit=True)))
+    return all(f.__code__ in written for f in functions if f.__code__.co_filename == module.__file__)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """A code object and all within it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+@lru_cache(maxsize=256)
+def _imported(module: str, text: str) -> tuple[str, ...]:
+    """The modules that a module's text imports, wherever it does so, and the packages that they are in."""
+    location = _location(module)
+    is_package = location is not None and location.is_dir()
+    package = module.split(".") if is_package else module.split(".")[:-1]
+    found: dict[str, None] = {}  # in order, each once
+    for node in ast.walk(ast.parse(text)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parents = package[: len(package) - node.level + 1] if node.level else []
+            start = ".".join([*parents, *filter(None, [node.module])])
+            names = [start, *(f"{start}.{alias.name}" for alias in node.names)]
+        for name in names:
+            parts = name.split(".")
+            found |= {".".join(parts[:count]): None for count in range(1, len(parts) + 1)}
+    return tuple(found)
+
+
+def _notebook_texts(cls: type | FunctionType) -> list[str]:
+    """The texts of the cells behind a class of a notebook, and the plain values that it mentions."""
+    texts: dict[str, None] = {}  # in order, each once
+    waiting: list[tuple[str, Any]] = [(cls.__qualname__, cls)]
+    seen: set[int] = set()
+    while waiting:
+        name, value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, ModuleType):
+            if _counts(value.__name__, own=""):
+                texts[_text(value.__name__)] = None
+        elif isinstance(value, type | FunctionType):
+            if value.__module__ == _NOTEBOOK:
+                texts[_cell(name, value)] = None
+                waiting += _mentioned(value)
+            elif _counts(value.__module__, own=""):
+                texts[_text(value.__module__)] = None
+        else:
+            texts[f"{name} = {_plain(name, value)}\n"] = None
+    return list(texts)
+
+
+def _functions(value: type | FunctionType) -> list[FunctionType]:
+    if isinstance(value, FunctionType):
+        return [value]
+    members = [getattr(member, "fget", None) or getattr(member, "__func__", member) for member in vars(value).values()]
+    return [member for member in members if isinstance(member, FunctionType)]
+
+
+def _cell(name: str, value: type | FunctionType) -> str:
+    for function in _functions(value):
+        if lines := linecache.getlines(function.__code__.co_filename):
+            return "".join(lines)
+    raise BenchError(f"{_unreadable(name)}; put it into a .py file")
+
+
+def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
+    """The bases of a class, and what its methods or a function take from the notebook by name."""
+    found = [(base.__qualname__, base) for base in value.__bases__] if isinstance(value, type) else []
+    for function in _functions(value):
+        for name in sorted(_names(function.__code__)):
+            if name in function.__globals__:
+                found.append((name, function.__globals__[name]))
+    return found
+
+
+def _names(code: CodeType) -> set[str]:
+    return {name for inner in _codes(code) for name in inner.co_names}
+
+
+def _plain(name: str, value: Any) -> str:
+    try:
+        return json.dumps(value, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise BenchError(
+            f"{name} is an object of the notebook that a class to be measured mentions; its results could not be told "
+            f"from those with another {name}. Make it an argument of the class, or put both into a .py file"
+        ) from error

@@ -1,0 +1,185 @@
+"""Mistakes in models are found before anything is trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ib_bench import catalogue, models
+from ib_bench.data import ModularAddition
+from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.results.integrity import Finding
+from ib_bench.training.model_check import milliseconds_per_step, model_findings, state_size
+
+DATA = ModularAddition(modulus=5, max_length=6)
+SHIPPED = [entry.load() for entry in catalogue.entries(catalogue.MODELS)]
+
+
+class Own(SequenceModel):
+    """A user's own, correct unless ``change`` says otherwise."""
+
+    def __init__(self, change: Callable[[Tensor], Any] = lambda logits: logits, num_layers: int = 1) -> None:
+        super().__init__(5)
+        self.change = change
+        self.embedding = nn.Embedding(DATA.vocab_size, 8)
+        self.gru = nn.GRU(8, 8, num_layers, batch_first=True)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, tokens: Tensor) -> Any:
+        return self.change(self.head(self.gru(self.embedding(tokens))[0]))
+
+
+class Learned(Own):
+    """Has a vector for each position, up to 10."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.position = nn.Embedding(10, 8)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        position = self.position(torch.arange(tokens.shape[1]))
+        return self.head(self.gru(self.embedding(tokens) + position)[0])
+
+
+class Frozen(Own):
+    """Nothing in it is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requires_grad_(False)
+
+
+class Idle(Own):
+    """Has parameters that take no part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.idle = nn.Linear(2, 2)
+
+
+class Detached(Own):
+    """No gradient reaches a parameter; the constant that is trained is not used."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return super().forward(tokens).detach().requires_grad_()
+
+
+class Growing(Own):
+    """Carries all tokens that it has read."""
+
+    def decode(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        return super().decode(tokens, state)
+
+
+class Plain(pl.LightningModule):
+    """No SequenceModel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(2, 2)
+
+
+def found(model: pl.LightningModule, num_positions: int = 0) -> list[Finding]:
+    with torch.random.fork_rng():
+        torch.random.default_generator.manual_seed(0)
+        return model_findings(model, DATA, num_positions)
+
+
+def failures(model: pl.LightningModule) -> dict[str, str]:
+    return {finding.check: finding.text for finding in found(model) if finding.state != "ok"}
+
+
+@pytest.mark.parametrize("model_class", SHIPPED, ids=lambda model_class: model_class.__name__)
+def test_shipped_models_pass(model_class: type[SequenceModel]) -> None:
+    model = model_class(DATA.vocab_size, DATA.num_classes, hidden_size=16)  # type: ignore[call-arg]
+    assert {finding.state for finding in found(model, DATA.num_positions)} == {"ok"}
+
+
+def test_a_correct_one_passes_and_is_left_as_it_was() -> None:
+    model = Own()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert failures(model) == {}
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda logits: (logits, None), "forward returns a tuple"),
+        (lambda logits: SimpleNamespace(logits=logits), "forward returns a SimpleNamespace"),
+        (lambda logits: logits.to(torch.complex64), "forward returns numbers of type complex64"),
+        (lambda logits: logits.argmax(-1), "forward returns numbers of type int64"),
+        (lambda logits: logits[:, -1], r"forward returns a tensor of shape \(8, 5\)"),
+        (lambda logits: logits[..., :4], r"forward returns a tensor of shape \(8, \d, 4\)"),
+        (lambda logits: logits.transpose(0, 1), r"forward returns a tensor of shape \(\d, 8, 5\)"),
+        (lambda logits: logits @ torch.eye(3), "forward raises RuntimeError: mat1 and mat2"),
+    ],
+)
+def test_what_is_no_tensor_of_logits(change: Callable[[Tensor], Any], text: str) -> None:
+    (finding,) = found(Own(change))
+    assert (finding.check, finding.state) == ("output", "failure")
+    assert re.search(text, finding.text)
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        (lambda logits: logits / 0, "finite"),
+        (lambda logits: logits + torch.rand(()), "repeatable"),
+        (lambda logits: logits - logits.mean(dim=0), "rows"),
+        (lambda logits: logits - logits.mean(dim=1, keepdim=True), "causal"),
+        (lambda logits: logits.flip(1), "causal"),
+    ],
+)
+def test_what_logits_must_be(change: Callable[[Tensor], Any], check: str) -> None:
+    assert check in failures(Own(change))
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (Frozen(), {"parameters": "there is no parameter to train"}),
+        (Idle(), {"gradients": "none for idle.weight, idle.bias, which are never trained"}),
+        (Detached(), {"gradients": "no parameter gets a gradient"}),
+        (Own(lambda logits: logits.detach()), {"gradients": "the loss depends on no parameter"}),
+        (Own(lambda logits: logits.sqrt().nan_to_num()), {"gradients": "not finite"}),
+        (Plain(), {}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_trained(model: pl.LightningModule, expected: dict[str, str]) -> None:
+    texts = failures(model)
+    assert texts.keys() == expected.keys()
+    assert all(texts[check].startswith(text) for check, text in expected.items())
+
+
+def test_too_few_positions_is_a_warning() -> None:
+    model = Learned()
+    assert failures(model) == {}
+    (warning,) = [finding for finding in found(model, DATA.num_positions) if finding.state != "ok"]
+    assert (warning.check, warning.state) == ("positions", "warning")
+    assert warning.text.startswith(
+        "a sequence of 96 tokens cannot be read, which extrapolation to 96 needs (IndexError"
+    )
+
+
+def test_sizes_of_states() -> None:
+    num = DATA.vocab_size
+    assert state_size(models.LSTM(num, 5, hidden_size=12), num) == "24 numbers"
+    assert state_size(models.DenseSSM(num, 5, hidden_size=12), num) == "12 numbers"
+    assert state_size(models.Transformer(num, 5, hidden_size=12, num_layers=1, num_heads=2), num).endswith("it grows")
+    assert state_size(Growing(), num) == "4 numbers after 4 tokens, 8 after 8: it grows"
+    assert state_size(Own(), num) == "unknown, as decode is not overridden"
+
+
+def test_a_step_takes_time() -> None:
+    assert milliseconds_per_step(Own(), next(iter(DATA.train_dataloader()))) > 0

@@ -1,0 +1,211 @@
+"""What identifies code from outside this package."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ib_bench.errors import BenchError
+from ib_bench.results.records import ClassSpec, DataSpec
+from ib_bench.training.sources import source_digests
+
+FILES = {
+    "__init__.py": "",
+    "model.py": """
+        import json
+        from outside.base import Base
+        from .layers import mixed
+        class Model(Base):
+            def forward(self, tokens):
+                return mixed(tokens)
+        """,
+    "base.py": "from ib_bench.models import LSTM\nclass Base(LSTM): pass\n",
+    "layers.py": "from . import scales\ndef mixed(tokens):\n    return scales.SCALE * tokens\n",
+    "scales.py": "SCALE = 2\n",
+    "late.py": "SCALE = 2\n",
+    "lazy.py": "class Lazy:\n    def forward(self):\n        import outside.late\n        return outside.late.SCALE\n",
+    "stranger.py": "SCALE = 2\n",
+    "options.py": """
+        from __future__ import annotations
+        from collections.abc import Callable
+        class Options:
+            def __init__(self, note: str, layer: type | None = None, scale: Callable[[int], int] | None = None): ...
+        """,
+}
+"""A user's own package."""
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    package = tmp_path / "outside"
+    package.mkdir()
+    for name, text in FILES.items():
+        (package / name).write_text(textwrap.dedent(text))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield package
+    forget()
+
+
+def forget() -> None:
+    """As in a new process."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "outside"]:
+        del sys.modules[name]
+
+
+def digest(class_path: str, **arguments: object) -> dict[str, str]:
+    forget()
+    return source_digests(ClassSpec(class_path, arguments))
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_shipped_classes_have_no_digest() -> None:
+    assert source_digests(ClassSpec("ib_bench.models.LSTM", {"x": "a. b", "y": "v1.0"})) == {}
+
+
+@pytest.mark.parametrize("edited", ["model.py", "base.py", "layers.py", "scales.py"])
+def test_an_edit_of_anything_that_is_imported_changes_the_digest(outside: Path, edited: str) -> None:
+    before = digest("outside.model.Model")
+    assert set(before) == {"outside.model.Model"}
+    assert digest("outside.model.Model") == before
+    (outside / edited).write_text((outside / edited).read_text() + "# edited\n")
+    assert digest("outside.model.Model") != before
+
+
+def test_an_import_within_a_method_counts(outside: Path) -> None:
+    before = digest("outside.lazy.Lazy")
+    edit(outside / "late.py", "2", "3")
+    assert digest("outside.lazy.Lazy") != before
+
+
+def test_what_is_not_imported_does_not_count(outside: Path) -> None:
+    before = digest("outside.model.Model")
+    edit(outside / "stranger.py", "2", "3")
+    assert digest("outside.model.Model") == before
+
+
+def test_a_single_file_has_the_digest_that_it_always_had(outside: Path) -> None:
+    text = "import torch\nclass Alone(torch.nn.Module): pass\n"
+    (outside / "alone.py").write_text(text)
+    sha256 = importlib.import_module("hashlib").sha256
+    assert digest("outside.alone.Alone") == {"outside.alone.Alone": sha256(text.encode()).hexdigest()[:32]}
+
+
+def test_installed_packages_are_not_followed_but_count_themselves(
+    outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "installed"
+    (installed / "library").mkdir(parents=True)
+    (installed / "library-1.0.dist-info").mkdir()
+    (installed / "library" / "__init__.py").write_text("from library.parts import Part\n")
+    (installed / "library" / "parts.py").write_text("class Part: pass\n")
+    monkeypatch.syspath_prepend(str(installed))
+    (outside / "user.py").write_text("import library\nclass User(library.Part): pass\n")
+
+    def digests() -> list[dict[str, str]]:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "library"]:
+            del sys.modules[name]
+        return [digest("outside.user.User"), digest("library.parts.Part")]
+
+    before = digests()
+    edit(installed / "library" / "parts.py", "pass", "pass  # edited")
+    after = digests()
+    assert after[0] == before[0] and after[1] != before[1]
+
+
+def test_classes_named_inside_a_spec_count_too(outside: Path) -> None:
+    nested = DataSpec("ib_bench.data.ModularAddition", {"supervision": "outside.base.Base"})
+    assert set(source_digests(nested)) == {"outside.base.Base"}
+    layer = {"class_path": "outside.base.Base", "init_args": {"inner": [{"class_path": "outside.lazy.Lazy"}]}}
+    assert set(digest("ib_bench.models.LSTM", layers=[layer])) == {"outside.base.Base", "outside.lazy.Lazy"}
+
+
+def test_only_arguments_that_take_a_class_are_imported(outside: Path) -> None:
+    (outside / "train.py").write_text("raise SystemExit('this ran')\n")
+    options = {"note": "outside.train.pt", "layer": "outside.base.Base", "scale": "outside.layers.mixed"}
+    found = digest("outside.options.Options", **options)
+    assert set(found) == {"outside.options.Options", "outside.base.Base", "outside.layers.mixed"}
+    assert "outside.train" not in sys.modules
+
+
+def test_a_module_edited_after_its_import_is_refused(outside: Path) -> None:
+    digest("outside.model.Model")
+    edit(outside / "layers.py", "* tokens", "* tokens + 0")
+    with pytest.raises(BenchError, match=r"layers\.py was edited after it was imported: restart Python, or reload"):
+        source_digests(ClassSpec("outside.model.Model"))
+    importlib.reload(sys.modules["outside.layers"])
+    assert source_digests(ClassSpec("outside.model.Model")) == digest("outside.model.Model")
+
+
+def test_files_that_the_data_read(tmp_path: Path) -> None:
+    file = tmp_path / "words.txt"
+    file.write_text("one")
+    data = SimpleNamespace(files=[file])
+    before = source_digests(ClassSpec("ib_bench.models.LSTM"), data=data)  # type: ignore[arg-type]
+    file.write_text("two")
+    after = source_digests(ClassSpec("ib_bench.models.LSTM"), data=data)  # type: ignore[arg-type]
+    assert set(before) == set(after) == {"file words.txt"} and before != after
+    file.unlink()
+    with pytest.raises(BenchError, match=r"the data read '.*words\.txt', which cannot be opened: No such file"):
+        source_digests(ClassSpec("ib_bench.models.LSTM"), data=data)  # type: ignore[arg-type]
+
+
+Cells = Callable[..., object]
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> Cells:
+    """Runs cells in a ``__main__`` without a file, as a notebook does."""
+    main = importlib.import_module("types").ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+
+    def run(*cells: str, seen: bool = True) -> dict[str, str]:
+        linecache = importlib.import_module("linecache")
+        for text in map(textwrap.dedent, cells):
+            name = f"<cell {hash(text)}>"
+            if seen:
+                linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+            exec(compile(text, name, "exec"), vars(main))
+        return source_digests(ClassSpec("__main__.Model"))
+
+    return run
+
+
+MODEL = """
+    class Model:
+        def forward(self, tokens):
+            return mixed(tokens)
+    """
+MIXED = "def mixed(tokens):\n    return SCALE * tokens\n"
+
+
+def test_a_class_redefined_in_a_notebook(notebook: Cells) -> None:
+    first = notebook("SCALE = 2", MIXED, MODEL)
+    assert notebook(MODEL) == first
+    assert notebook("UNUSED = 2") == first
+    assert notebook(MODEL + "        # edited\n") != first
+    assert notebook(MODEL, MIXED.replace("*", "+")) != first
+    assert notebook(MIXED, "SCALE = 3") != first
+    assert notebook("SCALE = 2") == first
+
+
+def test_what_cannot_be_identified_is_refused(notebook: Cells) -> None:
+    with pytest.raises(BenchError, match="SCALE is an object of the notebook"):
+        notebook("SCALE = object()", MIXED, MODEL)
+    with pytest.raises(BenchError, match="the source of Model cannot be read"):
+        notebook("SCALE = 2\nmixed = len", MODEL.replace("tokens", "words"), seen=False)
+
+
+def test_digests_are_plain_data(outside: Path) -> None:
+    assert json.loads(json.dumps(digest("outside.model.Model")))
