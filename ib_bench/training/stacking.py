@@ -84,6 +84,7 @@ class StackedModel(pl.LightningModule):
         self.report = on_validation
         self.rows = nn.ParameterList(parameters_to_vector(one.model.parameters()).detach() for one in members)
         self._parts = [(f"model.{name}", value.shape) for name, value in members[0].model.named_parameters()]
+        self._places: tuple[tuple[int, ...], Tensor] | None = None
         self._function = [_StackableForward(members[0].model)]  # in a list, so that its parameters are not ours
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -128,6 +129,7 @@ class StackedModel(pl.LightningModule):
             optimizer.zero_grad()
             self.manual_backward(self._losses(batch).sum())
             optimizer.step()
+            torch.clear_autocast_cache()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a validation batch ``(data sets, batch, width)`` into every member's metrics."""
@@ -178,7 +180,10 @@ class StackedModel(pl.LightningModule):
 
     def _own(self, batch: Batch) -> Batch:
         """Each member's batch, from those of all data sets."""
-        data = torch.tensor([self.members[index].data for index in self.active], device=batch.tokens.device)
+        places = tuple(self.members[index].data for index in self.active)
+        if self._places is None or self._places[0] != places or self._places[1].device != batch.tokens.device:
+            self._places = places, torch.tensor(places, device=batch.tokens.device)  # the copy waits for the GPU
+        data = self._places[1]
         return Batch(batch.tokens[data], batch.targets[data])
 
     def _take_off(self, index: int) -> None:

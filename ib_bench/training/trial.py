@@ -20,6 +20,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.seed import seed_everything
 
+from ib_bench import __version__
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
@@ -39,7 +40,7 @@ from ib_bench.training.validation_cadence import validation_interval
 
 _ACCURACY_DIGITS = 6
 
-_PACKAGES = ("ib_bench", "torch", "lightning", "torchmetrics", "numpy")
+_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy")
 
 
 Weights = dict[str, Any]
@@ -237,7 +238,11 @@ def _record(
         metric_definition=METRIC_DEFINITION,
         wall_time_s=seconds[0],
         process_time_s=seconds[1],
-        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        versions={
+            "python": platform.python_version(),
+            "ib_bench": __version__,
+            **{name: version(name) for name in _PACKAGES},
+        },
         environment={"device": str(device), "platform": platform.platform(), **together},
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         confirmation=validations.confirmation,

@@ -102,8 +102,7 @@ def _table(measurements: Sequence[Measurement]) -> Table:
     rows: list[list[str | Text]] = []
     for one in measurements:
         colour = {True: "green", False: "red", None: "default"}[one.reached]
-        target = "" if one.target is None else f"{'>=' if one.at_least else '<='} {one.target:g}{one.unit}"
-        rows.append([one.benchmark, one.what, Text(f"{one.value:.3g}{one.unit}", style=colour), target, one.note])
+        rows.append([one.benchmark, one.what, Text(one.measured_text, style=colour), one.target_text, one.note])
     return terminal_table(_HEADINGS, rows, labels={"benchmark", "what", "from"})
 
 
