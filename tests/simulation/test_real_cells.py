@@ -34,7 +34,8 @@ def test_the_readme_shows_the_stored_results() -> None:
 
 
 @pytest.mark.system
-def test_a_row_of_a_real_measurement(tmp_path: Path) -> None:
+def test_a_row_of_a_real_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # caused by Lightning's calls, as in the command
     config = cells()["DenseSSM"]
     assert config["data"]["init_args"]["supervision"] == "aligned_chain_of_thought"
     quick = {**config, "search": {**config["search"], "max_steps": 20}}
