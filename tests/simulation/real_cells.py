@@ -98,9 +98,11 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     by_cell: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_cell.setdefault(row["cell"], []).append(row)
+    rows = list(rows)
     titles = ["cell", "measured", "N50 or bound, each", "scatter", "predicted", "hold the mean", "within 2x", "trials"]
     body = [[name, *_texts(own)] for name, own in by_cell.items()]
-    return "\n".join(["", *table_lines([*titles, "steps", "confirmed"], body), ""])
+    told = f"{len(rows)} of {NUM_SETS * len(cells())} measurements:"
+    return "\n".join(["", told, "", *table_lines([*titles, "steps", "confirmed"], body), ""])
 
 
 def _texts(rows: Sequence[Mapping[str, Any]]) -> list[str]:

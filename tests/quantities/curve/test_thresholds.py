@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ib_bench.errors import InvalidOptionError
+from ib_bench.quantities.curve import QUANTITY
 from ib_bench.quantities.curve.job import CurveJob
 from ib_bench.quantities.curve.record import CurveRecord, CurveSettings, Sizes, ThresholdEstimate
 from ib_bench.quantities.curve.sequential_design import SequentialDesign
@@ -19,6 +20,7 @@ from ib_bench.quantities.curve.thresholds import threshold_estimate
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.results.archive import Records
 from ib_bench.results.codec import decode, encode
 from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
@@ -219,6 +221,15 @@ def test_other_thresholds_train_nothing_and_change_no_key(experiment: Experiment
     assert [(one.measure, one.threshold) for one in again.thresholds] == [("loss", 0.3)]
     assert replace(again, thresholds=record.thresholds) == record
     assert store.get(CurveRecord, record.key) == record
+
+
+def test_a_curve_of_an_earlier_version_is_completed_from_its_trials(experiment: Experiment, store: Store) -> None:
+    record = job(experiment, Fake(experiment)).run(ProgressReporter(lambda event: None), store)
+    trials = list(store.all(TrialRecord))
+    old = replace(record, thresholds=[], num_checked=0, num_confirmed=0)
+    assert QUANTITY.results(Records.of_all([old, *trials])) == [record]
+    assert QUANTITY.results(Records.of_all([old, *trials[1:]])) == [old], "not all trials are there"
+    assert QUANTITY.results(Records.of_all([replace(old, status="running"), *trials])) == []
 
 
 @pytest.mark.parametrize(("option", "value"), [("thresholds", [0.0]), ("accuracies", [1.1]), ("accuracies", [0.0])])
