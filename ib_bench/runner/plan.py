@@ -47,13 +47,6 @@ class Plan:
     jobs: dict[str, Job[Any]] = field(default_factory=dict)
     results: list[PlannedResult] = field(default_factory=list)
 
-    def stages(self) -> list[list[Job[Any]]]:
-        """The jobs, those that use what others leave after these."""
-        by_stage: dict[int, list[Job[Any]]] = {}
-        for job in self.jobs.values():
-            by_stage.setdefault(catalogue.quantity(job.quantity).stage, []).append(job)
-        return [by_stage[stage] for stage in sorted(by_stage)]
-
     def shortened(self) -> Plan:
         """The plan with trials of a few steps; what rests on what stays the same."""
         return replace(self, jobs={key: job.shortened() for key, job in self.jobs.items()})

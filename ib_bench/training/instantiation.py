@@ -45,8 +45,9 @@ def instantiate_trial_data(config: TrialConfig) -> SearchableData:
     Args:
         config: of the trial.
     """
-    size, seed = config.num_train_sequences, config.data_seed
-    return instantiate_data(config.experiment.data, num_train_sequences=size, seed=seed)
+    size = {"num_train_sequences": config.num_train_sequences, "seed": config.data_seed}
+    saturated = {"saturated": True} if config.saturated else {}
+    return instantiate_data(config.experiment.data, **size, **saturated)
 
 
 def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -> pl.LightningModule:

@@ -23,6 +23,7 @@ from benchmarks.scheduling import scheduling
 from benchmarks.sequences import sequences
 from benchmarks.startup import startup
 from benchmarks.training_step import training_steps
+from benchmarks.whole_run import whole_run
 from ib_bench.cli import EXIT_BAD_INPUT
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
@@ -42,6 +43,7 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Measurement]]] = {
     "vectorize": lambda options, on_round: stacked_grids(min(30, options.steps), options.rounds, on_round),
     "futility": lambda options, on_round: futility(),
     "scheduling": lambda options, on_round: scheduling(on_round),
+    "whole_run": lambda options, on_round: whole_run(options.steps, on_round),
 }
 """What can be measured, by name."""
 

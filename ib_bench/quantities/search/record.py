@@ -149,8 +149,8 @@ def bound_text(size: int, is_all: bool) -> str:
 
 
 def size_text(size: int, is_all: bool) -> str:
-    """The largest size for people: ``4,096``, or ``all 20 that exist``."""
-    return f"all {size:,} that exist" if is_all else f"{size:,}"
+    """The largest size for people: ``4,096``, or ``all 20 that exist``; ``0`` where none can be held out."""
+    return f"all {size:,} that exist" if is_all and size else f"{size:,}"
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ class SearchRecord(Record):
     @property
     def is_pool_exhausted(self) -> bool:
         """Whether even all training sequences that exist failed, fewer than the settings allow."""
-        return self.censored and 0 < self.max_size < self.config.settings.max_size
+        return self.censored and self.max_size < self.config.settings.max_size
 
     @property
     def min_train_size(self) -> int | None:
@@ -278,6 +278,12 @@ class SearchRecord(Record):
         if not self.max_size:
             return "none held out"
         return bound_text(self.max_size, self.is_pool_exhausted) if self.censored else f"{self.min_train_size:,}"
+
+    @property
+    def in_short(self) -> str:
+        """The verdict with its bracket, such as ``N* = 128 (64, 128]``."""
+        low, high = self.bracket
+        return f"N* {self.verdict}" if high is None else f"N* = {self.verdict} ({low:,}, {high:,}]"
 
     def supersedes(self, other: Record) -> bool:
         """See :class:`~ib_bench.results.records.Record`; of two unfinished ones, the one with more evaluations."""

@@ -186,7 +186,7 @@ def test_progress_is_reported_in_order(experiment: Experiment, store: Store) -> 
         (None, 0, 1, 20, None),
         (2, 1, 1, 20, None),
         (None, 0, 2, 2, None),
-        (None, 0, 2, 2, "N*: 20"),
+        (None, 0, 2, 2, "N* = 20 (2, 20]"),
     ]
 
 
