@@ -429,6 +429,6 @@ from ib_bench.models import LSTM
 
 
 class Broken(LSTM):
-    def forward(self, tokens):
+    def on_train_start(self):
         raise RuntimeError("no luck [at all]")
 """

@@ -52,7 +52,10 @@ class Broken(SequenceModel):
         self.head = nn.Linear(1, num_classes)
 
     def forward(self, tokens):
-        raise ArithmeticError("no forward pass")
+        return self.head(tokens[..., None].float())
+
+    def on_train_start(self):
+        raise ArithmeticError("no training")
 """
 
 LABEL = "DenseSSM · ModularAddition(modulus=3) · aligned_chain_of_thought · uniform · L=4"
@@ -232,12 +235,12 @@ def test_a_suite_leaves_its_status_and_its_log(
     (status,) = json.loads(capsys.readouterr().out)
     assert (status["state"], status["num_jobs"], status["num_finished"]) == ("ended", 2, 1)
     ((label, error),) = status["failures"]
-    assert label.startswith("Broken") and error == "ArithmeticError: no forward pass"
+    assert label.startswith("Broken") and error == "ArithmeticError: no training"
     main(["results", "--format", "json"])
     errors = [record["error"] for record in json.loads(capsys.readouterr().out)]
-    assert sorted(map(str, errors)) == ["ArithmeticError: no forward pass", "None"]
+    assert sorted(map(str, errors)) == ["ArithmeticError: no training", "None"]
     log = Path("log.txt").read_text()
     for text in ("2 searches to run, 0 in the store", f"INFO {LABEL}: 1 of at most 2 sizes judged, the last was 32"):
         assert text in log
-    assert f"{LABEL}: N* " in log and "failed: ArithmeticError: no forward pass" in log
+    assert f"{LABEL}: N* " in log and "failed: ArithmeticError: no training" in log
     assert "ended: 1 searches finished, 1 failed" in log
