@@ -1,0 +1,232 @@
+r"""How a size grows: slopes of its logarithm, with intervals, from sizes of which only intervals are known.
+
+With x the maximal length L or the number of states, a series of cells follows
+
+.. math::
+    \log_2 N = a + b \log_2 x + \sigma \epsilon \quad\text{(power law)},\qquad
+    \log_2 N = a + b x + \sigma \epsilon \quad\text{(exponential)},
+
+with standard normal :math:`\epsilon`. The likelihood of one cell is the probability that :math:`\log_2 N` lies in the
+interval that was found, weighted over intervals where a success curve leaves several. So a bracket, "above the largest
+size" and "one sequence suffices" all count as what they are. Several series may share b; each has its own a.
+
+*Prior.* Both laws are written by their level in the middle of a series and by their change from the smallest x to the
+largest, in octaves. The level is uniform. The change is uniform within :data:`MAX_CHANGE` octaves up or down. The
+scatter sigma is log-uniform from 0.15 to 4 octaves; it holds the spread between seeds. Without censoring, and with many
+points, intervals are those of ordinary least squares.
+
+*Comparison.* The laws have as many parameters each, with the same prior, so the Bayes factor, the ratio of their
+evidences, compares them as it is. AICc would only compare best fits, and with four points to three parameters its
+correction is infinite. Below a factor of 3 either way the comparison is undecided.
+
+This module knows nothing of training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy.special import ndtr
+
+from ib_bench.quantities.growth.known_size import Floats, KnownSize
+
+MAX_CHANGE = 24.0
+"""Octaves by which a size may change over its series: from one sequence to 16 million."""
+
+MIN_POINTS = 3
+DECISIVE = 3.0
+"""Bayes factor from which one law is preferred."""
+
+Better = Literal["power law", "exponential", "undecided"]
+
+_TAIL = 0.05  # on each side of a 90 % interval
+_LEVELS_PER_OCTAVE = 8
+_LEVELS = np.arange(-48 * _LEVELS_PER_OCTAVE, 72 * _LEVELS_PER_OCTAVE + 1) / _LEVELS_PER_OCTAVE
+_MARGIN = int(MAX_CHANGE * _LEVELS_PER_OCTAVE) + 2
+"""Levels at each end of a table that only changes lead to."""
+
+_SCATTERS = np.exp(np.linspace(math.log(0.15), math.log(4.0), 8))
+_NUM_CHANGES = 61
+_NUM_ZOOMS = 2
+_NEGLIGIBLE = 1e-5
+_IMPOSSIBLE = 1e-300
+
+
+class Point(NamedTuple):
+    """A cell of a series.
+
+    Attributes:
+        x: maximal length or number of states, above 0.
+        size: what is known of N* or N50 there.
+    """
+
+    x: float
+    size: KnownSize
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A 90 % interval and the median. None: no end can be told.
+
+    Attributes:
+        low: lower end.
+        median: of the posterior.
+        high: upper end.
+    """
+
+    low: float | None
+    median: float
+    high: float | None
+
+    def scaled(self, factor: float) -> Slope:
+        """The slope in other units.
+
+        Args:
+            factor: above 0.
+        """
+        low, high = (None if end is None else end * factor for end in (self.low, self.high))
+        return Slope(low, self.median * factor, high)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Both laws, fitted to one or more series with a slope in common.
+
+    Attributes:
+        change: of log2 N from the smallest x to the largest, by the power law, in octaves.
+        exponent: of the power law: N grows as x to the power of it.
+        rate: of the exponential law, in octaves per unit of x: N doubles every 1 / rate.
+        log_bayes_factor: natural logarithm of the evidence of the exponential law over that of the power law.
+    """
+
+    change: Slope
+    exponent: Slope
+    rate: Slope
+    log_bayes_factor: float
+
+    @property
+    def better(self) -> Better:
+        """The law that is preferred."""
+        if abs(self.log_bayes_factor) < math.log(DECISIVE):
+            return "undecided"
+        return "exponential" if self.log_bayes_factor > 0 else "power law"
+
+
+def fit(series: Sequence[Sequence[Point]]) -> Fit | None:
+    """Fit both laws.
+
+    Args:
+        series: that share a slope.
+
+    Returns:
+        None for too few sizes. One series needs 3 different x that say how much data is needed, 2 of them measured
+        between two sizes. Of several, at least one is such a series; the others count if they have 2 x.
+
+    Example:
+        >>> from ib_bench.quantities.growth.known_size import of_interval
+        >>> exact = lambda size: of_interval(math.log2(size) - 0.01, math.log2(size) + 0.01, limit=20)
+        >>> found = fit([[Point(x, exact(5 * x**2)) for x in (2, 4, 8, 16, 32)]])
+        >>> round(found.exponent.median, 2), found.better
+        (2.0, 'power law')
+    """
+    known = [[point for point in points if point.size.is_informative] for points in series]
+    known = [points for points in known if len({point.x for point in points}) > 1]
+    if not any(_is_enough(points) for points in known):
+        return None
+    everything = [point.x for points in known for point in points]
+    smallest, largest = min(everything), max(everything)
+    octaves = math.log2(largest / smallest)
+    power, power_evidence = _law(known, [[math.log2(point.x) / octaves for point in points] for points in known])
+    span = largest - smallest
+    exponential, evidence = _law(known, [[point.x / span for point in points] for points in known])
+    return Fit(power, power.scaled(1 / octaves), exponential.scaled(1 / span), evidence - power_evidence)
+
+
+def _is_enough(points: Sequence[Point]) -> bool:
+    measured = {point.x for point in points if point.size.is_measured}
+    return len({point.x for point in points}) >= MIN_POINTS and len(measured) > 1
+
+
+def _law(series: Sequence[Sequence[Point]], places: Sequence[Sequence[float]]) -> tuple[Slope, float]:
+    """The change of one law, and the logarithm of its evidence up to what both laws share.
+
+    Args:
+        series: of cells.
+        places: of each cell, such that the change is the slope over them.
+    """
+    tables = [[_log_likelihoods(point.size) for point in points] for points in series]
+    centred = [[place - sum(own) / len(own) for place in own] for own in places]
+    changes = np.linspace(-MAX_CHANGE, MAX_CHANGE, _NUM_CHANGES)
+    for _ in range(_NUM_ZOOMS):
+        logs = _log_densities(changes, tables, centred)
+        likely = np.flatnonzero(logs > logs.max() + math.log(_NEGLIGIBLE))
+        first, last = max(likely[0] - 1, 0), min(likely[-1] + 1, len(changes) - 1)
+        changes = np.linspace(changes[first], changes[last], _NUM_CHANGES)
+    logs = _log_densities(changes, tables, centred)
+    peak = float(logs.max())
+    densities = np.exp(logs - peak)
+    step = changes[1] - changes[0]
+    below = np.concatenate([[0], np.cumsum((densities[1:] + densities[:-1]) / 2)])
+    low, median, high = np.interp([_TAIL, 0.5, 1 - _TAIL], below / below[-1], changes).tolist()
+    edge = 0.95 * MAX_CHANGE
+    slope = Slope(None if low < -edge else low, median, None if high > edge else high)
+    return slope, peak + math.log(below[-1] * step)
+
+
+def _log_densities(
+    changes: Floats, tables: Sequence[Sequence[Floats]], places: Sequence[Sequence[float]]
+) -> Floats:
+    """Logarithm of the posterior density of each change, up to a constant: levels and scatter are integrated out.
+
+    Args:
+        changes: in octaves, float64 ``(num_changes,)``.
+        tables: for each cell of each series the logarithm of its likelihood, float64 ``(num_scatters, num_levels)``.
+        places: of each cell.
+
+    Returns:
+        float64 ``(num_changes,)``.
+    """
+    logs = np.empty(len(changes))
+    for index, change in enumerate(changes):
+        of_scatter = np.zeros(len(_SCATTERS))
+        for own, own_places in zip(tables, places, strict=True):
+            total = sum(_shifted(table, change * place) for table, place in zip(own, own_places, strict=True))
+            of_scatter += _log_sum(np.asarray(total))
+        logs[index] = _log_sum(of_scatter)
+    return logs
+
+
+def _shifted(table: Floats, octaves: float) -> Floats:
+    """A table at levels that lie some octaves higher, by linear interpolation, without the margins.
+
+    Args:
+        table: float64 ``(num_scatters, num_levels)``.
+        octaves: at most :data:`MAX_CHANGE` either way.
+
+    Returns:
+        float64 ``(num_scatters, num_levels - 2 * margin)``.
+    """
+    steps = octaves * _LEVELS_PER_OCTAVE
+    whole = math.floor(steps)
+    part = steps - whole
+    start = _MARGIN + whole
+    end = table.shape[1] - _MARGIN + whole
+    return (1 - part) * table[:, start:end] + part * table[:, start + 1 : end + 1]
+
+
+def _log_likelihoods(size: KnownSize) -> Floats:
+    """Logarithm of a cell's likelihood by scatter and level, float64 ``(num_scatters, num_levels)``."""
+    scatters, levels = _SCATTERS[:, None, None], _LEVELS[None, :, None]
+    with np.errstate(under="ignore"):
+        chances = ndtr((size.highs - levels) / scatters) - ndtr((size.lows - levels) / scatters)
+        return np.log(np.maximum((chances * size.likelihoods).sum(axis=2), _IMPOSSIBLE))
+
+
+def _log_sum(logs: Floats) -> Floats:
+    """Logarithm of the sum of exponentials along the last axis."""
+    peak = logs.max(axis=-1, keepdims=True)
+    return np.asarray(np.log(np.exp(logs - peak).sum(axis=-1)) + peak[..., 0])
