@@ -11,7 +11,7 @@ from ib_bench.studies.comparison import Interval
 from ib_bench.studies.verdict import Count, Pair, Statement
 
 COUNT_NOTE = (
-    "true, false, open: pairs of results for which the comparison holds, does not, or cannot be decided; indented: the "
+    "true, false, open: pairs of results for which the comparison holds, does not, or cannot be decided; below: the "
     "same by architecture and lengths. chance: probability that as many coin flips agree; at most 0.05 to be supported "
     "or contradicted. "
 )

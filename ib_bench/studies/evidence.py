@@ -52,7 +52,7 @@ from ib_bench.studies.comparison import (
 from ib_bench.studies.verdict import Count, Pair
 
 SPREAD_UNKNOWN = "single search, spread unknown"
-EXHAUSTED = "all sequences that exist are not enough"
+EXHAUSTED = "all sequences that exist are not enough, or none can be held out"
 ONE_SIDED = "could only have come out on one side"
 NEVER_SUCCEEDS = "never succeeds under this protocol: the budget may be too small"
 UNDECIDED = "the interval holds the bound"
@@ -158,10 +158,10 @@ class Evidence:
     def opposed(self, numerators: Iterable[Cell], denominators: Iterable[Cell]) -> list[Sides]:
         """Cells that differ in the model alone. If an architecture has several variants, each is part of one pair."""
         by_setting: dict[str, list[Cell]] = {}
-        for cell in numerators:
+        for cell in sorted(numerators, key=Cell.setting):
             by_setting.setdefault(cell.setting(of_model=False), []).append(cell)
         sides = []
-        for cell in denominators:
+        for cell in sorted(denominators, key=Cell.setting):
             others = by_setting.get(cell.setting(of_model=False))
             if others:
                 sides.append(Sides(others.pop(0), cell))

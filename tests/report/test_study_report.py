@@ -206,7 +206,7 @@ class TestFiles:
         figures = {file.name for file in (path.parent / "figures").iterdir()}
         names = (
             *("min_train_size_against_length", "min_train_size_against_states", "min_train_size_heatmap"),
-            *("kappa", "extrapolation", "kappa_and_extrapolation", "losses", "success_curves"),
+            *("kappa", "extrapolation", "kappa_and_extrapolation", "losses", "success_curves", "growth"),
         )
         assert figures == {f"{name}.{ending}" for name in names for ending in ("svg", "png", "pdf")}
         for name in names:
@@ -219,9 +219,9 @@ class TestFiles:
         checked = check_claims(paper_like())
         assert text.count('class="verdict supported"') == sum(len(claim.statements) for claim in checked)
         specs = json.loads(re.search(r"\n  (\[\{.*\}\])\.forEach", text)[1])  # type: ignore[index]
-        assert len(specs) == 8
+        assert len(specs) == 9
         values = [rows for spec in specs for rows in _values_of(spec)]
-        assert len([spec for spec in specs if any(_values_of(spec))]) == 7  # one draws trials, which are not there
+        assert len([spec for spec in specs if any(_values_of(spec))]) == 8  # one draws trials, which are not there
         assert not any('"empty"' in json.dumps(spec) for spec in specs)  # what Altair calls charts without data
         assert {row["href"][1:] for rows in values for row in rows if "href" in row} <= page.ids
 

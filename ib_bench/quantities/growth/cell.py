@@ -76,7 +76,7 @@ class Cell:
 
 
 def cells(records: Records) -> list[Cell]:
-    """All cells of which something finished, in the order of their settings.
+    """All cells of which something finished, in the order of the records.
 
     Args:
         records: of one store.
@@ -95,7 +95,7 @@ def cells(records: Records) -> list[Cell]:
         searched.setdefault(cell.setting(), []).append(search)
     for setting, cell in {**found, **curves}.items():
         found[setting] = Cell(cell.experiment, cell.protocol, cell.curve, _by_protocol(searched.get(setting, [])))
-    return [found[setting] for setting in sorted(found)]
+    return list(found.values())
 
 
 def trial_protocol(settings: SearchSettings) -> Json:

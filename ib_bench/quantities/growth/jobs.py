@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ib_bench.errors import InvalidOptionError, NothingHeldOutError
 from ib_bench.quantities.curve.job import CurveJob
-from ib_bench.quantities.growth.record import LENGTH, GrowthSettings
+from ib_bench.quantities.growth.record import LENGTH, MIN_PLACES, GrowthSettings
 from ib_bench.quantities.quantity import Request
 from ib_bench.results.records import MIN_LENGTH, DataSpec
 from ib_bench.training.instantiation import instantiate_data
@@ -26,7 +26,7 @@ def growth_jobs(request: Request) -> list[CurveJob]:
     values = settings.values
     if not values and settings.argument == LENGTH:
         values = list(range(MIN_LENGTH, given[LENGTH] + 1))
-    if len(values) < 3:
+    if len(values) < MIN_PLACES:
         allowed = f"a list of at least 3 values of {settings.argument}"
         raise InvalidOptionError("growth.values", settings.values, allowed)
     first = CurveJob.of(request)

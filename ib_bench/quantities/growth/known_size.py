@@ -7,6 +7,7 @@ interval may have no lower end (one sequence suffices), the last no upper end (t
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from ib_bench.quantities.curve.prior import CurvePrior
 from ib_bench.quantities.curve.record import CurveRecord
-from ib_bench.quantities.curve.success_curve import Observation, Outcomes, SuccessCurve
+from ib_bench.quantities.curve.success_curve import Outcomes, SuccessCurve
 from ib_bench.quantities.search.record import SearchRecord
 
 Floats = NDArray[np.float64]
@@ -114,12 +115,24 @@ def of_curve(record: CurveRecord) -> KnownSize | None:
     """N50 of a finished success curve, by its trials; None where no size could be tried."""
     if not record.curve_trials:
         return None
-    curve = _curve(record.max_size, record.config.prior)
-    observations = [Observation(trial.size, trial.succeeded, trial.num_steps) for trial in record.curve_trials]
-    posterior = curve.posterior(Outcomes.of(observations)).weights
-    limit = math.log2(record.max_size)
-    num_inner = max(1, math.ceil(limit * _BINS_PER_OCTAVE))
-    inner = np.linspace(0, limit, num_inner + 1)
+    outcomes = Counter((trial.size, trial.succeeded) for trial in record.curve_trials)
+    counted = tuple(sorted((size, succeeded, number) for (size, succeeded), number in outcomes.items()))
+    return _of_outcomes(record.max_size, record.config.prior, counted, record.is_pool_exhausted)
+
+
+@lru_cache(maxsize=1024)
+def _of_outcomes(
+    max_size: int, prior: CurvePrior, outcomes: tuple[tuple[int, bool, int], ...], is_exhausted: bool
+) -> KnownSize:
+    """N50 by the number of trials of each size and outcome."""
+    curve = _curve(max_size, prior)
+    counted = Outcomes()
+    for size, succeeded, number in outcomes:
+        for _ in range(number):
+            counted.add(size, float(succeeded))
+    posterior = curve.posterior(counted).weights
+    limit = math.log2(max_size)
+    inner = np.linspace(0, limit, max(1, math.ceil(limit * _BINS_PER_OCTAVE)) + 1)
     edges = np.concatenate([[-np.inf], inner, [np.inf]])
     # The interval below 0 holds the curves for which one sequence suffices: their N50 is set to 1.
     indices = np.searchsorted(inner, curve.log2_n50, side="left")
@@ -133,7 +146,7 @@ def of_curve(record: CurveRecord) -> KnownSize | None:
         likelihoods[kept] / likelihoods.max(),
         weights[kept] / weights[kept].sum(),
         limit,
-        record.is_pool_exhausted,
+        is_exhausted,
     )
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from ib_bench.errors import require
 from ib_bench.quantities.curve.record import CurveConfig, CurveRecord
@@ -26,6 +26,12 @@ Variable = Literal["L", "states"]
 
 LENGTH = "max_length"
 """The init argument of the data that is the maximal length; all other integers are arguments of the task."""
+
+MIN_PLACES = 3
+"""Different lengths, or numbers of states, that a series needs."""
+
+_OF_CURVES = "curves"
+"""In place of how a search tries sizes."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,13 @@ class GrowthSettings:
     values: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        is_series = len(set(self.values)) == len(self.values) >= 3
+        is_series = len(set(self.values)) == len(self.values) >= MIN_PLACES
         allowed = "a list of at least 3 integers, none twice, or an empty list"
         require(is_series or not self.values, "growth.values", self.values, allowed)
 
 
-class Measured(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Measured:
     """A cell of a series.
 
     Attributes:
@@ -60,7 +67,7 @@ class Measured(NamedTuple):
     x: int
     record: CurveRecord | SearchRecord
 
-    @property
+    @cached_property
     def size(self) -> KnownSize | None:
         """What is known of N50 or N*; None where no size could be tried."""
         from ib_bench.quantities.growth.known_size import of_curve, of_search  # noqa: PLC0415 (loads numpy)
@@ -97,6 +104,11 @@ class Growth:
         return len(self.series) > 1
 
     @property
+    def has_enough_places(self) -> bool:
+        """Whether one of the series has 3 different places, without which there is no slope."""
+        return any(len({cell.x for cell in own}) >= MIN_PLACES for own in self.series)
+
+    @property
     def key(self) -> str:
         """Of the last cell."""
         return self.cells[-1].record.key
@@ -121,7 +133,7 @@ class Growth:
 
 
 def growths(records: Records) -> list[Growth]:
-    """Every series that records hold, and every set of series that can share a slope.
+    """Every series that records hold; see :func:`growths_of`.
 
     Args:
         records: of one store.
@@ -130,7 +142,9 @@ def growths(records: Records) -> list[Growth]:
 
 
 def growths_of(cells: Iterable[Cell]) -> list[Growth]:
-    """Every series of cells, and every set of series that can share a slope.
+    """Every series of at least 3 cells that differ in one argument, and every set of series that can share a slope.
+
+    A series of N* is left out if there are success curves of as many of its cells.
 
     Args:
         cells: of one store.
@@ -142,9 +156,12 @@ def growths_of(cells: Iterable[Cell]) -> list[Growth]:
             x = cell.labels.max_length if argument == LENGTH else cell.num_states
             for protocol, measured in _measured(cell, x or 0):
                 single.setdefault((cell.setting(**{argument: None}), argument, protocol), []).append((measured, cell))
+    num_places = {series: len({measured.x for measured, _ in own}) for series, own in single.items()}
     found = []
-    for (_, argument, protocol), own in single.items():
-        if len({measured.x for measured, _ in own}) < 2:
+    for (setting, argument, protocol), own in single.items():
+        number = num_places[setting, argument, protocol]
+        rival = 0 if protocol == _OF_CURVES else num_places.get((setting, argument, _OF_CURVES), 0)
+        if number < 2 or rival >= number:
             continue
         cell = own[0][1]
         growth = _growth(argument, [sorted((measured for measured, _ in own), key=_place)], cell.labels)
@@ -156,7 +173,7 @@ def growths_of(cells: Iterable[Cell]) -> list[Growth]:
         for own in pools.values()
         if len(own) > 1
     ]
-    return [*found, *pooled]
+    return [growth for growth in [*found, *pooled] if growth.has_enough_places]
 
 
 def _arguments(cell: Cell) -> list[str]:
@@ -168,7 +185,7 @@ def _arguments(cell: Cell) -> list[str]:
 def _measured(cell: Cell, x: int) -> list[tuple[str, Measured]]:
     """What was measured of a cell, each with what series of it have in common."""
     found = [(protocol, Measured(x, search)) for protocol, own in cell.searches.items() for search in own]
-    return found if cell.curve is None else [("N50", Measured(x, cell.curve)), *found]
+    return found if cell.curve is None else [(_OF_CURVES, Measured(x, cell.curve)), *found]
 
 
 def _place(measured: Measured) -> tuple[int, str]:

@@ -27,17 +27,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from ib_bench.quantities.growth.known_size import Floats, KnownSize
+from ib_bench.quantities.growth.record import MIN_PLACES
 
 MAX_CHANGE = 24.0
 """Octaves by which a size may change over its series: from one sequence to 16 million."""
 
-MIN_POINTS = 3
 DECISIVE = 3.0
 """Bayes factor from which one law is preferred."""
 
@@ -50,9 +52,10 @@ _MARGIN = int(MAX_CHANGE * _LEVELS_PER_OCTAVE) + 2
 """Levels at each end of a table that only changes lead to."""
 
 _SCATTERS = np.exp(np.linspace(math.log(0.15), math.log(4.0), 8))
-_NUM_CHANGES = 61
+_NUM_CHANGES = 41
+_COARSE = 4  # levels from one to the next of the first grid
 _NUM_ZOOMS = 2
-_NEGLIGIBLE = 1e-5
+_NEGLIGIBLE = 1e-6
 _IMPOSSIBLE = 1e-300
 
 
@@ -140,84 +143,103 @@ def fit(series: Sequence[Sequence[Point]]) -> Fit | None:
     everything = [point.x for points in known for point in points]
     smallest, largest = min(everything), max(everything)
     octaves = math.log2(largest / smallest)
-    power, power_evidence = _law(known, [[math.log2(point.x) / octaves for point in points] for points in known])
+    tables = [[_log_likelihoods(point.size) for point in points] for points in known]
+    power, power_evidence = _law(_placed(tables, [[math.log2(point.x) / octaves for point in own] for own in known]))
     span = largest - smallest
-    exponential, evidence = _law(known, [[point.x / span for point in points] for points in known])
+    exponential, evidence = _law(_placed(tables, [[point.x / span for point in own] for own in known]))
     return Fit(power, power.scaled(1 / octaves), exponential.scaled(1 / span), evidence - power_evidence)
+
+
+class _Tables(NamedTuple):
+    """The cells of one series.
+
+    Attributes:
+        tables: logarithm of each cell's likelihood, float64 ``(num_scatters, num_levels)``.
+        places: of each cell, in parts of the whole range of x, with mean 0.
+    """
+
+    tables: Sequence[Floats]
+    places: Sequence[float]
+
+
+def _placed(tables: Sequence[Sequence[Floats]], places: Sequence[Sequence[float]]) -> list[_Tables]:
+    """Series with their places, which are moved such that their mean is 0."""
+    centred = [[place - sum(own) / len(own) for place in own] for own in places]
+    return [_Tables(own, own_places) for own, own_places in zip(tables, centred, strict=True)]
 
 
 def _is_enough(points: Sequence[Point]) -> bool:
     measured = {point.x for point in points if point.size.is_measured}
-    return len({point.x for point in points}) >= MIN_POINTS and len(measured) > 1
+    return len({point.x for point in points}) >= MIN_PLACES and len(measured) > 1
 
 
-def _law(series: Sequence[Sequence[Point]], places: Sequence[Sequence[float]]) -> tuple[Slope, float]:
+def _law(series: Sequence[_Tables]) -> tuple[Slope, float]:
     """The change of one law, and the logarithm of its evidence up to what both laws share.
 
+    A coarse grid over all changes and levels finds where the posterior is, finer ones follow it.
+
     Args:
-        series: of cells.
-        places: of each cell, such that the change is the slope over them.
+        series: with the places of their cells, such that the change is the slope over them.
     """
-    tables = [[_log_likelihoods(point.size) for point in points] for points in series]
-    centred = [[place - sum(own) / len(own) for place in own] for own in places]
     changes = np.linspace(-MAX_CHANGE, MAX_CHANGE, _NUM_CHANGES)
+    levels = [np.arange(_MARGIN, len(_LEVELS) - _MARGIN, _COARSE) for _ in series]
     for _ in range(_NUM_ZOOMS):
-        logs = _log_densities(changes, tables, centred)
-        likely = np.flatnonzero(logs > logs.max() + math.log(_NEGLIGIBLE))
-        first, last = max(likely[0] - 1, 0), min(likely[-1] + 1, len(changes) - 1)
+        logs, of_levels = _log_densities(changes, series, levels)
+        first, last = _likely(logs)
         changes = np.linspace(changes[first], changes[last], _NUM_CHANGES)
-    logs = _log_densities(changes, tables, centred)
+        levels = [_window(own, own_logs) for own, own_logs in zip(levels, of_levels, strict=True)]
+    logs, _ = _log_densities(changes, series, levels)
     peak = float(logs.max())
     densities = np.exp(logs - peak)
-    step = changes[1] - changes[0]
     below = np.concatenate([[0], np.cumsum((densities[1:] + densities[:-1]) / 2)])
     low, median, high = np.interp([_TAIL, 0.5, 1 - _TAIL], below / below[-1], changes).tolist()
     edge = 0.95 * MAX_CHANGE
     slope = Slope(None if low < -edge else low, median, None if high > edge else high)
-    return slope, peak + math.log(below[-1] * step)
+    return slope, peak + math.log(below[-1] * (changes[1] - changes[0]))
 
 
 def _log_densities(
-    changes: Floats, tables: Sequence[Sequence[Floats]], places: Sequence[Sequence[float]]
-) -> Floats:
-    """Logarithm of the posterior density of each change, up to a constant: levels and scatter are integrated out.
+    changes: Floats, series: Sequence[_Tables], levels: Sequence[NDArray[np.int64]]
+) -> tuple[Floats, list[Floats]]:
+    """Logarithm of the posterior density, up to a constant: by change, and for each series by level.
 
     Args:
         changes: in octaves, float64 ``(num_changes,)``.
-        tables: for each cell of each series the logarithm of its likelihood, float64 ``(num_scatters, num_levels)``.
-        places: of each cell.
+        series: with the places of their cells.
+        levels: that each series may have, as indices of a table's columns, int64 ``(num_levels,)``.
 
     Returns:
-        float64 ``(num_changes,)``.
+        By change, float64 ``(num_changes,)``: levels and scatter are summed out. By level, float64 ``(num_levels,)``
+        for each series: of that series alone.
     """
-    logs = np.empty(len(changes))
-    for index, change in enumerate(changes):
-        of_scatter = np.zeros(len(_SCATTERS))
-        for own, own_places in zip(tables, places, strict=True):
-            total = sum(_shifted(table, change * place) for table, place in zip(own, own_places, strict=True))
-            of_scatter += _log_sum(np.asarray(total))
-        logs[index] = _log_sum(of_scatter)
-    return logs
+    of_scatter = np.zeros((len(_SCATTERS), len(changes)))
+    of_levels = []
+    for (tables, places), own in zip(series, levels, strict=True):
+        total = np.zeros((len(_SCATTERS), len(changes), len(own)))
+        for table, place in zip(tables, places, strict=True):
+            steps = changes * place * _LEVELS_PER_OCTAVE
+            whole = np.floor(steps).astype(np.int64)
+            part = (steps - whole)[:, None]
+            columns = own + whole[:, None]
+            total += (1 - part) * table[:, columns] + part * table[:, columns + 1]
+        of_scatter += _log_sum(total)
+        of_levels.append(total.max(axis=(0, 1)))
+    return _log_sum(of_scatter.T), of_levels
 
 
-def _shifted(table: Floats, octaves: float) -> Floats:
-    """A table at levels that lie some octaves higher, by linear interpolation, without the margins.
-
-    Args:
-        table: float64 ``(num_scatters, num_levels)``.
-        octaves: at most :data:`MAX_CHANGE` either way.
-
-    Returns:
-        float64 ``(num_scatters, num_levels - 2 * margin)``.
-    """
-    steps = octaves * _LEVELS_PER_OCTAVE
-    whole = math.floor(steps)
-    part = steps - whole
-    start = _MARGIN + whole
-    end = table.shape[1] - _MARGIN + whole
-    return (1 - part) * table[:, start:end] + part * table[:, start + 1 : end + 1]
+def _likely(logs: Floats) -> tuple[int, int]:
+    """The first and last index that matter, and one more on each side."""
+    matter = np.flatnonzero(logs > logs.max() + math.log(_NEGLIGIBLE))
+    return max(int(matter[0]) - 1, 0), min(int(matter[-1]) + 1, len(logs) - 1)
 
 
+def _window(levels: NDArray[np.int64], logs: Floats) -> NDArray[np.int64]:
+    """The levels that matter, as finely as a table has them."""
+    first, last = _likely(logs)
+    return np.arange(levels[first], levels[last] + 1)
+
+
+@lru_cache(maxsize=512)  # a cell is part of several series
 def _log_likelihoods(size: KnownSize) -> Floats:
     """Logarithm of a cell's likelihood by scatter and level, float64 ``(num_scatters, num_levels)``."""
     scatters, levels = _SCATTERS[:, None, None], _LEVELS[None, :, None]

@@ -15,10 +15,7 @@ from ib_bench.results.records import Labels, task_text
 if TYPE_CHECKING:
     from ib_bench.quantities.growth.slope import Fit, Slope
 
-GROWTH_NOTE = (
-    "exponent: N grows as x to this power; rate: octaves per unit of x; in brackets, 90 % intervals; x is L or the "
-    "number of states; better law: by a Bayes factor of at least 3"
-)
+GROWTH_NOTE = "N grows as L, or the number of states, to the power of exponent, or by rate octaves per unit"
 TOO_FEW = "too few sizes"
 
 
@@ -80,7 +77,7 @@ _OWN = {
         "task", lambda one: one.labels.task, "task", is_label=True, texts=lambda rows: [labels_text(o.labels) for o in rows]
     ),
     "max_length": Column[Growth](
-        "max_length", lambda one: one.labels.max_length, "at L", lambda x: "" if x is None else f"L={x}", is_label=True
+        "max_length", lambda one: one.labels.max_length, "at L", lambda x: "several L" if x is None else f"L={x}", is_label=True
     ),
 }
 """Labels that a growth may lack."""
@@ -127,7 +124,11 @@ def growth_table(shown: Sequence[Shown[Growth]]) -> StudyTable:
         source = [Entry(label.source, label.source)] if several else []
         rows.append([*source, *labels, *numbers, better])
     headings = ["source", *columns] if several else columns
-    return StudyTable("growth", "How N50 and N* grow", GROWTH_NOTE, headings, len(headings) - 3, rows)
+    note = (
+        f"{GROWTH_NOTE}; in brackets, 90 % intervals. The better law has a Bayes factor of at least 3. Several series "
+        "share a slope and have levels of their own; their cells are taken as independent."
+    )
+    return StudyTable("growth", "How N50 and N* grow", note, headings, len(headings) - 3, rows)
 
 
 def _order(one: Shown[Growth]) -> tuple[Any, ...]:
