@@ -319,7 +319,9 @@ def _concordance(lower: tuple[Cell, Known, float], upper: tuple[Cell, Known, flo
         why_open = "the intervals of kappa overlap"
     if not why_open and abs(difference) < MIN_ACCURACY_DIFFERENCE:
         why_open = f"the accuracies differ by less than {MIN_ACCURACY_DIFFERENCE}"
-    title = f"{experiment_text(other.labels)} ({other_accuracy:.2f}) / {experiment_text(one.labels)} ({one_accuracy:.2f})"
+    title = (
+        f"{experiment_text(other.labels)} ({other_accuracy:.2f}) / {experiment_text(one.labels)} ({one_accuracy:.2f})"
+    )
     holds = None if why_open else larger == (difference > 0)
     return Pair(title, "all", f"kappa, {one_kappa.measure}", interval, holds, why_open, keys)
 

@@ -182,9 +182,7 @@ def sharing_of_curves(joint: KnownSize, parts: Sequence[KnownSize | None]) -> In
     return Interval(2**low, 2**high)
 
 
-def could_go_either_way(
-    numerator: Interval, denominator: Interval, limits: tuple[float, float], bound: float
-) -> bool:
+def could_go_either_way(numerator: Interval, denominator: Interval, limits: tuple[float, float], bound: float) -> bool:
     """Whether a ratio could have come out on both sides of a bound, given one of the sizes that were measured.
 
     Without this, a size above the largest that was tried could speak on one side only. Numerator and denominator are

@@ -116,9 +116,7 @@ class Known:
         answers = [] if self.interval is None else [threshold.holds(self.interval) for threshold in thresholds]
         answer = _all(answers) if answers else None
         why_open = self.why_open or (UNDECIDED if answer is None else self.objection)
-        return Pair(
-            title, stratum, self.measure, self.interval, None if why_open else answer, why_open, self.records
-        )
+        return Pair(title, stratum, self.measure, self.interval, None if why_open else answer, why_open, self.records)
 
 
 class Evidence:
@@ -233,8 +231,10 @@ class Evidence:
             interval = sharing_of_curves(size, list(map(self._size, parts)))
             objection = self._never_succeeds(everything)
             return Known("N50", self._curve_keys(everything), interval, objection=objection)
-        found = [[self._sharings[own.key] for own in searches if own.key in self._sharings] for searches in
-                 joint.searches.values()]
+        found = [
+            [self._sharings[own.key] for own in searches if own.key in self._sharings]
+            for searches in joint.searches.values()
+        ]
         repeats = max(found, key=len, default=[])
         if not repeats:
             return None

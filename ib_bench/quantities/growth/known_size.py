@@ -153,4 +153,3 @@ def _of_outcomes(
 @lru_cache(maxsize=64)
 def _curve(max_size: int, prior: CurvePrior) -> SuccessCurve:
     return SuccessCurve(max_size, prior)
-

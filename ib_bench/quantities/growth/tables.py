@@ -74,10 +74,18 @@ def _is_left_out(cell: Measured) -> bool:
 
 _OWN = {
     "task": Column[Growth](
-        "task", lambda one: one.labels.task, "task", is_label=True, texts=lambda rows: [labels_text(o.labels) for o in rows]
+        "task",
+        lambda one: one.labels.task,
+        "task",
+        is_label=True,
+        texts=lambda rows: [labels_text(o.labels) for o in rows],
     ),
     "max_length": Column[Growth](
-        "max_length", lambda one: one.labels.max_length, "at L", lambda x: "several L" if x is None else f"L={x}", is_label=True
+        "max_length",
+        lambda one: one.labels.max_length,
+        "at L",
+        lambda x: "several L" if x is None else f"L={x}",
+        is_label=True,
     ),
 }
 """Labels that a growth may lack."""
