@@ -65,7 +65,7 @@ class Point:
 
 
 def search(point: Point, min_train_size: int | None, max_size: int | None = None) -> SearchRecord:
-    """A finished search with an exact verdict; None is censored. The pool is smaller than asked for if a size says so."""
+    """A finished search with an exact verdict; None is censored. A ``max_size`` of its own is all that exists."""
     max_size = point.max_size if max_size is None else max_size
     config = SearchConfig(point.experiment, point.settings)
     bracket = (max_size, None) if min_train_size is None else (min_train_size - 1, min_train_size)

@@ -295,11 +295,11 @@ def _sharing_and_extrapolation_go_together(evidence: Evidence) -> list[Statement
         accuracy = evidence.accuracy(cell)
         kappa = evidence.kappa(cell) if cell.labels.length_distribution == JOINT else None
         if accuracy is not None and kappa is not None:
-            group = cell.setting(of_model=False, supervision=None)
+            group = cell.setting({"supervision": None}, of_model=False)
             groups.setdefault(group, []).append((cell, kappa, accuracy))
     pairs = []
-    for group in groups.values():
-        ordered = sorted(group, key=lambda one: (_middle(one[1].interval), one[0].setting()))
+    for own in groups.values():
+        ordered = sorted(own, key=lambda one: (_middle(one[1].interval), one[0].setting()))
         half = len(ordered) // 2
         pairs += [_concordance(*two) for two in zip(ordered[:half], ordered[-half:] if half else [], strict=True)]
     return [Statement("larger kappa, larger accuracy at 2 L", pairs)]
@@ -345,7 +345,7 @@ def _falls(text: str, evidence: Evidence, cells: Iterable[Cell], threshold: Thre
     """A statement about N at the shortest L over N at the longest: a pair for each series."""
     series: dict[str, list[Cell]] = {}
     for cell in cells:
-        series.setdefault(cell.setting(**{LENGTH: None}), []).append(cell)
+        series.setdefault(cell.setting({LENGTH: None}), []).append(cell)
     pairs = []
     for own in series.values():
         ordered = sorted(own, key=lambda cell: cell.labels.max_length or 0)

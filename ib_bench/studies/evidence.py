@@ -32,7 +32,7 @@ from ib_bench.quantities.growth.cell import Cell, cells, search_protocol, trial_
 from ib_bench.quantities.growth.known_size import KnownSize, of_curve
 from ib_bench.quantities.growth.record import LENGTH, Growth, growths_of
 from ib_bench.quantities.search.record import SearchRecord
-from ib_bench.quantities.sharing.record import ALONE, JOINT, Sharing, sharings
+from ib_bench.quantities.sharing.record import ALONE, Sharing, sharings
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import canonical
 from ib_bench.results.records import MIN_LENGTH, experiment_text
@@ -150,7 +150,7 @@ class Evidence:
 
     def counterparts(self, denominators: Iterable[Cell], **changes: object) -> list[Sides]:
         """Each cell, and the one that differs in these init arguments of the data and in nothing else, if it exists."""
-        sides = [(self._by_setting.get(cell.setting(**changes)), cell) for cell in denominators]
+        sides = [(self._by_setting.get(cell.setting(changes)), cell) for cell in denominators]
         return [Sides(other, cell) for other, cell in sides if other is not None]
 
     def opposed(self, numerators: Iterable[Cell], denominators: Iterable[Cell]) -> list[Sides]:
@@ -221,7 +221,7 @@ class Evidence:
             None if cells at one length are missing.
         """
         lengths = range(MIN_LENGTH, (joint.labels.max_length or 0) + 1)
-        settings = [joint.setting(length_distribution=ALONE, max_length=length) for length in lengths]
+        settings = [joint.setting({"length_distribution": ALONE, LENGTH: length}) for length in lengths]
         parts = [self._by_setting[setting] for setting in settings if setting in self._by_setting]
         everything = [joint, *parts]
         if len(parts) < len(lengths) or not parts:
@@ -332,7 +332,7 @@ class Evidence:
         limits = (repeats[0][0].max_size, repeats[1][0].max_size)
         is_one_sided = not could_go_either_way(above, below, limits, bound)
         objection = self._never_succeeds(sides) or (ONE_SIDED if is_one_sided else "")
-        return Known("N*", keys, ratio_of_searches(*repeats, spreads), objection=objection)
+        return Known("N*", keys, ratio_of_searches(repeats[0], repeats[1], spreads), objection=objection)
 
     def _never_succeeds(self, cells: Iterable[Cell]) -> str:
         """The objection to cells above the largest size whose kind has succeeded nowhere."""

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from made_up_records import ACOT, COT, Point, curve, paper_like, search
+from made_up_records import ACOT, Point, curve, paper_like, search
 from scipy import stats
 
 from ib_bench.quantities.growth.known_size import KnownSize, of_curve, of_interval

@@ -60,17 +60,17 @@ class Cell:
         curves = [] if self.curve is None else [self.curve.key]
         return [*curves, *(search.key for own in self.searches.values() for search in own)]
 
-    def setting(self, of_model: bool = True, **changes: object) -> str:
+    def setting(self, changes: Mapping[str, object] | None = None, of_model: bool = True) -> str:
         """Everything that determines the cell, with some of it changed.
 
         Args:
-            of_model: whether the model and its learning rates count; each architecture may have its own.
             changes: init arguments of the data.
+            of_model: whether the model and its learning rates count; each architecture may have its own.
         """
         experiment, protocol = self.experiment, dict(self.protocol)
         if not of_model:
             del protocol["learning_rates"]
-        data = {**experiment.data.init_args, **changes}
+        data = {**experiment.data.init_args, **(changes or {})}
         rest = [experiment.data.class_path, data, experiment.trainer, experiment.source_digests, protocol]
         return json.dumps([canonical(experiment.model) if of_model else None, *rest], sort_keys=True)
 

@@ -155,7 +155,7 @@ def growths_of(cells: Iterable[Cell]) -> list[Growth]:
         for argument in _arguments(cell):
             x = cell.labels.max_length if argument == LENGTH else cell.num_states
             for protocol, measured in _measured(cell, x or 0):
-                single.setdefault((cell.setting(**{argument: None}), argument, protocol), []).append((measured, cell))
+                single.setdefault((cell.setting({argument: None}), argument, protocol), []).append((measured, cell))
     num_places = {series: len({measured.x for measured, _ in own}) for series, own in single.items()}
     found = []
     for (setting, argument, protocol), own in single.items():
@@ -166,7 +166,7 @@ def growths_of(cells: Iterable[Cell]) -> list[Growth]:
         cell = own[0][1]
         growth = _growth(argument, [sorted((measured for measured, _ in own), key=_place)], cell.labels)
         everything = {LENGTH: None, **dict.fromkeys(cell.labels.task_arguments)}
-        pools.setdefault((cell.setting(**everything), json.dumps([argument, protocol])), []).append(growth)
+        pools.setdefault((cell.setting(everything), json.dumps([argument, protocol])), []).append(growth)
         found.append(growth)
     pooled = [
         _growth(own[0].argument, [growth.series[0] for growth in own], own[0].labels)
@@ -194,15 +194,15 @@ def _place(measured: Measured) -> tuple[int, str]:
 
 def _growth(argument: str, series: Iterable[Sequence[Measured]], labels: Labels) -> Growth:
     """A growth with the labels that its cells share."""
-    series = tuple(map(tuple, series))
-    is_curve = isinstance(series[0][0].record, CurveRecord)
-    of_task = {} if len(series) > 1 else {name: v for name, v in labels.task_arguments.items() if name != argument}
-    length = None if len(series) > 1 or argument == LENGTH else labels.max_length
+    own = tuple(tuple(cells) for cells in series)
+    is_curve = isinstance(own[0][0].record, CurveRecord)
+    of_task = {} if len(own) > 1 else {name: v for name, v in labels.task_arguments.items() if name != argument}
+    length = None if len(own) > 1 or argument == LENGTH else labels.max_length
     return Growth(
         "L" if argument == LENGTH else "states",
         argument,
         "N50" if is_curve else "N*",
-        series,
+        own,
         replace(labels, task_arguments=of_task, max_length=length),
     )
 

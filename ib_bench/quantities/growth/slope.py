@@ -32,6 +32,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 from scipy.special import ndtr
 
 from ib_bench.quantities.growth.known_size import Floats, KnownSize
@@ -53,6 +54,7 @@ _MARGIN = int(MAX_CHANGE * _LEVELS_PER_OCTAVE) + 2
 
 _SCATTERS = np.exp(np.linspace(math.log(0.15), math.log(4.0), 8))
 _NUM_CHANGES = 41
+_NUM_FINE = 2001
 _COARSE = 4  # levels from one to the next of the first grid
 _NUM_ZOOMS = 2
 _NEGLIGIBLE = 1e-6
@@ -189,6 +191,8 @@ def _law(series: Sequence[_Tables]) -> tuple[Slope, float]:
         changes = np.linspace(changes[first], changes[last], _NUM_CHANGES)
         levels = [_window(own, own_logs) for own, own_logs in zip(levels, of_levels, strict=True)]
     logs, _ = _log_densities(changes, series, levels)
+    fine = np.linspace(changes[0], changes[-1], _NUM_FINE)
+    logs, changes = CubicSpline(changes, logs)(fine), fine
     peak = float(logs.max())
     densities = np.exp(logs - peak)
     below = np.concatenate([[0], np.cumsum((densities[1:] + densities[:-1]) / 2)])

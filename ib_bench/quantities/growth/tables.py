@@ -108,7 +108,7 @@ COLUMNS: tuple[Column[Growth], ...] = (
     Column("num_left_out", _num(_is_left_out)),
     *CHOICES,
 )
-"""Everything about a growth, in order. Cells that are left out had no size to try, or not enough with all that exist."""
+"""Everything about a growth, in order. Cells that are left out had no size to try, or too few sequences that exist."""
 
 
 def growth_table(shown: Sequence[Shown[Growth]]) -> StudyTable:
@@ -122,7 +122,7 @@ def growth_table(shown: Sequence[Shown[Growth]]) -> StudyTable:
         fit = growth.fit
         labels = [
             Entry(labels_text(growth.labels), labels_text(growth.labels)),
-            Entry(str(label.max_length or ""), label.max_length or 0),
+            Entry(str(label.max_length or "several L"), label.max_length or 0),
             *(Entry(text, text) for text in (regime_text(label.supervision), distribution_text(label.lengths))),
             *(Entry(text, text) for text in (label.model, growth.measure, points_text(growth))),
         ]

@@ -115,7 +115,7 @@ def test_too_few_sizes_are_said_to_be() -> None:
 
 def test_the_table_begins_with_what_series_share() -> None:
     table = growth_table(study(*series(5), *series(10)).shown(Growth))
-    assert [row[table.columns.index("over")].text for row in table.rows][0] == "L = 4, 6, 8 (2 series)"
+    assert table.rows[0][table.columns.index("over")].text == "L = 4, 6, 8 (2 series)"
     assert all(entry.key for row in table.rows for entry in row[-3:-1])
 
 
