@@ -93,8 +93,8 @@ def extrapolation(point: Point, accuracy_at_2x: float) -> ExtrapolationRecord:
         for multiple, value in values.items()
         for mode in modes
     ]
-    key = trial(point, 4096).key
-    return ExtrapolationRecord(config.key, config, 4096, key, True, accuracies, "2026-01-01", point.modulus)
+    key = trial(point, point.max_size).key
+    return ExtrapolationRecord(config.key, config, point.max_size, key, True, accuracies, "2026-01-01", point.modulus)
 
 
 def curve(point: Point, n50: float, max_size: int | None = None, num_trials: int = 12) -> CurveRecord:

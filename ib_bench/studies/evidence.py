@@ -130,7 +130,6 @@ class Evidence:
         self.cells = [cell for cell in cells(records) if cell.experiment.model.class_path.startswith("ib_bench.")]
         self._records = records
         self._by_setting = {cell.setting(): cell for cell in self.cells}
-        self._sizes: dict[str, KnownSize | None] = {}
 
     def of(self, models: Sequence[str], supervision: str, length_distribution: str | None = None) -> list[Cell]:
         """The cells of some architectures under one regime.
@@ -172,7 +171,7 @@ class Evidence:
             sides: of the ratio.
             bound: that it is compared with.
         """
-        above, below = map(self._size, sides)
+        above, below = map(_size, sides)
         if above is not None and below is not None:
             limits = (2**above.limit, 2**below.limit)
             is_one_sided = not could_go_either_way(size_interval(above), size_interval(below), limits, bound)
@@ -226,9 +225,9 @@ class Evidence:
         everything = [joint, *parts]
         if len(parts) < len(lengths) or not parts:
             return None
-        size = self._size(joint)
+        size = _size(joint)
         if size is not None and all(part.curve is not None for part in parts):
-            interval = sharing_of_curves(size, list(map(self._size, parts)))
+            interval = sharing_of_curves(size, list(map(_size, parts)))
             objection = self._never_succeeds(everything)
             return Known("N50", self._curve_keys(everything), interval, objection=objection)
         found = [
@@ -260,13 +259,13 @@ class Evidence:
             cell: that is judged.
             stratum: that it is counted in.
         """
-        size = self._size(cell)
+        size = _size(cell)
         if size is not None:
             measure, keys, why_open = "N50", self._curve_keys([cell]), UNDECIDED
             above = size.probability_above
             is_sure, fails = not 1 - CERTAINTY < above < CERTAINTY, above > 0.5
         else:
-            searches = max(cell.searches.values(), key=len, default=[])
+            searches = [one for one in max(cell.searches.values(), key=len, default=[]) if one.max_size]
             measure, keys, why_open = "N*", tuple(search.key for search in searches), SPREAD_UNKNOWN
             num_censored = sum(search.censored for search in searches)
             counted = Count(num_censored, len(searches) - num_censored, 0)
@@ -312,14 +311,6 @@ class Evidence:
         """Kinds of cells of which one has succeeded at some size."""
         return {_kind(cell, cell.labels.length_distribution) for cell in self.cells if self._has_succeeded(cell)}
 
-    def _size(self, cell: Cell) -> KnownSize | None:
-        """N50 of a cell; None if there is no success curve, or no size to try."""
-        if cell.curve is None:
-            return None
-        if cell.curve.key not in self._sizes:
-            self._sizes[cell.curve.key] = of_curve(cell.curve)
-        return self._sizes[cell.curve.key]
-
     def _ratio_of_searches(self, sides: Sides, protocol: str, bound: float) -> Known:
         repeats = [cell.searches[protocol] for cell in sides]
         keys = tuple(search.key for own in repeats for search in own)
@@ -340,15 +331,18 @@ class Evidence:
         kinds = {_kind(cell, cell.labels.length_distribution) for cell in failing}
         return "" if kinds <= self._successful else NEVER_SUCCEEDS
 
-    def _has_succeeded(self, cell: Cell) -> bool:
-        size = self._size(cell)
-        if size is not None:
-            return not size.is_above
+    @staticmethod
+    def _has_succeeded(cell: Cell) -> bool:
+        """Whether N50 more likely lies below the largest size, and a trial succeeded; or a search found an N*."""
+        size = _size(cell)
+        if size is not None and cell.curve is not None:
+            return not size.is_above and any(trial.succeeded for trial in cell.curve.curve_trials)
         return any(search.min_train_size is not None for own in cell.searches.values() for search in own)
 
-    def _is_exhausted(self, cell: Cell) -> bool:
+    @staticmethod
+    def _is_exhausted(cell: Cell) -> bool:
         """Whether all sequences that exist are not enough, or none can be held out."""
-        size = self._size(cell)
+        size = _size(cell)
         if size is not None:
             return not size.is_informative
         return any(is_exhausted(search) for own in cell.searches.values() for search in own)
@@ -356,6 +350,11 @@ class Evidence:
     @staticmethod
     def _curve_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
         return tuple(cell.curve.key for cell in cells if cell.curve is not None)
+
+
+def _size(cell: Cell) -> KnownSize | None:
+    """N50 of a cell; None if there is no success curve, or no size to try."""
+    return None if cell.curve is None else of_curve(cell.curve)
 
 
 def _kind(cell: Cell, *more: object) -> str:

@@ -265,6 +265,25 @@ def test_a_regime_that_never_succeeds_speaks_for_nothing() -> None:
         assert struggle.count == counted, elsewhere
 
 
+def test_a_curve_without_a_success_has_not_succeeded() -> None:
+    """A single failure at a small size leaves N50 below the largest likely; that is the prior's word, not a success."""
+    sizes: Sizes = {("LSTM", COT, "fixed", 4): INFINITE, ("LSTM", ACOT, "fixed", 4): 90}
+    elsewhere = curve(Point("LSTM", COT, "fixed", 3, max_size=2**16), 1000)
+    failure = next(trial for trial in elsewhere.curve_trials if not trial.succeeded)
+    failed = replace(elsewhere, curve_trials=[replace(failure, size=4)])
+    for control, counted in ((elsewhere, Count(6, 0, 0)), (failed, Count(0, 0, 6))):
+        _, struggle = claim("3.2", [*curves(sizes), control]).statements
+        assert struggle.count == counted
+
+
+def test_nothing_held_out_is_no_failure() -> None:
+    beyond = [Point("Transformer", OUTCOME, "fixed", 6, modulus) for modulus in range(6, 12)]
+    records: list[Record] = [search(Point("Transformer", OUTCOME, "fixed", 4, 2), 100)]
+    records += [search(replace(point, seeds=(s,)), None, max_size=0) for point in beyond for s in range(5)]
+    *_, fail = claim("3.3", records).statements
+    assert fail.count == Count(0, 0, 6)
+
+
 def test_an_exhausted_pool_is_no_need_for_data() -> None:
     """Claim 4.4 on the reference results, as version 1 counted it: all 20 that exist fail, so N* falls."""
 
