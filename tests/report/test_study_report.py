@@ -218,7 +218,7 @@ class TestFiles:
         assert len(page.links) > 400
         checked = check_claims(paper_like())
         assert text.count('class="verdict supported"') == sum(len(claim.statements) for claim in checked)
-        listed = list(csv.DictReader((path.parent / "tables" / "pairs.csv").open(encoding="utf-8")))
+        listed = list(csv.DictReader(io.StringIO((path.parent / "tables" / "pairs.csv").read_text(encoding="utf-8"))))
         assert len(listed) == sum(len(statement.pairs) for claim in checked for statement in claim.statements)
         specs = json.loads(re.search(r"\n  (\[\{.*\}\])\.forEach", text)[1])  # type: ignore[index]
         assert len(specs) == 9
