@@ -255,7 +255,7 @@ class TestFiles:
         figures = {file.name for file in (path.parent / "figures").iterdir()}
         names = (
             *("min_train_size_against_length", "min_train_size_against_states", "min_train_size_heatmap"),
-            *("kappa", "extrapolation", "kappa_and_extrapolation", "losses", "success_curves", "n50_against_threshold"),
+            *("kappa", "extrapolation", "kappa_and_extrapolation", "losses", "success_curves", "growth"),
         )
         assert figures == {f"{name}.{ending}" for name in names for ending in ("svg", "png", "pdf")}
         for name in names:
@@ -267,6 +267,8 @@ class TestFiles:
         assert len(page.links) > 400
         checked = check_claims(paper_like())
         assert text.count('class="verdict supported"') == sum(len(claim.statements) for claim in checked)
+        listed = list(csv.DictReader(io.StringIO((path.parent / "tables" / "pairs.csv").read_text(encoding="utf-8"))))
+        assert len(listed) == sum(len(statement.pairs) for claim in checked for statement in claim.statements)
         specs = json.loads(re.search(r"\n  (\[\{.*\}\])\.forEach", text)[1])  # type: ignore[index]
         assert len(specs) == 9
         values = [rows for spec in specs for rows in _values_of(spec)]

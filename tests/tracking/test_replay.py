@@ -27,7 +27,7 @@ RECORDS = Records.of_all(
     ]
 )
 SETTINGS = WandbSettings(mode="offline", project="sums")
-NUM_RUNS = 4 + 1 + 1 + 1  # searches, a kappa, an extrapolation, the suite
+NUM_RUNS = 4 + 1 + 1 + 1 + 1  # searches, a kappa, an extrapolation, a growth, the suite
 
 
 def runs(folder: Path) -> dict[str, tuple[dict[str, object], list[dict[str, object]], dict[str, object]]]:
@@ -46,7 +46,7 @@ def runs(folder: Path) -> dict[str, tuple[dict[str, object], list[dict[str, obje
 def test_every_kind_of_result_is_a_run(in_tmp_path: Path) -> None:
     assert replay(RECORDS, SETTINGS, "small", "<html>") == (NUM_RUNS, 0)
     found = runs(in_tmp_path)
-    assert set(found) == {"search", "sharing", "extrapolation", "suite"}
+    assert set(found) == {"search", "sharing", "extrapolation", "growth", "suite"}
     assert {str(header["run_group"]) for header, _, _ in found.values()} == {"small"}
     _, steps, summary = found["sharing"]
     assert [(step["length"], step["sharing/censored"]) for step in steps] == [(2, 1), (3, 0), (4, 0)]
@@ -60,6 +60,9 @@ def test_every_kind_of_result_is_a_run(in_tmp_path: Path) -> None:
     _, steps, summary = found["extrapolation"]
     assert [step["multiple"] for step in steps] == [1, 2, 16]
     assert summary["accuracy_at_2x"] == 0.5
+    _, steps, summary = found["growth"]
+    assert [(step["growth/x"], step.get("growth/size")) for step in steps] == [(2, None), (3, 40), (4, 30)]
+    assert summary["num_bounds"] == 1 and summary["exponent_low"] < summary["exponent"]
     _, _, summary = found["suite"]
     assert summary["num_search"] == 4
     assert summary["claim 3.1"] == "not enough data"
