@@ -12,20 +12,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-import numpy as np
-from scipy.stats import qmc, t
+from scipy.stats import t
 
-from ib_bench.quantities.growth.known_size import Floats, KnownSize
+from ib_bench.quantities.known_size import KnownSize, even_places, interval_of
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.sharing.record import Sharing
+from ib_bench.quantities.sharing.sampling import sampled_factor
 
 MIN_DEGREES = 3
 """Degrees of freedom from which a measured spread counts: 4 repeats of one cell, or 2 of each of 3."""
 
 _TAIL = 0.05  # on each side of a 90 % interval
-_LOG2_DRAWS = 12
 
 
 @dataclass(frozen=True)
@@ -138,10 +136,10 @@ def ratio_of_searches(
 
 def ratio_of_curves(numerator: KnownSize, denominator: KnownSize) -> Interval:
     """N50 of one cell over that of another, a 90 % interval."""
-    places = _places(2)
+    places = even_places(2)
     lows_above, highs_above = numerator.draws(places[:, 0], exhausted_low=-math.inf)
     lows_below, highs_below = denominator.draws(places[:, 1], exhausted_low=-math.inf)
-    low, high = _ends(lows_above - highs_below, highs_above - lows_below)
+    low, high = interval_of(lows_above - highs_below, highs_above - lows_below)
     return Interval(2**low, 2**high)
 
 
@@ -169,16 +167,8 @@ def sharing_of_curves(joint: KnownSize, parts: Sequence[KnownSize | None]) -> In
         joint: N50 over all lengths.
         parts: at each length alone; None where nothing can be held out, so that it may be anything.
     """
-    known = [part for part in parts if part is not None]
-    places = _places(len(known) + 1)
-    lows_below, highs_below = joint.draws(places[:, 0], exhausted_low=joint.limit)
-    lows = np.full(len(places), float(len(parts) - len(known)))
-    highs = np.full(len(places), math.inf if len(known) < len(parts) else 0.0)
-    for index, part in enumerate(known, start=1):
-        own_lows, own_highs = part.draws(places[:, index], exhausted_low=part.limit)
-        lows, highs = lows + np.exp2(own_lows), highs + np.exp2(own_highs)
-    low, high = _ends(np.log2(lows) - highs_below, np.log2(highs) - lows_below)
-    return Interval(2**low, 2**high)
+    estimate = sampled_factor(joint, parts)
+    return Interval(estimate.low, estimate.high)
 
 
 def could_go_either_way(numerator: Interval, denominator: Interval, limits: tuple[float, float], bound: float) -> bool:
@@ -201,8 +191,8 @@ def could_go_either_way(numerator: Interval, denominator: Interval, limits: tupl
 
 def size_interval(size: KnownSize) -> Interval:
     """N50, a 90 % interval."""
-    places = _places(1)[:, 0]
-    low, high = _ends(*size.draws(places, exhausted_low=-math.inf))
+    places = even_places(1)[:, 0]
+    low, high = interval_of(*size.draws(places, exhausted_low=-math.inf))
     return Interval(2**low, 2**high)
 
 
@@ -223,17 +213,3 @@ def _log2(interval: Interval) -> tuple[float, float]:
 
 def _exp2(low: float, high: float, half_width: float) -> Interval:
     return Interval(2 ** (low - half_width), 2 ** (high + half_width))
-
-
-def _ends(lows: Floats, highs: Floats) -> tuple[float, float]:
-    """The 5 % point of lower ends and the 95 % point of upper ends."""
-    low = np.quantile(lows, _TAIL, method="lower")
-    high = np.quantile(highs, 1 - _TAIL, method="higher")
-    return float(low), float(high)
-
-
-@lru_cache(maxsize=64)
-def _places(num_sizes: int) -> Floats:
-    """Places of draws of several posteriors, spread evenly (Sobol), the same every time; none is 0 or 1."""
-    points = qmc.Sobol(num_sizes, scramble=False).random_base2(_LOG2_DRAWS)
-    return np.asarray(points + 0.5 / 2**_LOG2_DRAWS)

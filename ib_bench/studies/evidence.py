@@ -29,8 +29,8 @@ from typing import NamedTuple
 
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.growth.cell import Cell, cells, search_protocol, trial_protocol
-from ib_bench.quantities.growth.known_size import KnownSize, of_curve
 from ib_bench.quantities.growth.record import LENGTH, Growth, growths_of
+from ib_bench.quantities.known_size import KnownSize, of_curve
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.search.saturation import SaturationRecord
 from ib_bench.quantities.sharing.record import ALONE, Sharing, sharings

@@ -9,7 +9,7 @@ import pytest
 from made_up_records import ACOT, Point, curve, paper_like, search
 from scipy import stats
 
-from ib_bench.quantities.growth.known_size import KnownSize, of_curve, of_interval
+from ib_bench.quantities.known_size import KnownSize, of_curve, of_interval
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.sharing.record import sharings
 from ib_bench.studies.comparison import (

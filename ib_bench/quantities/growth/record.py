@@ -19,8 +19,8 @@ from ib_bench.results.archive import Records
 from ib_bench.results.records import Labels
 
 if TYPE_CHECKING:
-    from ib_bench.quantities.growth.known_size import KnownSize
     from ib_bench.quantities.growth.slope import Fit
+    from ib_bench.quantities.known_size import KnownSize
 
 Variable = Literal["L", "states"]
 
@@ -70,7 +70,7 @@ class Measured:
     @cached_property
     def size(self) -> KnownSize | None:
         """What is known of N50 or N*; None where no size could be tried."""
-        from ib_bench.quantities.growth.known_size import of_curve, of_search  # noqa: PLC0415 (loads numpy)
+        from ib_bench.quantities.known_size import of_curve, of_search  # noqa: PLC0415 (loads numpy)
 
         return of_curve(self.record) if isinstance(self.record, CurveRecord) else of_search(self.record)
 

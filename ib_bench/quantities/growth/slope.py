@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import ndtr
 
-from ib_bench.quantities.growth.known_size import Floats, KnownSize
 from ib_bench.quantities.growth.record import MIN_PLACES
+from ib_bench.quantities.known_size import Floats, KnownSize
 
 MAX_CHANGE = 24.0
 """Octaves by which a size may change over its series: from one sequence to 16 million."""
@@ -132,7 +132,7 @@ def fit(series: Sequence[Sequence[Point]]) -> Fit | None:
         between two sizes. Of several, at least one is such a series; the others count if they have 2 x.
 
     Example:
-        >>> from ib_bench.quantities.growth.known_size import of_interval
+        >>> from ib_bench.quantities.known_size import of_interval
         >>> exact = lambda size: of_interval(math.log2(size) - 0.01, math.log2(size) + 0.01, limit=20)
         >>> found = fit([[Point(x, exact(5 * x**2)) for x in (2, 4, 8, 16, 32)]])
         >>> round(found.exponent.median, 2), found.better

@@ -62,9 +62,10 @@ class SharingCurves:
         return self._estimate(parts) if parts else None
 
     def _estimate(self, parts: Collection[CurveRecord]) -> FactorEstimate:
-        from ib_bench.quantities.sharing.sampling import sampled_factor  # noqa: PLC0415 (loads torch)
+        from ib_bench.quantities.known_size import of_curve  # noqa: PLC0415 (loads scipy)
+        from ib_bench.quantities.sharing.sampling import sampled_factor  # noqa: PLC0415 (loads scipy)
 
-        return sampled_factor(self.joint, list(parts))
+        return sampled_factor(of_curve(self.joint), [of_curve(part) for part in parts])
 
 
 class FinishedCurves:

@@ -1,8 +1,8 @@
-"""Kappa from success curves, by sampling their posteriors.
+"""Kappa from success curves, by drawing from their posteriors.
 
-The posteriors are independent, as no two curves share a trial. So kappa's distribution is that of samples, one of each
-posterior. Where a sampled N50 lies above the largest size, nothing is known but that; the sample of kappa is then an
-interval. The 90 % interval goes from the 5 % point of the samples' lower ends to the 95 % point of their upper ends.
+The posteriors are independent, as no two curves share a trial. So kappa's distribution is that of draws, one of each
+posterior. Where a drawn N50 lies above the largest size, nothing is known but that; the draw of kappa is then an
+interval. The 90 % interval goes from the 5 % point of the draws' lower ends to the 95 % point of their upper ends.
 There is a median where the medians of lower and of upper ends differ by at most a tenth: their geometric mean.
 """
 
@@ -11,55 +11,35 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from ib_bench.quantities.curve.record import CurveRecord
-from ib_bench.quantities.curve.success_curve import Observation, Outcomes, SuccessCurve
+from ib_bench.quantities.known_size import Floats, KnownSize, even_places, interval_of
 from ib_bench.quantities.sharing.curves import FactorEstimate
 
-_NUM_SAMPLES = 20_000
-_TAIL = 0.05  # on each side of a 90 % interval
 _MAX_MEDIAN_FACTOR = 1.1  # between the median of upper and of lower ends, for a median to be given
 
 
-def sampled_factor(joint: CurveRecord, parts: Sequence[CurveRecord]) -> FactorEstimate:
-    """Kappa; the same curves give the same numbers.
+def sampled_factor(joint: KnownSize | None, parts: Sequence[KnownSize | None]) -> FactorEstimate:
+    """Kappa; the same sizes give the same numbers.
 
     Args:
-        joint: at all lengths together, finished.
-        parts: at each length alone, finished, at least one.
+        joint: N50 at all lengths together; None where nothing can be held out, so that it may be anything.
+        parts: N50 at each length alone, at least one; None likewise.
     """
-    generator = torch.Generator().manual_seed(int(joint.key[:8], 16))
-    joint_ends = _sampled_n50(joint, generator)
-    part_ends = [_sampled_n50(part, generator) for part in parts]
-    lows = torch.stack([low for low, _ in part_ends]).sum(dim=0) / joint_ends[1]
-    highs = torch.stack([high for _, high in part_ends]).sum(dim=0) / joint_ends[0]
-    lows, highs = lows.sort().values, highs.sort().values
-    medians = lows[_NUM_SAMPLES // 2].item(), highs[_NUM_SAMPLES // 2].item()
+    places = even_places(len(parts) + 1)
+    joint_lows, joint_highs = _ends(joint, places[:, 0])
+    ends = [_ends(part, own) for part, own in zip(parts, places.T[1:], strict=True)]
+    lows, highs = (np.sum(own, axis=0) for own in zip(*ends, strict=True))
+    lows, highs = lows / joint_highs, highs / joint_lows
+    low, high = interval_of(lows, highs)
+    medians = float(np.median(lows)), float(np.median(highs))
     is_known = medians[1] <= _MAX_MEDIAN_FACTOR * medians[0]
-    return FactorEstimate(
-        low=lows[math.floor(_TAIL * _NUM_SAMPLES)].item(),
-        median=math.sqrt(medians[0] * medians[1]) if is_known else None,
-        high=highs[math.ceil((1 - _TAIL) * _NUM_SAMPLES) - 1].item(),
-    )
+    return FactorEstimate(low, math.sqrt(medians[0] * medians[1]) if is_known else None, high)
 
 
-def _sampled_n50(record: CurveRecord, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Samples of N50, each as the interval in which it lies.
-
-    Args:
-        record: finished.
-        generator: where the randomness comes from.
-
-    Returns:
-        Lower and upper ends, float64 ``(num_samples,)``, at least 1; equal where N50 is not above the largest size.
-    """
-    if record.max_size == 0:
-        return torch.ones(_NUM_SAMPLES, dtype=torch.float64), torch.full((_NUM_SAMPLES,), math.inf, dtype=torch.float64)
-    runs = [Observation(trial.size, trial.succeeded, trial.num_steps) for trial in record.curve_trials]
-    curve = SuccessCurve(record.max_size, record.config.prior)
-    cumulative = torch.from_numpy(curve.posterior(Outcomes.of(runs)).weights).cumsum(dim=0)
-    picks = torch.rand(_NUM_SAMPLES, generator=generator, dtype=torch.float64) * cumulative[-1]
-    sizes = torch.from_numpy(curve.log2_n50)[torch.searchsorted(cumulative, picks)].exp2()
-    return torch.where(sizes.isinf(), float(record.max_size), sizes), sizes
+def _ends(size: KnownSize | None, places: Floats) -> tuple[Floats, Floats]:
+    """What N50 is at least and at most in each draw, in sequences, float64 ``(num_draws,)`` each."""
+    if size is None:
+        return np.ones(len(places)), np.full(len(places), math.inf)
+    lows, highs = size.draws(places, exhausted_low=size.limit)
+    return np.exp2(lows), np.exp2(highs)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy import stats
 
-from ib_bench.quantities.growth.known_size import KnownSize, of_interval
 from ib_bench.quantities.growth.slope import MAX_CHANGE, Point, Slope, fit
+from ib_bench.quantities.known_size import KnownSize, of_interval
 
 LENGTHS = (4, 5, 6, 8, 10)
 LIMIT = 13.0

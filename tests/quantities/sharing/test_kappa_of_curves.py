@@ -63,8 +63,7 @@ def test_more_trials_narrow_it(experiment: Experiment) -> None:
 def test_the_same_curves_give_the_same_numbers(experiment: Experiment) -> None:
     first, second = (curves(experiment, 100, [50, 100, 50]).estimate for _ in range(2))
     assert first == second
-    other = curves(experiment.with_data(batch_size=8), 100, [50, 100, 50]).estimate  # another key, another seed
-    assert other != first and other.median == pytest.approx(first.median, rel=0.02)
+    assert curves(experiment.with_data(batch_size=8), 100, [50, 100, 50]).estimate == first
 
 
 def test_the_interval_is_that_of_the_posteriors(experiment: Experiment) -> None:

@@ -9,7 +9,7 @@ import pytest
 from made_up_records import ACOT, Point, curve, search
 
 from ib_bench.quantities.curve.success_curve import Observation, Outcomes, SuccessCurve
-from ib_bench.quantities.growth.known_size import KnownSize, of_curve, of_search
+from ib_bench.quantities.known_size import KnownSize, of_curve, of_search
 
 POINT = Point("LSTM", ACOT)
 PLACES = (np.arange(1000) + 0.5) / 1000

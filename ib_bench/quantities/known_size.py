@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import qmc
 
 from ib_bench.quantities.curve.prior import CurvePrior
 from ib_bench.quantities.curve.record import CurveRecord
@@ -22,6 +23,8 @@ from ib_bench.quantities.search.record import SearchRecord
 Floats = NDArray[np.float64]
 
 _BINS_PER_OCTAVE = 8
+_LOG2_DRAWS = 12
+_TAIL = 0.05  # on each side of a 90 % interval
 _NEGLIGIBLE = 1e-6
 """Intervals with so small a share of the likelihood of the best are left out."""
 
@@ -153,3 +156,24 @@ def _of_outcomes(
 @lru_cache(maxsize=64)
 def _curve(max_size: int, prior: CurvePrior) -> SuccessCurve:
     return SuccessCurve(max_size, prior)
+
+
+@lru_cache(maxsize=64)
+def even_places(num_sizes: int) -> Floats:
+    """Places for :meth:`KnownSize.draws` of several sizes, spread evenly (Sobol), the same every time.
+
+    Args:
+        num_sizes: how many sizes are drawn together.
+
+    Returns:
+        Above 0 and below 1, float64 ``(num_draws, num_sizes)``.
+    """
+    points = qmc.Sobol(num_sizes, scramble=False).random_base2(_LOG2_DRAWS)
+    return np.asarray(points + 0.5 / 2**_LOG2_DRAWS)
+
+
+def interval_of(lows: Floats, highs: Floats) -> tuple[float, float]:
+    """A 90 % interval: from the 5 % point of what draws are at least to the 95 % point of what they are at most."""
+    low = np.quantile(lows, _TAIL, method="lower")
+    high = np.quantile(highs, 1 - _TAIL, method="higher")
+    return float(low), float(high)
