@@ -12,7 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 
 _IS_AVAILABLE = sys.platform == "linux"
@@ -32,6 +32,7 @@ def start_early(*modules: str) -> None:
     if not _IS_AVAILABLE:
         return
     multiprocessing.set_forkserver_preload(["ib_bench.execution.server_start", *modules])
+    resource_tracker.ensure_running()  # the server's start would do this, and then let Ctrl-C through again
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # until the server ignores Ctrl-C
     try:
         forkserver.ensure_running()

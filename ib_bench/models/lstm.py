@@ -47,7 +47,8 @@ class LSTM(SequenceModel):
         self.save_hyperparameters()
         require_size("hidden_size", hidden_size)
         require_size("num_layers", num_layers)
-        self.packable = hidden_size >= _PACKED_FROM
+        if type(self) is LSTM:  # a derived class decides for itself
+            self.packable = hidden_size >= _PACKED_FROM
         self.embedding = nn.Embedding(vocab_size, hidden_size)
         self.lstm = PortableLSTM(hidden_size, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, num_classes)

@@ -93,7 +93,7 @@ class SequenceModel(pl.LightningModule, ABC):
         Returns:
             Logits ``(num_supervised, num_classes)``, in the order of ``batch.supervised``.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} is packable but defines no packed_forward")
 
     def compile_steps(self, batch_size: int) -> None:
         """Compile the forward and backward pass of training steps (``torch.compile``); validation is left as it is.

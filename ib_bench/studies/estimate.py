@@ -126,15 +126,19 @@ class TimeLeft:
         return max(ends)
 
     def _correction(self, now_s: float) -> float:
-        """How many times longer jobs take than expected."""
-        if self._expected_of_ended_s > 0:
-            return self._taken_s / self._expected_of_ended_s
-        elapsed = [(now_s - start_s) / self._expected_s[index] for index, start_s in self._started_at.items()]
-        return max([1.0, *elapsed])  # before the first has ended: one that takes longer than expected says something
+        """How many times longer jobs take than expected: those that have ended, and those that already take longer."""
+        expected_s, taken_s = self._expected_of_ended_s, self._taken_s
+        so_far = taken_s / expected_s if expected_s else 1.0
+        for index, start_s in self._started_at.items():
+            elapsed_s = now_s - start_s
+            if elapsed_s > so_far * self._expected_s[index]:
+                expected_s += self._expected_s[index]
+                taken_s += elapsed_s
+        return taken_s / expected_s if expected_s else 1.0
 
     def _rest(self, index: int, now_s: float, correction: float) -> float:
-        expected_s = correction * self._expected_s[index]
-        return max(expected_s - (now_s - self._started_at[index]), _LEAST_REST * expected_s)
+        elapsed_s = now_s - self._started_at[index]
+        return max(correction * self._expected_s[index] - elapsed_s, _LEAST_REST * elapsed_s)
 
 
 _MAX_READ = 5000
@@ -146,8 +150,8 @@ _UNKNOWN_STEP_S = 1e-3
 _OVERHEAD_S = 0.1
 """Seconds for a job that trains nothing."""
 
-_LEAST_REST = 0.1
-"""Share of its expected cost that a job which takes longer than expected still has before it."""
+_LEAST_REST = 0.25
+"""A job that takes longer than expected still has this share of the time before it that it has taken so far."""
 
 _Likenesses = Callable[[Experiment], list[Hashable]]
 """Names for what an experiment has in common with others, from the most similar to the least."""

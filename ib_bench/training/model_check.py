@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from ib_bench.data.searchable_data import SearchableData
+from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
-from ib_bench.supervision.supervision import Batch
+from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
 
 CAUSAL = "causal"
 """The check that :attr:`SearchSettings.allow_lookahead` overrules."""
@@ -63,6 +64,7 @@ def model_findings(model: pl.LightningModule, data: SearchableData, num_position
             found = [output, _finite(logits), *_same(model, batch, logits)]
             found += [_rows(model, batch, logits), _causal(model, batch, logits, data.vocab_size)]
             found += _positions(model, batch, num_positions)
+            found += _packed(model, batch)
         model.train()
         return [*found, _parameters(model), *_gradients(model, batch)]
     finally:
@@ -176,6 +178,31 @@ def _positions(model: SequenceModel, batch: Batch, num_positions: int) -> Iterat
         yield Finding("positions", "warning", text)
     else:
         yield Finding("positions", "ok", f"reads {num:,} tokens")
+
+
+def _packed(model: SequenceModel, batch: Batch) -> Iterator[Finding]:
+    """Whether :meth:`SequenceModel.packed_forward`, where a model offers it, agrees with its ``forward``."""
+    if not (vars(type(model)).get("packable", False) and model.packable):
+        return
+    lengths = 1 + torch.arange(len(batch.tokens)) % batch.tokens.shape[1]  # all different, whatever the data have
+    position = torch.arange(batch.tokens.shape[1])
+    targets = torch.where(position < lengths[:, None], torch.zeros_like(batch.tokens), IGNORE_INDEX)
+    packed = PackedBatch(Batch(batch.tokens, targets))
+    expected = model(batch.tokens)[targets != IGNORE_INDEX]
+    try:
+        logits: Any = model.packed_forward(packed)
+    except Exception as error:
+        text = f"packed_forward raises {type(error).__name__}: {' '.join(str(error).split())}"
+        yield Finding("packed", "failure", text)
+        return
+    if not isinstance(logits, Tensor) or logits.shape != expected.shape:
+        found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        text = f"packed_forward returns {found}, which must be a tensor of shape {tuple(expected.shape)}"
+        yield Finding("packed", "failure", text)
+    elif _differ(expected, packed.scatter(logits)[targets != IGNORE_INDEX]):
+        yield Finding("packed", "failure", "packed_forward and forward give other logits at the same positions")
+    else:
+        yield Finding("packed", "ok", "packed_forward agrees with forward")
 
 
 def _parameters(model: pl.LightningModule) -> Finding:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from cuda_trials import curve_in_a_group, curve_of, small_trial, what_is_visible
 
 from ib_bench.execution.devices import visible_gpus
 from ib_bench.execution.processes import Processes
+from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.training.trial import run_trial
 
 pytestmark = [pytest.mark.gpu, pytest.mark.system, pytest.mark.filterwarnings("default")]
@@ -25,6 +31,32 @@ def test_a_worker_sees_the_gpu_that_it_is_given_and_no_other(accelerator: str) -
     (first, *_) = visible_gpus()
     (given,) = Processes(1, [first]).run(what_is_visible, [0], lambda *_: None)
     assert given.result == (first, 1, [first])
+
+
+SUITE = """
+base:
+  data: {{class_path: ModularAddition, init_args: {{modulus: 3, max_length: 3}}}}
+  search: {{learning_rates: [0.01], seeds: [10], max_steps: 20, max_size: 16, max_evaluations: 1}}
+  trainer: {{accelerator: {accelerator}}}
+axes:
+  model:
+    - {{class_path: LSTM, init_args: {{hidden_size: 8}}}}
+    - {{class_path: DenseSSM, init_args: {{hidden_size: 8}}}}
+"""
+
+
+def test_a_suite_on_two_workers(accelerator: str, tmp_path: Path) -> None:
+    """As users start it: the fork server has imported torch before it forks, and workers then use CUDA."""
+    (tmp_path / "suite.yaml").write_text(SUITE.format(accelerator=accelerator))
+    store = tmp_path / "store.sqlite"
+    options = ["--workers", "2", "--store", str(store), "--wandb.mode", "disabled", "--figures", str(tmp_path)]
+    run = subprocess.run(
+        [sys.executable, "-m", "ib_bench", "run", "suite.yaml", *options], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    with Store(store, create=False) as kept:
+        devices = [trial.environment["device"] for trial in kept.all(TrialRecord)]
+    assert len(devices) == 2 and all(device.startswith(accelerator) for device in devices)
 
 
 @pytest.mark.parametrize("nothing", ["", "-1"])

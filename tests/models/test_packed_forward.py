@@ -206,6 +206,19 @@ def test_small_lstms_keep_the_faster_kernel_for_padded_batches() -> None:
     assert models.LSTM(3, 2, hidden_size=256).packable
 
 
+class NarrowLSTM(models.LSTM):
+    """A derived class decides for itself, whatever its width."""
+
+    packable = True
+
+
+def test_a_derived_lstm_may_leave_padding_out_at_any_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, targets = NarrowLSTM(3, 2, hidden_size=8), torch.tensor([[1, 1, 1], [1, IGNORE_INDEX, IGNORE_INDEX]])
+    seen = spy(model, monkeypatch)
+    model.loss(Batch(targets.clamp(min=0), targets))
+    assert len(seen) == 1
+
+
 def test_dropout_is_drawn_for_tokens_and_not_for_padding() -> None:
     model = models.Transformer(6, 5, hidden_size=16, num_layers=2, num_heads=2, dropout=0.5)
     targets = torch.full((40, 30), IGNORE_INDEX)

@@ -85,12 +85,25 @@ def test_finished_jobs_correct_the_scale() -> None:
     assert left.seconds(220) == 240
     left.start(1, 220)
     assert left.seconds(280) == 60 + 120
+    assert TimeLeft([60, 60], num_workers=1).seconds(0) == 120  # nothing has ended, nothing runs
 
 
 def test_a_job_that_takes_longer_than_expected_corrects_it_too() -> None:
     left = TimeLeft([60, 60], num_workers=1)
     left.start(0, 0)
-    assert left.seconds(180) == pytest.approx(0.1 * 180 + 180)
+    assert left.seconds(180) == pytest.approx(0.25 * 180 + 180)
+
+
+def test_a_job_that_takes_longer_corrects_it_after_others_have_ended() -> None:
+    left = TimeLeft([1, 1, 1, 1, 1], num_workers=2)
+    for index in (0, 1, 2):
+        left.start(index, index)
+        left.end(index, index + 1)
+    left.start(3, 2)
+    assert left.seconds(2) == 1
+    for now_s in (10.0, 102.0):
+        mean_s = (3 + now_s - 2) / 4  # of the three that have ended and of the one that runs
+        assert left.seconds(now_s) == pytest.approx(max(mean_s, 0.25 * (now_s - 2)))
 
 
 def test_a_lost_job_starts_again() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ib_bench import catalogue, models
 from ib_bench.data import ModularAddition
+from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
 from ib_bench.training.model_check import milliseconds_per_step, model_findings, state_size
@@ -79,6 +80,26 @@ class Failing(Own):
         return super().forward(tokens)
 
 
+class Packed(Own):
+    """Offers to leave padding out; ``repack`` does something to the result."""
+
+    packable = True
+
+    def __init__(self, repack: Callable[[Tensor], Any] = lambda logits: logits) -> None:
+        super().__init__()
+        self.repack = repack
+
+    def packed_forward(self, batch: PackedBatch) -> Any:
+        logits = self(batch.pad(batch.tokens))
+        return self.repack(batch.unpad(logits)[batch.supervised])
+
+
+class PackedInNameOnly(Own):
+    """Says so and does not do it."""
+
+    packable = True
+
+
 class Growing(Own):
     """Carries all tokens that it has read."""
 
@@ -108,6 +129,20 @@ def failures(model: pl.LightningModule) -> dict[str, str]:
 def test_shipped_models_pass(model_class: type[SequenceModel]) -> None:
     model = model_class(DATA.vocab_size, DATA.num_classes, hidden_size=16)  # type: ignore[call-arg]
     assert {finding.state for finding in found(model, DATA.num_positions)} == {"ok"}
+
+
+def test_what_leaves_padding_out_must_agree_with_what_does_not() -> None:
+    assert [finding.state for finding in found(Packed()) if finding.check == "packed"] == ["ok"]
+    differs = "packed_forward and forward give other logits at the same positions"
+    wrong: list[tuple[SequenceModel, str]] = [
+        (Packed(lambda logits: logits.flip(0)), differs),
+        (Packed(lambda logits: 2 * logits), differs),
+        (Packed(lambda logits: logits[:-1]), "packed_forward returns shape"),
+        (Packed(lambda logits: (logits,)), "packed_forward returns a tuple"),
+        (PackedInNameOnly(), "packed_forward raises NotImplementedError: PackedInNameOnly is packable but defines no"),
+    ]
+    for model, text in wrong:
+        assert failures(model)["packed"].startswith(text)
 
 
 def test_a_correct_one_passes_and_is_left_as_it_was() -> None:

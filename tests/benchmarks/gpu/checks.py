@@ -116,6 +116,8 @@ def _rows_of(section: str, check: Check, deadline: float, obstacle: str | None) 
 
 def _row(section: str, one: Measurement) -> Row:
     verdict: Verdict = {True: "met", False: "missed", None: "measured"}[one.reached]  # type: ignore[assignment]
+    if not one.same:
+        verdict = "missed"
     why = one.note if one.same else f"results differ; {one.note}"
     return Row(section, one.what, verdict, one.measured_text, one.target_text, why)
 
