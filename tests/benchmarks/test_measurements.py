@@ -40,7 +40,7 @@ def test_a_stacked_grid_dispatches_eight_times_fewer_operators() -> None:
 @pytest.mark.system
 def test_every_benchmark_gives_figures() -> None:
     steps = training_steps(num_steps=2, num_rounds=1, on_round=quiet)
-    assert len(steps) == 24 and all(measurement.value > 0 for measurement in steps)
+    assert len(steps) == 35 and all(measurement.value > 0 for measurement in steps)
     assert len(dense_ssm(1, quiet)) == 3
     assert all(measurement.value > 0 for measurement in searches(2, quiet))
 
