@@ -24,6 +24,7 @@ from ib_bench.quantities.extrapolation.record import (
     Mode,
 )
 from ib_bench.quantities.search.record import Evaluation, SearchConfig, SearchRecord, SearchSettings
+from ib_bench.quantities.search.saturation import SaturationConfig, SaturationRecord
 from ib_bench.results.archive import Records
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment, Record
 from ib_bench.results.trial_record import TrialRecord
@@ -71,6 +72,15 @@ def search(point: Point, min_train_size: int | None, max_size: int = 4096) -> Se
     return SearchRecord(
         config.key, config, "finished", max_size, evaluations, 60.0, "2026-01-01", num_states=num_states
     )
+
+
+def saturation(record: SearchRecord, size: int, succeeded: bool) -> SaturationRecord:
+    """The saturated evaluation of a search that has exhausted its pool."""
+    config = SaturationConfig(record.config.experiment, record.config.settings)
+    rate = record.config.settings.learning_rates[0]
+    trial_config = record.config.settings.trial_config(record.config.experiment, size, rate, 10).on_all_sequences(size)
+    loss = 1e-5 if succeeded else 0.1
+    return SaturationRecord(config.key, config, size, succeeded, loss, [trial_config.key], 2.0, "2026-01-01", 5)
 
 
 def trial(point: Point, size: int) -> TrialRecord:
@@ -135,7 +145,7 @@ def paper_like() -> Records:
 
 
 def _column(model: str, supervision: str, modulus: int) -> list[Record]:
-    records: list[Record] = []
+    records: list[Any] = []
     transformer = model == "Transformer"
     alone, kappa = _PAPER[transformer, supervision]
     for length in range(2, 9):
@@ -143,6 +153,8 @@ def _column(model: str, supervision: str, modulus: int) -> list[Record]:
         size = alone if transformer or supervision == COT else alone - 8 * length
         size = None if _is_too_much(model, supervision, modulus, length) else size
         records.append(search(point, size))
+        if size is None:
+            records.append(saturation(records[-1], modulus**length, succeeded=False))
     for length in (4, 8):
         point = Point(model, supervision, "uniform", length, modulus)
         total = round((length - 1) * alone / kappa(length)) + (16 - length)

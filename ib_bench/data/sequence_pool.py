@@ -3,7 +3,8 @@
 For every length there is one shuffled deck of all sequences. Its first cards are the validation set's, the following
 ones the training pool's, so the two are disjoint, and together they are everything there is. A training set of size N
 takes the first N sequences of one fixed order: it is a prefix of every larger one. The test set takes the last cards of
-each deck, as far as a training set of size N has left them over.
+each deck, as far as a training set of size N has left them over. A *saturated* pool holds nothing out: training and
+validation set are both all sequences.
 
 Reference: arXiv 2602.18333, sections 3 and 4.
 """
@@ -11,7 +12,7 @@ Reference: arXiv 2602.18333, sections 3 and 4.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,8 @@ from torch import Tensor
 
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution, draw_uniform
 from ib_bench.data.shuffled_sequences import ShuffledSequences
-from ib_bench.errors import NothingToTestOnError, PoolExhaustedError
+from ib_bench.errors import NothingToTestOnError, PoolExhaustedError, require
+from ib_bench.results.records import MIN_LENGTH
 from ib_bench.tasks.finite_state_machine import smallest_int_dtype
 
 MAX_VAL_SEQUENCES = 2_000
@@ -30,6 +32,9 @@ MAX_TEST_SEQUENCES = 2_000
 
 VAL_SHARE = 5
 """At most one in so many of the available sequences, of all and of any one length, is for validation."""
+
+MAX_SATURATED_SEQUENCES = 2**27
+"""Size of the largest saturated pool."""
 
 _TEST_STREAM = 2**28
 
@@ -59,18 +64,39 @@ class SequencePool:
         length_distribution: of the training set; validation and test are uniform over the same support.
         max_length: the longest sequences' number of symbols, at least 2.
         seed: determines everything drawn.
+        min_length: shorter lengths of the distribution's support are left out.
+        saturated: validate on all sequences, and hold none of them out.
 
     Attributes:
         num_val: size of the validation set.
         num_train: size of the training pool, the largest training set there can be.
+
+    Raises:
+        InvalidOptionError: a saturated pool would be too large.
     """
 
-    def __init__(self, num_symbols: int, length_distribution: LengthDistribution, max_length: int, seed: int) -> None:
+    def __init__(
+        self,
+        num_symbols: int,
+        length_distribution: LengthDistribution,
+        max_length: int,
+        seed: int,
+        min_length: int = MIN_LENGTH,
+        saturated: bool = False,
+    ) -> None:
         self.num_symbols = num_symbols
         self.length_distribution = length_distribution
         self.seed = seed
-        support = length_distribution.support(max_length)
+        support = [length for length in length_distribution.support(max_length) if length >= min_length]
         total = {length: num_symbols**length for length in support}
+        if saturated:
+            self.num_val = self.num_train = sum(total.values())
+            allowed = f"false where more than {MAX_SATURATED_SEQUENCES:,} sequences exist"
+            require(self.num_train <= MAX_SATURATED_SEQUENCES, "saturated", saturated, allowed)
+            self._val_lengths = _repeated(total)
+            self._num_held_out = dict.fromkeys(support, 0)
+            self._num_left = total
+            return
         val_limit = {length: count // VAL_SHARE for length, count in total.items()}
         self.num_val = min(MAX_VAL_SEQUENCES, sum(total.values()) // VAL_SHARE, sum(val_limit.values()))
         self._val_lengths = draw_uniform(self.num_val, val_limit, self._generator(0))
@@ -155,6 +181,11 @@ class SequencePool:
     def _generator(self, stream: int) -> torch.Generator:
         """Independent randomness for each purpose: 0, 1 and 2**28 for lengths, 1 + n for the deck of length n."""
         return stream_generator(self.seed, stream)
+
+
+def _repeated(total: Mapping[int, int]) -> Tensor:
+    """Each length as often as it has sequences, int16 ``(num_sequences,)``."""
+    return torch.tensor(list(total), dtype=torch.int16).repeat_interleave(torch.tensor(list(total.values())))
 
 
 def stream_generator(seed: int, stream: int) -> torch.Generator:

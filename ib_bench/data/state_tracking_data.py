@@ -41,6 +41,9 @@ class StateTrackingData(SearchableData):
         batch_size: sequences per optimizer step, at least 1.
         seed: determines the validation set, the order of the training pool and the order of each epoch; in 0..2^32-1.
         separator: whether a ``=`` token follows the input; null does what the regime does.
+        min_length: number of symbols in the shortest sequences, in 2..max_length.
+        saturated: train on all sequences and validate on the same; none is held out, and there is no test set. The
+            size is then that of the whole space. For evaluations that tell a lack of sequences from a lack of steps.
 
     Attributes:
         vocab_size: number of different tokens.
@@ -68,10 +71,14 @@ class StateTrackingData(SearchableData):
         batch_size: int = 64,
         seed: int = 10,
         separator: bool | None = None,
+        min_length: int = MIN_LENGTH,
+        saturated: bool = False,
     ) -> None:
         super().__init__()
         in_range = MIN_LENGTH <= max_length <= MAX_LENGTH
         require(in_range, "max_length", max_length, f"an integer in {MIN_LENGTH}..{MAX_LENGTH}")
+        shortest = MIN_LENGTH <= min_length <= max_length
+        require(shortest, "min_length", min_length, f"an integer in {MIN_LENGTH}..max_length, {max_length}")
         require(batch_size >= 1, "batch_size", batch_size, "an integer of at least 1")
         require(0 <= seed < 2**32, "seed", seed, "an integer in 0..2^32-1")
         num = num_train_sequences
@@ -81,10 +88,14 @@ class StateTrackingData(SearchableData):
         regime = catalogue.find_class(catalogue.SUPERVISION, supervision, "supervision", Supervision)
         self.task = task
         self.supervision: Supervision = regime(task, separator)
-        self.pool = SequencePool(task.num_symbols, distribution(), max_length, seed)
+        self.pool = SequencePool(task.num_symbols, distribution(), max_length, seed, min_length, saturated)
         if self.pool.num_val == 0:
             raise NothingHeldOutError(self.pool.num_train)
         self.max_train_sequences = self.pool.num_train
+        if saturated:
+            allowed = f"null, or all {self.max_train_sequences:,} sequences where saturated"
+            require(num in (None, self.max_train_sequences), "num_train_sequences", num, allowed)
+            num = self.max_train_sequences
         self.num_train_sequences = min(self.max_train_sequences, DEFAULT_MAX_SEQUENCES) if num is None else num
         if self.num_train_sequences > self.max_train_sequences:
             raise PoolExhaustedError(self.num_train_sequences, self.max_train_sequences)

@@ -197,6 +197,8 @@ _LATEX = {
     "<": r"\ensuremath{<}",
     ">": r"\ensuremath{>}",
     "\N{INFINITY}": r"\ensuremath{\infty}",
+    "\N{GREATER-THAN OR EQUAL TO}": r"\ensuremath{\geq}",
+    "\N{LESS-THAN OR EQUAL TO}": r"\ensuremath{\leq}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ib_bench.drawing.columns import CHOICES, LABELS, Column
 from ib_bench.results.trial_record import TrialRecord
 
+
+def _sizes(trials: Sequence[TrialRecord]) -> list[str]:
+    """Sizes for people; that of a saturated trial says so, as it is no training set of the pool."""
+    return [f"{'saturated ' if one.config.saturated else ''}{one.config.num_train_sequences:,}" for one in trials]
+
+
 TRIAL_COLUMNS: tuple[Column[TrialRecord], ...] = (
     *LABELS,
-    Column("num_train_sequences", lambda trial: trial.config.num_train_sequences, "N", "{:,}".format),
+    Column("num_train_sequences", lambda trial: trial.config.num_train_sequences, "N", texts=_sizes),
+    Column("saturated", lambda trial: trial.config.saturated),
     Column("learning_rate", lambda trial: trial.config.learning_rate, "rate"),
     Column("seed", lambda trial: trial.config.seed, "seed"),
     Column("status", lambda trial: trial.status, "status"),

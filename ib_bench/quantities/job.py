@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar, cast
 
+from ib_bench import catalogue
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Config, Experiment, Record
@@ -37,10 +38,12 @@ class Job(ABC, Generic[R]):
     Attributes:
         quantity: name of the quantity that it belongs to.
         record: what it stores.
+        is_result: whether that is a result of the quantity, which W&B gets while it grows.
     """
 
     quantity: ClassVar[str]
     record: ClassVar[type[Record]]
+    is_result: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -73,6 +76,12 @@ class Job(ABC, Generic[R]):
         return 1
 
     @property
+    def stage(self) -> int:
+        """Jobs of a lower stage run first, as those of a higher one use what they leave."""
+        stage: int = catalogue.quantity(self.quantity).stage
+        return stage
+
+    @property
     def key(self) -> str:
         """Of the config."""
         return self.config.key
@@ -80,6 +89,14 @@ class Job(ABC, Generic[R]):
     def stored(self, store: RecordStore) -> R | None:
         """The finished result, if the store has it and all trials that it rests on."""
         return cast("R | None", store.finished(self.record, self.key))
+
+    def needed(self, store: RecordStore) -> list[Record]:
+        """Records that it starts from, besides the trials of its experiment; for machines without the store.
+
+        Args:
+            store: that has them.
+        """
+        return []
 
     @abstractmethod
     def workload(self, others: Collection[str]) -> Workload:

@@ -68,6 +68,7 @@ class Quantity(ABC, Generic[R]):
         note: what stands below a list of its results on a terminal.
         columns: everything about a result, in order: for terminals, CSV, JSON, exports and W&B summaries.
         record: what it stores; None if it is derived from the records of other quantities.
+        other_records: what its jobs store besides, of which there are no results of their own.
         sections: the settings that it adds to a config, by the name of their section.
         stage: jobs of a lower stage run first, as those of a higher one use what they leave.
         has_many_jobs: whether one request leads to several jobs, which its command runs side by side.
@@ -83,6 +84,7 @@ class Quantity(ABC, Generic[R]):
     note: ClassVar[str] = ""
     columns: ClassVar[Sequence[Column[Any]]]
     record: ClassVar[type[Record] | None] = None
+    other_records: ClassVar[Sequence[type[Record]]] = ()
     sections: ClassVar[Mapping[str, type]] = {}
     stage: ClassVar[int] = 0
     has_many_jobs: ClassVar[bool] = False

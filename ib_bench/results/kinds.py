@@ -9,5 +9,10 @@ from ib_bench.results.trial_record import TrialRecord
 
 def record_kinds() -> list[type[Record]]:
     """All kinds; trials come first, as the others rest on them."""
-    of_quantities = [quantity.record for quantity in catalogue.quantities() if quantity.record is not None]
+    of_quantities = [
+        kind
+        for quantity in catalogue.quantities()
+        for kind in (quantity.record, *quantity.other_records)
+        if kind is not None
+    ]
     return [TrialRecord, *of_quantities]

@@ -84,6 +84,7 @@ class Presentation:
         max_length: number of symbols in the longest sequences, L.
         batch_size: sequences per optimizer step.
         separator: whether a ``=`` token follows the input; None does what the regime does.
+        min_length: number of symbols in the shortest sequences; None is :data:`MIN_LENGTH`.
     """
 
     supervision: str | None = None
@@ -91,6 +92,7 @@ class Presentation:
     max_length: int | None = None
     batch_size: int | None = None
     separator: bool | None = None
+    min_length: int | None = None
 
 
 _PRESENTATION = {name: get_args(hint)[0] for name, hint in get_type_hints(Presentation).items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
@@ -36,6 +36,19 @@ class TrialConfig(Config):
     val_check_interval: Count | None
     num_threads: Count
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def saturated(self) -> bool:
+        """Whether it trains on all sequences that exist and validates on the same."""
+        return bool(self.options.get("saturated"))
+
+    def on_all_sequences(self, number: int) -> TrialConfig:
+        """The same configuration in a saturated evaluation.
+
+        Args:
+            number: of all sequences that exist.
+        """
+        return replace(self, num_train_sequences=number, options={**self.options, "saturated": True})
 
 
 @dataclass(frozen=True)
@@ -117,7 +130,8 @@ class TrialRecord(Record):
     def title(self) -> str:
         """The experiment with the training set size, the learning rate and the seed."""
         config = self.config
-        parts = [f"N={config.num_train_sequences:,}", f"rate {config.learning_rate:g}", f"seed {config.seed}"]
+        size = f"N={config.num_train_sequences:,}{' (saturated)' if config.saturated else ''}"
+        parts = [size, f"rate {config.learning_rate:g}", f"seed {config.seed}"]
         return " \N{MIDDLE DOT} ".join([super().title, *parts])
 
     @property

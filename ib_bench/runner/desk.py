@@ -58,6 +58,9 @@ _SET_BY_SEARCH = {
 }
 """Init arguments that a user cannot set, and what to use instead."""
 
+_SATURATED = {"saturated": "a saturated evaluation is no search; use ib-bench sharing"}
+"""Likewise, for data that have it."""
+
 _STEPS = ("training_step", "validation_step", "configure_optimizers")
 """What a search needs of a LightningModule."""
 
@@ -143,7 +146,7 @@ def make_request(
         raise BenchError(f"model {model.class_path} must define {', '.join(missing)}, or be a SequenceModel")
     check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
     model = _without(model, "model", {**_FROM_DATA, **_SET_BY_SEARCH["model"]})
-    data_spec = cast(DataSpec, _without(data_spec, "data", _SET_BY_SEARCH["data"]))
+    data_spec = cast(DataSpec, _without(data_spec, "data", {**_SET_BY_SEARCH["data"], **_SATURATED}))
     trainer = _checked_trainer(json.dumps(config.get("trainer") or {}))
     search: SearchSettings = settings["search"]
     _require_few_processes(trainer, search, may_take_several_processes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -115,6 +115,14 @@ def _logged_to_wandb(job: Job[Any], output: Output, store: RecordStore) -> Itera
         yield observed
 
 
+def stages_of(jobs: Iterable[Job[Any]]) -> list[list[Job[Any]]]:
+    """Jobs by their stage, the lowest first."""
+    by_stage: dict[int, list[Job[Any]]] = {}
+    for job in jobs:
+        by_stage.setdefault(job.stage, []).append(job)
+    return [by_stage[stage] for stage in sorted(by_stage)]
+
+
 def run_jobs(
     jobs: Sequence[Job[R]], executor: Executor, output: Output, make_watcher: MakeWatcher | None = None
 ) -> list[CallResult[R]]:
@@ -202,7 +210,7 @@ def _run_elsewhere(jobs: Sequence[Job[R]], executor: Executor, output: Output, t
 
         def call(job: Job[R]) -> RemoteCall[R]:
             experiment = json.dumps(canonical(job.config.experiment), sort_keys=True)
-            needed = store.get_many(TrialRecord, keys.get(experiment, []))
-            return RemoteCall(job, output, tuple(needed), os.getcwd())
+            trials = store.get_many(TrialRecord, keys.get(experiment, []))
+            return RemoteCall(job, output, (*trials, *job.needed(store)), os.getcwd())
 
         return executor.run(run_remote, [call(job) for job in jobs], handle, RemoteCall.after)

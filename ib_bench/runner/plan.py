@@ -19,6 +19,7 @@ from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec, Record
 from ib_bench.runner.config_errors import explained, option_names
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
+from ib_bench.runner.jobs import stages_of
 from ib_bench.studies.suite import Cell, Suite
 
 
@@ -49,10 +50,7 @@ class Plan:
 
     def stages(self) -> list[list[Job[Any]]]:
         """The jobs, those that use what others leave after these."""
-        by_stage: dict[int, list[Job[Any]]] = {}
-        for job in self.jobs.values():
-            by_stage.setdefault(catalogue.quantity(job.quantity).stage, []).append(job)
-        return [by_stage[stage] for stage in sorted(by_stage)]
+        return stages_of(self.jobs.values())
 
     def shortened(self) -> Plan:
         """The plan with trials of a few steps; what rests on what stays the same."""

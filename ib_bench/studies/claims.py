@@ -29,6 +29,7 @@ from typing import Literal
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.num_states import num_states
 from ib_bench.quantities.search.record import SearchConfig, SearchRecord
+from ib_bench.quantities.search.saturation import SaturationRecord
 from ib_bench.quantities.sharing.record import JOINT, Sharing, sharings
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import canonical
@@ -126,7 +127,7 @@ class Evidence:
         finished = records.finished(SearchRecord)
         ours = [one for one in finished if one.config.experiment.model.class_path.startswith("ib_bench.")]
         self.searches = [record for record in ours if record.max_size]
-        self.sharings = sharings(ours)
+        self.sharings = sharings(ours, records.of(SaturationRecord))
         self.extrapolations = records.of(ExtrapolationRecord)
         self._by_setting: dict[str, SearchRecord] = {}
         for record in self.searches:

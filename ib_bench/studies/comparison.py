@@ -51,9 +51,8 @@ def min_train_size(record: SearchRecord) -> Interval:
 
 
 def sharing_interval(sharing: Sharing) -> Interval:
-    """Kappa, with the brackets of all its searches."""
-    parts = [min_train_size(record) for record in sharing.parts.values()]
-    return Interval(sum(part.low for part in parts), sum(part.high for part in parts)) / min_train_size(sharing.joint)
+    """Kappa, with the brackets and the saturated evaluations of all its searches."""
+    return Interval(sharing.low, sharing.high)
 
 
 @dataclass(frozen=True)

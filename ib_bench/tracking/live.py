@@ -65,7 +65,7 @@ class LiveLogging(RecordStore):
     def add(self, record: Record) -> None:
         """See :class:`RecordStore`; the store comes first, W&B second."""
         self._store.add(record)
-        if isinstance(record, self._job.record) and record.key == self._job.key:
+        if self._job.is_result and isinstance(record, self._job.record) and record.key == self._job.key:
             self._last = record
             self._guarded(lambda: self._log(record))
 

@@ -59,10 +59,15 @@ def workspace(entity: str, project: str) -> Any:
             name="kappa",
             is_open=True,
             panels=[
-                bars("kappa (log2: 0 shares nothing)", "log2_sharing_factor_is"),
-                bars("kappa is above this (log2)", "log2_sharing_factor_is_above"),
-                bars("kappa is below this (log2)", "log2_sharing_factor_is_below"),
-                panels.LinePlot(title="N* at each length alone", x="length", y=["sharing/min_train_size"], log_y=True),
+                bars("kappa is at least this (log2: 0 shares nothing)", "log2_sharing_factor_low"),
+                bars("kappa is at most this (log2)", "log2_sharing_factor_high"),
+                bars("kappa of N50", "sharing_factor_n50"),
+                panels.LinePlot(
+                    title="N* at each length alone, lowest and highest",
+                    x="length",
+                    y=["sharing/low", "sharing/high"],
+                    log_y=True,
+                ),
             ],
         ),
         workspaces.Section(

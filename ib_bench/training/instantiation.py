@@ -16,6 +16,7 @@ from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
 from ib_bench.results.identity import Json, identifies
 from ib_bench.results.records import ClassSpec, DataSpec
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.sources import is_ours
 
 VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
@@ -36,6 +37,17 @@ def instantiate_data(spec: DataSpec, **overrides: Any) -> SearchableData:
         overrides: init arguments that replace the spec's.
     """
     return cast(SearchableData, _instantiate("data", spec, overrides))
+
+
+def instantiate_trial_data(config: TrialConfig) -> SearchableData:
+    """Build the DataModule of a trial.
+
+    Args:
+        config: of the trial.
+    """
+    size = {"num_train_sequences": config.num_train_sequences, "seed": config.seed}
+    saturated = {"saturated": True} if config.saturated else {}
+    return instantiate_data(config.experiment.data, **size, **saturated)
 
 
 def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -> pl.LightningModule:

@@ -35,7 +35,7 @@ from ib_bench.child_process import start_as_child
 from ib_bench.errors import BenchError, LostProcessError
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.fitting import quiet_trainer, silent
-from ib_bench.training.instantiation import instantiate_data
+from ib_bench.training.instantiation import instantiate_trial_data
 from ib_bench.training.trial import TrainedTrial, train_trial
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
@@ -339,7 +339,6 @@ def _is_lost_connection(error: RuntimeError) -> bool:
 
 def _prepare(config: TrialConfig) -> None:
     """Let data that download something do so in one process, before the others read it."""
-    spec = config.experiment.data
-    kind = cast(type[pl.LightningDataModule], spec.cls)
+    kind = cast(type[pl.LightningDataModule], config.experiment.data.cls)
     if kind.prepare_data is not pl.LightningDataModule.prepare_data:
-        instantiate_data(spec, num_train_sequences=config.num_train_sequences, seed=config.seed).prepare_data()
+        instantiate_trial_data(config).prepare_data()

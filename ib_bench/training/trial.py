@@ -12,6 +12,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.fitting import contained, silent, train, train_stacked
 from ib_bench.training.global_state import fresh_global_state
-from ib_bench.training.instantiation import instantiate_data, instantiate_model
+from ib_bench.training.instantiation import instantiate_model, instantiate_trial_data
 from ib_bench.training.judgement import judged
 from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.memory import memory_errors_explained
@@ -94,7 +95,7 @@ def train_trial(
     clock = _Clock()
     with _alone(config):
         experiment = config.experiment
-        data = instantiate_data(experiment.data, num_train_sequences=config.num_train_sequences, seed=config.seed)
+        data = instantiate_trial_data(config)
         model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
         data.prepare_data()
         data.setup("fit")  # the loaders are looked at before Lightning does this itself
@@ -138,8 +139,7 @@ def train_stack(
     first = configs[0]
     seeds = list(dict.fromkeys(config.seed for config in configs))
     with _alone(first):
-        size = first.num_train_sequences
-        data = [instantiate_data(first.experiment.data, num_train_sequences=size, seed=seed) for seed in seeds]
+        data = [instantiate_trial_data(replace(first, seed=seed)) for seed in seeds]
         places = [seeds.index(config.seed) for config in configs]
         models = [_initialized(config, data[place]) for config, place in zip(configs, places, strict=True)]
         members = [Member(model, place) for model, place in zip(models, places, strict=True)]

@@ -25,7 +25,7 @@ from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.results.whole_file import write_whole
 from ib_bench.training.fitting import quiet_trainer, silent
 from ib_bench.training.global_state import fresh_global_state
-from ib_bench.training.instantiation import instantiate_data, instantiate_model
+from ib_bench.training.instantiation import instantiate_model, instantiate_trial_data
 from ib_bench.training.trial import TrainedTrial, Weights
 
 _SEAL = re.compile(rb"\nib_bench: weights of trial (.*), sha256 (.*)\n\Z")
@@ -76,10 +76,9 @@ class BestWeights:
         record = self._store.get(TrialRecord, config.key)
         if record is None or not self._path(config.key).exists():
             return None
-        experiment, size = config.experiment, config.num_train_sequences
         with fresh_global_state(config.seed, config.num_threads):
-            data = instantiate_data(experiment.data, num_train_sequences=size, seed=config.seed)
-            model = instantiate_model(experiment.model, data, learning_rate=config.learning_rate)
+            data = instantiate_trial_data(config)
+            model = instantiate_model(config.experiment.model, data, learning_rate=config.learning_rate)
         path = self._path(config.key)
         try:
             weights, is_sealed = _read(path, config.key)

@@ -56,7 +56,7 @@ def test_export(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["store", "export", "trials.csv"]) == 0
     assert main(["store", "export", "searches.parquet", "--what", "searches"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "all.jsonl.gz: 54 trials, 0 curves, 0 searches, 0 extrapolations",
+        "all.jsonl.gz: 54 trials, 0 curves, 0 searches, 0 saturations, 0 extrapolations",
         "trials.csv: 54 rows of trials",
         "searches.parquet: 0 rows of searches",
     ]

@@ -13,7 +13,7 @@ from ib_bench import catalogue
 from ib_bench.data.length_distributions import Fixed, ShortToLong, Uniform
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution
 from ib_bench.data.sequence_pool import SequencePool, Sequences, stream_generator
-from ib_bench.errors import NothingToTestOnError, PoolExhaustedError
+from ib_bench.errors import InvalidOptionError, NothingToTestOnError, PoolExhaustedError
 
 DISTRIBUTIONS = [entry.load()() for entry in catalogue.entries(catalogue.LENGTH_DISTRIBUTIONS)]
 
@@ -136,3 +136,29 @@ def test_generators_of_different_seeds_and_streams_are_independent() -> None:
     pairs = [(seed, stream) for seed in (0, 1, 10, 20, 2**31, 2**32 - 1) for stream in (0, 1, 2**29, 2**30, 2**31 - 1)]
     draws = {tuple(torch.rand(3, generator=stream_generator(*pair)).tolist()) for pair in pairs}
     assert len(draws) == len(pairs)
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=lambda distribution: type(distribution).__name__)
+class TestOtherPools:
+    @pytest.mark.parametrize(("num_symbols", "max_length", "min_length"), [(2, 2, 2), (2, 5, 2), (3, 4, 3), (5, 3, 3)])
+    def test_a_saturated_pool_trains_and_validates_on_everything(
+        self, distribution: LengthDistribution, num_symbols: int, max_length: int, min_length: int
+    ) -> None:
+        pool = SequencePool(num_symbols, distribution, max_length, 3, min_length, saturated=True)
+        lengths = [length for length in distribution.support(max_length) if length >= min_length]
+        everything = [one for length in lengths for one in product(range(num_symbols), repeat=length)]
+        assert pool.num_train == pool.num_val == len(everything)
+        assert sorted(as_tuples(pool.training_set(pool.num_train))) == sorted(everything)
+        assert sorted(as_tuples(pool.validation_set())) == sorted(everything)
+        assert pool.num_test(pool.num_train) == 0
+
+    def test_a_saturated_pool_that_is_too_large_is_refused(self, distribution: LengthDistribution) -> None:
+        with pytest.raises(InvalidOptionError, match="saturated must be false where more than 134,217,728 sequences"):
+            SequencePool(10, distribution, 9, seed=3, saturated=True)
+
+    def test_shorter_lengths_are_left_out(self, distribution: LengthDistribution) -> None:
+        pool = SequencePool(3, distribution, 5, seed=3, min_length=4)
+        found = as_tuples(pool.training_set(pool.num_train)) + as_tuples(pool.validation_set())
+        lengths = set(distribution.support(5)) & {4, 5}
+        assert Counter(map(len, found)) == {length: 3**length for length in lengths}
+        assert len(set(found)) == len(found)

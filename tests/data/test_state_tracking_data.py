@@ -111,9 +111,29 @@ def test_the_whole_pool_is_the_default_size() -> None:
     assert data.num_train_sequences == data.max_train_sequences == data.pool.num_train == 60 - data.pool.num_val
 
 
+@pytest.mark.parametrize("supervision", ["outcome", "chain_of_thought", "aligned_chain_of_thought"])
+@pytest.mark.parametrize("length_distribution", ["fixed", "uniform", "short_to_long"])
+def test_saturated_data_train_and_validate_on_the_same(supervision: str, length_distribution: str) -> None:
+    data = ModularAddition(2, supervision, length_distribution, max_length=3, saturated=True)
+    splits = [rows(batches) for batches in (data.train_dataloader(), data.val_dataloader())]
+    sets = [{tuple(token for token in tokens) for tokens, _ in split} for split in splits]
+    assert len(splits[0]) == len(splits[1]) == data.num_train_sequences == {"fixed": 8}.get(length_distribution, 12)
+    assert length_distribution != "fixed" or sets[0] == sets[1]
+    with pytest.raises(NothingToTestOnError):
+        data.test_dataloader()
+
+
+def test_saturated_data_have_one_size() -> None:
+    assert ModularAddition(2, max_length=3, num_train_sequences=12, saturated=True).num_train_sequences == 12
+    with pytest.raises(InvalidOptionError, match="must be null, or all 12 sequences where saturated, got 11"):
+        ModularAddition(2, max_length=3, num_train_sequences=11, saturated=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"min_length": 1}, r"min_length must be an integer in 2\.\.max_length, 10, got 1"),
+        ({"min_length": 6, "max_length": 5}, "got 6"),
         ({"modulus": 1}, "modulus must be"),
         ({"max_length": 1}, "max_length must be an integer in 2..2047, got 1"),
         ({"num_train_sequences": 0}, "num_train_sequences must be"),

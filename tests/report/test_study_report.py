@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, search, trial
+from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, saturation, search, trial
 from rich.console import Console
 
 from ib_bench.drawing.study import Study
@@ -80,10 +80,27 @@ class TestTables:
 
     def test_kappa_and_its_parts(self) -> None:
         tables = tables_of(*PARTIAL)
-        assert cells(tables["kappa"]) == [["ModularAddition(modulus=5)", "> 0.55"]]
+        assert cells(tables["kappa"]) == [["ModularAddition(modulus=5)", "\N{GREATER-THAN OR EQUAL TO} 0.55 (1 of 3)"]]
         parts = tables["kappa_parts"]
-        assert parts.columns == ["task", "kappa", "N* together", "sum alone", "n=2", "n=3", "n=4"]
-        assert cells(parts)[0][1:] == ["> 0.55", "128", "> 70", "none held out", "40", "30"]
+        kappas = ["kappa", "exhausted", "not exhausted"]
+        assert parts.columns == ["task", *kappas, "N* together", "sum alone", "n=2", "n=3", "n=4"]
+        texts = ["\N{GREATER-THAN OR EQUAL TO} 0.55", "1 of 3", "0.55", "128"]
+        sizes = ["\N{GREATER-THAN OR EQUAL TO} 71", "none held out", "40", "30"]
+        assert cells(parts)[0][1:] == [*texts, *sizes]
+
+    def test_kappa_with_a_saturated_evaluation(self) -> None:
+        bound = "\N{GREATER-THAN OR EQUAL TO} 0.55"
+        exhausted = next(one for one in SEARCHES if not one.max_size)
+        saturated = tables_of(*PARTIAL, saturation(exhausted, 25, succeeded=True))["kappa_parts"]
+        texts = dict(zip(saturated.columns, cells(saturated)[0], strict=True))
+        assert (texts["kappa"], texts["n=2"]) == ("0.55 to 0.75", "1 to 25 (saturated)")
+        assert "saturated: with all sequences that exist" in saturated.note
+        lacking = tables_of(*PARTIAL, saturation(exhausted, 25, succeeded=False))["kappa_parts"]
+        texts = dict(zip(lacking.columns, cells(lacking)[0], strict=True))
+        assert (texts["kappa"], texts["n=2"]) == (bound, "none held out (budget missing)")
+        assert "budget missing: even with all sequences" in lacking.note
+        latex_text = latex(tables_of(*PARTIAL)["kappa"])
+        assert r"\ensuremath{\geq} 0.55" in latex_text
 
     def test_extrapolation_at_twice_the_length(self) -> None:
         table = tables_of(*PARTIAL)["extrapolation"]
@@ -268,15 +285,15 @@ class TestFiles:
 
 
 def test_rank_correlation_leaves_bounds_out() -> None:
-    accuracy = {one.result.key: place for place, one in enumerate(study(*paper_like()).shown(Sharing))}
+    shown = study(*paper_like()).shown(Sharing)
     full: list[Json] = [
-        {"kappa": one.result.factor.value, "kind": one.result.factor.kind, "accuracy": accuracy[one.result.key] % 7}
-        for one in study(*paper_like()).shown(Sharing)
-        if one.result.factor.value is not None
+        {"kappa": one.result.factor.middle, "low": one.result.low, "accuracy": place % 7}
+        for place, one in enumerate(shown)
+        if one.result.factor.is_bounded
     ]
     assert re.match(r"Spearman's rho = -?0\.\d\d \(p = .*, n = 53\)", rank_correlation(full))
-    bounds = [{**row, "kind": "lower_bound"} for row in full]
-    assert rank_correlation(bounds).startswith("0 known kappas")
+    bounds = [{"kappa": row["kappa"], "accuracy": row["accuracy"]} for row in full]
+    assert rank_correlation(bounds).startswith("0 kappas with both ends")
     assert "too few" in rank_correlation(full[:2])
 
 

@@ -37,7 +37,7 @@ def test_a_store_can_be_archived(tmp_path: Path) -> None:
         store.add_all(searches := list(paper_like().of(SearchRecord))[:3])
     records = stored_records(tmp_path / "store.sqlite")
     assert records.of(SearchRecord) == searches
-    assert str(records) == "0 trials, 0 curves, 3 searches, 0 extrapolations"
+    assert str(records) == "0 trials, 0 curves, 3 searches, 0 saturations, 0 extrapolations"
 
 
 def test_the_trials_of_a_search(tmp_path: Path) -> None:

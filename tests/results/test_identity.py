@@ -22,7 +22,10 @@ from ib_bench.results.trial_record import TrialRecord
 from ib_bench.tasks.modular_addition import ModularAddition
 from ib_bench.training.instantiation import identifying_spec
 
-NOT_THE_USERS = ("vocab_size", "num_classes", "num_positions", "learning_rate", "num_train_sequences", "seed")
+NOT_THE_USERS = (
+    *("vocab_size", "num_classes", "num_positions", "learning_rate"),
+    *("num_train_sequences", "seed", "saturated"),
+)
 
 
 def filled_in(spec: ClassSpec) -> ClassSpec:

@@ -15,7 +15,7 @@ from ib_bench.results.reference import reference_records
 
 def test_they_are_complete() -> None:
     records = reference_records()
-    assert str(records) == "1,023 trials, 0 curves, 396 searches, 216 extrapolations"
+    assert str(records) == "1,023 trials, 0 curves, 396 searches, 0 saturations, 216 extrapolations"
     assert len(records.finished(SearchRecord)) == 396
     trials = {trial.key for trial in records.trials}
     for kind in (SearchRecord, ExtrapolationRecord):

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, search
+from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, saturation, search
 
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.search.record import SearchRecord
@@ -194,7 +194,16 @@ def test_intervals() -> None:
 def test_kappas_interval_uses_all_brackets() -> None:
     sharing = next(s for s in sharings(paper_like().of(SearchRecord)) if s.joint.labels.max_length == 4)
     interval = sharing_interval(sharing)
-    assert interval.low == interval.high == sharing.factor.value
+    assert interval.low == interval.high == sharing.point
+
+
+def test_saturated_evaluations_bound_kappa_in_claims() -> None:
+    joint = search(Point("Transformer", COT), 2048)
+    parts = [search(Point("Transformer", COT, "fixed", n), None, max_size=4 * 5 ** (n - 1)) for n in (2, 3, 4)]
+    without = claim("4.2", Records.of_all([joint, *parts])).statements[0].count
+    saturated = [saturation(part, 5 ** (part.labels.max_length or 0), succeeded=True) for part in parts]
+    with_them = claim("4.2", Records.of_all([joint, *parts, *saturated])).statements[0].count
+    assert (without, with_them) == (Count(0, 0, 1), Count(1, 0, 0))
 
 
 def test_kappas_that_may_be_anything_decide_nothing() -> None:

@@ -14,10 +14,11 @@ from ib_bench.drawing.styles import REGIMES
 from ib_bench.quantities.extrapolation.record import HEADLINE_MULTIPLE, ExtrapolationRecord
 from ib_bench.quantities.extrapolation.tables import nominal_multiples
 from ib_bench.quantities.search.record import SearchConfig
-from ib_bench.quantities.sharing.record import FactorKind, Sharing
+from ib_bench.quantities.sharing.record import Sharing
 from ib_bench.results.identity import Json
 
-_ARROWS = {"lower_bound": "right", "upper_bound": "left"}
+_ARROWS = {"up": "right", "down": "left"}
+"""Where kappa lies on a horizontal axis."""
 
 
 def figures(study: Study) -> list[Figure]:
@@ -85,29 +86,34 @@ def _medians(rows: Sequence[Json]) -> list[Json]:
 
 
 def _against_kappa(study: Study) -> list[Figure]:
-    """Accuracy at 2 L against kappa, with the rank correlation of those kappas that are known."""
+    """Accuracy at 2 L against kappa, with the rank correlation of those kappas that have both ends."""
     accuracies = accuracy_of_searches(study)
     rows: list[Json] = []
     for one, (sharing, row) in zip(study.shown(Sharing), described(study.shown(Sharing)), strict=True):
         factor, accuracy = sharing.factor, accuracies.get((one.label.source, sharing.key))
-        if factor.value is not None and accuracy is not None:
-            numbers = {"kappa": factor.value, "kind": factor.kind, "accuracy": accuracy, "one": 1}
-            rows.append({**row, **numbers, "text": str(factor), "arrow": _ARROWS.get(factor.kind)})
+        if factor.middle is not None and accuracy is not None:
+            ends = {"low": factor.known_low, "high": factor.known_high} if factor.is_bounded else {}
+            numbers = {"kappa": factor.middle, "accuracy": accuracy, "one": 1}
+            rows.append({**row, **ends, **numbers, "text": str(factor), "arrow": _ARROWS.get(factor.arrow or "")})
     if not rows:
         return []
     groups = {row["group"]: rank_correlation([r for r in rows if r["group"] == row["group"]]) for row in rows}
     rows = [{**row, "panel": ", ".join(filter(None, [row["group"], groups[row["group"]]]))} for row in rows]
     marks = Marks(rows, study.colours)
-    x = alt.X(**log_axis("kappa", "kappa", [row["kappa"] for row in rows]))
+    drawn = [row[name] for row in rows for name in ("kappa", "low", "high") if name in row]
+    axis = log_axis("kappa", "kappa", drawn)
+    x = alt.X(**axis)
     title = f"normalised final-state accuracy at {HEADLINE_MULTIPLE:g} L"
     accuracies_drawn = [row["accuracy"] for row in rows]
     scale = alt.Scale(domain=[min(*accuracies_drawn, 0), max(*accuracies_drawn, 1)])
     y = alt.Y("accuracy:Q", title=title, scale=scale)
     rule = alt.Chart().mark_rule(color="grey", strokeWidth=0.8).encode(x="one:Q")
+    bars = alt.Chart().mark_rule(strokeWidth=2, strokeOpacity=0.5).transform_filter("isValid(datum.low)")
+    bars = bars.encode(x=alt.X(**{**axis, "shorthand": "low:Q"}), x2="high:Q", y=y, stroke=marks.stroke)
     points = marks.points(x, y, ["text:N", alt.Tooltip("accuracy:Q", format=".2f")])
     panels = Panels("panel", width=420, height=300)
-    notes = ["Open markers: kappa lies where the arrow points.", *study.settings_notes]
-    spec = panelled([rule, *points], rows, panels, notes)
+    notes = ["Bars: where kappa lies. Open markers: one end is unknown, and kappa lies where the arrow points."]
+    spec = panelled([rule, bars, *points], rows, panels, [*notes, *study.settings_notes])
     return [Figure("kappa_and_extrapolation", "Kappa and length extrapolation", spec)]
 
 
@@ -125,17 +131,16 @@ def accuracy_of_searches(study: Study) -> dict[tuple[str, str], float]:
 
 
 def rank_correlation(rows: Sequence[Json]) -> str:
-    """Spearman's rank correlation of kappa and accuracy, in words; bounds are left out.
+    """Spearman's rank correlation of the middles of kappa's intervals and accuracy, in words; bounds are left out.
 
     Args:
-        rows: with ``kappa``, its ``kind``, and ``accuracy``.
+        rows: with ``kappa``, ``accuracy``, and ``low`` where kappa has both ends.
     """
     from scipy.stats import spearmanr  # noqa: PLC0415 (its import takes a second)
 
-    kind: FactorKind = "value"
-    known = [row for row in rows if row["kind"] == kind]
+    known = [row for row in rows if "low" in row]
     values = [[row[name] for row in known] for name in ("kappa", "accuracy")]
     if len(known) < 3 or min(len(set(numbers)) for numbers in values) < 2:
-        return f"{len(known)} known kappas: too few, or too much alike, for a rank correlation"
+        return f"{len(known)} kappas with both ends: too few, or too much alike, for a rank correlation"
     result = spearmanr(*values)
     return f"Spearman's rho = {result.statistic:.2f} (p = {result.pvalue:.2g}, n = {len(known)})"

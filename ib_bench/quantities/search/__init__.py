@@ -13,6 +13,7 @@ from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
+from ib_bench.quantities.search.saturation import SaturationRecord
 from ib_bench.quantities.search.tables import BRACKET_NOTE, COLUMNS, min_train_size_table
 from ib_bench.results.archive import Records
 from ib_bench.results.records import Record, experiment_text
@@ -37,6 +38,7 @@ class SearchQuantity(Quantity[SearchRecord]):
     note: ClassVar[str] = BRACKET_NOTE
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     record: ClassVar[type[Record] | None] = SearchRecord
+    other_records: ClassVar[Sequence[type[Record]]] = (SaturationRecord,)
     sections: ClassVar[Mapping[str, type]] = {"search": SearchSettings}
     keeps_weights: ClassVar[bool] = True
 

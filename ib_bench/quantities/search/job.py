@@ -12,8 +12,9 @@ from ib_bench.execution.processes import Processes
 from ib_bench.quantities.job import Job, Workload
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.quantity import Request
+from ib_bench.quantities.search.grid import GridFunction
 from ib_bench.quantities.search.record import SearchConfig, SearchRecord, SearchSettings
-from ib_bench.quantities.search.search import GridFunction, Search
+from ib_bench.quantities.search.search import Search
 from ib_bench.quantities.search.spread import Spread
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Experiment, Record, experiment_text
@@ -119,7 +120,7 @@ class SearchJob(Job[SearchRecord]):
 
     def run(self, progress: ProgressReporter, store: RecordStore) -> SearchRecord:
         """See :class:`Job`."""
-        training = _GridTraining(self, progress, store)
+        training = GridTraining(self, progress, store)
         search = Search(
             self.experiment,
             self.settings,
@@ -133,7 +134,7 @@ class SearchJob(Job[SearchRecord]):
         return search.run()
 
 
-class _GridTraining:
+class GridTraining:
     """How the trials of a search are trained, and whose weights are kept.
 
     Args:

@@ -233,6 +233,11 @@ class SearchRecord(Record):
         return self.finished and self.bracket[1] is None
 
     @property
+    def is_pool_exhausted(self) -> bool:
+        """Whether even all training sequences that exist failed, fewer than the settings allow."""
+        return self.censored and self.max_size < self.config.settings.max_size
+
+    @property
     def min_train_size(self) -> int | None:
         """N*, the smallest size found to succeed; None while unknown and where censored."""
         return self.bracket[1] if self.finished else None

@@ -1,27 +1,23 @@
 """The minimal training set size N* of one experiment.
 
 A size succeeds if at least one configuration of the grid, learning rates x seeds, reaches a validation loss below the
-threshold within the step budget. The search stops looking at a size at its first success, and tries first what
-succeeded last: neither can change a verdict.
+threshold within the step budget.
 
 Reference: arXiv 2602.18333, section 4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 
 from ib_bench.errors import BenchError
 from ib_bench.quantities.progress import ProgressReporter
+from ib_bench.quantities.search.grid import Grid, GridFunction, TrialFunction
 from ib_bench.quantities.search.record import Evaluation, SearchConfig, SearchRecord, SearchSettings, SearchStatus
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Experiment
-from ib_bench.results.trial_record import TrialConfig, TrialRecord
-
-TrialFunction = Callable[[TrialConfig], TrialRecord]
-GridFunction = Callable[[list[TrialConfig]], list[TrialRecord]]
+from ib_bench.results.trial_record import TrialRecord
 
 
 class Search:
@@ -57,10 +53,8 @@ class Search:
         self.max_size = min(settings.max_size, pool_size)
         self.num_states = num_states
         self._store = store
-        self._run_trial = run_trial
         self._progress = progress
-        self._run_grid = run_grid
-        self._preferred: tuple[float, int] | None = None
+        self._grid = Grid(settings, store, run_trial, progress, run_grid)
         self._trials: list[TrialRecord] = []
 
     def run(self) -> SearchRecord:
@@ -97,51 +91,8 @@ class Search:
         return self._record
 
     def _succeeds(self, size: int) -> bool:
-        """Train the grid at one size, up to the first success unless all are wanted."""
-        self._trials = []
-        grid = sorted(self.settings.grid(), key=lambda configuration: configuration != self._preferred)
-        configs = [self.settings.trial_config(self.experiment, size, *point) for point in grid]
-        if self._run_grid is not None:
-            return self._grid_succeeds(configs, self._run_grid)
-        for config in configs:
-            trial = self._trial(config)
-            self._trials.append(trial)
-            if trial.succeeded and not self.settings.exhaustive:
-                self._prefer(trial)
-                return True
+        self._trials = self._grid.trials(self.settings.grid_configs(self.experiment, size))
         return any(trial.succeeded for trial in self._trials)
-
-    def _grid_succeeds(self, configs: list[TrialConfig], run_grid: GridFunction) -> bool:
-        """Train all configurations at once, unless the trials in the store decide already."""
-        stored = [trial for config in configs if (trial := self._store.get(TrialRecord, config.key)) is not None]
-        is_decided = any(trial.succeeded for trial in stored) and not self.settings.exhaustive
-        if len(stored) == len(configs) or is_decided:
-            self._trials = stored
-            for _ in stored:
-                self._progress.on_stored_trial()
-        else:
-            for config in configs:
-                self._progress.on_trial_start(config)
-            self._trials = run_grid(configs)
-            for trial in self._trials:
-                self._store.add(trial)
-        for trial in self._trials:
-            if trial.succeeded and self.settings.vectorize is not True:  # a stack is always put up in the same order
-                self._prefer(trial)
-        return any(trial.succeeded for trial in self._trials)
-
-    def _trial(self, config: TrialConfig) -> TrialRecord:
-        trial = self._store.get(TrialRecord, config.key)
-        if trial is not None:
-            self._progress.on_stored_trial()
-            return trial
-        self._progress.on_trial_start(config)
-        trial = self._run_trial(config)
-        self._store.add(trial)
-        return trial
-
-    def _prefer(self, trial: TrialRecord) -> None:
-        self._preferred = trial.config.learning_rate, trial.config.seed
 
     def _new_record(self, status: SearchStatus, evaluations: list[Evaluation], wall_time_s: float) -> SearchRecord:
         return SearchRecord(

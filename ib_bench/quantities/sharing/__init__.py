@@ -6,16 +6,29 @@ Reference: arXiv 2602.18333, section 4.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ib_bench.drawing.columns import Column, json_row, summary
+from ib_bench.drawing.columns import Column, json_row, listing, summary
+from ib_bench.quantities.curve.record import CurveRecord, CurveSettings
+from ib_bench.quantities.curve.tables import COLUMNS as CURVE_COLUMNS
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
+from ib_bench.quantities.search.saturation import SaturationRecord
 from ib_bench.quantities.search.tables import COLUMNS as SEARCH_COLUMNS
-from ib_bench.quantities.sharing.record import JOINT, Sharing, sharings
-from ib_bench.quantities.sharing.tables import COLUMNS, KAPPA_NOTE, kappa_table, parts_table, sharing_listing
+from ib_bench.quantities.sharing.record import JOINT, Need, Sharing, SharingSettings, sharing_of, sharings
+from ib_bench.quantities.sharing.tables import (
+    COLUMNS,
+    KAPPA_NOTE,
+    SATURATION_COLUMNS,
+    columns_of,
+    kappa_table,
+    notes_of,
+    parts_table,
+    sharing_listing,
+)
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.records import Record, experiment_text
@@ -41,26 +54,29 @@ class SharingQuantity(Quantity[Sharing]):
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     has_many_jobs: ClassVar[bool] = True
     keeps_weights: ClassVar[bool] = True
-    sections: ClassVar[dict[str, type]] = {"search": SearchSettings}
+    sections: ClassVar[dict[str, type]] = {
+        "search": SearchSettings,
+        "sharing": SharingSettings,
+        "curve": CurveSettings,
+    }
 
     def accepts(self, data_arguments: Json) -> bool:
         """See :class:`Quantity`: all length distributions of a suite have one kappa, which is at ``uniform``."""
         return bool(data_arguments.get("length_distribution", JOINT) == JOINT)
 
     def jobs(self, request: Request) -> list[Job[Any]]:
-        """See :class:`Quantity`: the search over all lengths, then the search at each length alone."""
+        """See :class:`Quantity`: searches over all lengths and at each, saturated evaluations, curves if asked for."""
         from ib_bench.quantities.sharing.jobs import sharing_jobs  # noqa: PLC0415 (loads torch)
 
-        return list(sharing_jobs(request))
+        return sharing_jobs(request)
 
     def result(self, records: Sequence[Record]) -> Sharing:
         """See :class:`Quantity`."""
-        joint, *parts = (record for record in records if isinstance(record, SearchRecord))
-        return Sharing(joint, {int(part.labels.max_length or 0): part for part in parts})
+        return sharing_of(records)
 
     def results(self, records: Records) -> list[Sharing]:
         """See :class:`Quantity`."""
-        return sharings(records.of(SearchRecord))
+        return sharings(records.of(SearchRecord), records.of(SaturationRecord), records.of(CurveRecord))
 
     def run_id(self, result: Sharing) -> str:
         """See :class:`Quantity`: another one than that of the search over all lengths."""
@@ -68,16 +84,7 @@ class SharingQuantity(Quantity[Sharing]):
 
     def logged(self, result: Sharing, records: Records) -> LoggedRun:
         """See :class:`Quantity`: a step for each length alone, kappa in the summary."""
-        steps = []
-        for length, part in result.parts.items():
-            step: Json = {
-                "length": length,
-                "sharing/max_size": part.max_size,
-                "sharing/censored": int(part.censored),
-            }
-            if part.min_train_size is not None:
-                step["sharing/min_train_size"] = part.min_train_size
-            steps.append(step)
+        steps = [_step(length, need) for length, need in result.needs.items()]
         return LoggedRun(
             run_id=self.run_id(result),
             name=f"kappa {experiment_text(result.labels)}",
@@ -88,10 +95,21 @@ class SharingQuantity(Quantity[Sharing]):
             summary={"status": "finished", **summary(result, COLUMNS)},
         )
 
+    def listing(self, results: Sequence[Sharing], title: str, notes: Iterable[str] = ()) -> Group:
+        """See :class:`Quantity`: with those columns and notes that say something of these results."""
+        below = [KAPPA_NOTE, *notes_of(results), *notes]
+        return listing(results, columns_of(results), title, "\n".join(below))
+
     def detail_json(self, result: Sharing) -> Json:
-        """See :class:`Quantity`: with everything about the searches that it rests on."""
-        searches = {str(length): json_row(part, SEARCH_COLUMNS) for length, part in result.parts.items()}
-        return {**super().detail_json(result), "joint": json_row(result.joint, SEARCH_COLUMNS), "parts": searches}
+        """See :class:`Quantity`: with everything about the searches and curves that it rests on."""
+        detail = super().detail_json(result)
+        detail["joint"] = _need_json(result.joint_need)
+        detail["parts"] = {str(length): _need_json(need) for length, need in result.needs.items()}
+        if result.curves is not None:
+            detail["joint_curve"] = json_row(result.curves.joint, CURVE_COLUMNS)
+            curves = result.curves.parts.items()
+            detail["part_curves"] = {str(length): json_row(curve, CURVE_COLUMNS) for length, curve in curves}
+        return detail
 
     def detail(self, result: Sharing, notes: Iterable[str] = ()) -> Group:
         """See :class:`Quantity`: kappa, with the searches that it rests on."""
@@ -107,6 +125,27 @@ class SharingQuantity(Quantity[Sharing]):
         from ib_bench.quantities.sharing.figures import figures  # noqa: PLC0415 (loads Altair)
 
         return figures(study)
+
+
+def _step(length: int, need: Need) -> Json:
+    """What W&B gets of one length; an upper end that is unknown is left out."""
+    step: Json = {
+        "length": length,
+        "sharing/max_size": need.search.max_size,
+        "sharing/censored": int(need.search.censored),
+        "sharing/exhausted": int(need.is_exhausted),
+        "sharing/saturated": int(need.is_saturated),
+        "sharing/low": need.low,
+    }
+    if need.search.min_train_size is not None:
+        step["sharing/min_train_size"] = need.search.min_train_size
+    return step if math.isinf(need.high) else {**step, "sharing/high": need.high}
+
+
+def _need_json(need: Need) -> Json:
+    """A search, with its saturated evaluation, or null where there is none."""
+    saturation = None if need.saturation is None else json_row(need.saturation, SATURATION_COLUMNS)
+    return {**json_row(need.search, SEARCH_COLUMNS), "exhausted": need.is_exhausted, "saturated_evaluation": saturation}
 
 
 QUANTITY = SharingQuantity()

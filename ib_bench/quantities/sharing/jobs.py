@@ -1,33 +1,76 @@
-"""The searches that kappa rests on."""
+"""The searches, saturated evaluations and success curves that kappa rests on."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
-from ib_bench.errors import BenchError, NothingHeldOutError
+from ib_bench.errors import BenchError, InvalidOptionError, NothingHeldOutError
+from ib_bench.quantities.curve.job import CurveJob
+from ib_bench.quantities.job import Job
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.job import SearchJob
-from ib_bench.quantities.sharing.record import JOINT, part_configs
-from ib_bench.results.records import DataSpec
+from ib_bench.quantities.search.saturation_job import SaturationJob
+from ib_bench.quantities.sharing.record import JOINT, SharingSettings, min_length_of, part_configs
+from ib_bench.results.records import MIN_LENGTH, DataSpec
 from ib_bench.training.instantiation import instantiate_data
 
 
-def sharing_jobs(request: Request) -> list[SearchJob]:
-    """The search over all lengths, then those at each length alone, from the shortest on.
+def sharing_jobs(request: Request) -> list[Job[Any]]:
+    """The search over all lengths and those at each length alone, then what else was asked for of each of them.
 
     Raises:
-        BenchError: the request is not for all lengths.
+        BenchError: the request is not for all lengths, or not for these.
     """
-    joint = SearchJob.of(request)
+    settings: SharingSettings = request.settings["sharing"]
+    requests = _requests(request, settings)
+    searches = [SearchJob.of(one) for one in requests]
+    jobs: list[Job[Any]] = [*searches]
+    if settings.saturate:
+        jobs += [job for search in searches if (job := _saturation(search)) is not None]
+    if settings.curves:
+        jobs += [CurveJob.of(one) for one in requests]
+    return jobs
+
+
+def _requests(request: Request, settings: SharingSettings) -> list[Request]:
+    """For all lengths together, then for each length alone, from the shortest on."""
+    joint = _with_min_length(request, settings.min_length)
     given = joint.experiment.data.presentation.length_distribution
     if given != JOINT:
         raise BenchError(f"data.length_distribution must be {JOINT}, over which lengths are shared, got {given!r}")
-    parts = [
-        replace(joint, experiment=part.experiment, pool_size=_pool_size(part.experiment.data))
-        for part in part_configs(joint.config).values()
+    parts = part_configs(SearchJob.of(joint).config).values()
+    return [
+        joint,
+        *(replace(joint, experiment=part.experiment, pool_size=_pool_size(part.experiment.data)) for part in parts),
     ]
-    return [joint, *parts]
+
+
+def _with_min_length(request: Request, min_length: int) -> Request:
+    """The request without shorter lengths.
+
+    Raises:
+        BenchError: the data cannot leave lengths out, or have none that is as long.
+    """
+    data = request.experiment.data
+    if min_length <= min_length_of(data):
+        return request
+    if "min_length" not in data.parameters:
+        raise BenchError(f"sharing.min_length must be {MIN_LENGTH} for data without min_length, {data.class_path}")
+    max_length = data.presentation.max_length or 0
+    if min_length > max_length:
+        raise InvalidOptionError("sharing.min_length", min_length, f"at most data.max_length, {max_length}")
+    experiment = request.experiment.with_data(min_length=min_length)
+    return replace(request, experiment=experiment, pool_size=_pool_size(experiment.data))
+
+
+def _saturation(search: SearchJob) -> SaturationJob | None:
+    """The saturated evaluation of a search, where it may exhaust its pool."""
+    if search.pool_size >= search.settings.max_size:
+        return None
+    num_sequences = _num_sequences(search.experiment.data)
+    return None if num_sequences is None else SaturationJob(search, num_sequences)
 
 
 @lru_cache(maxsize=4096)
@@ -37,3 +80,14 @@ def _pool_size(data: DataSpec) -> int:
         return instantiate_data(data).max_train_sequences
     except NothingHeldOutError:
         return 0
+
+
+@lru_cache(maxsize=4096)
+def _num_sequences(data: DataSpec) -> int | None:
+    """All sequences that exist for data, training and held-out ones; None if they cannot all be trained on."""
+    if "saturated" not in data.parameters:
+        return None
+    try:
+        return instantiate_data(data, saturated=True).max_train_sequences
+    except InvalidOptionError:  # too many to hold in memory
+        return None

@@ -6,58 +6,135 @@ where :math:`N^*_n` is needed to learn length n alone (``fixed``) and :math:`N^*
 (``uniform``). Above 1, one mechanism serves all lengths; near 1, each length is learned by itself; below 1, the lengths
 interfere.
 
-Where a search is censored, N* is only known to be larger than its largest size. A censored part makes kappa a lower
-bound, a censored joint search an upper bound, and both leave it undefined.
+Every N* is a whole number in an interval: above the largest size that failed, at most the smallest that succeeded. So
+kappa lies in an interval too: from the sum of the parts' lower ends over the joint upper end, to the sum of their upper
+ends over the joint lower end. Both ends are possible values. The N* of a censored search has no upper end. So kappa has
+no upper end where a part is censored, and its lower end is 0 where the joint search is. A pool is *exhausted* where all
+training sequences that exist failed; a saturated evaluation (:mod:`ib_bench.quantities.search.saturation`) may then
+bound N* by the number of all sequences.
 
-Kappa is not stored: it is derived from the searches that it rests on.
+Kappa is not stored: it is derived from the searches, the saturated evaluations and the curves that it rests on.
 
-Reference: arXiv 2602.18333, section 4.
+Reference: arXiv 2602.18333, section 4; the intervals and the saturated evaluations are ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+from ib_bench.errors import require
+from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.search.record import SearchConfig, SearchRecord
-from ib_bench.results.records import MIN_LENGTH, Labels
+from ib_bench.quantities.search.saturation import SaturationRecord
+from ib_bench.quantities.sharing.curves import FinishedCurves, SharingCurves
+from ib_bench.quantities.sharing.factor import SharingFactor
+from ib_bench.results.records import MIN_LENGTH, DataSpec, Labels, Record
 
 JOINT, ALONE = "uniform", "fixed"
 """The length distributions of the search over all lengths and of those at one length."""
 
-FactorKind = Literal["value", "lower_bound", "upper_bound", "undefined"]
+
+@dataclass(frozen=True)
+class SharingSettings:
+    """How kappa is measured.
+
+    Args:
+        saturate: where all training sequences that exist fail, train on all sequences and validate on the same. This
+            tells whether N* is at most their number, or whether the step budget is missing.
+        min_length: shortest length of the parts and of the joint search, in 2..max_length; ``data.min_length``, if that
+            is larger. The paper's is 2.
+        curves: also measure the success curves of all searches, and kappa from their N50.
+
+    Raises:
+        InvalidOptionError: a value outside its range.
+    """
+
+    saturate: bool = True
+    min_length: int = MIN_LENGTH
+    curves: bool = False
+
+    def __post_init__(self) -> None:
+        allowed = f"an integer of at least {MIN_LENGTH}"
+        require(self.min_length >= MIN_LENGTH, "sharing.min_length", self.min_length, allowed)
 
 
 @dataclass(frozen=True)
-class SharingFactor:
-    """Kappa, with what is known of it.
+class Need:
+    """N* of one search as an interval.
 
     Attributes:
-        kind: whether ``value`` is kappa, a number that kappa is above, one that it is below, or nothing.
-        value: above 0; None if undefined.
+        search: finished.
+        saturation: the saturated evaluation that belongs to it, or None.
+
+    Raises:
+        ValueError: the search is not finished.
     """
 
-    kind: FactorKind
-    value: float | None
+    search: SearchRecord
+    saturation: SaturationRecord | None = None
+
+    def __post_init__(self) -> None:
+        if not self.search.finished:
+            raise ValueError("the sharing factor needs finished searches")
+
+    @property
+    def low(self) -> int:
+        """N* is at least this, 1 or more."""
+        return self.search.bracket[0] + 1
+
+    @property
+    def high(self) -> float:
+        """N* is at most this; infinite where nothing bounds it."""
+        if self.search.min_train_size is not None:
+            return self.search.min_train_size
+        return self.saturation.size if self.is_saturated and self.saturation is not None else math.inf
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether all training sequences that exist failed."""
+        return self.search.is_pool_exhausted
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether a saturated evaluation bounds N*."""
+        return self.is_exhausted and self.saturation is not None and self.saturation.succeeded is True
+
+    @property
+    def lacks_budget(self) -> bool:
+        """Whether the saturated evaluation failed too."""
+        return self.is_exhausted and self.saturation is not None and self.saturation.succeeded is False
 
     def __str__(self) -> str:
-        if self.value is None:
-            return "undefined"
-        return {"value": "", "lower_bound": "> ", "upper_bound": "< "}[self.kind] + f"{self.value:.2f}"
+        search = self.search
+        if not self.is_exhausted:
+            return search.verdict
+        if self.is_saturated:
+            return f"{_range_text(self.low, self.high)} (saturated)"
+        bound = f"> all {search.max_size:,} that exist" if search.max_size else "none held out"
+        return f"{bound} (budget missing)" if self.lacks_budget else bound
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """Kappa and the searches that it rests on.
+    """Kappa and what it rests on.
 
     Attributes:
         joint: the search over all lengths.
         parts: the search at each length alone, from the shortest to L.
+        saturations: the saturated evaluations of those of them that have one, by the key of the search.
+        curves: the success curves of the same experiments, or None.
+
+    Raises:
+        ValueError: a search is not finished.
     """
 
     joint: SearchRecord
     parts: Mapping[int, SearchRecord]
+    saturations: Mapping[str, SaturationRecord] = field(default_factory=dict)
+    curves: SharingCurves | None = None
 
     @property
     def key(self) -> str:
@@ -79,70 +156,146 @@ class Sharing:
         """Number of the task's states."""
         return self.joint.num_states
 
-    @property
+    @cached_property
+    def joint_need(self) -> Need:
+        """N* at all lengths together."""
+        return self._need(self.joint)
+
+    @cached_property
+    def needs(self) -> dict[int, Need]:
+        """N* at each length alone."""
+        return {length: self._need(part) for length, part in self.parts.items()}
+
+    @cached_property
     def factor(self) -> SharingFactor:
         """Kappa."""
-        return sharing_factor(self.joint, self.parts.values())
+        return sharing_factor(self.joint_need, self.needs.values())
+
+    @property
+    def low(self) -> float:
+        """Kappa is at least this; 0 where nothing is known."""
+        return self.factor.low
+
+    @property
+    def high(self) -> float:
+        """Kappa is at most this; infinite where nothing is known."""
+        return self.factor.high
+
+    @property
+    def point(self) -> float | None:
+        """Kappa as the paper computes it, of the smallest sizes that succeeded; None where a search is censored."""
+        sizes = [part.min_train_size for part in self.parts.values()]
+        if self.joint.min_train_size is None or None in sizes:
+            return None
+        return sum(size for size in sizes if size is not None) / self.joint.min_train_size
+
+    @property
+    def exhausted(self) -> list[int]:
+        """The lengths at which all training sequences that exist failed."""
+        return [length for length, need in self.needs.items() if need.is_exhausted]
+
+    @property
+    def unexhausted_factor(self) -> SharingFactor | None:
+        """Kappa over the lengths that are not exhausted; None where all are.
+
+        The exhausted lengths are left out of the sum. The joint search has learned them all the same.
+        """
+        needs = [need for need in self.needs.values() if not need.is_exhausted]
+        return sharing_factor(self.joint_need, needs) if needs else None
+
+    @property
+    def min_length(self) -> int:
+        """The shortest length."""
+        return min(self.parts)
 
     @property
     def sum_text(self) -> str:
         """The sum of N* at each length alone, for people."""
-        censored = any(part.censored for part in self.parts.values())
-        return f"{'> ' if censored else ''}{sum(map(_at_least, self.parts.values())):,}"
+        low, high = (sum(getattr(need, end) for need in self.needs.values()) for end in ("low", "high"))
+        return _range_text(low, high)
+
+    def _need(self, search: SearchRecord) -> Need:
+        return Need(search, self.saturations.get(search.key))
 
 
-def sharing_factor(joint: SearchRecord, parts: Collection[SearchRecord]) -> SharingFactor:
-    """Kappa of finished searches.
+def _range_text(low: int, high: float) -> str:
+    if math.isinf(high):
+        return f"\N{GREATER-THAN OR EQUAL TO} {low:,}"
+    return f"{low:,}" if low == high else f"{low:,} to {high:,.0f}"
+
+
+def sharing_factor(joint: Need, parts: Collection[Need]) -> SharingFactor:
+    """Kappa.
 
     Args:
-        joint: the search over all lengths.
-        parts: the search at each length alone.
-
-    Raises:
-        ValueError: a search is not finished.
+        joint: N* at all lengths together.
+        parts: N* at each length alone.
     """
-    if not all(record.finished for record in (joint, *parts)):
-        raise ValueError("the sharing factor needs finished searches")
-    part_is_censored = any(record.censored for record in parts)
-    if joint.censored and part_is_censored:
-        return SharingFactor("undefined", None)
-    ratio = sum(map(_at_least, parts)) / _at_least(joint)
-    if part_is_censored:
-        return SharingFactor("lower_bound", ratio)
-    return SharingFactor("upper_bound" if joint.censored else "value", ratio)
+    low, high = sum(part.low for part in parts), sum(part.high for part in parts)
+    return SharingFactor(low / joint.high, high / joint.low)
 
 
-def sharings(records: Iterable[SearchRecord]) -> list[Sharing]:
+def sharings(
+    searches: Iterable[SearchRecord],
+    saturations: Iterable[SaturationRecord] = (),
+    curves: Iterable[CurveRecord] = (),
+) -> list[Sharing]:
     """Every kappa for which all searches are there.
 
     Args:
-        records: of searches, finished or not.
+        searches: finished or not.
+        saturations: saturated evaluations.
+        curves: finished or not.
     """
-    finished = {record.key: record for record in records if record.finished}
+    finished = {record.key: record for record in searches if record.finished}
+    evaluated = {record.search_key: record for record in saturations if record.succeeded is not None}
+    measured = FinishedCurves(curves)
     found = []
-    for record in finished.values():
-        num_parts = (record.labels.max_length or 0) - MIN_LENGTH + 1
-        if record.labels.length_distribution == JOINT and num_parts < len(finished):
-            keys = {length: part.key for length, part in part_configs(record.config).items()}
+    for joint in finished.values():
+        num_parts = (joint.labels.max_length or 0) - min_length_of(joint.config.experiment.data) + 1
+        if joint.labels.length_distribution == JOINT and num_parts < len(finished):
+            configs = part_configs(joint.config)
+            keys = {length: part.key for length, part in configs.items()}
             if keys and all(key in finished for key in keys.values()):
-                found.append(Sharing(record, {length: finished[key] for length, key in keys.items()}))
+                own = {key: evaluated[key] for key in (joint.key, *keys.values()) if key in evaluated}
+                parts = {length: finished[key] for length, key in keys.items()}
+                found.append(Sharing(joint, parts, own, measured.of(joint.config, configs)))
+    return found
+
+
+def sharing_of(records: Sequence[Record]) -> Sharing:
+    """Kappa of one experiment.
+
+    Args:
+        records: the search over all lengths first, then those at each length, saturated evaluations and curves.
+    """
+    searches = [record for record in records if isinstance(record, SearchRecord)]
+    saturations = [record for record in records if isinstance(record, SaturationRecord)]
+    curves = [record for record in records if isinstance(record, CurveRecord)]
+    (found,) = (one for one in sharings(searches, saturations, curves) if one.key == searches[0].key)
     return found
 
 
 def part_configs(joint: SearchConfig) -> dict[int, SearchConfig]:
-    """The search at each length alone, 2..L, that differs from the joint one in nothing else.
+    """The search at each length alone, up to L, that differs from the joint one in nothing else.
 
     Args:
         joint: of the search over all lengths.
     """
-    max_length = joint.experiment.data.presentation.max_length or 0
-    return {length: _alone(joint, length) for length in range(MIN_LENGTH, max_length + 1)}
+    data = joint.experiment.data
+    lengths = range(min_length_of(data), (data.presentation.max_length or 0) + 1)
+    return {length: _alone(joint, length) for length in lengths}
+
+
+def min_length_of(data: DataSpec) -> int:
+    """Number of symbols in the shortest sequences of some data."""
+    return data.presentation.min_length or MIN_LENGTH
 
 
 def _alone(joint: SearchConfig, length: int) -> SearchConfig:
-    return replace(joint, experiment=joint.experiment.with_data(length_distribution=ALONE, max_length=length))
-
-
-def _at_least(record: SearchRecord) -> int:
-    """N*, or the size that it is above."""
-    return record.max_size if record.min_train_size is None else record.min_train_size
+    """Where there is one length, the shortest one says nothing: all kappas share the search."""
+    data = joint.experiment.data
+    arguments = {**data.init_args, "length_distribution": ALONE, "max_length": length}
+    arguments.pop("min_length", None)
+    alone = replace(joint.experiment, data=DataSpec(data.class_path, arguments))
+    return replace(joint, experiment=alone)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Group
 from rich.text import Text
@@ -15,16 +15,48 @@ from ib_bench.drawing.tables import EMPTY, Entry, StudyTable, label_entries, piv
 from ib_bench.drawing.terminal import terminal_table, titled
 from ib_bench.drawing.texts import duration
 from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.quantities.search.saturation import SaturationRecord
 from ib_bench.quantities.search.tables import bracket_text
-from ib_bench.quantities.sharing.record import FactorKind, Sharing
+from ib_bench.quantities.sharing.curves import FactorEstimate
+from ib_bench.quantities.sharing.factor import SharingFactor
+from ib_bench.quantities.sharing.record import Need, Sharing
 from ib_bench.results.identity import canonical
 from ib_bench.results.records import experiment_text
 
+FactorOf = Callable[[Sharing], SharingFactor | None]
+EstimateOf = Callable[[Sharing], FactorEstimate | None]
 
-def _value(kind: FactorKind) -> Column[Sharing]:
-    """Kappa in a column whose name says what it is, so that a chart never takes a bound for a number."""
-    name = {"value": "is", "lower_bound": "is_above", "upper_bound": "is_below"}[kind]
-    return Column(f"sharing_factor_{name}", lambda one: one.factor.value if one.factor.kind == kind else None)
+
+def _factor_columns(name: str, factor: FactorOf) -> list[Column[Sharing]]:
+    """The ends of an interval, None where unknown, so that a chart never takes a missing end for a number."""
+
+    def low(one: Sharing) -> float | None:
+        found = factor(one)
+        return None if found is None else found.known_low
+
+    def high(one: Sharing) -> float | None:
+        found = factor(one)
+        return None if found is None else found.known_high
+
+    return [Column(f"{name}_low", low), Column(f"{name}_high", high)]
+
+
+def _estimate_columns(name: str, estimate: EstimateOf) -> list[Column[Sharing]]:
+    """The median and the ends of a 90 % interval, None where unknown."""
+
+    def median(one: Sharing) -> float | None:
+        found = estimate(one)
+        return None if found is None else found.median
+
+    def low(one: Sharing) -> float | None:
+        found = estimate(one)
+        return None if found is None else found.low or None
+
+    def high(one: Sharing) -> float | None:
+        found = estimate(one)
+        return None if found is None or math.isinf(found.high) else found.high
+
+    return [Column(name, median), Column(f"{name}_low", low), Column(f"{name}_high", high)]
 
 
 def _log2(column: Column[Sharing]) -> Column[Sharing]:
@@ -35,26 +67,105 @@ def _log2(column: Column[Sharing]) -> Column[Sharing]:
     return Column(f"log2_{column.name}", value)
 
 
-_VALUES = [_value(kind) for kind in ("value", "lower_bound", "upper_bound")]
+def _estimate(one: Sharing) -> FactorEstimate | None:
+    return None if one.curves is None else one.curves.estimate
+
+
+def _unexhausted_estimate(one: Sharing) -> FactorEstimate | None:
+    return None if one.curves is None else one.curves.unexhausted_estimate
+
+
+def _rest(one: Sharing) -> SharingFactor | None:
+    """Kappa over the lengths that are not exhausted, where that is another one."""
+    return one.unexhausted_factor if one.exhausted else None
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def exhausted_text(one: Sharing) -> str:
+    """How many lengths are exhausted, such as ``1 of 7``."""
+    return f"{len(one.exhausted)} of {len(one.parts)}"
+
+
+_ENDS = _factor_columns("sharing_factor", lambda one: one.factor)
+_N50_COLUMN: Column[Sharing] = Column(
+    "sharing_factor_n50_text", lambda one: _text(_estimate(one)) or None, "kappa of N50"
+)
 
 COLUMNS: tuple[Column[Sharing], ...] = (
     *LABELS,
+    Column("min_length", lambda one: one.min_length, "from", "from length {}".format, is_label=True),
     Column("num_states", lambda one: one.num_states, is_label=True),
     Column("sharing_factor", lambda one: str(one.factor), "kappa", style="bold"),
-    Column("sharing_factor_kind", lambda one: one.factor.kind),
-    *(column for value in _VALUES for column in (value, _log2(value))),
+    *_ENDS,
+    *(_log2(column) for column in _ENDS),
+    Column("sharing_factor_is", lambda one: one.point),
+    Column("exhausted", exhausted_text, "exhausted"),
+    Column("exhausted_lengths", lambda one: one.exhausted),
+    Column("num_exhausted", lambda one: len(one.exhausted)),
+    Column("num_lengths", lambda one: len(one.parts)),
+    Column(
+        "unexhausted_sharing_factor",
+        lambda one: _text(one.unexhausted_factor) or None,
+        "not exhausted",
+        texts=lambda rows: [_text(_rest(one)) for one in rows],
+    ),
+    *_factor_columns("unexhausted_sharing_factor", lambda one: one.unexhausted_factor),
+    _N50_COLUMN,
+    *_estimate_columns("sharing_factor_n50", _estimate),
+    *_estimate_columns("unexhausted_sharing_factor_n50", _unexhausted_estimate),
     Column("joint_min_train_size", lambda one: one.joint.min_train_size),
     Column("joint_max_size", lambda one: one.joint.max_size),
+    Column("joint", lambda one: str(one.joint_need)),
     Column("sum_of_parts", lambda one: one.sum_text, "sum alone"),
-    Column("parts", lambda one: {str(length): part.verdict for length, part in one.parts.items()}),
-    Column("num_trials", lambda one: sum(record.num_trials for record in _searches(one)), "trials"),
-    Column("wall_time_s", lambda one: sum(record.wall_time_s for record in _searches(one)), "time", duration),
+    Column("parts", lambda one: {str(length): str(need) for length, need in one.needs.items()}),
+    Column("num_saturated", lambda one: sum(need.is_saturated for need in _needs(one))),
+    Column("num_trials", lambda one: sum(map(_num_trials, _needs(one))), "trials"),
+    Column("wall_time_s", lambda one: sum(map(_wall_time_s, _needs(one))), "time", duration),
     *CHOICES,
     Column("search", lambda one: canonical(one.config.settings), is_label=True),
 )
-"""Everything about a kappa, in order."""
+"""Everything about a kappa, in order. Trials and time are those of searches and saturated evaluations."""
 
-KAPPA_NOTE = "kappa: the sum of N* at each length alone, over N* at all lengths together"
+SATURATION_COLUMNS: tuple[Column[SaturationRecord], ...] = (
+    Column("key", lambda record: record.key),
+    Column("saturated", lambda record: record.succeeded),
+    Column("num_sequences", lambda record: record.size),
+    Column("best_val_loss", lambda record: record.best_val_loss),
+    Column("num_trials", lambda record: len(record.trial_keys)),
+    Column("wall_time_s", lambda record: record.wall_time_s),
+    Column("finished_at", lambda record: record.finished_at),
+)
+"""Everything about a saturated evaluation."""
+
+KAPPA_NOTE = (
+    "kappa: the sum of N* at each length alone, over N* at all lengths together; an interval, as each N* is one\n"
+    "exhausted: lengths at which all training sequences that exist failed; not exhausted: kappa over the other lengths"
+)
+_SATURATED_NOTE = (
+    "saturated: with all sequences that exist, held-out ones included, training succeeds; that is no N*, but bounds it"
+)
+_BUDGET_NOTE = "budget missing: even with all sequences that exist, training fails within the step budget"
+_N50_NOTE = "kappa of N50: the same of success curves, median and 90 % interval"
+
+
+def columns_of(results: Sequence[Sharing]) -> list[Column[Sharing]]:
+    """The columns that say something of these results."""
+    has_curves = any(one.curves is not None for one in results)
+    return [column for column in COLUMNS if has_curves or column is not _N50_COLUMN]
+
+
+def notes_of(results: Sequence[Sharing]) -> list[str]:
+    """What explains the texts of these results."""
+    needs = [need for one in results for need in _needs(one)]
+    notes = {
+        _SATURATED_NOTE: any(need.is_saturated for need in needs),
+        _BUDGET_NOTE: any(need.lacks_budget for need in needs),
+        _N50_NOTE: any(one.curves is not None for one in results),
+    }
+    return [note for note, applies in notes.items() if applies]
 
 
 def sharing_listing(sharing: Sharing, notes: Iterable[str] = ()) -> Group:
@@ -65,24 +176,33 @@ def sharing_listing(sharing: Sharing, notes: Iterable[str] = ()) -> Group:
         notes: what else stands below the table.
     """
 
-    def row(lengths: str, record: SearchRecord) -> list[str | Text]:
-        verdict = Text(record.verdict, style="bold")
-        return [lengths, verdict, bracket_text(record.bracket), str(record.num_trials), duration(record.wall_time_s)]
+    def row(lengths: str, need: Need) -> list[str | Text]:
+        verdict = Text(str(need), style="bold")
+        bracket = bracket_text(need.search.bracket)
+        return [lengths, verdict, bracket, str(_num_trials(need)), duration(_wall_time_s(need))]
 
-    rows = [row(f"{length} alone", part) for length, part in sharing.parts.items()]
-    rows.append(row(f"2..{sharing.labels.max_length} together", sharing.joint))
+    rows = [row(f"{length} alone", need) for length, need in sharing.needs.items()]
+    rows.append(row(f"{sharing.min_length}..{sharing.labels.max_length} together", sharing.joint_need))
     headings = ["lengths", "N*", "bracket", "trials", "time"]
     table = terminal_table(headings, rows, {"lengths"}, breaks={len(rows) - 1})
-    kappa = str(sharing.factor)
-    equals = "" if kappa[0] in "<>" else "= "
-    title = f"kappa {equals}{kappa}\n{experiment_text(sharing.labels)}"
-    return titled(title, table, "\n".join([KAPPA_NOTE, *notes]))
+    lines = [f"kappa: {sharing.factor}", f"exhausted: {exhausted_text(sharing)} lengths"]
+    if (rest := _rest(sharing)) is not None:
+        lines.append(f"kappa over the others: {rest}")
+    if sharing.curves is not None:
+        lines.append(f"kappa of N50: {sharing.curves.estimate}")
+        if sharing.curves.unexhausted_estimate is not None and sharing.exhausted:
+            lines.append(f"kappa of N50, lengths that are not exhausted: {sharing.curves.unexhausted_estimate}")
+    title = "\n".join([*lines, experiment_text(sharing.labels)])
+    return titled(title, table, "\n".join([KAPPA_NOTE, *notes_of([sharing]), *notes]))
 
 
-def kappa_table(shown: Iterable[Shown[Sharing]]) -> StudyTable:
+def kappa_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
     """Kappa per architecture, regime, task and L."""
-    note = "kappa: the sum of N* at each length alone, over N* at all lengths; > and < are bounds."
-    return pivot("kappa", "Sharing factor kappa", note, shown, _kappa, without=["lengths"])
+    note = (
+        "kappa: the sum of N* at each length alone, over N* at all lengths; from its lowest to its highest possible "
+        "value; in parentheses, how many of the lengths are exhausted."
+    )
+    return pivot("kappa", "Sharing factor kappa", note, shown, _entry, without=["lengths"])
 
 
 def parts_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
@@ -92,33 +212,55 @@ def parts_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
     title = "Sharing factor kappa and its parts"
     headings = ("source", "task", "model", "supervision", "L", "setting")
     labels, shared, title = varying_labels([one.label for one in shown], headings, title)
+    has_curves = any(one.result.curves is not None for one in shown)
     body = []
     for one in shown:
         sharing = one.result
-        total = Entry(sharing.sum_text, _digits(sharing.sum_text), sharing.key)
-        parts = [sharing.parts.get(length) for length in lengths]
-        numbers = [_kappa(sharing), _size(sharing.joint), total]
-        numbers += [EMPTY if part is None else _size(part) for part in parts]
+        kappas = [_factor_entry(sharing, sharing.factor), _factor_entry(sharing, _rest(sharing))]
+        numbers = [kappas[0], Entry(exhausted_text(sharing), len(sharing.exhausted), sharing.key), kappas[1]]
+        if has_curves:
+            numbers.append(_estimate_entry(sharing))
+        total = sum(need.low for need in sharing.needs.values())
+        numbers += [_need_entry(sharing.joint_need), Entry(sharing.sum_text, total, sharing.key)]
+        numbers += [_need_entry(sharing.needs[length]) if length in sharing.needs else EMPTY for length in lengths]
         body.append([*label_entries(one.label, labels), *numbers])
-    columns = [*labels, "kappa", "N* together", "sum alone", *(f"n={length}" for length in lengths)]
-    note = "N* at the lengths 2..L together, and at each length n alone."
+    columns = [*labels, "kappa", "exhausted", "not exhausted", *(["kappa of N50"] if has_curves else [])]
+    columns += ["N* together", "sum alone", *(f"n={length}" for length in lengths)]
+    notes = ["N* at all lengths together, and at each length n alone; not exhausted: kappa over the other lengths"]
+    note = "; ".join([*notes, *notes_of([one.result for one in shown])]) + "."
     return StudyTable("kappa_parts", title, note, columns, len(labels), body, shared)
 
 
-def _kappa(sharing: Sharing) -> Entry:
-    value = sharing.factor.value
-    return Entry(str(sharing.factor), "" if value is None else value, sharing.key)
+def _entry(sharing: Sharing) -> Entry:
+    entry = _factor_entry(sharing, sharing.factor)
+    text = f"{entry.text} ({len(sharing.exhausted)} of {len(sharing.parts)})" if sharing.exhausted else entry.text
+    return Entry(text, entry.order, entry.key)
 
 
-def _size(record: SearchRecord) -> Entry:
-    return Entry(record.verdict, _digits(record.verdict), record.key)
+def _factor_entry(sharing: Sharing, factor: SharingFactor | None) -> Entry:
+    return EMPTY if factor is None else Entry(str(factor), factor.middle or "", sharing.key)
 
 
-def _digits(text: str) -> int | str:
-    """The number in a text such as "> 8,192"; the text where there is none."""
-    digits = text.lstrip("> ").replace(",", "")
-    return int(digits) if digits.isdigit() else text
+def _estimate_entry(sharing: Sharing) -> Entry:
+    estimate = _estimate(sharing)
+    return EMPTY if estimate is None else Entry(str(estimate), estimate.median or estimate.low, sharing.key)
 
 
-def _searches(sharing: Sharing) -> list[SearchRecord]:
-    return [sharing.joint, *sharing.parts.values()]
+def _need_entry(need: Need) -> Entry:
+    return Entry(str(need), need.low, need.search.key)
+
+
+def _needs(sharing: Sharing) -> list[Need]:
+    return [sharing.joint_need, *sharing.needs.values()]
+
+
+def _records(need: Need) -> list[SearchRecord | SaturationRecord]:
+    return [need.search] if need.saturation is None else [need.search, need.saturation]
+
+
+def _num_trials(need: Need) -> int:
+    return sum(len(record.trials) for record in _records(need))
+
+
+def _wall_time_s(need: Need) -> float:
+    return sum(record.wall_time_s for record in _records(need))

@@ -1,0 +1,117 @@
+"""Kappa from success curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from ib_bench.quantities.curve.prior import PRIOR
+from ib_bench.quantities.curve.record import CurveConfig, CurveRecord, CurveSettings, CurveTrial
+from ib_bench.quantities.curve.success_curve import Observation, Outcomes, SuccessCurve
+from ib_bench.quantities.search.record import SearchConfig, SearchSettings
+from ib_bench.quantities.sharing.curves import FactorEstimate, FinishedCurves, SharingCurves
+from ib_bench.quantities.sharing.record import part_configs
+from ib_bench.results.records import Experiment
+
+MAX_SIZE = 1024
+SETTINGS = SearchSettings(learning_rates=[0.01])
+KEY = "0" * 32
+
+
+def curve(
+    experiment: Experiment,
+    n50: float,
+    num_trials: int = 40,
+    max_size: int = MAX_SIZE,
+    settings: CurveSettings | None = None,
+) -> CurveRecord:
+    """A curve whose trials succeed from ``n50`` on, tried on both sides of it."""
+    config = CurveConfig(experiment, SETTINGS, settings or CurveSettings(), PRIOR)
+    sizes = [min(max_size, max(1, round(n50 * factor))) for factor in (0.6, 0.8, 1.25, 1.7)] * (num_trials // 4)
+    trials = [CurveTrial(size, size >= n50, 100, KEY) for size in (sizes if max_size else [])]
+    is_above = n50 > max_size > 0
+    return CurveRecord(
+        *(config.key, config, "finished", max_size, max_size, 0.01, [], trials),
+        ended="above" if is_above else "narrow",
+    )
+
+
+def curves(experiment: Experiment, joint: float, parts: Sequence[float], **options: int) -> SharingCurves:
+    configs = part_configs(SearchConfig(experiment, SETTINGS))
+    measured = {
+        length: curve(config.experiment, n50, **options)
+        for (length, config), n50 in zip(configs.items(), parts, strict=True)
+    }
+    return SharingCurves(curve(experiment, joint, **options), measured)
+
+
+def test_kappa_is_the_ratio_of_sharp_curves(experiment: Experiment) -> None:
+    estimate = curves(experiment, joint=100, parts=[50, 100, 50]).estimate
+    assert estimate.median == pytest.approx(2, rel=0.1)
+    assert 1.5 < estimate.low < 2 < estimate.high < 2.7
+    assert str(estimate).startswith(f"{estimate.median:.2f} [1.")
+
+
+def test_more_trials_narrow_it(experiment: Experiment) -> None:
+    few, many = (curves(experiment, 100, [50, 100, 50], num_trials=number).estimate for number in (12, 120))
+    assert many.high / many.low < few.high / few.low
+
+
+def test_the_same_curves_give_the_same_numbers(experiment: Experiment) -> None:
+    first, second = (curves(experiment, 100, [50, 100, 50]).estimate for _ in range(2))
+    assert first == second
+    other = curves(experiment.with_data(batch_size=8), 100, [50, 100, 50]).estimate  # another key, another seed
+    assert other != first and other.median == pytest.approx(first.median, rel=0.02)
+
+
+def test_the_interval_is_that_of_the_posteriors(experiment: Experiment) -> None:
+    """A joint curve that is nearly certain: kappa is then the distribution of a single part over a number."""
+    part = curve(part_configs(SearchConfig(experiment, SETTINGS))[2].experiment, 50, num_trials=16)
+    joint = curve(experiment, 1, num_trials=400)
+    estimate = SharingCurves(joint, {2: part}).estimate
+    runs = [Observation(trial.size, trial.succeeded, 1) for trial in part.curve_trials]
+    exact = SuccessCurve(MAX_SIZE).posterior(Outcomes.of(runs)).n50
+    assert (estimate.low, estimate.median, estimate.high) == pytest.approx(tuple(exact), rel=0.05)
+
+
+def test_a_part_above_all_that_exist_leaves_kappa_without_an_upper_end(experiment: Experiment) -> None:
+    found = curves(experiment, joint=100, parts=[10_000, 100, 100])
+    assert found.estimate.high == math.inf and found.estimate.median is None
+    assert found.estimate.low > (MAX_SIZE + 150) / 130
+    rest = found.unexhausted_estimate
+    assert rest is not None and rest.median == pytest.approx(2, rel=0.1)
+    assert curves(experiment, joint=100, parts=[10_000] * 3).unexhausted_estimate is None
+
+
+def test_a_joint_curve_above_the_largest_size_leaves_it_without_a_lower_end(experiment: Experiment) -> None:
+    estimate = curves(experiment, joint=10_000, parts=[50, 100, 50]).estimate
+    assert estimate.low == 0 and estimate.median is None
+    assert estimate.high < 260 / MAX_SIZE
+    assert str(estimate).startswith("[0, 0.2")
+
+
+def test_nothing_held_out_is_at_least_one_sequence(experiment: Experiment) -> None:
+    found = curves(experiment, joint=100, parts=[50, 100, 50])
+    parts = {**found.parts, 2: curve(found.parts[2].config.experiment, 1, max_size=0)}
+    some = SharingCurves(found.joint, parts)
+    assert some.estimate.high == math.inf and 1.2 < some.estimate.low < 1.6
+    assert some.unexhausted_estimate is not None and some.unexhausted_estimate.median == pytest.approx(1.5, rel=0.1)
+    assert str(FactorEstimate(0.0, None, math.inf)) == "unknown"
+
+
+def test_curves_are_found_by_the_searches_of_the_same_experiments(experiment: Experiment) -> None:
+    joint = SearchConfig(experiment, SETTINGS)
+    configs = part_configs(joint)
+    measured = [curve(one, 50) for one in (experiment, *(part.experiment for part in configs.values()))]
+    found = FinishedCurves(measured).of(joint, configs)
+    assert found is not None and found.joint == measured[0] and list(found.parts.values()) == measured[1:]
+    assert FinishedCurves(measured[:-1]).of(joint, configs) is None
+    assert FinishedCurves([*measured[:-1], replace(measured[-1], status="running")]).of(joint, configs) is None
+    assert FinishedCurves(measured).of(replace(joint, settings=SearchSettings(threshold=0.5)), configs) is None
+    others = [curve(one.config.experiment, 50, 48, settings=CurveSettings(first_seed=99)) for one in measured]
+    assert FinishedCurves([*measured[:-1], others[-1]]).of(joint, configs) is None  # not measured alike
+    chosen = FinishedCurves([*measured, *others]).of(joint, configs)
+    assert chosen is not None and chosen.joint == others[0]  # more trials
