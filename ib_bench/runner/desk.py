@@ -319,7 +319,7 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) 
     Raises:
         BenchError: it cannot be built, breaks the contract, or looks ahead although that is not allowed.
     """
-    checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__])
+    checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__], default=repr)
     if checked not in _looks_ahead:
         model = _built("model", spec, lambda: instantiate_model(spec, built))
         findings = [] if is_ours(spec.cls.__module__) else model_findings(model, built)

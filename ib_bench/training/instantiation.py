@@ -22,10 +22,10 @@ from ib_bench.training.sources import is_ours
 VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
 """What every model takes from the data."""
 
-DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions")
+DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions", "solution")
 """What a model may take from the data."""
 
-DATA_ATTRIBUTES = (*DATA_PARAMETERS, "max_train_sequences")
+DATA_ATTRIBUTES = (*VOCABULARY_PARAMETERS, "num_positions", "max_train_sequences")
 """What a DataModule must offer."""
 
 
@@ -61,7 +61,7 @@ def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -
     return cast(pl.LightningModule, _instantiate("model", spec, {**vocabulary_for(spec, data), **overrides}))
 
 
-def vocabulary_for(spec: ClassSpec, data: SearchableData) -> dict[str, int]:
+def vocabulary_for(spec: ClassSpec, data: SearchableData) -> dict[str, Any]:
     """Those of the :data:`DATA_PARAMETERS` that a model takes, with their values.
 
     Args:

@@ -1,0 +1,43 @@
+"""A ceiling: the right answer at every position, without any learning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ib_bench.errors import require
+from ib_bench.models.sequence_model import SequenceModel
+
+_CONFIDENCE = 30.0
+
+
+class Oracle(SequenceModel):
+    """Knows the machine and gives the right answer; only how sure it is of it can be trained.
+
+    What it cannot answer is asked in a way that nobody could: its accuracy is 1 wherever a regime and its evaluation
+    make sense.
+
+    Args:
+        vocab_size: number of different tokens.
+        num_classes: number of different answers.
+        solution: of the data, :class:`~ib_bench.data.solution.Solution`.
+        learning_rate: of Adam.
+
+    Raises:
+        InvalidOptionError: the data are not of a task of this suite, and know no solution.
+    """
+
+    def __init__(self, vocab_size: int, num_classes: int, solution: Any = None, learning_rate: float = 1e-3) -> None:
+        super().__init__(num_classes, learning_rate)
+        self.save_hyperparameters(ignore="solution")
+        require(callable(solution), "solution", solution, "that of the data of a task")
+        self.num_classes = num_classes
+        self.solution = solution
+        self.confidence = nn.Parameter(torch.tensor(_CONFIDENCE))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """See :meth:`SequenceModel.forward`."""
+        return self.confidence * functional.one_hot(self.solution(tokens), self.num_classes)
