@@ -17,8 +17,8 @@ _CONFIDENCE = 30.0
 class Oracle(SequenceModel):
     """Knows the machine and gives the right answer; only how sure it is of it can be trained.
 
-    What it cannot answer is asked in a way that nobody could: its accuracy is 1 wherever a regime and its evaluation
-    make sense.
+    Its accuracy is 1. Where it is not, the fault lies with the regime or the evaluation: something is asked for that
+    the tokens do not say.
 
     Args:
         vocab_size: number of different tokens.

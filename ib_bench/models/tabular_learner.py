@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ib_bench.errors import require
 from ib_bench.models.counting_model import CountingModel
@@ -73,10 +72,9 @@ class TabularLearner(CountingModel):
             state = self._look_up(next_state, state, column)
             visited.append(state)
         answers = torch.stack(visited, dim=1)
-        # an unknown state is a class of its own for a moment: its column is cut off, which leaves a uniform guess
-        num_classes = self.counts.shape[2]
-        chosen = functional.one_hot(torch.where(answers < 0, num_classes, answers), num_classes + 1)
-        return _CONFIDENCE * chosen[..., :-1].to(self.counts.dtype), state
+        certain = _CONFIDENCE * torch.eye(self.counts.shape[2], dtype=self.counts.dtype, device=tokens.device)
+        rows = torch.cat([certain, torch.zeros_like(certain[:1])])  # the last one, of state -1, is a uniform guess
+        return rows[answers], state
 
     def _start(self, tokens: Tensor) -> Tensor:
         return torch.full_like(tokens[:, 0], self.initial_state)

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from msgspec import Meta
 
@@ -85,6 +85,9 @@ class Presentation:
         batch_size: sequences per optimizer step.
         separator: whether a ``=`` token follows the input; None does what the regime does.
         min_length: number of symbols in the shortest sequences; None is :data:`MIN_LENGTH`.
+        held_out_transitions: pairs of a state and a symbol that are kept out of training.
+        held_out_pairs: ordered pairs of consecutive symbols that are kept out of training.
+        revealed: probability with which a regime that reveals states sparsely reveals one.
     """
 
     supervision: str | None = None
@@ -93,9 +96,13 @@ class Presentation:
     batch_size: int | None = None
     separator: bool | None = None
     min_length: int | None = None
+    held_out_transitions: list[list[int]] | None = None
+    held_out_pairs: list[list[int]] | None = None
+    revealed: float | None = None
 
 
-_PRESENTATION = {name: get_args(hint)[0] for name, hint in get_type_hints(Presentation).items()}
+_OF_PRESENTATION = {name: get_args(hint)[0] for name, hint in get_type_hints(Presentation).items()}
+_PRESENTATION = {name: get_origin(kind) or kind for name, kind in _OF_PRESENTATION.items()}
 """The types of those arguments, besides None."""
 
 

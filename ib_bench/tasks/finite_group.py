@@ -45,9 +45,7 @@ class FiniteGroup(FiniteStateMachine):
         tensor([[1, 2, 3]])
     """
 
-    def __init__(
-        self, group: str = "S3", generators: list[int] | str | None = None, point: int | None = None
-    ) -> None:
+    def __init__(self, group: str = "S3", generators: list[int] | str | None = None, point: int | None = None) -> None:
         self.group, self.generators, self.point = group, generators, point
         if group.endswith(".csv"):
             self.files = (Path(group),)

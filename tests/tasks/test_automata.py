@@ -74,7 +74,9 @@ def test_languages(task: FiniteStateMachine, answers: set[int], expression: str)
 
 @pytest.mark.parametrize("num_positions", [3, 5])
 def test_cycle_navigation(num_positions: int) -> None:
-    steps = {state: {"a": state, "b": (state + 1) % num_positions, "c": (state - 1) % num_positions} for state in range(5)}
+    steps = {
+        state: {"a": state, "b": (state + 1) % num_positions, "c": (state - 1) % num_positions} for state in range(5)
+    }
     states = set(range(num_positions))
     for position in states:
         expected = DFA(

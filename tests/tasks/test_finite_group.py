@@ -106,9 +106,7 @@ def test_standard_generators_generate(name: str) -> None:
     assert not task.states_are_symbols
 
 
-@pytest.mark.parametrize(
-    ("name", "point"), [("S4", 0), ("S5", 3), ("A5", 0), ("D4", 1), ("Z5", 2)]
-)
+@pytest.mark.parametrize(("name", "point"), [("S4", 0), ("S5", 3), ("A5", 0), ("D4", 1), ("Z5", 2)])
 def test_a_point_goes_where_the_element_takes_it(name: str, point: int) -> None:
     element = FiniteGroup(name)
     followed = FiniteGroup(name, point=point)
