@@ -12,7 +12,7 @@ until what is left fits. Numbers are exact, of any size.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -96,7 +96,7 @@ class AcceptedSequences:
         """Number of sequences of a length, exactly."""
         return int(self.completions(length)[length][self.start])
 
-    def completions(self, length: int) -> list[NDArray[np.generic]]:
+    def completions(self, length: int) -> list[NDArray[Any]]:
         """For r = 0..length, the number of ways to go on from each node by r symbols: uint64, or Python's integers."""
         fits = self.num_symbols**length < 2**63
         counts = [self._accepting.astype(np.uint64).astype(np.uint64 if fits else object)]
@@ -152,7 +152,7 @@ class ShuffledAcceptedSequences:
         """
         return self._sequences(self._first(num, from_end=True))
 
-    def _first(self, num: int, from_end: bool) -> NDArray[np.generic]:
+    def _first(self, num: int, from_end: bool) -> NDArray[Any]:
         """The numbers of the first or last ``num`` sequences."""
         total = self._numbers.num_sequences
         num_cards = min(total, 2 * num + 64)
@@ -164,14 +164,14 @@ class ShuffledAcceptedSequences:
                 return found[:num]
             num_cards = min(total, 2 * num_cards)
 
-    def _sequences(self, numbers: NDArray[np.generic]) -> Tensor:
+    def _sequences(self, numbers: NDArray[Any]) -> Tensor:
         cards = torch.empty(len(numbers), self.length, dtype=smallest_int_dtype(self.accepted.num_symbols))
         for first in range(0, len(numbers), _BLOCK):
             block = numbers[first : first + _BLOCK]
             self._write(block, cards[first : first + len(block)].numpy())
         return cards
 
-    def _write(self, numbers: NDArray[np.generic], cards: NDArray[np.generic]) -> None:
+    def _write(self, numbers: NDArray[Any], cards: NDArray[Any]) -> None:
         """Write the sequences of the given numbers into ``cards``, symbol by symbol."""
         rows, rest = np.arange(len(numbers)), numbers.copy()
         node = np.full(len(numbers), self.accepted.start)
@@ -185,7 +185,7 @@ class ShuffledAcceptedSequences:
             node = following[rows, symbol]
 
 
-def _as_numbers(bits: NDArray[np.generic], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+def _as_numbers(bits: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Rows of bits, the lowest first, as numbers: uint64, or Python's integers."""
     packed = np.packbits(bits, axis=1, bitorder="little")
     if dtype == np.uint64:
@@ -261,14 +261,14 @@ def _accepted(
         forbidden = np.broadcast_to(~task.allowed.numpy()[:, None], held_out.shape)
         node[forbidden], held_out = -1, held_out & ~forbidden
     start = (task.initial_state if needs_states else 0) * num_firsts
-    node, held_out = node.reshape(-1, num_symbols), held_out.reshape(-1, num_symbols)
-    if not asked:
-        if asked is False:
-            node = np.where(held_out, -1, node)
-        return AcceptedSequences(node, np.ones(len(node), dtype=bool), start)
-    after = np.where(node < 0, -1, node + len(node))  # the second half: one has been taken
-    following = np.concatenate([np.where(held_out, after, node), after])
-    return AcceptedSequences(following, np.arange(len(following)) >= len(node), start)
+    following, is_held_out = node.reshape(-1, num_symbols), held_out.reshape(-1, num_symbols)
+    if asked:
+        after = np.where(following < 0, -1, following + len(following))  # the second half: one has been taken
+        both = np.concatenate([np.where(is_held_out, after, following), after])
+        return AcceptedSequences(both, np.arange(len(both)) >= len(following), start)
+    if asked is False:
+        following = np.where(is_held_out, -1, following)
+    return AcceptedSequences(following, np.ones(len(following), dtype=bool), start)
 
 
 def checked_steps(option: str, given: object, sizes: tuple[int, int], names: tuple[str, str]) -> list[Step]:
@@ -288,6 +288,8 @@ def checked_steps(option: str, given: object, sizes: tuple[int, int], names: tup
     is_list = isinstance(given, list) and bool(given) and all(isinstance(step, list) for step in given)
     require(is_list, option, given, allowed)
     assert isinstance(given, list)
-    in_range = all(len(step) == 2 and all(0 <= one < size for one, size in zip(step, sizes)) for step in given)
+    require(all(len(step) == 2 for step in given), option, given, allowed)
+    steps = [(first, second) for first, second in given]
+    in_range = all(0 <= first < sizes[0] and 0 <= second < sizes[1] for first, second in steps)
     require(in_range, option, given, allowed)
-    return [(first, second) for first, second in given]
+    return steps

@@ -35,7 +35,7 @@ class Solution:
             int64 ``(batch, length)``.
 
         Raises:
-            InvalidOptionError: the regime writes states down without a separator, so that nothing marks the input's end.
+            InvalidOptionError: the regime writes states down, and no separator marks the end of the input.
         """
         separator, writes_states = self.supervision.separator_token, self.supervision.writes_states
         require(separator is not None or not writes_states, "separator", False, "true or null, to mark the input's end")

@@ -102,17 +102,12 @@ class StateTrackingData(SearchableData):
         self.task = task
         self.files = task.files
         self.supervision: Supervision = _regime(regime, task, separator, seed, revealed)
-        space = SequenceSpace(all_of(task))
-        if not saturated:  # a saturated evaluation trains on all there is, held-out steps included
-            space = _space(task, held_out_transitions, held_out_pairs)
+        self.solution = Solution(task, self.supervision)
+        held_out = {"held_out_transitions": held_out_transitions, "held_out_pairs": held_out_pairs}
+        # a saturated evaluation trains on all there is, held-out steps included
+        space = SequenceSpace(all_of(task)) if saturated else _space(task, **held_out)
         self.pool = SequencePool(task.num_symbols, distribution(), max_length, seed, min_length, saturated, space)
-        if space.asked is not None:
-            given = {"held_out_transitions": held_out_transitions, "held_out_pairs": held_out_pairs}
-            option, value = next((name, steps) for name, steps in given.items() if steps is not None)
-            allowed = f"steps that some, but not all, sequences of up to {max_length} symbols take"
-            require(self.pool.num_val > 0 and self.pool.num_train > 0, option, value, allowed)
-        if self.pool.num_val == 0:
-            raise NothingHeldOutError(self.pool.num_train)
+        _require_sequences(self.pool, held_out, max_length)
         self.max_train_sequences = self.pool.num_train
         if saturated:
             allowed = f"null, or all {self.max_train_sequences:,} sequences where saturated"
@@ -139,11 +134,6 @@ class StateTrackingData(SearchableData):
         states = self.task.trajectory(sequences.symbols)
         asked = states if regime.writes_states else self.task.answers(states)
         return regime.encode(sequences.symbols, asked, sequences.lengths.long())
-
-    @property
-    def solution(self) -> Solution:
-        """What answers right at every position."""
-        return Solution(self.task, self.supervision)
 
     def train_dataloader(self) -> TrainBatches:
         """The first ``num_train_sequences`` of the pool, reshuffled every epoch."""
@@ -192,17 +182,29 @@ def _regime(
 
 
 def _space(
-    task: FiniteStateMachine, transitions: list[list[int]] | None, pairs: list[list[int]] | None
+    task: FiniteStateMachine, held_out_transitions: list[list[int]] | None, held_out_pairs: list[list[int]] | None
 ) -> SequenceSpace:
     """The sequences that there are, some of whose steps are kept out of training."""
-    held_out: list[list[Step]] = [[], []]
-    if transitions is not None:
+    transitions: list[Step] = []
+    pairs: list[Step] = []
+    if held_out_transitions is not None:
         sizes, names = (task.num_states, task.num_symbols), ("state", "symbol")
-        held_out[0] = checked_steps("held_out_transitions", transitions, sizes, names)
-    if pairs is not None:
+        transitions = checked_steps("held_out_transitions", held_out_transitions, sizes, names)
+    if held_out_pairs is not None:
         sizes, names = (task.num_symbols, task.num_symbols), ("symbol", "next symbol")
-        held_out[1] = checked_steps("held_out_pairs", pairs, sizes, names)
-    return sequence_space(task, *held_out)
+        pairs = checked_steps("held_out_pairs", held_out_pairs, sizes, names)
+    return sequence_space(task, transitions, pairs)
+
+
+def _require_sequences(pool: SequencePool, held_out: dict[str, list[list[int]] | None], max_length: int) -> None:
+    """Make sure that there is something to train and to validate on."""
+    if pool.space.asked is None:
+        if pool.num_val == 0:
+            raise NothingHeldOutError(pool.num_train)
+        return
+    option, steps = next((name, steps) for name, steps in held_out.items() if steps is not None)
+    allowed = f"steps that some, but not all, sequences of up to {max_length} symbols take"
+    require(pool.num_val > 0 and pool.num_train > 0, option, steps, allowed)
 
 
 def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:

@@ -2,9 +2,11 @@
 
 Tokens ``0..num_symbols-1`` are the symbols. A regime that writes states down gives them tokens too: the symbols' own
 where the task says that a state *is* a symbol (as in a group), further ones otherwise. The separator, where there is
-one, is the last token. A task may hide its states behind answers. A regime that writes states down then asks for the
-states, as they are what it thinks with; the others ask for answers. Sequences are padded on the right with token 0; the models are causal, so padding reaches no
+one, is the last token. Sequences are padded on the right with token 0; the models are causal, so padding reaches no
 supervised position.
+
+A task may hide its states behind answers. A regime that writes states down asks for the states all the same, as each is
+needed to find the next one. All others ask for the answers.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ class Batch(NamedTuple):
 
     Attributes:
         tokens: int64 ``(batch, width)``, values in ``[0, vocab_size)``.
-        targets: int64 ``(batch, width)``, a state (or answer) in ``[0, num_classes)``, or ``IGNORE_INDEX`` where nothing
+        targets: int64 ``(batch, width)``, a state or an answer in ``[0, num_classes)``, ``IGNORE_INDEX`` where nothing
             is asked.
     """
 

@@ -66,7 +66,7 @@ class GroupTable(NamedTuple):
         while True:
             pairs = self.product[elements][:, elements]
             inverse_pairs = self.product[inverses[elements]][:, inverses[elements]]
-            commutators = self.product[pairs.flatten(), inverse_pairs.flatten()].unique()
+            commutators = torch.unique(self.product[pairs.flatten(), inverse_pairs.flatten()])
             derived = self.generated(commutators.tolist())
             if len(derived) == len(elements):
                 return len(elements) == 1
@@ -78,7 +78,7 @@ class GroupTable(NamedTuple):
         found[self.identity] = True
         newest, chosen = found.nonzero().squeeze(1), torch.tensor(generators, dtype=torch.int64)
         while len(newest):
-            reached = self.product[newest][:, chosen].unique()
+            reached = torch.unique(self.product[newest][:, chosen])
             newest = reached[~found[reached]]
             found[newest] = True
         return found.nonzero().squeeze(1)
@@ -149,7 +149,7 @@ def _associativity_fault(table: Tensor) -> str | None:
         found[middle] = True
         while True:  # products of elements that have passed pass too
             passed = found.nonzero().squeeze(1)
-            reached = table[passed][:, passed].unique()
+            reached = torch.unique(table[passed][:, passed])
             if found[reached].all():
                 break
             found[reached] = True

@@ -60,7 +60,7 @@ class RandomAutomaton(FiniteStateMachine):
 
     def _is_wanted(self, num_answers: int) -> bool:
         answers = self.answers(torch.arange(self.num_states))
-        has_all = len(answers.unique()) == num_answers
+        has_all = len(torch.unique(answers)) == num_answers
         is_minimal = num_distinguishable(self._table, answers) == self.num_states
         return has_all and is_minimal and is_strongly_connected(self._table)
 

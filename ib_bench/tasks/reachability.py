@@ -20,7 +20,7 @@ def reachable(table: Tensor, start: int) -> Tensor:
     found[start] = True
     newest = torch.tensor([start])
     while len(newest):
-        reached = table[newest].unique()
+        reached = torch.unique(table[newest])
         newest = reached[~found[reached]]
         found[newest] = True
     return found
@@ -49,10 +49,10 @@ def num_distinguishable(table: Tensor, answers: Tensor, start: int = 0) -> int:
         answers: int64 ``(num_states,)``, the answer in each state.
         start: the initial state.
     """
-    classes = answers.unique(return_inverse=True)[1]
+    classes = torch.unique(answers, return_inverse=True)[1]
     num = 0
     while num < int(classes.max()) + 1 < len(table):
         num = int(classes.max()) + 1
         rows = torch.cat([classes[:, None], classes[table]], dim=1)
-        classes = rows.unique(dim=0, return_inverse=True)[1]
-    return len(classes[reachable(table, start)].unique())
+        classes = torch.unique(rows, dim=0, return_inverse=True)[1]
+    return len(torch.unique(classes[reachable(table, start)]))

@@ -2,8 +2,8 @@
 
 Their script (code/tabular_erm.py of github.com/yashmahe2020/state-tracking-complexity, v1.0.0) looks for the smallest
 number of transitions, on a grid of 40, with which 95 % of 2,000 fresh sequences of 16 symbols visit observed
-transitions only; the median of 8 seeds is printed. Here its sequences, drawn by the same calls of numpy's generator, are
-read by our machines and counted by our model. The initial state is known to it, as theirs knows it.
+transitions only; the median of 8 seeds is printed. Here its sequences, drawn by the same calls of numpy's generator,
+are read by our machines and counted by our model. The initial state is known to it, as theirs knows it.
 """
 
 from __future__ import annotations

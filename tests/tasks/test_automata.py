@@ -286,7 +286,7 @@ class TestFiles:
     def test_no_such_file(self, tmp_path: Path) -> None:
         with pytest.raises(BenchError, match="cannot be opened"):
             Automaton(str(tmp_path / "none.yaml"))
-        with pytest.raises(InvalidOptionError, match="the path of a .yaml file, or even_pairs or parity"):
+        with pytest.raises(InvalidOptionError, match=r"the path of a \.yaml file, or even_pairs or parity"):
             Automaton("evenpairs")
 
 
