@@ -23,21 +23,27 @@ class Oracle(SequenceModel):
     Args:
         vocab_size: number of different tokens.
         num_classes: number of different answers.
-        solution: of the data, :class:`~ib_bench.data.solution.Solution`.
+        solution: of the data, :class:`~ib_bench.data.solution.Solution`; None takes it from the Trainer's data.
         learning_rate: of Adam.
-
-    Raises:
-        InvalidOptionError: the data are not of a task of this suite, and know no solution.
     """
 
     def __init__(self, vocab_size: int, num_classes: int, solution: Any = None, learning_rate: float = 1e-3) -> None:
         super().__init__(num_classes, learning_rate)
         self.save_hyperparameters(ignore="solution")
-        require(callable(solution), "solution", solution, "that of the data of a task")
         self.num_classes = num_classes
         self.solution = solution
         self.confidence = nn.Parameter(torch.tensor(_CONFIDENCE))
 
+    def setup(self, stage: str) -> None:
+        """Take the solution from the data that a Trainer is given."""
+        if self.solution is None:
+            self.solution = getattr(self.trainer.datamodule, "solution", None)
+
     def forward(self, tokens: Tensor) -> Tensor:
-        """See :meth:`SequenceModel.forward`."""
+        """See :meth:`SequenceModel.forward`.
+
+        Raises:
+            InvalidOptionError: the data know no solution.
+        """
+        require(self.solution is not None, "solution", self.solution, "that of the data of a task")
         return self.confidence * functional.one_hot(self.solution(tokens), self.num_classes)

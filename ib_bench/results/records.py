@@ -106,6 +106,10 @@ _PRESENTATION = {name: get_origin(kind) or kind for name, kind in _OF_PRESENTATI
 """The types of those arguments, besides None."""
 
 
+_ASKS_OTHERWISE = ("held_out_transitions", "held_out_pairs", "revealed")
+"""Arguments that make another task of a task: they are shown wherever it is named."""
+
+
 @dataclass(frozen=True)
 class DataSpec(ClassSpec):
     """A DataModule: a task, and how it is presented. A user's own data may lack either."""
@@ -133,7 +137,7 @@ class Labels:
     Attributes:
         model: name of the class.
         task: name of the class.
-        task_arguments: of the task, such as ``{"modulus": 5}``.
+        task_arguments: of the task, such as ``{"modulus": 5}``, and options that change what is asked for.
         supervision: name of the regime; None for data without one.
         length_distribution: name of the distribution; None for data without one.
         max_length: number of symbols in the longest sequences, L; None for data without lengths.
@@ -173,10 +177,12 @@ class Experiment:
     def labels(self) -> Labels:
         """The short names by which people tell experiments apart."""
         presentation = self.data.presentation
+        options = {name: getattr(presentation, name) for name in _ASKS_OTHERWISE}
+        asked_otherwise = {name: value for name, value in options.items() if value is not None}
         return Labels(
             model=f"{self.model.class_name} (looks ahead)" if self.looks_ahead else self.model.class_name,
             task=self.data.class_name,
-            task_arguments=self.data.task_arguments,
+            task_arguments=self.data.task_arguments | asked_otherwise,
             supervision=presentation.supervision,
             length_distribution=presentation.length_distribution,
             max_length=presentation.max_length,

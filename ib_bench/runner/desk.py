@@ -39,6 +39,7 @@ from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.instantiation import (
     DATA_ATTRIBUTES,
     DATA_PARAMETERS,
+    SOLUTION,
     VOCABULARY_PARAMETERS,
     check_parameters,
     identifying_spec,
@@ -52,7 +53,7 @@ from ib_bench.training.team import STRATEGIES, require_team
 
 Built = TypeVar("Built")
 
-_FROM_DATA = dict.fromkeys(DATA_PARAMETERS, "it is taken from the data")
+_FROM_DATA = dict.fromkeys((*DATA_PARAMETERS, SOLUTION), "it is taken from the data")
 _SET_BY_SEARCH = {
     "model": {"learning_rate": "use search.learning_rates"},
     "data": {"num_train_sequences": "the search varies it, up to search.max_size", "seed": "use search.seeds"},
@@ -320,7 +321,7 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) 
     Raises:
         BenchError: it cannot be built, breaks the contract, or looks ahead although that is not allowed.
     """
-    checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__], default=repr)
+    checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__])
     if checked not in _looks_ahead:
         model = _built("model", spec, lambda: instantiate_model(spec, built))
         findings = [] if is_ours(spec.cls.__module__) else model_findings(model, built)

@@ -22,10 +22,13 @@ from ib_bench.training.sources import is_ours
 VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
 """What every model takes from the data."""
 
-DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions", "solution")
+DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions")
 """What a model may take from the data."""
 
-DATA_ATTRIBUTES = (*VOCABULARY_PARAMETERS, "num_positions", "max_train_sequences")
+SOLUTION = "solution"
+"""What a model may take too, an object: :attr:`~ib_bench.data.searchable_data.SearchableData.solution`."""
+
+DATA_ATTRIBUTES = (*DATA_PARAMETERS, "max_train_sequences")
 """What a DataModule must offer."""
 
 
@@ -58,10 +61,13 @@ def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -
         data: gives the :data:`DATA_PARAMETERS`.
         overrides: init arguments that replace the spec's.
     """
-    return cast(pl.LightningModule, _instantiate("model", spec, {**vocabulary_for(spec, data), **overrides}))
+    from_data: Json = {**vocabulary_for(spec, data)}
+    if SOLUTION in spec.parameters:
+        from_data[SOLUTION] = data.solution
+    return cast(pl.LightningModule, _instantiate("model", spec, {**from_data, **overrides}))
 
 
-def vocabulary_for(spec: ClassSpec, data: SearchableData) -> dict[str, Any]:
+def vocabulary_for(spec: ClassSpec, data: SearchableData) -> dict[str, int]:
     """Those of the :data:`DATA_PARAMETERS` that a model takes, with their values.
 
     Args:

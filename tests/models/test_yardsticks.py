@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from itertools import product
 
+import lightning.pytorch as pl
 import pytest
 import torch
 from torch import Tensor
@@ -202,7 +203,15 @@ class TestOracle:
 
     def test_needs_a_solution(self) -> None:
         with pytest.raises(InvalidOptionError, match="solution must be that of the data of a task, got None"):
-            Oracle(5, 5)
+            Oracle(5, 5)(torch.tensor([[0, 1]]))
+
+    @pytest.mark.system
+    def test_takes_it_from_the_data_of_a_trainer(self) -> None:
+        oracle = Oracle(5, 5)
+        quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        trainer = pl.Trainer(max_steps=1, accelerator="cpu", enable_model_summary=False, **quiet)
+        trainer.fit(oracle, datamodule=data.ModularAddition(modulus=5, max_length=4, num_train_sequences=64))
+        assert trainer.callback_metrics["val/sequence_accuracy"] == 1
 
 
 def test_only_what_is_read_counts() -> None:
