@@ -100,7 +100,7 @@ class StateTrackingData(SearchableData):
         regime = catalogue.find_class(catalogue.SUPERVISION, supervision, "supervision", Supervision)
         check_task(task)
         self.task = task
-        self.files = task.files
+        self.files = (*self.files, *task.files)
         self.supervision: Supervision = _regime(regime, task, separator, seed, revealed)
         self.solution = Solution(task, self.supervision)
         held_out = {"held_out_transitions": held_out_transitions, "held_out_pairs": held_out_pairs}

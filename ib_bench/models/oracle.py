@@ -37,7 +37,7 @@ class Oracle(SequenceModel):
     def setup(self, stage: str) -> None:
         """Take the solution from the data that a Trainer is given."""
         if self.solution is None:
-            self.solution = getattr(self.trainer.datamodule, "solution", None)
+            self.solution = getattr(getattr(self.trainer, "datamodule", None), "solution", None)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """See :meth:`SequenceModel.forward`.

@@ -14,11 +14,13 @@ from sympy.combinatorics.named_groups import AlternatingGroup, CyclicGroup, Dihe
 
 from ib_bench import data
 from ib_bench.errors import BenchError, InvalidOptionError
-from ib_bench.results.records import DataSpec
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
+from ib_bench.results.trial_record import TrialConfig
 from ib_bench.tasks import FiniteGroup, ModularAddition, PermutationComposition
 from ib_bench.tasks.finite_state_machine import FiniteStateMachine
 from ib_bench.training.instantiation import instantiate_data
 from ib_bench.training.sources import source_digests
+from ib_bench.training.trial import run_trial
 
 SYMPYS = {
     **{f"Z{n}": CyclicGroup(n) for n in (2, 3, 5, 12)},
@@ -142,6 +144,21 @@ def test_runs_are_those_of_the_papers_tasks(
         for mine, theirs in zip(*loaders, strict=True):
             assert torch.equal(mine.tokens, theirs.tokens) and torch.equal(mine.targets, theirs.targets)
     assert (one.vocab_size, one.num_classes) == (other.vocab_size, other.num_classes)
+
+
+@pytest.mark.system
+def test_trials_are_those_of_the_papers_tasks() -> None:
+    curves = []
+    for name, arguments in (("ModularAddition", {"modulus": 5}), ("FiniteGroup", {"group": "Z5"})):
+        presented = {"supervision": "outcome", "length_distribution": "uniform", "max_length": 4}
+        experiment = Experiment(
+            ClassSpec("ib_bench.models.DenseSSM", {"hidden_size": 8}),
+            DataSpec(f"ib_bench.data.{name}", arguments | presented),
+        )
+        record = run_trial(TrialConfig(experiment, 64, 1e-2, 10, 1e-4, 20, 10, 1))
+        curves.append(record.val_curve)
+    assert len(curves[0]) == 2
+    assert curves[0] == curves[1]
 
 
 def write(path: Path, table: object) -> str:
