@@ -101,7 +101,9 @@ class StateTrackingData(SearchableData):
         check_task(task)
         self.task = task
         self.files = (*self.files, *task.files)
-        self.supervision: Supervision = _regime(regime, task, separator, seed, revealed)
+        takes_it = revealed is None or "revealed" in inspect.signature(regime).parameters
+        require(takes_it, "revealed", revealed, f"null with {supervision}")
+        self.supervision: Supervision = _regime(regime, task, separator, {"seed": seed, "revealed": revealed})
         self.solution = Solution(task, self.supervision)
         held_out = {"held_out_transitions": held_out_transitions, "held_out_pairs": held_out_pairs}
         # a saturated evaluation trains on all there is, held-out steps included
@@ -171,14 +173,12 @@ class StateTrackingData(SearchableData):
 
 
 def _regime(
-    regime: type[Supervision], task: FiniteStateMachine, separator: bool | None, seed: int, revealed: float | None
+    regime: type[Supervision], task: FiniteStateMachine, separator: bool | None, options: dict[str, Any]
 ) -> Supervision:
-    """A regime, with those of its arguments beyond the usual ones that are options of the data."""
+    """A regime, with those of the data's options that it takes; an unset one keeps the regime's default."""
     taken = inspect.signature(regime).parameters
-    require(revealed is None or "revealed" in taken, "revealed", revealed, f"null with {regime.__name__}")
-    offered = {"seed": seed, **({} if revealed is None else {"revealed": revealed})}
-    further: dict[str, Any] = {name: value for name, value in offered.items() if name in taken}
-    return regime(task, separator, **further)
+    given = {name: value for name, value in options.items() if name in taken and value is not None}
+    return regime(task, separator, **given)
 
 
 def _space(

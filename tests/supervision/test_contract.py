@@ -200,7 +200,7 @@ class TestSparseStates:
         assert isinstance(one.supervision, SparseStates) and isinstance(other.supervision, SparseStates)
         assert (one.supervision.revealed, one.supervision.seed, other.supervision.seed) == (0.25, 1, 2)
         assert ModularAddition(**options).supervision.revealed == 0.5
-        with pytest.raises(InvalidOptionError, match=r"revealed must be null with Outcome, got 0\.25"):
+        with pytest.raises(InvalidOptionError, match=r"revealed must be null with outcome, got 0\.25"):
             ModularAddition(supervision="outcome", revealed=0.25)
 
     def test_evaluation_at_other_lengths_asks_for_all_states(self) -> None:
