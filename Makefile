@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# for make gpu, which neither makes nor changes an environment
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 KILLS ?= 100
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo report test torture simulate lint format bench slurm ci clean
+.PHONY: help setup demo report test torture simulate lint format bench gpu slurm ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +34,8 @@ test: setup ## run the tests, on up to four cores; then some of them as on a pro
 torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost (an hour or two)
 	$(BIN)/python -m pytest tests/torture --kills $(KILLS)
 
-simulate: setup ## check by simulation how sure success curves are, and write the tables and the figure (about 10 minutes)
-	PYTHONPATH=tests $(BIN)/python -m simulation
+simulate: setup ## check how sure success curves are, and write tables and figure (10 minutes); NAMES=real: on real training runs (hours)
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m simulation $(NAMES)
 
 lint: setup ## ruff, mypy and import-linter
 	$(BIN)/ruff check .
@@ -47,6 +49,10 @@ format: setup ## let ruff format and fix what it can
 
 bench: setup ## measure what training runs and reports cost; NAMES="store startup" takes some (all: half an hour)
 	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m benchmarks $(NAMES)
+
+gpu: ## check on this machine's GPU whatever is claimed of one (10 minutes); installs nothing: GPU_PYTHON names the Python
+	$(GPU_PYTHON) tests/gpu/wheels.py
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(GPU_PYTHON) -m benchmarks.gpu $(ARGUMENTS)
 
 slurm: ## install and start a Slurm of this one machine, which its tests then use (Debian, as root)
 	bash docker/slurm.sh

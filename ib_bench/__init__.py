@@ -40,7 +40,7 @@ def measure(
     """Measure one quantity of one experiment; what the store holds already is not measured again.
 
     Args:
-        quantity: ``search``, ``sharing``, ``extrapolate``, ``curve``, or the name of one of your own.
+        quantity: ``search``, ``sharing``, ``extrapolate``, ``curve``, ``growth``, or the name of one of your own.
         model: name of a shipped class or dotted path of your own, or both that and arguments, as in a config file:
             ``{"class_path": ..., "init_args": {...}}``.
         data: likewise.

@@ -41,6 +41,8 @@ class Point:
     length_distribution: str = "uniform"
     max_length: int = 4
     modulus: int = 5
+    max_size: int = 4096
+    seeds: tuple[int, ...] = (10,)
 
     @property
     def experiment(self) -> Experiment:
@@ -59,11 +61,13 @@ class Point:
 
     @property
     def settings(self) -> SearchSettings:
-        return SearchSettings(learning_rates=[{"Transformer": 0.001}.get(self.model, 0.003)], seeds=[10])
+        rates = [{"Transformer": 0.001}.get(self.model, 0.003)]
+        return SearchSettings(learning_rates=rates, seeds=list(self.seeds), max_size=self.max_size)
 
 
-def search(point: Point, min_train_size: int | None, max_size: int = 4096) -> SearchRecord:
-    """A finished search with an exact verdict; None is censored."""
+def search(point: Point, min_train_size: int | None, max_size: int | None = None) -> SearchRecord:
+    """A finished search with an exact verdict; None is censored. A ``max_size`` of its own is all that exists."""
+    max_size = point.max_size if max_size is None else max_size
     config = SearchConfig(point.experiment, point.settings)
     bracket = (max_size, None) if min_train_size is None else (min_train_size - 1, min_train_size)
     trials = [trial(point, max_size).key]
@@ -99,15 +103,26 @@ def extrapolation(point: Point, accuracy_at_2x: float) -> ExtrapolationRecord:
         for multiple, value in values.items()
         for mode in modes
     ]
-    key = trial(point, 4096).key
-    return ExtrapolationRecord(config.key, config, 4096, key, True, accuracies, "2026-01-01", point.modulus)
+    key = trial(point, point.max_size).key
+    return ExtrapolationRecord(config.key, config, point.max_size, key, True, accuracies, "2026-01-01", point.modulus)
 
 
-def curve(point: Point, n50: float, max_size: int = 4096) -> CurveRecord:
-    """A finished curve that rests on one trial; an N50 above the largest size is infinite."""
-    config = CurveConfig(point.experiment, point.settings, CurveSettings(), PRIOR)
+def curve(point: Point, n50: float, max_size: int | None = None, num_trials: int = 12) -> CurveRecord:
+    """A finished curve; an N50 above the largest size is infinite.
+
+    The trials fail a quarter below N50 and succeed a quarter above it, and at the largest size. With 12 each, the 90 %
+    interval is about a factor of 1.5 wide.
+    """
+    max_size = point.max_size if max_size is None else max_size
+    settings = CurveSettings(first_seed=point.seeds[0])
+    config = CurveConfig(point.experiment, point.settings, settings, PRIOR)
     is_above = n50 > max_size
     sizes = Sizes(None, None, None) if is_above else Sizes(n50 / 1.3, n50, n50 * 1.3)
+    outcomes = [(max_size, not is_above)]
+    if not is_above:
+        outcomes += [(max(1, round(n50 / 1.25)), n50 < 1), (min(max_size, round(n50 * 1.25)), True)]
+    key = trial(point, max_size).key
+    trials = [CurveTrial(size, succeeded, 150, key, sizes) for size, succeeded in outcomes * num_trials]
     chances = [(1, 0.0), (int(min(n50, max_size)), 0.4), (max_size, 0.4 if is_above else 0.8)]
     estimate = CurveEstimate(
         n50=sizes,
@@ -123,9 +138,9 @@ def curve(point: Point, n50: float, max_size: int = 4096) -> CurveRecord:
         config=config,
         status="finished",
         max_size=max_size,
-        pool_size=10**6,
+        pool_size=max_size if max_size < point.max_size else 10**6,
         learning_rate=point.settings.learning_rates[0],
-        curve_trials=[CurveTrial(max_size, False, 150, trial(point, max_size).key, sizes)],
+        curve_trials=trials,
         estimate=estimate,
         ended="above" if is_above else "narrow",
         wall_time_s=60.0,
@@ -135,7 +150,7 @@ def curve(point: Point, n50: float, max_size: int = 4096) -> CurveRecord:
 
 
 def paper_like() -> Records:
-    """What the paper would have seen on three moduli at two lengths."""
+    """What the paper would have seen on three moduli at two lengths, by searches and by curves."""
     records: list[Record] = []
     for modulus in (2, 5, 10):
         for model in ("Transformer", "LSTM", "DenseSSM"):
@@ -147,38 +162,35 @@ def paper_like() -> Records:
 def _column(model: str, supervision: str, modulus: int) -> list[Record]:
     records: list[Any] = []
     transformer = model == "Transformer"
-    alone, kappa = _PAPER[transformer, supervision]
-    for length in range(2, 9):
-        point = Point(model, supervision, "fixed", length, modulus)
-        size = alone if transformer or supervision == COT else alone - 8 * length
-        size = None if _is_too_much(model, supervision, modulus, length) else size
-        records.append(search(point, size))
-        if size is None:
+    alone, kappa, curriculum = _PAPER[transformer, supervision]
+
+    def measured(length_distribution: str, length: int, size: float) -> Point:
+        point = Point(model, supervision, length_distribution, length, modulus, max_size=2**16)
+        if transformer and supervision == OUTCOME and modulus > 5 and length > 5:
+            size = float("inf")
+        records.append(search(point, None if size > point.max_size else round(size)))
+        if size > point.max_size and length_distribution == "fixed":
             records.append(saturation(records[-1], modulus**length, succeeded=False))
+        records.append(curve(point, size))
+        return point
+
+    for length in range(2, 9):
+        measured("fixed", length, alone(length))
     for length in (4, 8):
-        point = Point(model, supervision, "uniform", length, modulus)
-        total = round((length - 1) * alone / kappa(length)) + (16 - length)
-        total = None if _is_too_much(model, supervision, modulus, length) else total
-        records.append(search(point, total))
-        records.append(trial(point, 4096))
-        records.append(curve(point, float("inf") if total is None else total))
+        total = sum(map(alone, range(2, length + 1))) / kappa(length)
+        point = measured("uniform", length, total)
+        records.append(trial(point, point.max_size))
         records.append(extrapolation(point, 0.0 if transformer or supervision == COT else 1.0))
-        curriculum = Point(model, supervision, "short_to_long", length, modulus)
-        below = supervision == OUTCOME and not transformer
-        records.append(search(curriculum, None if total is None else total - 9 if below else total + 30))
+        measured("short_to_long", length, total * curriculum)
     return records
 
 
-def _is_too_much(model: str, supervision: str, modulus: int, length: int) -> bool:
-    return model == "Transformer" and supervision == OUTCOME and modulus > 5 and length > 5
-
-
 _PAPER: dict[tuple[bool, str], Any] = {
-    (True, OUTCOME): (4000, lambda length: 1.0),
-    (True, COT): (100, lambda length: 0.2),
-    (True, ACOT): (3000, lambda length: 1.0),
-    (False, OUTCOME): (200, lambda length: length - 1.0),
-    (False, COT): (2000, lambda length: 1.0),
-    (False, ACOT): (100, lambda length: length - 1.0),
+    (True, OUTCOME): (lambda length: 4000, lambda length: 1.0, 1.0),
+    (True, COT): (lambda length: 60 * length, lambda length: 0.35, 1.0),
+    (True, ACOT): (lambda length: 6000, lambda length: 1.0, 1.0),
+    (False, OUTCOME): (lambda length: 250, lambda length: length - 1.0, 0.6),
+    (False, COT): (lambda length: 2000, lambda length: 1.0, 1.0),
+    (False, ACOT): (lambda length: 64 / 1.6 ** (length - 2), lambda length: length - 1.0, 1.7),
 }
-"""N* at one length, and kappa at L, of (transformer or not, supervision)."""
+"""Of (transformer or not, supervision): N at one length, kappa at L, and N under short-to-long over N under uniform."""

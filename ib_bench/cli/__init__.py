@@ -14,10 +14,12 @@ import sys
 from collections.abc import Sequence
 
 from ib_bench import __version__, catalogue
-from ib_bench.cli.garbage import import_for_good
 from ib_bench.cli.interruption import Interruption
 from ib_bench.errors import BenchError, LostProcessError, UnknownNameError, warn_in_one_sentence
+from ib_bench.execution.devices import num_cores
+from ib_bench.execution.fork_server import start_early
 from ib_bench.execution.ranks import let_the_first_speak, speaks
+from ib_bench.importing import import_for_good
 
 _BEFORE = {
     "fit": ("fit", "train a model once (LightningCLI)"),
@@ -49,8 +51,14 @@ def commands() -> dict[str, tuple[str, str]]:
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 
-_RESUMABLE = (_MEASURE, "run")
-"""Modules of commands that continue where an interrupted one stopped."""
+_TRAINS = (_MEASURE, "run")
+"""Modules of commands that train, and continue where an interrupted one stopped."""
+
+_WORKER_MODULES = ("ib_bench.runner.jobs", "ib_bench.quantities.search.job")
+"""What worker processes need."""
+
+_NO_WORKERS = {"-h", "--help", "--dry_run", "--executor", "--print_config"}
+"""Options with which a command starts no workers, or may not."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,7 +98,10 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         prog = f"ib-bench {command}"
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())  # a user's own model in the working folder is found by its dotted path
-        module = import_for_good(f"ib_bench.cli.{known[command][0]}")
+        name = known[command][0]
+        if _needs_workers(command, arguments):
+            start_early(*_WORKER_MODULES)
+        module = import_for_good(f"ib_bench.cli.{name}", extras=name not in _TRAINS)
         interruption.has_started = True
         return int(module.main(command, arguments[1:]))
     except BenchError as error:
@@ -103,10 +114,17 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         return 0
 
 
+def _needs_workers(command: str, arguments: list[str]) -> bool:
+    """Whether a command will probably start worker processes on this machine."""
+    is_suite = command == "run" or any(one.name == command and one.has_many_jobs for one in catalogue.quantities())
+    given = {argument.partition("=")[0] for argument in arguments}
+    return is_suite and num_cores() > 1 and not given & _NO_WORKERS
+
+
 def _interrupted_text(command: str, arguments: list[str]) -> str:
     """Printed if the command is interrupted."""
     kept = f"\nib-bench {command}: interrupted; finished trials are kept"
-    is_resumable = command in commands() and commands()[command][0] in _RESUMABLE
+    is_resumable = command in commands() and commands()[command][0] in _TRAINS
     return f"{kept}\ngo on with: {shlex.join(['ib-bench', *arguments])}" if is_resumable else kept
 
 

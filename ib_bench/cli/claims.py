@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
@@ -15,22 +13,26 @@ from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import rich_table
 from ib_bench.drawing.terminal import show
 from ib_bench.drawing.texts import OutputFormat
-from ib_bench.report.claims_table import claims_table
-from ib_bench.studies.claims import Claim, check_claims
+from ib_bench.report.claims_table import claims_table, pairs_table
+from ib_bench.studies.claims import check_claims
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
     """Check every claim, and print what would decide the open ones."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     add_source_arguments(parser)
-    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    parser.add_argument("--pairs", action="store_true", help="List every pair of results that is compared, instead.")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print; json has every pair.")
     options = parse(parser, arguments)
     claims = {name: check_claims(records) for name, records in chosen_sources(options).items()}
     if options.format == "json":
-        rows = [{"source": source, **_row(claim)} for source, checked in claims.items() for claim in checked]
+        rows = [{"source": source, **claim.to_json()} for source, checked in claims.items() for claim in checked]
         print(json_text(rows), end="")
         return 0
     console = Console()
+    if options.pairs:
+        show(rich_table(pairs_table(claims)), console)
+        return 0
     show(rich_table(claims_table(claims)), console)
     for claim in next(iter(claims.values())):
         console.print(f"[bold]{claim.name}[/bold] {claim.text}")
@@ -39,8 +41,3 @@ def main(command: str, arguments: Sequence[str]) -> int:
             advice = claim.to_decide.replace(claim.to_measure, claim.to_measure + here)
             console.print(f"    to decide it: {advice}", soft_wrap=True, highlight=False, markup=False)
     return 0
-
-
-def _row(claim: Claim) -> dict[str, Any]:
-    statements = [{**asdict(one), "verdict": one.verdict} for one in claim.statements]
-    return {**asdict(claim), "verdict": claim.verdict, "to_decide": claim.to_decide, "statements": statements}

@@ -15,6 +15,7 @@ import torch
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
+from ib_bench import __version__
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.cli.self_test import self_test
 from ib_bench.drawing.columns import json_text
@@ -30,7 +31,7 @@ from ib_bench.results.trial_record import TrialRecord
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.acceleration import cpp_compiler
 
-_PACKAGES = ("ib_bench", "torch", "lightning", "torchmetrics", "numpy", "wandb")
+_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "wandb")
 _EXTRAS = {"ray": "ray", "submitit": "slurm", "pyarrow": "parquet", "wandb_workspaces": "workspaces"}
 """Packages that are not always installed, and the extra that installs each."""
 
@@ -68,7 +69,11 @@ def _findings(store: Path) -> Iterator[Finding]:
 
 
 def _versions() -> Finding:
-    found = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
+    found = [
+        f"Python {platform.python_version()}",
+        f"ib_bench {__version__}",
+        *(f"{name} {version(name)}" for name in _PACKAGES),
+    ]
     extras = {name: _version_of(name) for name in _EXTRAS}
     installed = [f"{name} {number}" for name, number in extras.items() if number is not None]
     missing = [f"{name} (pip install 'ib_bench[{_EXTRAS[name]}]')" for name, number in extras.items() if number is None]

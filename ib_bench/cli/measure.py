@@ -9,7 +9,7 @@ from jsonargparse import ActionConfigFile
 from lightning.pytorch.cli import LightningArgumentParser
 
 from ib_bench import catalogue
-from ib_bench.cli.display import Display
+from ib_bench.cli.display import display
 from ib_bench.cli.executors import add_executor_arguments, chosen_executor
 from ib_bench.cli.outputs import add_keep_weights, add_output_arguments, chosen_output
 from ib_bench.cli.parsing import parse
@@ -39,7 +39,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         output,
         options.get("keep_weights") == "best",
     )
-    records = records_of(quantity, request, executor, output, Display)
+    records = records_of(quantity, request, executor, output, display)
     if records is None:
         return 0
     result = quantity.result(records)

@@ -7,10 +7,10 @@ from typing import Any
 
 from ib_bench import catalogue
 from ib_bench.cli.filters import add_filter_arguments, filtered
-from ib_bench.cli.garbage import without_garbage_collection
 from ib_bench.cli.parsing import listing_parser, parse
 from ib_bench.drawing.columns import csv_text, flat_table, json_text
 from ib_bench.drawing.terminal import show
+from ib_bench.importing import without_garbage_collection
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.results.archive import Records, stored_records
 from ib_bench.studies.futility import futility_notes

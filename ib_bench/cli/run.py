@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ib_bench import catalogue
-from ib_bench.cli.display import Display
+from ib_bench.cli.display import display
 from ib_bench.cli.executors import add_executor_arguments, chosen_executor
 from ib_bench.cli.outputs import add_keep_weights, add_output_arguments, chosen_output
 from ib_bench.cli.parsing import parse, require_writable_folder
@@ -114,11 +114,8 @@ def _run(name: str, plan: Plan, options: Namespace, executor: Executor, output: 
     if figures is not None:
         require_writable_folder("figures", options.figures)
     keys = {job.key: key for key, job in plan.jobs.items()}  # a shortened job has another key than in the plan
-    jobs: list[Job[Any]] = []
-    outcomes: list[CallResult[Any]] = []
-    for stage in plan.stages():
-        jobs += stage
-        outcomes += run_jobs(stage, executor, output, Display)
+    jobs: list[Job[Any]] = list(plan.jobs.values())
+    outcomes: list[CallResult[Any]] = run_jobs(jobs, executor, output, display)
     records = {
         keys[job.key]: outcome.result for job, outcome in zip(jobs, outcomes, strict=True) if outcome.result is not None
     }

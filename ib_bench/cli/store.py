@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,16 +10,16 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ib_bench import catalogue
-from ib_bench.cli.garbage import without_garbage_collection
+from ib_bench.cli.counting import counted
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.drawing.columns import Table, flat_table, json_text, write_csv, write_parquet
 from ib_bench.drawing.terminal import show
 from ib_bench.drawing.texts import OutputFormat
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.errors import InvalidOptionError, UnknownNameError, require
+from ib_bench.importing import without_garbage_collection
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.report.findings import conflicts_table, findings_table
 from ib_bench.results.archive import Records, stored_records, write_archive
@@ -54,7 +53,7 @@ def _check(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     _add_store(parser)
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
     options = parse(parser, arguments)
-    with _progress("records") as on_progress:
+    with counted("records") as on_progress:
         findings = check_store(Path(options.store), on_progress)
     if options.format == "json":
         print(json_text([asdict(finding) for finding in findings]), end="")
@@ -108,7 +107,7 @@ def _merge(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     parser.add_argument("out", type=str, help="The store that is added to, made if there is none.")
     parser.add_argument("sources", type=str, nargs="+", help=f"Stores and {_ARCHIVE} archives.")
     options = parse(parser, arguments)
-    with _progress("records read") as on_progress:
+    with counted("records read") as on_progress:
         merged = merge(Path(options.out), list(map(Path, options.sources)), lambda done: on_progress(done, None))
     if merged.conflicts:
         show(conflicts_table(merged.conflicts))
@@ -146,16 +145,6 @@ _SUBCOMMANDS: dict[str, tuple[Callable[[ArgumentParser, Sequence[str]], int], st
 
 def _add_store(parser: ArgumentParser) -> None:
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store.")
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A count on terminals."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _megabytes(num_bytes: int) -> str:

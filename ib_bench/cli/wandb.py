@@ -8,13 +8,12 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
-from rich.progress import Progress
 
+from ib_bench.cli.counting import counted
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
 from ib_bench.errors import BenchError, UnknownNameError
-from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
 from ib_bench.tracking.settings import WandbSettings
 
@@ -51,15 +50,12 @@ def log_results(
     Returns:
         How many runs were logged, and how many were there already.
     """
+    from ib_bench.report.study_report import study_report  # noqa: PLC0415 (as below)
     from ib_bench.tracking.replay import replay  # noqa: PLC0415 (wandb takes a second to import)
 
     report = study_report({group or "store": records}).html if with_suite else None
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("W&B runs")
-        return replay(
-            records, settings, group, report, lambda done, total: progress.update(task, completed=done, total=total)
-        )
+    with counted("W&B runs") as on_count:
+        return replay(records, settings, group, report, on_count)
 
 
 def log_quietly(records: Records, settings: WandbSettings, group: str | None) -> None:

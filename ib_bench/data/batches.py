@@ -17,6 +17,9 @@ from ib_bench.supervision.supervision import Batch
 _BATCHES_PER_CHUNK = 64
 _SHUFFLE_STREAM = 2**30
 
+MAX_KEPT_SEQUENCES = 2**17
+"""Size of the largest held-out set that is kept encoded."""
+
 
 class EpochShuffle:
     """A new order of the training set in every epoch, a function of seed and epoch alone.
@@ -70,7 +73,10 @@ class TrainBatches:
 
 
 class EvalBatches:
-    """A held-out set in batches that are encoded once and read many times; sorted by length, to pad little.
+    """A held-out set in batches, sorted by length, to pad little.
+
+    They are encoded once and read many times. Only of a very large set, such as all sequences that exist, is each batch
+    encoded whenever it is read, as all of them would not fit into memory.
 
     Args:
         sequences: the held-out set.
@@ -79,11 +85,16 @@ class EvalBatches:
     """
 
     def __init__(self, sequences: Sequences, encode: Callable[[Sequences], Batch], batch_size: int) -> None:
-        by_length = sequences.lengths.argsort(stable=True)
-        self._batches = [encode(sequences.select(rows)) for rows in torch.split(by_length, batch_size)]
+        self._sequences, self._encode = sequences, encode
+        self._rows = torch.split(sequences.lengths.argsort(stable=True), batch_size)
+        is_kept = len(sequences.lengths) <= MAX_KEPT_SEQUENCES
+        self._batches = list(self._encoded()) if is_kept else None
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self._rows)
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self._batches)
+        return self._encoded() if self._batches is None else iter(self._batches)
+
+    def _encoded(self) -> Iterator[Batch]:
+        return (self._encode(self._sequences.select(rows)) for rows in self._rows)

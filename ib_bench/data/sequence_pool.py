@@ -33,6 +33,9 @@ MAX_VAL_SEQUENCES = 2_000
 MAX_TEST_SEQUENCES = 2_000
 """Size of the test set, where the training set leaves as many."""
 
+MIN_CONFIRMING_SEQUENCES = 100
+"""A test set smaller than this, and smaller than the validation set, is too small to confirm a success."""
+
 VAL_SHARE = 5
 """At most one in so many of the available sequences, of all and of any one length, is for validation."""
 
@@ -150,6 +153,16 @@ class SequencePool:
         self._require(num_train)
         unused = self.num_train - num_train if self.space.asked is None else sum(self._num_unasked.values())
         return min(MAX_TEST_SEQUENCES, unused)
+
+    def num_confirming(self, num_train: int) -> int:
+        """Size of the test set, if it is large enough to confirm a success; otherwise 0.
+
+        Large enough are 100 sequences, or as many as the validation set has.
+
+        Args, Raises: as :meth:`training_set`.
+        """
+        num = self.num_test(num_train)
+        return num if num >= min(MIN_CONFIRMING_SEQUENCES, self.num_val) else 0
 
     def test_set(self, num_train: int) -> Sequences:
         """The sequences that neither validation nor the first ``num_train`` training sequences contain.

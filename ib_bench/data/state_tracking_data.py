@@ -154,6 +154,10 @@ class StateTrackingData(SearchableData):
         """
         return self._test_batches
 
+    def confirmation_dataloader(self) -> EvalBatches | None:
+        """The test set, to confirm a success on it; None where the training set leaves too few sequences for that."""
+        return self._test_batches if self.pool.num_confirming(self.num_train_sequences) else None
+
     @cached_property
     def num_test(self) -> int:
         """See :class:`StateTrackingData`."""

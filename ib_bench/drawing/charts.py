@@ -129,6 +129,26 @@ class Marks:
         ]
 
 
+def all_labels(rows: Iterable[Json], x: Any, y: Any, **place: Any) -> list[alt.Chart]:
+    """The word "all" beside those bounds that are all sequences that exist: rows with ``is_all``; none without such.
+
+    Args:
+        rows: everything that is drawn.
+        x: horizontal place.
+        y: vertical place.
+        place: more channels.
+    """
+    if not any(row.get("is_all") for row in rows):
+        return []
+    labels = alt.Chart().mark_text(dx=8, dy=-4, align="left", fontSize=8, aria=False).transform_filter("datum.is_all")
+    return [labels.encode(x=x, y=y, text=alt.value("all"), **place)]
+
+
+def all_notes(rows: Iterable[Json]) -> list[str]:
+    """What the word "all" in a chart means, if it is there."""
+    return ["all: no more sequences exist."] if any(row.get("is_all") for row in rows) else []
+
+
 def log_axis(name: str, title: str, values: Iterable[float], base: int = 10) -> Json:
     """Arguments of a channel on a logarithmic scale with 1 in it and some room at the ends.
 

@@ -22,6 +22,9 @@ TRIAL_COLUMNS: tuple[Column[TrialRecord], ...] = (
     Column("status", lambda trial: trial.status, "status"),
     Column("num_steps", lambda trial: trial.num_steps, "steps", "{:,}".format),
     Column("best_val_loss", lambda trial: trial.best_val_loss, "loss"),
+    Column("confirmed", lambda trial: trial.confirmed, "confirmed", {True: "yes", False: "no", None: ""}.__getitem__),
+    Column("confirmation_loss", lambda trial: None if trial.confirmation is None else trial.confirmation.loss),
+    Column("num_confirming", lambda trial: 0 if trial.confirmation is None else trial.confirmation.num_sequences),
     Column("best_step", lambda trial: trial.best_step),
     Column("wall_time_s", lambda trial: trial.wall_time_s, "s"),
     Column("process_time_s", lambda trial: trial.process_time_s),
@@ -37,5 +40,6 @@ TRIAL_COLUMNS: tuple[Column[TrialRecord], ...] = (
     Column("versions", lambda trial: trial.versions, is_label=True),
     Column("environment", lambda trial: trial.environment, is_label=True),
     Column("val_curve", lambda trial: [list(point) for point in trial.val_curve]),
+    Column("val_accuracies", lambda trial: trial.val_accuracies),
 )
 """Everything about a trial, in order."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-import torch
-
 
 def num_cores() -> int:
     """Cores that this process may use."""
@@ -14,6 +12,8 @@ def num_cores() -> int:
 
 def visible_gpus() -> list[str]:
     """The GPUs that this process may use, each as the variable ``CUDA_VISIBLE_DEVICES`` names it."""
+    import torch  # noqa: PLC0415 (its import takes a second)
+
     num = torch.cuda.device_count()
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = [name.strip() for name in named.split(",")] if named else [str(index) for index in range(num)]

@@ -87,6 +87,9 @@ class Executor(ABC):
         settings_class: a dataclass whose fields are the options ``--NAME.*``; None for an executor without any.
         takes: names of the fields of :class:`SharedOptions` that it makes use of, besides ``call_id``.
         is_local: whether calls run on this machine, with its files.
+        takes_after: whether :meth:`run` has one more parameter, ``after: Mapping[int, Collection[int]] | None``: for an
+            item's index, those of earlier items whose calls must have ended first. Without it, calls that depend on
+            others are made in a further :meth:`run`.
         only_collects: whether it takes what earlier calls have left, and makes none.
         num_at_once: calls that run side by side, as far as this machine knows: 1 on a cluster.
         cores_per_call: CPU cores that a call may use.
@@ -96,6 +99,7 @@ class Executor(ABC):
     settings_class: ClassVar[type[Any] | None] = None
     takes: ClassVar[frozenset[str]] = frozenset()
     is_local: ClassVar[bool] = True
+    takes_after: ClassVar[bool] = False
     only_collects: bool = False
     num_at_once: int = 1
     cores_per_call: float = math.inf
@@ -129,7 +133,7 @@ class Executor(ABC):
 
         Args:
             function: takes an item and a way to send events.
-            items: its arguments.
+            items: its arguments, in the order in which calls should start.
             on_event: is called here, in this process, with an item's index and each event of its call.
             resume: receives every event that is not transient; None makes calls again from their beginning.
 

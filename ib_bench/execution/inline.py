@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,8 @@ from ib_bench.execution.executor import CallResult, Executor, Function, Item, Re
 
 class Inline(Executor):
     """Runs calls one by one, in this process."""
+
+    takes_after = True
 
     @classmethod
     def from_settings(cls, settings: None, shared: SharedOptions) -> Inline:
@@ -24,6 +26,7 @@ class Inline(Executor):
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
+        after: Mapping[int, Collection[int]] | None = None,
     ) -> list[CallResult[Result]]:
         """See :meth:`Executor.run`."""
         outcomes: list[CallResult[Result]] = []

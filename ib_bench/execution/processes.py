@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -28,6 +29,7 @@ from ib_bench.execution.executor import (
     SharedOptions,
     TransientEvent,
 )
+from ib_bench.execution.fork_server import start_early, worker_context
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.picklable import picklable
 
@@ -41,8 +43,9 @@ _lock = threading.Lock()  # in a worker: an event is written whole
 class Processes(Executor):
     """Runs calls in worker processes of this machine.
 
-    The processes are started afresh, not forked. A call whose worker dies is made again, in a new one, a few times; the
-    other workers do not notice. Where this process is killed, the workers end themselves.
+    No process inherits anything of this one, see :mod:`~ib_bench.execution.fork_server`. A call whose worker dies is
+    made again, in a new one, a few times; the other workers do not notice. Where this process is killed, the workers
+    end themselves.
 
     Args:
         num_workers: how many calls run at once, at least 1.
@@ -50,6 +53,7 @@ class Processes(Executor):
     """
 
     takes = frozenset({"workers"})
+    takes_after = True
     cores_advice = "1 where several searches run side by side; use --executor inline for one at a time"
 
     def __init__(self, num_workers: int, gpus: Sequence[str] = ()) -> None:
@@ -70,13 +74,16 @@ class Processes(Executor):
         items: Sequence[Item],
         on_event: Callable[[int, Any], None],
         resume: Resume[Item] | None = None,
+        after: Mapping[int, Collection[int]] | None = None,
     ) -> list[CallResult[Result]]:
         """See :meth:`Executor.run`."""
+        if items and function.__module__.startswith("ib_bench."):
+            start_early(function.__module__)
         others = multiprocessing.active_children()
         num = min(self.num_at_once, len(items))
         workers = [_Worker(self.gpus[index % len(self.gpus)] if self.gpus else None) for index in range(num)]
         try:
-            outcomes = _Calls(workers, function, items, on_event, resume).run()
+            outcomes = _Calls(workers, function, items, on_event, resume, after or {}).run()
         except BaseException:
             for child in multiprocessing.active_children():
                 if child not in others:
@@ -99,9 +106,10 @@ class _Calls:
         items: Sequence[Any],
         on_event: Callable[[int, Any], None],
         resume: Resume[Any] | None,
+        after: Mapping[int, Collection[int]],
     ) -> None:
         self._idle, self._workers = list(workers), workers
-        self._function, self._on_event, self._resume = function, on_event, resume
+        self._function, self._on_event, self._resume, self._after = function, on_event, resume, after
         self._items = list(items)
         self._todo = deque(range(len(items)))
         self._num_deaths = [0] * len(items)
@@ -111,8 +119,9 @@ class _Calls:
     def run(self) -> list[CallResult[Any]]:
         """Make all calls; the outcomes in the order of the items."""
         while self._todo or self._running:
-            while self._todo and self._idle:
-                worker, index = self._idle.pop(), self._todo.popleft()
+            while self._idle and (index := self._next()) is not None:
+                worker = self._idle.pop()
+                self._todo.remove(index)
                 self._running[worker.submit(self._function, self._items[index], index)] = index, worker
             done, _ = wait(self._running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             self._drain()
@@ -121,6 +130,11 @@ class _Calls:
                 self._note_end(future.exception(), future, index, worker)
                 self._idle.append(worker)
         return [self._outcomes[index] for index in range(len(self._items))]
+
+    def _next(self) -> int | None:
+        """The first call that waits for no other one; None if there is none."""
+        ended = self._outcomes.keys()
+        return next((index for index in self._todo if ended >= set(self._after.get(index, ()))), None)
 
     def _note_end(self, error: BaseException | None, future: Future[Any], index: int, worker: _Worker) -> None:
         if error is None:
@@ -169,10 +183,10 @@ class _Worker:
                 return self._pool.submit(_call, function, item, index)
         except BrokenProcessPool:  # it has died since its last call
             self.end(kill=True)
-        context = multiprocessing.get_context("spawn")
+        context = worker_context()
         self._news, theirs = context.Pipe(duplex=False)
         before = multiprocessing.active_children()
-        self._pool = ProcessPoolExecutor(1, context, _start_worker, (theirs, self._gpu))
+        self._pool = ProcessPoolExecutor(1, context, _start_worker, (theirs, self._gpu, dict(os.environ)))
         future = self._pool.submit(_call, function, item, index)
         self._processes = [child for child in multiprocessing.active_children() if child not in before]
         theirs.close()
@@ -200,11 +214,15 @@ class _Worker:
         self._pool, self._news, self._processes = None, None, []
 
 
-def _start_worker(events: Any, gpu: str | None) -> None:
-    """Take a GPU, and remember the pipe for events."""
+def _start_worker(events: Any, gpu: str | None, environment: Mapping[str, str]) -> None:
+    """Take a GPU and the environment of the process that asked for this one, and remember the pipe for events."""
     global _events
     start_as_child()
+    gc.freeze()
+    gc.enable()
     _events = events
+    os.environ.clear()
+    os.environ.update(environment)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 

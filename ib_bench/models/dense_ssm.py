@@ -119,7 +119,9 @@ def _apply(transitions: Tensor, symbols: Tensor, state: Tensor) -> Tensor:
     """Each row's state through its symbol's map; ``(batch, hidden_size)`` to the same."""
     num_symbols, hidden_size, _ = transitions.shape
     if num_symbols > _FEW_SYMBOLS:
-        return torch.bmm(state[:, None], transitions.index_select(0, symbols)).squeeze(1)
+        # the gradient of index_select adds up in any order on a GPU, that of an embedding always in the same
+        own_maps = functional.embedding(symbols, transitions.flatten(1)).view(-1, hidden_size, hidden_size)
+        return torch.bmm(state[:, None], own_maps).squeeze(1)
     through_all = state @ transitions.transpose(0, 1).reshape(hidden_size, num_symbols * hidden_size)
     own = symbols[:, None, None].expand(-1, 1, hidden_size)
     return through_all.view(-1, num_symbols, hidden_size).gather(1, own).squeeze(1)

@@ -121,6 +121,7 @@ ROWS = (
 """All metrics. A new one is one more row."""
 
 LOSS = "loss"
+FINAL_STATE_ACCURACY = "final_state_accuracy"
 METRICS = (*(row.name for row in ROWS), *(f"normalized_{row.name}" for row in ROWS))
 """The names of all metrics."""
 

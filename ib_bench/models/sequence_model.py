@@ -142,6 +142,7 @@ class SequenceModel(pl.LightningModule, ABC):
             optimizer.zero_grad()
             self.manual_backward(self._train_loss(one))
             optimizer.step()
+            torch.clear_autocast_cache()  # mixed precision may keep copies of the weights, which are old now
         return None
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

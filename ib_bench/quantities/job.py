@@ -82,6 +82,11 @@ class Job(ABC, Generic[R]):
         return stage
 
     @property
+    def uses(self) -> Collection[str] | None:
+        """Keys of the jobs of lower stages that this one has to wait for; None waits for all of them."""
+        return None
+
+    @property
     def key(self) -> str:
         """Of the config."""
         return self.config.key

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import isinf
 
-from ib_bench.drawing.tables import Entry, StudyTable
+from ib_bench.drawing.tables import EMPTY, Entry, StudyTable
 from ib_bench.studies.claims import WHY_OPEN, Claim
+from ib_bench.studies.comparison import Interval
+from ib_bench.studies.verdict import Count, Pair, Statement
+
+COUNT_NOTE = (
+    "true, false, open: pairs of results for which the comparison holds, does not, or cannot be decided; below: the "
+    "same by architecture and lengths. chance: probability that as many coin flips agree; at most 0.05 to be supported "
+    "or contradicted. "
+)
 
 
 def claims_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
-    """A row for each statement of a claim.
+    """A row for each statement of a claim, followed by a row for each of its strata.
 
     Args:
         claims: for each source.
     """
-    columns = ["claim", "verdict", "comparison", "outcome", "true", "false", "open"]
+    columns = ["claim", "verdict", "comparison", "outcome", "true", "false", "open", "chance"]
     several = len(claims) > 1
     body = []
     for source, checked in claims.items():
@@ -23,17 +32,69 @@ def claims_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
                 body.append([Entry(source, source), *row] if several else row)
     if several:
         columns.insert(0, "source")
-    note = "true, false, open: pairs of results for which the comparison holds, does not, or cannot be decided. "
-    return StudyTable("claims", "Claims of the paper", note + WHY_OPEN, columns, len(columns) - 3, body)
+    return StudyTable("claims", "Claims of the paper", COUNT_NOTE + WHY_OPEN, columns, len(columns) - 4, body)
 
 
-def _rows(claim: Claim) -> list[list[Entry]]:
+def pairs_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
+    """A row for each pair of results that a statement compares.
+
+    Args:
+        claims: for each source.
+    """
+    columns = ["claim", "comparison", "pair", "of", "interval", "holds", "why open"]
+    several = len(claims) > 1
+    body = []
+    for source, checked in claims.items():
+        for claim, statement, pair in _pairs(checked):
+            row = [Entry(text, text) for text in (claim.name, statement.text, pair.title, pair.measure)]
+            low = "" if pair.interval is None else pair.interval.low
+            holds = {True: "yes", False: "no", None: "open"}[pair.holds]
+            row.append(Entry(interval_text(pair.interval), low))
+            row += [Entry(text, text) for text in (holds, pair.why_open)]
+            body.append([Entry(source, source), *row] if several else row)
+    if several:
+        columns.insert(0, "source")
+    note = "interval: of the ratio, or of kappa; with 90 % intervals of N50, or the spread between seeds of N*, in it"
+    return StudyTable("pairs", "Pairs that the claims rest on", note, columns, len(columns), body)
+
+
+def interval_text(interval: Interval | None) -> str:
+    """An interval with three digits, such as ``[0.84, 3.1]``; nothing for None."""
+    if interval is None:
+        return ""
+    high = "\N{INFINITY}" if isinf(interval.high) else f"{interval.high:.3g}"
+    return f"[{interval.low:.3g}, {high}]"
+
+
+def chance_text(count: Count) -> str:
+    """The chance of a count; nothing where no pair is decided."""
+    return f"{count.chance:.3f}" if count.decided else ""
+
+
+def shown_strata(statement: Statement) -> dict[str, Count]:
+    """The strata that say more than their sum: those with decided pairs, if there are several strata."""
+    strata = statement.strata
+    return {name: count for name, count in strata.items() if count.decided} if len(strata) > 1 else {}
+
+
+def _rows(claim: Claim) -> Iterator[list[Entry]]:
     """The first row has the claim's name and verdict."""
-    rows = []
     for index, statement in enumerate(claim.statements):
         name, verdict = (claim.name, claim.verdict) if index == 0 else ("", "")
         order = f"{claim.name} {index}"
-        count = statement.count
         texts = [Entry(text, order) for text in (name, verdict, statement.text, statement.verdict)]
-        rows.append([*texts, *(Entry(str(number), number) for number in (count.true, count.false, count.open))])
-    return rows
+        yield [*texts, *_numbers(statement.count)]
+        for stratum, count in shown_strata(statement).items():
+            yield [EMPTY, EMPTY, Entry(f"\N{MIDDLE DOT} {stratum}", order), EMPTY, *_numbers(count)]
+
+
+def _numbers(count: Count) -> list[Entry]:
+    numbers = [Entry(str(number), number) for number in (count.true, count.false, count.open)]
+    return [*numbers, Entry(chance_text(count), count.chance)]
+
+
+def _pairs(claims: Sequence[Claim]) -> Iterator[tuple[Claim, Statement, Pair]]:
+    for claim in claims:
+        for statement in claim.statements:
+            for pair in statement.pairs:
+                yield claim, statement, pair

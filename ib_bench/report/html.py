@@ -14,6 +14,7 @@ from ib_bench import __version__
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.tables import StudyTable
+from ib_bench.report.claims_table import chance_text, shown_strata
 from ib_bench.studies.claims import Claim
 
 
@@ -50,6 +51,8 @@ def html_report(
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") if figures else "",
         claims=claims,
         claims_note=of_claims.note,
+        shown_strata=shown_strata,
+        chance_text=chance_text,
         configs=configs,
         settings=study.settings,
     )

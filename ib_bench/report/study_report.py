@@ -15,7 +15,7 @@ from ib_bench.drawing.tables import StudyTable, comma_separated, latex, markdown
 from ib_bench.errors import BenchError
 from ib_bench.quantities.num_states import num_states
 from ib_bench.quantities.quantity import Quantity
-from ib_bench.report.claims_table import claims_table
+from ib_bench.report.claims_table import claims_table, pairs_table
 from ib_bench.report.html import html_report
 from ib_bench.report.reproduction import commands_text, config_of, config_text
 from ib_bench.results.archive import Records
@@ -31,7 +31,7 @@ class StudyReport:
 
     Attributes:
         study: the results.
-        tables: of every quantity, and the claims last.
+        tables: of every quantity, the pairs that the claims rest on, and the claims last.
         figures: of every quantity.
         claims: for each source.
         configs: text of the config of every result, by its key; the first lines are commands.
@@ -96,10 +96,11 @@ def study_report(sources: Mapping[str, Records], search: str | None = None) -> S
     study = study_of(sources, everything, num_states, search)
     claims = {name: check_claims(records) for name, records in sources.items()}
     tables = [table for quantity in quantities for table in quantity.tables(study)]
+    tables += [pairs_table(claims), claims_table(claims)]
     notes = futility_notes(one.result for one in study.results)
     return StudyReport(
         study=study,
-        tables=[replace(table, note="; ".join([table.note, *notes])) for table in [*tables, claims_table(claims)]],
+        tables=[replace(table, note="; ".join([table.note, *notes])) for table in tables],
         figures=[figure for quantity in quantities for figure in quantity.figures(study)],
         claims=claims,
         configs=_configs((quantity, one) for (_, quantity), results in found.items() for one in results),

@@ -227,7 +227,8 @@ class Record:
         table: name of the store's table, a plural noun that people read too.
         shape: version of the record's fields. Raise it when a field changes its meaning or has no default, and define
             :meth:`upgraded`; a new field with a default needs neither.
-        incidental: fields that the config does not determine, such as times; merges do not compare them.
+        incidental: fields that the config does not determine, such as times, or that earlier versions did not measure;
+            merges do not compare them.
         headline: fields or properties that say in short what was measured; merges print those that differ.
         key: of the config.
         config: what was measured.

@@ -8,6 +8,9 @@ from typing import Any, ClassVar, Literal
 
 from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
 
+Measure = Literal["loss", "accuracy"]
+"""By which a trial is judged: its validation loss, or the final-state accuracy of the validation set."""
+
 TrialStatus = Literal["succeeded", "failed", "diverged", "futile"]
 
 
@@ -24,7 +27,8 @@ class TrialConfig(Config):
         max_steps: step budget.
         val_check_interval: optimizer steps between validations, or None for the rule of the training code.
         num_threads: CPU threads of each training run; they change the order of sums, and so the last bits.
-        options: how the training run departs from the plain protocol, such as ``{"compile": True}``.
+        options: how the training run departs from the plain protocol, such as ``{"compile": True}``. With ``data_seed``
+            or ``model_seed``, the seed of the trial does not move the data, or not the model.
     """
 
     experiment: Experiment
@@ -38,6 +42,16 @@ class TrialConfig(Config):
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def data_seed(self) -> int:
+        """Of training set, validation set and order."""
+        return int(self.options.get("data_seed", self.seed))
+
+    @property
+    def model_seed(self) -> int:
+        """Of initialisation and dropout."""
+        return int(self.options.get("model_seed", self.seed))
+
+    @property
     def saturated(self) -> bool:
         """Whether it trains on all sequences that exist and validates on the same."""
         return bool(self.options.get("saturated"))
@@ -49,6 +63,22 @@ class TrialConfig(Config):
             number: of all sequences that exist.
         """
         return replace(self, num_train_sequences=number, options={**self.options, "saturated": True})
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """The loss of a trial that succeeded, on sequences that neither training nor validation has seen.
+
+    A trial validates many times and stops at the first loss below the threshold, so some of these losses are low by
+    luck. This one is measured once, at the weights of the success.
+
+    Attributes:
+        loss: in nats; None if not finite.
+        num_sequences: that it is the mean over.
+    """
+
+    loss: float | None
+    num_sequences: Count
 
 
 @dataclass(frozen=True)
@@ -72,6 +102,10 @@ class TrialRecord(Record):
         versions: of Python and the packages that compute.
         environment: device and platform, and the number of processes that trained together if there were several.
         finished_at: UTC, ISO 8601.
+        confirmation: loss of a success on a second held-out set; None for other trials, where the training set leaves
+            too few sequences, for data of one's own, and in records of earlier versions.
+        val_accuracies: final-state accuracy at each point of the validation curve, rounded to 6 digits; None where
+            the model does not log it. Empty in records of earlier versions.
 
     Raises:
         ValueError: the fields contradict each other, so that no training run can have led to them.
@@ -80,6 +114,7 @@ class TrialRecord(Record):
     table: ClassVar[str] = "trials"
     incidental: ClassVar[frozenset[str]] = frozenset(
         {"wall_time_s", "process_time_s", "versions", "environment", "finished_at"}
+        | {"confirmation", "val_accuracies"}  # earlier versions did not measure them
     )
     headline: ClassVar[tuple[str, ...]] = ("status", "best_val_loss", "num_steps")
 
@@ -98,6 +133,8 @@ class TrialRecord(Record):
     versions: dict[str, str]
     environment: dict[str, str]
     finished_at: str
+    confirmation: Confirmation | None = None
+    val_accuracies: list[float | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.num_steps > self.config.max_steps:
@@ -111,6 +148,8 @@ class TrialRecord(Record):
         best_steps = [None] if lowest is None else [step for step, loss in self.val_curve if loss == lowest]
         if self.best_step not in best_steps:
             raise ValueError(f"best_step is {self.best_step}, where the validation curve does not have its lowest loss")
+        if self.val_accuracies and len(self.val_accuracies) != len(self.val_curve):
+            raise ValueError(f"{len(self.val_accuracies)} accuracies belong to {len(self.val_curve)} validations")
         self._check_status()
 
     def _check_status(self) -> None:
@@ -125,6 +164,8 @@ class TrialRecord(Record):
             raise ValueError("a trial diverged, but the last loss of its validation curve is finite")
         if self.status == "futile" and "futility" not in self.config.options:
             raise ValueError("a trial is futile, but its config has no futility rule")
+        if self.confirmation is not None and not self.succeeded:
+            raise ValueError(f"a trial that has {self.status} cannot be confirmed")
 
     @property
     def title(self) -> str:
@@ -138,6 +179,35 @@ class TrialRecord(Record):
     def succeeded(self) -> bool:
         """Whether the validation loss went below the threshold."""
         return self.status == "succeeded"
+
+    @property
+    def confirmed(self) -> bool | None:
+        """Whether the loss on the second held-out set is below the threshold too; None if it was not measured."""
+        if self.confirmation is None:
+            return None
+        return self.confirmation.loss is not None and self.confirmation.loss < self.config.threshold
+
+    def reached(self, measure: Measure, threshold: float) -> bool | None:
+        """Whether a validation got to another threshold than the trial's own.
+
+        Args:
+            measure: the loss has to fall below the threshold; the accuracy has to reach it.
+            threshold: in nats, or a share.
+
+        Returns:
+            True if one did. False if none did, and more training would not be part of the trial: its budget was spent,
+            or it diverged or was futile. None if it stopped before, at its success, or its accuracies are not recorded.
+        """
+        if measure == "loss":
+            has_reached = any(loss is not None and loss < threshold for _, loss in self.val_curve)
+            is_whole = not self.succeeded
+        else:
+            recorded = self.val_accuracies or [self.metrics.get("final_state_accuracy")]  # all that older records have
+            has_reached = any(accuracy is not None and accuracy >= threshold for accuracy in recorded)
+            is_whole = not self.succeeded and len(self.val_accuracies) == len(self.val_curve) and None not in recorded
+        if has_reached:
+            return True
+        return False if is_whole else None
 
     def is_better_than(self, other: TrialRecord | None) -> bool:
         """Whether it replaces the best trial before it in the grid: the first success, else the lowest loss, is best.

@@ -5,28 +5,35 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import warnings
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic
 
+from ib_bench.errors import BenchError
 from ib_bench.execution.executor import CallResult, Emit, Executor, Lost, Waiting
 from ib_bench.quantities.job import Job, R
 from ib_bench.quantities.progress import Progress, ProgressReporter
+from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.results.archive import Records, StoredRecords
 from ib_bench.results.identity import canonical
 from ib_bench.results.memory_store import MemoryStore
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Record
+from ib_bench.results.reference import reference_records
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
-from ib_bench.runner.watching import LogFile, StatusKeeper, Watcher
+from ib_bench.runner.watching import Batch, LogFile, StatusKeeper, Watcher
+from ib_bench.studies.estimate import expected_costs
 from ib_bench.tracking.settings import WandbSettings
 
 News = Progress | Lost | Waiting
 Tell = Callable[[int, News], None]
-MakeWatcher = Callable[[Sequence[Job[Any]], int, str], Watcher]
-"""Makes a watcher of jobs, of how many others were in the store already, and of what they are, in the plural."""
+MakeWatcher = Callable[[Batch], Watcher]
+"""Makes a watcher of jobs."""
 
 
 @dataclass(frozen=True)
@@ -115,21 +122,13 @@ def _logged_to_wandb(job: Job[Any], output: Output, store: RecordStore) -> Itera
         yield observed
 
 
-def stages_of(jobs: Iterable[Job[Any]]) -> list[list[Job[Any]]]:
-    """Jobs by their stage, the lowest first."""
-    by_stage: dict[int, list[Job[Any]]] = {}
-    for job in jobs:
-        by_stage.setdefault(job.stage, []).append(job)
-    return [by_stage[stage] for stage in sorted(by_stage)]
-
-
 def run_jobs(
     jobs: Sequence[Job[R]], executor: Executor, output: Output, make_watcher: MakeWatcher | None = None
 ) -> list[CallResult[R]]:
     """Run jobs; those whose result the store holds are answered from it, and one that occurs twice is run once.
 
     Args:
-        jobs: what to measure.
+        jobs: what to measure, of any stages.
         executor: where they run.
         output: where results go.
         make_watcher: makes a display, or None.
@@ -145,30 +144,74 @@ def run_jobs(
         for key, job in different.items():
             if (record := job.stored(store)) is not None:
                 outcomes[key] = CallResult(result=record)
-    todo = {key: job for key, job in different.items() if key not in outcomes}
-    if todo:
-        ended = _run(list(todo.values()), executor, output, len(outcomes), make_watcher)
-        outcomes.update(zip(todo, ended, strict=True))
+    for part in _parts(list(different.values()), executor):
+        todo = [job for job in part if job.key not in outcomes]
+        if todo:
+            ordered, costs_s = _longest_first(todo, different, output.store)
+            name = type(executor).__name__.lower()
+            what = " and ".join(dict.fromkeys(job.record.table for job in ordered))
+            batch = Batch(ordered, len(part) - len(todo), what, name, costs_s, executor.num_at_once)
+            ended = _run(batch, executor, output, make_watcher)
+            outcomes.update(zip((job.key for job in ordered), ended, strict=True))
     return [outcomes[job.key] for job in jobs]
 
 
-def _run(
-    jobs: Sequence[Job[R]], executor: Executor, output: Output, num_stored: int, make_watcher: MakeWatcher | None
-) -> list[CallResult[R]]:
-    name = type(executor).__name__.lower()
-    what = " and ".join(dict.fromkeys(job.record.table for job in jobs))
+def _parts(jobs: Sequence[Job[R]], executor: Executor) -> list[list[Job[R]]]:
+    """What is run together: everything, or one stage after the other if the executor keeps no order among calls."""
+    stages: dict[int, list[Job[R]]] = {}
+    for job in jobs:
+        stages.setdefault(0 if executor.takes_after else job.stage, []).append(job)
+    return [stages[stage] for stage in sorted(stages)]
+
+
+def _longest_first(
+    jobs: Sequence[Job[R]], all_jobs: Mapping[str, Job[R]], store: Path
+) -> tuple[list[Job[R]], list[float]]:
+    """The jobs, stage after stage, and in each those first that take longest; with their expected costs in seconds.
+
+    So no worker starts a long job while the others end. What a job finds does not depend on the order.
+    """
+    stored = Records({kind: StoredRecords(store, kind) for kind in (TrialRecord, SearchRecord)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damaged records: whoever needs one of them warns of it
+        costs_s = expected_costs([job.workload(all_jobs.keys()) for job in jobs], stored, _reference)
+    order = sorted(range(len(jobs)), key=lambda index: (jobs[index].stage, -costs_s[index]))
+    return [jobs[index] for index in order], [costs_s[index] for index in order]
+
+
+def _reference() -> Records:
+    with suppress(BenchError):  # an installation may lack them
+        return reference_records()
+    return Records()
+
+
+def _dependencies(jobs: Sequence[Job[Any]]) -> dict[int, list[int]]:
+    """For a job's index, those of the jobs that have to end before."""
+    stages = [job.stage for job in jobs]
+    places = {job.key: index for index, job in enumerate(jobs)}
+    after = {}
+    for index, job in enumerate(jobs):
+        lower = range(bisect_left(stages, stages[index]))
+        after[index] = list(lower) if job.uses is None else [places[key] for key in job.uses if key in places]
+    return {index: others for index, others in after.items() if others}
+
+
+def _run(batch: Batch, executor: Executor, output: Output, make_watcher: MakeWatcher | None) -> list[CallResult[Any]]:
+    jobs = batch.jobs
     with ExitStack() as stack:
         watchers: list[Watcher] = []
         if output.log_file is not None:
-            watchers.append(stack.enter_context(LogFile(output.log_file, jobs, num_stored, what, name)))
+            watchers.append(stack.enter_context(LogFile(output.log_file, batch)))
         if not executor.only_collects:  # otherwise the status is that of the command that submitted
-            watchers.append(stack.enter_context(StatusKeeper(output.store, jobs, num_stored, what, name)))
+            watchers.append(stack.enter_context(StatusKeeper(output.store, batch)))
         if make_watcher is not None:
-            watchers.append(stack.enter_context(make_watcher(jobs, num_stored, what)))
+            watchers.append(stack.enter_context(make_watcher(batch)))
         tell = _Teller(watchers)
-        if executor.is_local:
-            return executor.run(run_local, [LocalCall(job, output) for job in jobs], tell)
-        return _run_elsewhere(jobs, executor, output, tell)
+        if not executor.is_local:
+            return _run_elsewhere(jobs, executor, output, tell)
+        calls = [LocalCall(job, output) for job in jobs]
+        after: dict[str, Any] = {"after": _dependencies(jobs)} if executor.takes_after else {}
+        return executor.run(run_local, calls, tell, **after)
 
 
 class _Teller:

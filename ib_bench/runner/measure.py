@@ -19,7 +19,7 @@ from ib_bench.results.identity import Json
 from ib_bench.results.records import Record
 from ib_bench.runner.config_errors import explained, option_names
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
-from ib_bench.runner.jobs import MakeWatcher, Output, run_jobs, stages_of
+from ib_bench.runner.jobs import MakeWatcher, Output, run_jobs
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.team import Team
 
@@ -111,13 +111,12 @@ def records_of(
         jobs = quantity.jobs(request if team.num_processes == 1 else replace(request, train=team.train))
         if quantity.has_many_jobs:
             require_room(executor, max(job.num_cores for job in jobs))
-        records: dict[str, Record] = {}
-        for stage in stages_of(jobs):
-            for job, ended in zip(stage, run_jobs(stage, executor, output, make_watcher), strict=True):
-                if ended.result is None:
-                    raise ended.error or RuntimeError("a job returned nothing")
-                records[job.key] = ended.result
-        return [records[job.key] for job in jobs]
+        records: list[Record] = []
+        for ended in run_jobs(jobs, executor, output, make_watcher):
+            if ended.result is None:
+                raise ended.error or RuntimeError("a job returned nothing")
+            records.append(ended.result)
+        return records
 
 
 def require_room(executor: Executor, spread: int) -> None:

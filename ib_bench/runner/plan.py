@@ -19,7 +19,6 @@ from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec, Record
 from ib_bench.runner.config_errors import explained, option_names
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
-from ib_bench.runner.jobs import stages_of
 from ib_bench.studies.suite import Cell, Suite
 
 
@@ -47,10 +46,6 @@ class Plan:
 
     jobs: dict[str, Job[Any]] = field(default_factory=dict)
     results: list[PlannedResult] = field(default_factory=list)
-
-    def stages(self) -> list[list[Job[Any]]]:
-        """The jobs, those that use what others leave after these."""
-        return stages_of(self.jobs.values())
 
     def shortened(self) -> Plan:
         """The plan with trials of a few steps; what rests on what stays the same."""

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,27 @@ _LOGGER = logging.getLogger("ib_bench")
 
 _STATUS_INTERVAL_S = 2.0
 _HEARTBEAT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Jobs that run together.
+
+    Attributes:
+        jobs: that run, in the order in which they start.
+        num_stored: how many others were in the store already.
+        what: they are, in the plural.
+        executor: name of where they run.
+        costs_s: about how many seconds each takes.
+        num_at_once: how many run side by side, as far as is known.
+    """
+
+    jobs: Sequence[Job[Any]]
+    num_stored: int
+    what: str
+    executor: str
+    costs_s: Sequence[float]
+    num_at_once: int
 
 
 class Watcher(ABC):
@@ -79,14 +100,11 @@ class StatusKeeper(Watcher):
 
     Args:
         store: path of the store.
-        jobs: that run.
-        num_stored: how many others were in the store already.
-        what: they are, in the plural.
-        executor: name of where they run.
+        batch: the jobs that run.
     """
 
-    def __init__(self, store: Path, jobs: Sequence[Job[Any]], num_stored: int, what: str, executor: str) -> None:
-        self._jobs = jobs
+    def __init__(self, store: Path, batch: Batch) -> None:
+        self._jobs = batch.jobs
         self._newest: dict[int, Progress] = {}
         self._started_at: dict[int, str] = {}
         self._failures: dict[int, str] = {}
@@ -95,14 +113,14 @@ class StatusKeeper(Watcher):
             command=shlex.join(["ib-bench", *sys.argv[1:]]),
             host=socket.gethostname(),
             pid=os.getpid(),
-            executor=executor,
-            what=what,
+            executor=batch.executor,
+            what=batch.what,
             started_at=utc_now(),
             updated_at=utc_now(),
             state="running",
-            num_jobs=num_stored + len(jobs),
-            num_stored=num_stored,
-            max_evaluations=sum(job.max_evaluations for job in jobs),
+            num_jobs=batch.num_stored + len(batch.jobs),
+            num_stored=batch.num_stored,
+            max_evaluations=sum(job.max_evaluations for job in batch.jobs),
             pid_started=pid_started(os.getpid()),
         )
         self._store = Store(store)
@@ -202,25 +220,23 @@ class LogFile(Watcher):
 
     Args:
         path: of the file; lines are added to one that exists.
-        jobs: that run.
-        num_stored: how many others were in the store already.
-        what: they are, in the plural.
-        executor: name of where they run.
+        batch: the jobs that run.
 
     Raises:
         BenchError: the file cannot be written.
     """
 
-    def __init__(self, path: str, jobs: Sequence[Job[Any]], num_stored: int, what: str, executor: str) -> None:
-        self._jobs = jobs
-        self._what = what
+    def __init__(self, path: str, batch: Batch) -> None:
+        self._jobs = batch.jobs
+        self._what = batch.what
         self._newest: dict[int, Progress] = {}
         self._reasons: set[str] = set()
         self._handler = _file_handler(path)
         self._level = _LOGGER.level
         _LOGGER.addHandler(self._handler)
         _LOGGER.setLevel(logging.INFO)
-        self._log(f"{len(jobs)} {what} to run, {num_stored} in the store; executor {executor}")
+        stored = f"{batch.num_stored} in the store"
+        self._log(f"{len(batch.jobs)} {batch.what} to run, {stored}; executor {batch.executor}")
 
     def show(self, index: int, newest: Progress) -> None:
         """See :class:`Watcher`."""

@@ -1,18 +1,14 @@
-"""What the paper claims, and whether the records in hand bear it out.
+"""What the paper claims, and whether the records in hand support it.
 
 A claim is made of statements about pairs of results that differ in one respect, such as the supervision, and in nothing
-else. Each pair speaks for the statement, against it, or is open: N* is only known up to its bracket, and a censored N*
-is only ever "larger than" (:mod:`ib_bench.studies.comparison`). A statement is
+else. :mod:`ib_bench.studies.evidence` says when a pair is decided, :mod:`ib_bench.studies.verdict` when a statement is.
+A claim has the verdict of its statements if they agree. It has *not enough data* as long as one of them has, and is
+*mixed* if they differ.
 
-* *not enough data* if fewer than 3 pairs are decided,
-* *supported* if at least 80 % of those decided speak for it,
-* *contradicted* if at most 20 % do,
-* *mixed* otherwise,
-
-and so is a claim if all its statements are; it is *mixed* if they differ, and *not enough data* as long as one of them
-is. Words are read as numbers: *far less* is a factor of 4, *orders of magnitude* a factor of 10, *kappa near 1* is
-within a factor of 2, *much above* or *below 1* beyond it. ``Transformer`` is the transformer, ``LSTM`` and ``DenseSSM``
-are the recurrent models; models from elsewhere are no part of the claims.
+Words are read as numbers: *far less* is a factor of 4, *orders of magnitude* a factor of 10, *kappa near 1* is within a
+factor of 2, *much above* or *below 1* beyond it. N is N50 where both cells have a success curve, and N* otherwise.
+``Transformer`` is the transformer, ``LSTM`` and ``DenseSSM`` are the recurrent models; models from elsewhere are no
+part of the claims.
 
 Reference: arXiv 2602.18333, sections 4 and 5; the numbers 3.1 to 3.5 (N*) and 4.1 to 4.5 (kappa) are ours.
 """
@@ -20,63 +16,42 @@ Reference: arXiv 2602.18333, sections 4 and 5; the numbers 3.1 to 3.5 (N*) and 4
 from __future__ import annotations
 
 import inspect
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Literal
 
-from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
-from ib_bench.quantities.num_states import num_states
-from ib_bench.quantities.search.record import SearchConfig, SearchRecord
-from ib_bench.quantities.search.saturation import SaturationRecord
-from ib_bench.quantities.sharing.record import JOINT, Sharing, sharings
+from ib_bench.quantities.growth.cell import Cell
+from ib_bench.quantities.growth.record import LENGTH
+from ib_bench.quantities.sharing.record import ALONE, JOINT
 from ib_bench.results.archive import Records
-from ib_bench.results.identity import canonical
-from ib_bench.studies.comparison import Count, Interval, count, min_train_size, sharing_interval
+from ib_bench.results.identity import Json
+from ib_bench.results.records import experiment_text
+from ib_bench.studies.comparison import Interval
+from ib_bench.studies.evidence import Evidence, Known, Sides, Threshold
+from ib_bench.studies.verdict import Pair, Statement, Verdict
 
 WHY_OPEN = (
-    "A pair is open where brackets overlap, which a smaller search.relative_tolerance can fix, or where N* is "
-    "censored, which a larger search.max_size or search.max_steps can fix unless all sequences have been used."
+    "A pair is open where its interval holds the bound, where it rests on single searches whose spread between seeds "
+    "is unknown, or where all sequences that exist are not enough; ib-bench claims --pairs lists the reasons. Success "
+    "curves (the quantity curve) narrow intervals and need no repeats."
 )
-
-Verdict = Literal["supported", "contradicted", "mixed", "not enough data"]
 
 TRANSFORMERS = ("Transformer",)
 RECURRENT = ("LSTM", "DenseSSM")
 
-FAR = 4.0
-ORDERS_OF_MAGNITUDE = 10.0
-NEAR = 2.0
-MIN_DECIDED = 3
-SUPPORTED_SHARE, CONTRADICTED_SHARE = 0.8, 0.2
+FAR = Threshold(4.0)
+ORDERS_OF_MAGNITUDE = Threshold(10.0)
+MORE = Threshold(1.0, strict=True)
+NOT_MORE = Threshold(1.0, strict=True, negated=True)
+AT_LEAST_HALF = Threshold(0.5)
+BELOW_HALF = Threshold(0.5, negated=True)
+ABOVE_2 = Threshold(2.0, strict=True)
+AT_MOST_2 = Threshold(2.0, strict=True, negated=True)
+
 MIN_ACCURACY_DIFFERENCE = 0.05
 SMALL_NUM_STATES, SMALL_LENGTH = 5, 5
 
 OUTCOME, COT, ACOT = "outcome", "chain_of_thought", "aligned_chain_of_thought"
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One comparison that a claim makes.
-
-    Attributes:
-        text: what is compared, and what should come out.
-        count: of the pairs for it, against it and open.
-    """
-
-    text: str
-    count: Count
-
-    @property
-    def verdict(self) -> Verdict:
-        """By the rule above."""
-        if self.count.decided < MIN_DECIDED:
-            return "not enough data"
-        share = self.count.true / self.count.decided
-        if share >= SUPPORTED_SHARE:
-            return "supported"
-        return "contradicted" if share <= CONTRADICTED_SHARE else "mixed"
+CURRICULUM = "short_to_long"
 
 
 @dataclass(frozen=True)
@@ -107,64 +82,19 @@ class Claim:
 
     @property
     def to_decide(self) -> str:
-        """What to do about statements that too few pairs decide; empty if there is none."""
-        undecided = [statement.count for statement in self.statements if statement.count.decided < MIN_DECIDED]
+        """What to do about statements that lack data; empty if there is none."""
+        undecided = [one.count for one in self.statements if one.verdict == "not enough data"]
         if not undecided:
             return ""
         num_open = sum(count.open for count in undecided)
         there = f" (of the pairs that are there {num_open} are open)" if num_open else ""
         return f"measure more tasks and lengths, as {self.to_measure}{there}"
 
-
-class Evidence:
-    """Records, arranged for comparison.
-
-    Args:
-        records: of one store.
-    """
-
-    def __init__(self, records: Records) -> None:
-        finished = records.finished(SearchRecord)
-        ours = [one for one in finished if one.config.experiment.model.class_path.startswith("ib_bench.")]
-        self.searches = [record for record in ours if record.max_size]
-        self.sharings = sharings(ours, records.of(SaturationRecord))
-        self.extrapolations = records.of(ExtrapolationRecord)
-        self._by_setting: dict[str, SearchRecord] = {}
-        for record in self.searches:
-            self._by_setting.setdefault(_setting(record), record)
-
-    def of(self, models: Sequence[str], supervision: str) -> list[SearchRecord]:
-        """The searches of some architectures under one regime."""
-        searches = (record for record in self.searches if record.labels.model in models)
-        return [record for record in searches if record.labels.supervision == supervision]
-
-    def counterpart(self, record: SearchRecord, **changes: object) -> SearchRecord | None:
-        """The search that differs in these init arguments of the data and in nothing else."""
-        return self._by_setting.get(_setting(record, **changes))
-
-    def ratios(self, over: Iterable[SearchRecord], **changes: object) -> Iterator[Interval]:
-        """N* of each counterpart over N* of the search itself, where both are there."""
-        for record in over:
-            other = self.counterpart(record, **changes)
-            if other is not None:
-                yield min_train_size(other) / min_train_size(record)
-
-    def growth(self, of: Iterable[SearchRecord]) -> Iterator[Interval]:
-        """N* at the shortest maximal length over N* at the longest, of searches that differ in nothing else.
-
-        One pair for each such series: all pairs of one would be far from independent.
-        """
-        series: dict[str, list[SearchRecord]] = {}
-        for record in of:
-            series.setdefault(_setting(record, max_length=None), []).append(record)
-        for records in series.values():
-            by_length = sorted(records, key=lambda record: record.labels.max_length or 0)
-            if len(by_length) > 1:
-                yield min_train_size(by_length[0]) / min_train_size(by_length[-1])
-
-    def kappas(self, models: Sequence[str], supervision: str) -> list[Interval]:
-        """Kappa of some architectures under one regime."""
-        return [sharing_interval(sharing) for sharing in self.sharings if _is_of(sharing.joint, models, supervision)]
+    def to_json(self) -> Json:
+        """As plain data, with every pair."""
+        told = {"name": self.name, "text": self.text, "rule": self.rule, "verdict": self.verdict}
+        statements = [statement.to_json() for statement in self.statements]
+        return {**told, "to_measure": self.to_measure, "to_decide": self.to_decide, "statements": statements}
 
 
 Rule = Callable[[Evidence], list[Statement]]
@@ -175,12 +105,12 @@ def check_claims(records: Records) -> list[Claim]:
     """Every claim, held against records.
 
     Args:
-        records: of one store; searches are compared only where grid, budget and threshold are the same, but for the
-            learning rates of different architectures.
+        records: of one store; cells are compared only where budget, threshold and largest size are the same, and the
+            learning rates unless the architectures differ.
     """
     evidence = Evidence(records)
     return [
-        Claim(name, text, inspect.getdoc(rule) or "", rule(evidence), f"ib-bench run small {axes}".rstrip())
+        Claim(name, text, inspect.getdoc(rule) or "", rule(evidence), f"ib-bench run SUITE {axes}")
         for name, text, axes, rule in _RULES
     ]
 
@@ -191,7 +121,7 @@ def _claim(name: str, text: str, axes: str) -> Callable[[Rule], Rule]:
     Args:
         name: its number.
         text: what the paper says.
-        axes: what to narrow the suite ``small`` to, to measure what the rule needs.
+        axes: what to narrow a suite to, to measure what the rule needs.
     """
 
     def register(rule: Rule) -> Rule:
@@ -204,30 +134,32 @@ def _claim(name: str, text: str, axes: str) -> Callable[[Rule], Rule]:
 @_claim(
     "3.1",
     "transformers need far less data with chain of thought than with aligned chain of thought",
-    "--axes.model Transformer --axes.supervision [chain_of_thought,aligned_chain_of_thought] --axes.quantity search",
+    "--axes.model Transformer --axes.supervision [chain_of_thought,aligned_chain_of_thought] --axes.quantity curve",
 )
 def _transformers_want_chain_of_thought(evidence: Evidence) -> list[Statement]:
-    """For each transformer, task, length and distribution: N*(aligned) is at least 4 times N*(chain of thought)."""
-    ratios = evidence.ratios(evidence.of(TRANSFORMERS, COT), supervision=ACOT)
-    return [_statement("N*(aligned) >= 4 N*(chain of thought)", (ratio.at_least(FAR) for ratio in ratios))]
+    """For each transformer, task, length and distribution: N(aligned) is at least 4 times N(chain of thought)."""
+    sides = evidence.counterparts(evidence.of(TRANSFORMERS, COT), supervision=ACOT)
+    return [_ratios("N(aligned) >= 4 N(chain of thought)", evidence, sides, FAR)]
 
 
 @_claim(
     "3.2",
     "recurrent models need least data with aligned chain of thought, and struggle with chain of thought",
-    "--axes.model [LSTM,DenseSSM] --axes.quantity search",
+    "--axes.model [LSTM,DenseSSM] --axes.quantity curve",
 )
 def _recurrent_models_want_alignment(evidence: Evidence) -> list[Statement]:
     """For each recurrent model, task, length and distribution.
 
-    Least: N*(outcome) is larger than N*(aligned). Struggle: N*(chain of thought) is at least 4 times N*(aligned).
+    Least: N(outcome) is larger than N(aligned). Struggle: N(chain of thought) is at least 4 times N(aligned). A size
+    above the largest counts on either side of these ratios, and only if that model and supervision succeed elsewhere
+    with the same budget: otherwise too small a budget would support the claim.
     """
     aligned = evidence.of(RECURRENT, ACOT)
-    least = (ratio.above(1) for ratio in evidence.ratios(aligned, supervision=OUTCOME))
-    struggle = (ratio.at_least(FAR) for ratio in evidence.ratios(aligned, supervision=COT))
+    least = evidence.counterparts(aligned, supervision=OUTCOME)
+    struggle = evidence.counterparts(aligned, supervision=COT)
     return [
-        _statement("N*(outcome) > N*(aligned)", least),
-        _statement("N*(chain of thought) >= 4 N*(aligned)", struggle),
+        _ratios("N(outcome) > N(aligned)", evidence, least, MORE),
+        _ratios("N(chain of thought) >= 4 N(aligned)", evidence, struggle, FAR),
     ]
 
 
@@ -235,80 +167,68 @@ def _recurrent_models_want_alignment(evidence: Evidence) -> list[Statement]:
     "3.3",
     "with outcome supervision recurrent models need orders of magnitude less data than transformers, which fail beyond "
     "small tasks and lengths",
-    "--axes.supervision outcome --axes.quantity search",
+    "--axes.supervision outcome --axes.quantity curve",
 )
 def _outcome_favours_recurrence(evidence: Evidence) -> list[Statement]:
-    """For each recurrent model and each transformer at the same task, length and distribution.
+    """For each recurrent model a statement of its own, so that every transformer is counted once in each.
 
-    N*(transformer) is at least 10 times N*(recurrent). Fail: for each task of more than 5 states and L > 5, the
-    transformer succeeds at no size.
+    At the same task, length and distribution N(transformer) is at least 10 times N(recurrent). Sizes above the largest
+    count as in 3.2. Fail: for each task of more than 5 states and L > 5, the transformer succeeds at no size, although
+    it does elsewhere with the same budget.
     """
-    transformers: dict[str, list[SearchRecord]] = {}
-    for record in evidence.of(TRANSFORMERS, OUTCOME):
-        transformers.setdefault(_setting(record, model=None), []).append(record)
-    ratios = [
-        min_train_size(transformer) / min_train_size(recurrent)
-        for recurrent in evidence.of(RECURRENT, OUTCOME)
-        for transformer in transformers.get(_setting(recurrent, model=None), [])
-    ]
-    beyond = [record for record in evidence.of(TRANSFORMERS, OUTCOME) if _is_beyond_small(record)]
-    return [
-        _statement("N*(transformer) >= 10 N*(recurrent)", (ratio.at_least(ORDERS_OF_MAGNITUDE) for ratio in ratios)),
-        _statement("transformer, more than 5 states, L > 5: no size suffices", (record.censored for record in beyond)),
-    ]
+    transformers = evidence.of(TRANSFORMERS, OUTCOME)
+    statements = []
+    for model in RECURRENT:
+        sides = evidence.opposed(transformers, evidence.of([model], OUTCOME))
+        statements.append(_ratios(f"N(transformer) >= 10 N({model})", evidence, sides, ORDERS_OF_MAGNITUDE))
+    beyond = [cell for cell in transformers if _is_beyond_small(cell)]
+    fail = [evidence.no_size_suffices(cell, _stratum(cell)) for cell in beyond]
+    return [*statements, Statement("transformer, more than 5 states, L > 5: no size suffices", fail)]
 
 
 @_claim(
     "3.4",
     "with aligned chain of thought longer sequences make recurrent models more data-efficient: fixed lengths are best, "
     "then uniform, then short-to-long, and N* falls as L grows; transformers with chain of thought gain nothing",
-    "--axes.supervision [chain_of_thought,aligned_chain_of_thought] --axes.quantity search",
+    "--axes.supervision [chain_of_thought,aligned_chain_of_thought] --axes.quantity curve",
 )
 def _longer_sequences_help_recurrence(evidence: Evidence) -> list[Statement]:
-    """Recurrent models, aligned, at the same length: N*(uniform) > N*(fixed), N*(short-to-long) > N*(uniform).
+    """Recurrent models, aligned, at the same length: N(uniform) > N(fixed), N(short-to-long) > N(uniform).
 
-    At the same distribution, for the shortest and the longest L: N*(shortest) > N*(longest). Transformers, chain of
-    thought, likewise: N*(shortest) is not larger than N*(longest).
+    For each series that differs in L alone: N(shortest) > N(longest), by the slope of log N over all L that are not
+    exhausted. Transformers, chain of thought, likewise: N(shortest) is not larger than N(longest).
     """
-    aligned = evidence.of(RECURRENT, ACOT)
-    fixed = _distributed(aligned, "fixed")
-    uniform = _distributed(aligned, JOINT)
-    gain = [ratio.above(1) for ratio in evidence.growth(evidence.of(TRANSFORMERS, COT))]
+    fixed, uniform = evidence.of(RECURRENT, ACOT, ALONE), evidence.of(RECURRENT, ACOT, JOINT)
+    to_uniform = evidence.counterparts(fixed, length_distribution=JOINT)
+    to_curriculum = evidence.counterparts(uniform, length_distribution=CURRICULUM)
     return [
-        _statement("recurrent: N*(uniform) > N*(fixed)", _above_1(evidence.ratios(fixed, length_distribution=JOINT))),
-        _statement(
-            "recurrent: N*(short-to-long) > N*(uniform)",
-            _above_1(evidence.ratios(uniform, length_distribution="short_to_long")),
-        ),
-        _statement("recurrent: N*(shortest L) > N*(longest L)", _above_1(evidence.growth(aligned))),
-        _statement("transformer: N*(shortest L) <= N*(longest L)", map(_not, gain)),
+        _ratios("recurrent: N(uniform) > N(fixed)", evidence, to_uniform, MORE),
+        _ratios("recurrent: N(short-to-long) > N(uniform)", evidence, to_curriculum, MORE),
+        _falls("recurrent: N(shortest L) > N(longest L)", evidence, evidence.of(RECURRENT, ACOT), MORE),
+        _falls("transformer: N(shortest L) <= N(longest L)", evidence, evidence.of(TRANSFORMERS, COT), NOT_MORE),
     ]
 
 
 @_claim(
     "3.5",
     "with outcome supervision recurrent models need less data under short-to-long than under uniform lengths",
-    "--axes.model [LSTM,DenseSSM] --axes.supervision outcome --axes.quantity search",
+    "--axes.model [LSTM,DenseSSM] --axes.supervision outcome --axes.quantity curve",
 )
 def _curricula_help_recurrence(evidence: Evidence) -> list[Statement]:
-    """For each recurrent model, task and length: N*(uniform) is larger than N*(short-to-long)."""
-    curricula = _distributed(evidence.of(RECURRENT, OUTCOME), "short_to_long")
-    return [
-        _statement("N*(uniform) > N*(short-to-long)", _above_1(evidence.ratios(curricula, length_distribution=JOINT)))
-    ]
+    """For each recurrent model, task and length: N(uniform) is larger than N(short-to-long)."""
+    sides = evidence.counterparts(evidence.of(RECURRENT, OUTCOME, CURRICULUM), length_distribution=JOINT)
+    return [_ratios("N(uniform) > N(short-to-long)", evidence, sides, MORE)]
 
 
 @_claim(
     "4.1",
     "transformers share nothing between lengths: kappa is near 1 or below for every kind of supervision",
-    "--axes.model Transformer --axes.quantity sharing",
+    "--axes.model Transformer --axes.length_distribution [fixed,uniform] --axes.quantity curve",
 )
 def _transformers_share_nothing(evidence: Evidence) -> list[Statement]:
     """For each transformer, task and length, and each kind of supervision as a statement of its own: kappa <= 2."""
     return [
-        _statement(
-            f"{regime}: kappa <= 2", (_not(kappa.above(NEAR)) for kappa in evidence.kappas(TRANSFORMERS, regime))
-        )
+        _kappas(f"{regime}: kappa <= 2", evidence, evidence.of(TRANSFORMERS, regime, JOINT), AT_MOST_2)
         for regime in (OUTCOME, COT, ACOT)
     ]
 
@@ -316,132 +236,140 @@ def _transformers_share_nothing(evidence: Evidence) -> list[Statement]:
 @_claim(
     "4.2",
     "transformers with chain of thought: the lengths interfere, kappa is much below 1",
-    "--axes.model Transformer --axes.supervision chain_of_thought --axes.quantity sharing",
+    "--axes.model Transformer --axes.supervision chain_of_thought --axes.length_distribution [fixed,uniform] "
+    "--axes.quantity curve",
 )
 def _transformers_interfere(evidence: Evidence) -> list[Statement]:
     """For each transformer, task and length, with chain of thought: kappa < 1/2."""
-    kappas = evidence.kappas(TRANSFORMERS, COT)
-    return [_statement("kappa < 1/2", (_not(kappa.at_least(1 / NEAR)) for kappa in kappas))]
+    return [_kappas("kappa < 1/2", evidence, evidence.of(TRANSFORMERS, COT, JOINT), BELOW_HALF)]
 
 
 @_claim(
     "4.3",
     "recurrent models share: kappa is much above 1 for outcome and aligned chain of thought, near 1 for "
     "chain of thought",
-    "--axes.model [LSTM,DenseSSM] --axes.quantity sharing",
+    "--axes.model [LSTM,DenseSSM] --axes.length_distribution [fixed,uniform] --axes.quantity curve",
 )
 def _recurrent_models_share(evidence: Evidence) -> list[Statement]:
     """For each recurrent model, task and length: kappa > 2 with outcome, and with aligned chain of thought.
 
     With chain of thought: 1/2 <= kappa <= 2.
     """
-    near = [_both(k.at_least(1 / NEAR), _not(k.above(NEAR))) for k in evidence.kappas(RECURRENT, COT)]
     shared = [
-        _statement(f"{regime}: kappa > 2", (kappa.above(NEAR) for kappa in evidence.kappas(RECURRENT, regime)))
+        _kappas(f"{regime}: kappa > 2", evidence, evidence.of(RECURRENT, regime, JOINT), ABOVE_2)
         for regime in (OUTCOME, ACOT)
     ]
-    return [*shared, _statement("chain_of_thought: 1/2 <= kappa <= 2", near)]
+    near = evidence.of(RECURRENT, COT, JOINT)
+    return [*shared, _kappas(f"{COT}: 1/2 <= kappa <= 2", evidence, near, AT_LEAST_HALF, AT_MOST_2)]
 
 
 @_claim(
     "4.4",
     "the dense state-space model with aligned chain of thought needs less data as L grows",
-    "--axes.model DenseSSM --axes.supervision aligned_chain_of_thought --axes.quantity search",
+    "--axes.model DenseSSM --axes.supervision aligned_chain_of_thought --axes.quantity curve",
 )
 def _longer_sequences_help_the_dense_ssm(evidence: Evidence) -> list[Statement]:
-    """``DenseSSM``, aligned, same task and distribution, for the shortest and longest L: N*(shortest) > N*(longest)."""
-    return [_statement("N*(shortest L) > N*(longest L)", _above_1(evidence.growth(evidence.of(("DenseSSM",), ACOT))))]
+    """``DenseSSM``, aligned: N(shortest) > N(longest), for each series that differs in L alone, as in 3.4.
+
+    Lengths at which all sequences that exist are not enough are left out.
+    """
+    cells = evidence.of(["DenseSSM"], ACOT)
+    return [_falls("N(shortest L) > N(longest L)", evidence, cells, MORE)]
 
 
 @_claim(
     "4.5",
     "kappa and length extrapolation go together",
-    "--axes.length_distribution uniform --axes.quantity [sharing,extrapolate]",
+    "--axes.length_distribution [fixed,uniform] --axes.quantity [curve,extrapolate]",
 )
 def _sharing_and_extrapolation_go_together(evidence: Evidence) -> list[Statement]:
-    """For every two experiments at the same task, L and settings whose kappas surely differ.
+    """For pairs of experiments at the same task, L and settings whose kappas surely differ.
 
-    The one with the larger kappa has the larger normalised final-state accuracy at twice the training length. Pairs
-    whose accuracies differ by less than 0.05 are open.
+    The one with the larger kappa has the larger normalised final-state accuracy at twice the training length. Each
+    experiment is part of one pair: those of one task and L are sorted by kappa, and the first of the lower half is
+    compared with the first of the upper half, and so on. Pairs whose accuracies differ by less than 0.05 are open. An
+    accuracy is that of one training run; its luck makes the comparison a coin flip, which the chance allows for.
     """
-    accuracies = headline_accuracies(evidence.extrapolations)
-    by_task: dict[str, list[tuple[Sharing, float]]] = {}
-    for sharing in evidence.sharings:
-        if sharing.joint.key in accuracies:
-            points = by_task.setdefault(_setting(sharing.joint, model=None, supervision=None), [])
-            points.append((sharing, accuracies[sharing.joint.key]))
-    answers = [_concordant(*pair) for points in by_task.values() for pair in combinations(points, 2)]
-    return [_statement("larger kappa, larger accuracy at 2 L", answers)]
+    groups: dict[str, list[tuple[Cell, Known, float]]] = {}
+    for cell in evidence.cells:
+        accuracy = evidence.accuracy(cell)
+        kappa = evidence.kappa(cell) if cell.labels.length_distribution == JOINT else None
+        if accuracy is not None and kappa is not None:
+            group = cell.setting({"supervision": None}, of_model=False)
+            groups.setdefault(group, []).append((cell, kappa, accuracy))
+    pairs = []
+    for own in groups.values():
+        ordered = sorted(own, key=lambda one: (_middle(one[1].interval), one[0].setting()))
+        half = len(ordered) // 2
+        pairs += [_concordance(*two) for two in zip(ordered[:half], ordered[-half:] if half else [], strict=True)]
+    return [Statement("larger kappa, larger accuracy at 2 L", pairs)]
 
 
-def headline_accuracies(extrapolations: Iterable[ExtrapolationRecord]) -> dict[str, float]:
-    """Normalised final-state accuracy at twice the training length, by the key of the search of the same experiment.
-
-    Args:
-        extrapolations: of any experiments; of several of one experiment, that with the most sequences counts.
-    """
-    accuracies = {}
-    for record in sorted(extrapolations, key=lambda record: record.config.settings.num_sequences):
-        if record.headline_accuracy is not None:
-            search = SearchConfig(record.config.experiment, record.config.search)
-            accuracies[search.key] = record.headline_accuracy
-    return accuracies
-
-
-def _concordant(one: tuple[Sharing, float], other: tuple[Sharing, float]) -> bool | None:
-    difference = one[1] - other[1]
-    if abs(difference) < MIN_ACCURACY_DIFFERENCE:
-        return None
-    better, worse = (one, other) if difference > 0 else (other, one)
-    better_kappa, worse_kappa = sharing_interval(better[0]), sharing_interval(worse[0])
-    if (better_kappa / worse_kappa).above(1):
-        return True
-    return False if (worse_kappa / better_kappa).above(1) else None
+def _concordance(lower: tuple[Cell, Known, float], upper: tuple[Cell, Known, float]) -> Pair:
+    """Whether of two experiments the one with the larger kappa has the larger accuracy."""
+    (one, one_kappa, one_accuracy), (other, other_kappa, other_accuracy) = lower, upper
+    difference = other_accuracy - one_accuracy
+    keys = (*one_kappa.records, *other_kappa.records)
+    why_open, interval = one_kappa.why_open or other_kappa.why_open, None
+    if one_kappa.interval is not None and other_kappa.interval is not None:
+        interval = other_kappa.interval / one_kappa.interval
+        why_open = why_open or one_kappa.objection or other_kappa.objection
+    larger = None if interval is None else interval.above(1)
+    if not why_open and larger is None:
+        why_open = "the intervals of kappa overlap"
+    if not why_open and abs(difference) < MIN_ACCURACY_DIFFERENCE:
+        why_open = f"the accuracies differ by less than {MIN_ACCURACY_DIFFERENCE}"
+    title = (
+        f"{experiment_text(other.labels)} ({other_accuracy:.2f}) / {experiment_text(one.labels)} ({one_accuracy:.2f})"
+    )
+    holds = None if why_open else larger == (difference > 0)
+    return Pair(title, "all", f"kappa, {one_kappa.measure}", interval, holds, why_open, keys)
 
 
-def _statement(text: str, answers: Iterable[bool | None]) -> Statement:
-    return Statement(text, count(answers))
+def _middle(interval: Interval | None) -> tuple[float, float]:
+    """By which kappas are sorted: its lower end, then its upper one."""
+    return (0.0, 0.0) if interval is None else (interval.low, interval.high)
 
 
-def _above_1(ratios: Iterable[Interval]) -> Iterator[bool | None]:
-    return (ratio.above(1) for ratio in ratios)
+def _ratios(text: str, evidence: Evidence, sides: Iterable[Sides], threshold: Threshold) -> Statement:
+    """A statement about ratios of two cells; it is counted with the denominator's stratum."""
+    pairs = []
+    for both in sides:
+        title = " / ".join(experiment_text(cell.labels) for cell in both)
+        known = evidence.ratio(both, threshold.bound)
+        pairs.append(known.pair(title, _stratum(both.denominator), threshold))
+    return Statement(text, pairs)
 
 
-def _not(answer: bool | None) -> bool | None:
-    return None if answer is None else not answer
+def _falls(text: str, evidence: Evidence, cells: Iterable[Cell], threshold: Threshold) -> Statement:
+    """A statement about N at the shortest L over N at the longest: a pair for each series."""
+    series: dict[str, list[Cell]] = {}
+    for cell in cells:
+        series.setdefault(cell.setting({LENGTH: None}), []).append(cell)
+    pairs = []
+    for own in series.values():
+        ordered = sorted(own, key=lambda cell: cell.labels.max_length or 0)
+        if len(ordered) > 1:
+            ends = f"L={ordered[0].labels.max_length} / {experiment_text(ordered[-1].labels)}"
+            pairs.append(evidence.falls(ordered).pair(ends, _stratum(ordered[0]), threshold))
+    return Statement(text, pairs)
 
 
-def _both(one: bool | None, other: bool | None) -> bool | None:
-    if False in (one, other):
-        return False
-    return None if None in (one, other) else True
+def _kappas(text: str, evidence: Evidence, cells: Sequence[Cell], *thresholds: Threshold) -> Statement:
+    """A statement about kappa; an architecture is a stratum."""
+    known = [(cell, evidence.kappa(cell)) for cell in cells]
+    pairs = [
+        kappa.pair(f"kappa of {experiment_text(cell.labels)}", cell.labels.model, *thresholds)
+        for cell, kappa in known
+        if kappa is not None
+    ]
+    return Statement(text, pairs)
 
 
-def _is_of(record: SearchRecord, models: Sequence[str], supervision: str) -> bool:
-    return record.labels.model in models and record.labels.supervision == supervision
+def _stratum(cell: Cell) -> str:
+    lengths = "fixed lengths" if cell.labels.length_distribution == ALONE else "several lengths"
+    return f"{cell.labels.model}, {lengths}"
 
 
-def _is_beyond_small(record: SearchRecord) -> bool:
-    size = num_states(record)
-    return (size or 0) > SMALL_NUM_STATES and (record.labels.max_length or 0) > SMALL_LENGTH
-
-
-def _distributed(records: Iterable[SearchRecord], length_distribution: str) -> list[SearchRecord]:
-    return [record for record in records if record.labels.length_distribution == length_distribution]
-
-
-def _setting(record: SearchRecord, **changes: object) -> str:
-    """Everything that determines a search, with some of it changed: ``model`` or init arguments of the data.
-
-    If the model is set to None its learning rates are left out too, as each architecture may have its own, and so are
-    the options that make an architecture faster.
-    """
-    experiment = record.config.experiment
-    settings = canonical(record.config.settings)
-    model = changes.pop("model", canonical(experiment.model))
-    if model is None:
-        for name in ("learning_rates", "start", "vectorize", "compile"):
-            settings.pop(name, None)
-    data = {**experiment.data.init_args, **changes}
-    rest = [data, experiment.trainer, experiment.source_digests, settings]
-    return json.dumps([model, experiment.data.class_name, *rest], sort_keys=True)
+def _is_beyond_small(cell: Cell) -> bool:
+    return (cell.num_states or 0) > SMALL_NUM_STATES and (cell.labels.max_length or 0) > SMALL_LENGTH

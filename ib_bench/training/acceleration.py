@@ -1,6 +1,13 @@
 """Whether a grid is trained as one, and whether steps are compiled: what ``auto`` picks, and why.
 
-The factors were measured on CPUs (``make bench NAMES="compile vectorize"``); no GPU has been measured.
+The factors were measured on CPUs (``make bench NAMES="compile vectorize"``); no GPU has been measured. ``make gpu`` is
+to decide there:
+
+- ``vectorize`` stays for an architecture if, at width 64, its row "15 configurations one by one against stacked" is at
+  least 8x, and the row "processes against stacked" at least 1x. An architecture that misses either is no longer
+  ``stackable``. If all miss, the option goes.
+- ``compile: auto`` compiles on a GPU those architectures whose row "steps after which compiling has repaid itself" is
+  at most :data:`MIN_COMPILED_STEPS`.
 """
 
 from __future__ import annotations
@@ -17,7 +24,7 @@ from ib_bench.training.fitting import has_own_batches, is_stackable, takes_many_
 _WORTH_COMPILING = ("DenseSSM",)
 """On CPUs these take half the time compiled; the others' time is spent in matrix products, which stay as they are."""
 
-_MIN_COMPILED_STEPS = 20_000
+MIN_COMPILED_STEPS = 20_000
 """Optimizer steps of a size at most, from which on compiling, which takes half a minute, repays itself."""
 
 _TEAM = "as several processes train one model"
@@ -66,7 +73,7 @@ def accelerated(
         picked = "one stacked training" if stacked else "separate trials"
         reasons.append(f"search.vectorize {_text(vectorize)}, {name}: {picked}, {_why(stacked, stackable, is_team)}")
     obstacle = _TEAM if is_team else _obstacle(model, data, trainer_arguments, stacked, on_gpu)
-    repaid = num_steps >= _MIN_COMPILED_STEPS and (on_gpu or name in _WORTH_COMPILING)
+    repaid = num_steps >= MIN_COMPILED_STEPS and (on_gpu or name in _WORTH_COMPILING)
     compiled = obstacle is None and (repaid if compiles == "auto" else compiles is True)
     if compiles and (compiles == "auto" or not compiled):
         why = obstacle or ("which repays itself" if compiled else "which would not repay itself")
@@ -94,14 +101,25 @@ def _obstacle(
     usual_loss = isinstance(model, SequenceModel) and type(model).loss is SequenceModel.loss
     if not usual_loss or not has_own_batches(data) or not takes_many_steps_at_once(model, trainer_arguments):
         return "as the model or the data are not of our kind, or the Trainer wants to see single steps"
-    has_compiler = on_gpu or cpp_compiler() is not None
-    return None if has_compiler else "as there is no C++ compiler (g++ or clang++, or what CXX names)"
+    if on_gpu and c_compiler() is None:
+        return "as there is no C compiler (gcc or clang, or what CC names)"
+    if not on_gpu and cpp_compiler() is None:
+        return "as there is no C++ compiler (g++ or clang++, or what CXX names)"
+    return None
 
 
 def cpp_compiler() -> str | None:
     """Path of the C++ compiler that compiled steps need on a CPU; None if there is none."""
-    names = filter(None, (os.environ.get("CXX"), "g++", "clang++"))
-    return next(filter(None, map(shutil.which, names)), None)
+    return _first_program(os.environ.get("CXX"), "g++", "clang++")
+
+
+def c_compiler() -> str | None:
+    """Path of the C compiler with which Triton builds the launchers of kernels on a GPU; None if there is none."""
+    return _first_program(os.environ.get("CC"), "gcc", "clang")
+
+
+def _first_program(*names: str | None) -> str | None:
+    return next(filter(None, map(shutil.which, filter(None, names))), None)
 
 
 def _text(choice: bool | str) -> str:

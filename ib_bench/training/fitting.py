@@ -296,6 +296,7 @@ def silent() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's, of torch
             warnings.filterwarnings("ignore", message="The `srun` command is available")  # wherever Slurm is installed
             warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported on CPU")  # said once elsewhere
+            warnings.filterwarnings("ignore", message="GPU available but not used")  # the user has asked for the CPU
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -48,7 +48,7 @@ def instantiate_trial_data(config: TrialConfig) -> SearchableData:
     Args:
         config: of the trial.
     """
-    size = {"num_train_sequences": config.num_train_sequences, "seed": config.seed}
+    size = {"num_train_sequences": config.num_train_sequences, "seed": config.data_seed}
     saturated = {"saturated": True} if config.saturated else {}
     return instantiate_data(config.experiment.data, **size, **saturated)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,13 @@ import torch
 from ib_bench.errors import OutOfMemoryError
 from ib_bench.results.trial_record import TrialConfig
 
-_CPU_MESSAGE = "can't allocate memory"  # torch raises a plain RuntimeError there
+_MESSAGES = (
+    "can't allocate memory",  # on a CPU
+    "CUDA error: out of memory",  # on a GPU whose memory other processes have taken
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""In plain RuntimeErrors of torch."""
 
 
 @contextmanager
@@ -25,14 +32,15 @@ def memory_errors_explained(config: TrialConfig) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _explained(config) from error
+    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+        raise _explained(config, error) from error
     except RuntimeError as error:
-        if _CPU_MESSAGE not in str(error):
+        if not any(message in str(error) for message in _MESSAGES):
             raise
-        raise _explained(config) from error
+        raise _explained(config, error) from error
 
 
-def _explained(config: TrialConfig) -> OutOfMemoryError:
+def _explained(config: TrialConfig, error: BaseException) -> OutOfMemoryError:
+    traceback.clear_frames(error.__traceback__)  # whoever keeps the error would keep what filled the memory
     batch_size = config.experiment.data.presentation.batch_size
     return OutOfMemoryError(config.num_train_sequences, batch_size)

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from ib_bench.data.searchable_data import SearchableData
-from ib_bench.models.metrics import cross_entropy
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
 from ib_bench.supervision.supervision import Batch
@@ -188,7 +187,12 @@ def _parameters(model: pl.LightningModule) -> Finding:
 
 def _gradients(model: SequenceModel, batch: Batch) -> Iterator[Finding]:
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    loss = model.loss(batch) if trained else cross_entropy(model(batch.tokens), batch.targets)
+    try:
+        loss = model.loss(batch)
+    except Exception as error:
+        text = f"the loss in training mode raises {type(error).__name__}: {' '.join(str(error).split())}"
+        yield Finding("gradients", "failure", text)
+        return
     if not loss.requires_grad:
         if trained:
             yield Finding("gradients", "failure", "the loss depends on no parameter")

@@ -26,7 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ib_bench.models.full_precision import full_precision
-from ib_bench.models.metrics import LOSS, StateTrackingMetrics, at_least_float32
+from ib_bench.models.metrics import FINAL_STATE_ACCURACY, LOSS, StateTrackingMetrics, at_least_float32
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
 from ib_bench.training.judgement import judged
@@ -40,6 +40,7 @@ class Member:
         model: as it was initialised; :meth:`StackedModel.unstack` puts the trained parameters there.
         data: which of the data sets it reads.
         curve: pairs of optimizer steps and validation loss.
+        accuracies: final-state accuracy of every validation.
         metrics: all validation metrics after the last validation, by name.
         ended: whether its training is over.
     """
@@ -47,6 +48,7 @@ class Member:
     model: SequenceModel
     data: int
     curve: list[tuple[int, float]] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     ended: bool = False
 
@@ -82,6 +84,7 @@ class StackedModel(pl.LightningModule):
         self.report = on_validation
         self.rows = nn.ParameterList(parameters_to_vector(one.model.parameters()).detach() for one in members)
         self._parts = [(f"model.{name}", value.shape) for name, value in members[0].model.named_parameters()]
+        self._places: tuple[tuple[int, ...], Tensor] | None = None
         self._function = [_StackableForward(members[0].model)]  # in a list, so that its parameters are not ours
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -126,6 +129,7 @@ class StackedModel(pl.LightningModule):
             optimizer.zero_grad()
             self.manual_backward(self._losses(batch).sum())
             optimizer.step()
+            torch.clear_autocast_cache()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a validation batch ``(data sets, batch, width)`` into every member's metrics."""
@@ -150,6 +154,7 @@ class StackedModel(pl.LightningModule):
             metric.reset()
             losses.append(member.metrics[LOSS])
             member.curve.append((self.trainer.global_step, losses[-1]))
+            member.accuracies.append(member.metrics[FINAL_STATE_ACCURACY])
             judgements.append(judged(member.curve, self.threshold, self.futile_after))
             if judgements[-1] is not None:
                 self._take_off(index)
@@ -175,7 +180,10 @@ class StackedModel(pl.LightningModule):
 
     def _own(self, batch: Batch) -> Batch:
         """Each member's batch, from those of all data sets."""
-        data = torch.tensor([self.members[index].data for index in self.active], device=batch.tokens.device)
+        places = tuple(self.members[index].data for index in self.active)
+        if self._places is None or self._places[0] != places or self._places[1].device != batch.tokens.device:
+            self._places = places, torch.tensor(places, device=batch.tokens.device)  # the copy waits for the GPU
+        data = self._places[1]
         return Batch(batch.tokens[data], batch.targets[data])
 
     def _take_off(self, index: int) -> None:

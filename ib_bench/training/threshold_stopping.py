@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import lightning.pytorch as pl
 
+from ib_bench.models.metrics import FINAL_STATE_ACCURACY, LOSS, metric_key
 from ib_bench.training.judgement import judged
 
-VAL_LOSS = "val/loss"
+VAL_LOSS = metric_key("val", LOSS)
+VAL_ACCURACY = metric_key("val", FINAL_STATE_ACCURACY)
 
 
 class ThresholdStopping(pl.Callback):
@@ -24,6 +26,7 @@ class ThresholdStopping(pl.Callback):
 
     Attributes:
         curve: pairs of optimizer steps and validation loss.
+        accuracies: final-state accuracy of every validation; NaN where the model does not log it.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class ThresholdStopping(pl.Callback):
         self.on_validation = on_validation
         self.futile_after = futile_after
         self.curve: list[tuple[int, float]] = []
+        self.accuracies: list[float] = []
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the loss, and decide."""
@@ -43,6 +47,7 @@ class ThresholdStopping(pl.Callback):
         if trainer.world_size > 1:
             loss = trainer.strategy.broadcast(loss)
         self.curve.append((trainer.global_step, loss))
+        self.accuracies.append(float(trainer.callback_metrics.get(VAL_ACCURACY, math.nan)))
         if judged(self.curve, self.threshold, self.futile_after) is not None:
             trainer.should_stop = True
         if self.on_validation is not None:

@@ -12,7 +12,6 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -21,13 +20,15 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.seed import seed_everything
 
+from ib_bench import __version__
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
 from ib_bench.models.metrics import METRIC_DEFINITION
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.results.trial_record import TrialConfig, TrialRecord
-from ib_bench.training.fitting import contained, silent, train, train_stacked
+from ib_bench.results.trial_record import Confirmation, TrialConfig, TrialRecord
+from ib_bench.training.confirmation import confirmation
+from ib_bench.training.fitting import contained, quiet_trainer, silent, train, train_stacked
 from ib_bench.training.global_state import fresh_global_state
 from ib_bench.training.instantiation import instantiate_model, instantiate_trial_data
 from ib_bench.training.judgement import judged
@@ -37,7 +38,9 @@ from ib_bench.training.stacking import Member, StackedModel
 from ib_bench.training.threshold_stopping import ThresholdStopping
 from ib_bench.training.validation_cadence import validation_interval
 
-_PACKAGES = ("ib_bench", "torch", "lightning", "torchmetrics", "numpy")
+_ACCURACY_DIGITS = 6
+
+_PACKAGES = ("torch", "lightning", "torchmetrics", "numpy")
 
 
 Weights = dict[str, Any]
@@ -110,11 +113,16 @@ def train_trial(
         if not stopping.curve or stopping.curve[-1][0] < num_steps:
             with contained(trainer):
                 trainer.validate(model, datamodule=data, verbose=False)
-    logged = {key.partition("/"): float(value) for key, value in trainer.callback_metrics.items()}
-    metrics = {name: value for (split, _, name), value in logged.items() if split == "val"}
+        logged = {key.partition("/"): float(value) for key, value in trainer.callback_metrics.items()}
+        metrics = {name: value for (split, _, name), value in logged.items() if split == "val"}
+        confirmed = None
+        if judged(stopping.curve, config.threshold) == "succeeded":
+            trainer.callbacks.remove(stopping)  # type: ignore[attr-defined]  # what follows is no validation of the trial
+            confirmed = confirmation(model, data, trainer)
     device = trainer.strategy.root_device
     num_processes = trainer.world_size
-    record = _record(config, stopping.curve, num_steps, interval, metrics, device, clock.seconds(), num_processes)
+    validations = _Validations(stopping.curve, stopping.accuracies, metrics, confirmed)
+    record = _record(config, validations, num_steps, interval, device, clock.seconds(), num_processes)
     return TrainedTrial(record, model, data, device)
 
 
@@ -137,24 +145,29 @@ def train_stack(
     """
     clock = _Clock()
     first = configs[0]
-    seeds = list(dict.fromkeys(config.seed for config in configs))
+    by_data = {config.data_seed: config for config in configs}
     with _alone(first):
-        data = [instantiate_trial_data(replace(first, seed=seed)) for seed in seeds]
-        places = [seeds.index(config.seed) for config in configs]
+        data = [instantiate_trial_data(config) for config in by_data.values()]
+        places = [list(by_data).index(config.data_seed) for config in configs]
         models = [_initialized(config, data[place]) for config, place in zip(configs, places, strict=True)]
         members = [Member(model, place) for model, place in zip(models, places, strict=True)]
         stack = StackedModel(members, first.threshold, exhaustive, _futile_after(first), on_validation)
         interval = first.val_check_interval or _default_interval(data[0], first.max_steps)
         arguments = {"devices": 1, **first.experiment.trainer, **(placement or {})}
         trainer = train_stacked(stack, data, first.max_steps, interval, **arguments)
+        confirmed = {
+            index: confirmation(stack.unstack(index), data[places[index]], quiet_trainer(**arguments))
+            for index, member in enumerate(members)
+            if member.curve and judged(member.curve, first.threshold) == "succeeded"
+        }
     device = trainer.strategy.root_device
     ended = [index for index, member in enumerate(members) if member.ended or trainer.global_step == first.max_steps]
     wall_time_s, process_time_s = (seconds / max(len(ended), 1) for seconds in clock.seconds())
     trials = []
     for index in ended:
-        curve, metrics = members[index].curve, members[index].metrics
-        seconds = wall_time_s, process_time_s
-        record = _record(configs[index], curve, curve[-1][0], interval, metrics, device, seconds)
+        member, seconds = members[index], (wall_time_s, process_time_s)
+        validations = _Validations(member.curve, member.accuracies, member.metrics, confirmed.get(index))
+        record = _record(configs[index], validations, member.curve[-1][0], interval, device, seconds)
         trials.append(TrainedTrial(record, stack.unstack(index), data[places[index]], device))
     return trials
 
@@ -167,7 +180,7 @@ def _futile_after(config: TrialConfig) -> float:
 
 def _initialized(config: TrialConfig, data: SearchableData) -> SequenceModel:
     """The model as a training of its own would find it."""
-    seed_everything(config.seed, workers=False, verbose=False)
+    seed_everything(config.model_seed, workers=False, verbose=False)
     model = instantiate_model(config.experiment.model, data, learning_rate=config.learning_rate)
     assert isinstance(model, SequenceModel), "only sequence models are stackable"
     return model
@@ -184,12 +197,20 @@ class _Clock:
         return time.perf_counter() - self._start[0], time.process_time() - self._start[1]
 
 
+class _Validations(NamedTuple):
+    """What was seen of a trial; see the fields of :class:`TrialRecord`."""
+
+    curve: list[tuple[int, float]]
+    accuracies: list[float]
+    metrics: dict[str, float]
+    confirmation: Confirmation | None
+
+
 def _record(
     config: TrialConfig,
-    curve: list[tuple[int, float]],
+    validations: _Validations,
     num_steps: int,
     interval: int,
-    metrics: dict[str, float],
     device: torch.device,
     seconds: tuple[float, float],
     num_processes: int = 1,
@@ -199,6 +220,7 @@ def _record(
             f"a training took {num_steps:,} optimizer steps, more than search.max_steps, {config.max_steps:,}; where a "
             f"model takes several optimizer steps for a batch, search.max_steps must be a multiple of their number"
         )
+    curve = validations.curve
     finite = [(loss, step) for step, loss in curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
     judgement = judged(curve, config.threshold, _futile_after(config)) if curve else None
@@ -212,13 +234,19 @@ def _record(
         best_step=best_step,
         val_check_interval=interval,
         val_curve=[(step, _finite(loss)) for step, loss in curve],
-        metrics={name: _finite(value) for name, value in metrics.items()},
+        metrics={name: _finite(value) for name, value in validations.metrics.items()},
         metric_definition=METRIC_DEFINITION,
         wall_time_s=seconds[0],
         process_time_s=seconds[1],
-        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        versions={
+            "python": platform.python_version(),
+            "ib_bench": __version__,
+            **{name: version(name) for name in _PACKAGES},
+        },
         environment={"device": str(device), "platform": platform.platform(), **together},
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        confirmation=validations.confirmation,
+        val_accuracies=[_finite(round(accuracy, _ACCURACY_DIGITS)) for accuracy in validations.accuracies],
     )
 
 
@@ -231,7 +259,7 @@ def _default_interval(data: Any, max_steps: int) -> int:
 @contextmanager
 def _alone(config: TrialConfig) -> Iterator[None]:
     """Around a training: its own global state, silence, and errors in one sentence."""
-    state = fresh_global_state(config.seed, config.num_threads)
+    state = fresh_global_state(config.model_seed, config.num_threads)
     kernels = missing_kernels_explained(config.experiment.trainer.get("precision"))
     with silent(), state, memory_errors_explained(config), kernels:
         yield

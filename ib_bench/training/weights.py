@@ -76,7 +76,7 @@ class BestWeights:
         record = self._store.get(TrialRecord, config.key)
         if record is None or not self._path(config.key).exists():
             return None
-        with fresh_global_state(config.seed, config.num_threads):
+        with fresh_global_state(config.model_seed, config.num_threads):
             data = instantiate_trial_data(config)
             model = instantiate_model(config.experiment.model, data, learning_rate=config.learning_rate)
         path = self._path(config.key)

@@ -23,6 +23,7 @@ from benchmarks.scheduling import scheduling
 from benchmarks.sequences import sequences
 from benchmarks.startup import startup
 from benchmarks.training_step import training_steps
+from benchmarks.whole_run import whole_run
 from ib_bench.cli import EXIT_BAD_INPUT
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
@@ -42,6 +43,7 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Measurement]]] = {
     "vectorize": lambda options, on_round: stacked_grids(min(30, options.steps), options.rounds, on_round),
     "futility": lambda options, on_round: futility(),
     "scheduling": lambda options, on_round: scheduling(on_round),
+    "whole_run": lambda options, on_round: whole_run(options.steps, on_round),
 }
 """What can be measured, by name."""
 
@@ -100,8 +102,7 @@ def _table(measurements: Sequence[Measurement]) -> Table:
     rows: list[list[str | Text]] = []
     for one in measurements:
         colour = {True: "green", False: "red", None: "default"}[one.reached]
-        target = "" if one.target is None else f"{'>=' if one.at_least else '<='} {one.target:g}{one.unit}"
-        rows.append([one.benchmark, one.what, Text(f"{one.value:.3g}{one.unit}", style=colour), target, one.note])
+        rows.append([one.benchmark, one.what, Text(one.measured_text, style=colour), one.target_text, one.note])
     return terminal_table(_HEADINGS, rows, labels={"benchmark", "what", "from"})
 
 

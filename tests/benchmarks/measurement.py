@@ -45,6 +45,16 @@ class Measurement:
             return None
         return self.same and (self.value >= self.target if self.at_least else self.value <= self.target)
 
+    @property
+    def measured_text(self) -> str:
+        """The number with its unit."""
+        return f"{self.value:.3g}{self.unit}"
+
+    @property
+    def target_text(self) -> str:
+        """The target with its unit; nothing where there is none."""
+        return "" if self.target is None else f"{'>=' if self.at_least else '<='} {self.target:g}{self.unit}"
+
 
 def timed_in_turns(
     contestants: Sequence[Callable[[], object]], num_rounds: int, on_round: Callable[[], None]

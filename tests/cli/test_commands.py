@@ -84,9 +84,9 @@ def ib_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
 
 
-def results(capsys: pytest.CaptureFixture[str], command: str = "results") -> list[dict[str, object]]:
+def results(capsys: pytest.CaptureFixture[str], command: str = "results", *options: str) -> list[dict[str, object]]:
     capsys.readouterr()
-    assert main([command, "--format", "json"]) == 0
+    assert main([command, *options, "--format", "json"]) == 0
     return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
 
 
@@ -297,11 +297,39 @@ class TestSharing:
         assert set(kappa["parts"]) == {"2", "3", "4"}
         assert kappa["joint"]["length_distribution"] == "uniform"
         assert {part["length_distribution"] for part in kappa["parts"].values()} == {"fixed"}
-        assert kappa["sharing_factor_kind"] in {"value", "lower_bound", "upper_bound", "undefined"}
+        assert kappa["exhausted_lengths"] == [2, 3, 4][: kappa["num_exhausted"]] != []
         before = results(capsys, "trials")
+        saturated = [trial for trial in before if trial["saturated"]]
+        sizes = [trial["num_train_sequences"] for trial in saturated]
+        assert sizes == [9, 27][: len(sizes)] != []
+        assert kappa["parts"]["2"]["saturated_evaluation"]["num_sequences"] == 9
         assert main(list(self.ARGUMENTS)) == 0
-        assert "kappa > " in capsys.readouterr().out
+        assert f"kappa: {kappa['sharing_factor']}" in capsys.readouterr().out
         assert results(capsys, "trials") == before
+        assert main(["trials"]) == 0
+        assert "saturated 9" in capsys.readouterr().out
+
+    def test_saturated_evaluations_can_be_left_out(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*self.ARGUMENTS, "--sharing.saturate", "false", "--format", "json"]) == 0
+        kappa = json.loads(capsys.readouterr().out)
+        assert kappa["parts"]["2"]["exhausted"] and kappa["parts"]["2"]["saturated_evaluation"] is None
+        assert kappa["sharing_factor_high"] is None
+        assert not [trial for trial in results(capsys, "trials") if trial["saturated"]]
+
+    def test_longer_shortest_lengths_and_curves(self, capsys: pytest.CaptureFixture[str]) -> None:
+        few = ["--sharing.min_length", "4", "--sharing.curves", "true", "--curve.max_trials", "2"]
+        assert main([*self.ARGUMENTS, *few, "--sharing.saturate", "false", "--format", "json"]) == 0
+        kappa = json.loads(capsys.readouterr().out)
+        assert (list(kappa["parts"]), kappa["min_length"]) == (["4"], 4)
+        assert kappa["part_curves"]["4"]["num_trials"] == kappa["joint_curve"]["num_trials"] == 2
+        (listed,) = results(capsys, "results", "--kind", "sharing")
+        assert listed["sharing_factor_n50_text"] == kappa["sharing_factor_n50_text"] is not None
+
+    def test_a_saturated_evaluation_is_no_search(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*SEARCH, "--data.saturated", "true"]) == 2
+        assert "data.saturated cannot be set here, got True; a saturated evaluation is no search" in (
+            capsys.readouterr().err
+        )
 
     def test_parts_are_shared_between_maximal_lengths(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(list(self.ARGUMENTS)) == 0
@@ -311,7 +339,8 @@ class TestSharing:
 
     def test_a_length_with_nothing_to_hold_out(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*self.ARGUMENTS, "--data.modulus", "2", "--data.max_length", "3"]) == 0
-        assert "none held out" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert "1 to 4 (saturated)" in printed or "none held out (budget missing)" in printed
 
 
 @pytest.mark.system
@@ -349,7 +378,7 @@ class TestSuites:
         run = ib_bench("run", path.stem, "--fast_dev_run", *axes)
         assert run.returncode == 0, run.stderr
         assert "figure: " not in run.stdout
-        assert run.stderr == ""
+        assert all(re.match(r"\d+/\d+ .*(left|all done)$", line) for line in run.stderr.splitlines()), run.stderr
         assert list(working_folder.iterdir()) == []
 
     def test_all_quantities_and_what_is_left_to_do(
@@ -358,14 +387,18 @@ class TestSuites:
         (working_folder / "tiny.yaml").write_text(TINY_SUITE + "  quantity: [search, sharing, extrapolate]\n")
         options = ["--axes.model", "LSTM", "--workers", "1", "--wandb.mode", "disabled", "--keep_weights", "best"]
         before = self._planned(capsys, *options)
-        assert before == {"N*": (1, 0), "kappa": (1, 0), "searches behind them": (3, 0), "extrapolations": (1, 0)}
+        behind = {
+            "searches behind them": (3, 0),
+            "saturations behind them": (1, 0),
+        }  # only n = 2 has at most 16 sequences
+        assert before == {"N*": (1, 0), "kappa": (1, 0), "extrapolations": (1, 0), **behind}
         assert not (working_folder / "ib_bench.sqlite").exists()
         assert main(["run", "tiny.yaml", *options]) == 0
         printed = capsys.readouterr().out
         assert "sharing factor (kappa)" in printed and "length extrapolation" in printed and "trials" in printed
         trials = results(capsys, "trials")
-        assert len(trials) == 3
-        assert len(list(working_folder.glob("ib_bench.sqlite.weights/*.pt"))) == 3
+        assert [trial["saturated"] for trial in trials].count(False) == 3
+        assert len(list(working_folder.glob("ib_bench.sqlite.weights/*.pt"))) == 3  # of searches alone
         assert self._planned(capsys, *options) == {name: (number, number) for name, (number, _) in before.items()}
 
     def _planned(self, capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, tuple[int, int]]:
@@ -381,8 +414,10 @@ class TestSuites:
         assert "kappa 600 0 600" in words  # the same without distributions
         assert "behind them 5,550 0" in words  # 1,800 and, for n = 2..30 but 5, 10, 20, 30, 10 tasks x 3 regimes x 5
         assert "extrapolations 1,800 0" in words
-        # 300 for each search, but for n = 2 of parity, where nothing is held out; one for each extrapolation
-        assert f"at most {1_660_500 + 1_800:,} trials" in words
+        assert "saturations behind them 1,185 0 1,185" in words  # 79 pools below 16,000,000 x 3 regimes x 5 models
+        # 300 for each search, but for n = 2 of parity, where nothing is held out; one for each extrapolation; 15 for
+        # each saturated evaluation
+        assert f"at most {1_660_500 + 1_800 + 1_185 * 15:,} trials" in words
 
     def test_workers_and_this_process_give_the_same_numbers(
         self, working_folder: Path, capsys: pytest.CaptureFixture[str]
@@ -424,6 +459,6 @@ from ib_bench.models import LSTM
 
 
 class Broken(LSTM):
-    def forward(self, tokens):
+    def on_train_start(self):
         raise RuntimeError("no luck [at all]")
 """

@@ -31,7 +31,7 @@ from ib_bench.results.run_status import (
     utc_now,
 )
 from ib_bench.results.store import Store
-from ib_bench.runner.watching import LogFile, StatusKeeper
+from ib_bench.runner.watching import Batch, LogFile, StatusKeeper
 
 SUITE = """
 base:
@@ -52,7 +52,10 @@ class Broken(SequenceModel):
         self.head = nn.Linear(1, num_classes)
 
     def forward(self, tokens):
-        raise ArithmeticError("no forward pass")
+        return self.head(tokens[..., None].float())
+
+    def on_train_start(self):
+        raise ArithmeticError("no training")
 """
 
 LABEL = "DenseSSM · ModularAddition(modulus=3) · aligned_chain_of_thought · uniform · L=4"
@@ -124,6 +127,10 @@ def job(experiment: Experiment, store: Store) -> SearchJob:
     return SearchJob(experiment, SearchSettings(), pool_size=95, num_states=3)
 
 
+def batch_of(job: SearchJob, executor: str) -> Batch:
+    return Batch([job], 0, "searches", executor, [1.0], 1)
+
+
 @pytest.fixture(autouse=True)
 def news_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ib_bench.runner.watching._STATUS_INTERVAL_S", 0.01)
@@ -141,8 +148,8 @@ def until(store: Store, is_wanted: Callable[[RunStatus], bool]) -> RunStatus:
 
 def test_a_lost_job_runs_no_more_until_it_runs_again(job: SearchJob, store: Store, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
-    keeper = StatusKeeper(store.path, [job], 0, "searches", "ray")
-    with keeper, LogFile(str(log), [job], 0, "searches", "ray") as lines:
+    keeper = StatusKeeper(store.path, batch_of(job, "ray"))
+    with keeper, LogFile(str(log), batch_of(job, "ray")) as lines:
         for watcher in (keeper, lines):
             watcher.wait(0, "a node")
         assert until(store, lambda status: status.num_waiting == {"a node": 1}).jobs == []
@@ -164,8 +171,8 @@ def test_what_ends_a_command_is_told(job: SearchJob, store: Store, tmp_path: Pat
     log = tmp_path / "log.txt"
     with (
         pytest.raises(StoreError),
-        StatusKeeper(store.path, [job], 0, "searches", "ray"),
-        LogFile(str(log), [job], 0, "searches", "ray"),
+        StatusKeeper(store.path, batch_of(job, "ray")),
+        LogFile(str(log), batch_of(job, "ray")),
     ):
         raise StoreError("the disk\nis full")
     (status,) = run_statuses(store)
@@ -178,7 +185,7 @@ def test_lines_are_logged_by_the_packages_logger_while_jobs_run(
 ) -> None:
     log, logger = tmp_path / "log.txt", logging.getLogger("ib_bench")
     before = list(logger.handlers), logger.level
-    with LogFile(str(log), [job], 0, "searches", "inline") as lines:
+    with LogFile(str(log), batch_of(job, "inline")) as lines:
         lines.show(0, Progress(place="100 %s:1"))
         logger.info("a line of somebody else")
     logger.error("after the end")
@@ -208,7 +215,7 @@ def test_a_command_without_news_says_that_it_lives(
     job: SearchJob, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ib_bench.runner.watching._HEARTBEAT_S", 0.01)
-    with StatusKeeper(store.path, [job], 0, "searches", "slurm"):
+    with StatusKeeper(store.path, batch_of(job, "slurm")):
         store.remove_run(run_statuses(store)[0].key)
         until(store, lambda status: status.state == "running")
     assert [each.state for each in run_statuses(store)] == ["ended"]
@@ -228,12 +235,12 @@ def test_a_suite_leaves_its_status_and_its_log(
     (status,) = json.loads(capsys.readouterr().out)
     assert (status["state"], status["num_jobs"], status["num_finished"]) == ("ended", 2, 1)
     ((label, error),) = status["failures"]
-    assert label.startswith("Broken") and error == "ArithmeticError: no forward pass"
+    assert label.startswith("Broken") and error == "ArithmeticError: no training"
     main(["results", "--format", "json"])
     errors = [record["error"] for record in json.loads(capsys.readouterr().out)]
-    assert sorted(map(str, errors)) == ["ArithmeticError: no forward pass", "None"]
+    assert sorted(map(str, errors)) == ["ArithmeticError: no training", "None"]
     log = Path("log.txt").read_text()
     for text in ("2 searches to run, 0 in the store", f"INFO {LABEL}: 1 of at most 2 sizes judged, the last was 32"):
         assert text in log
-    assert f"{LABEL}: N*: " in log and "failed: ArithmeticError: no forward pass" in log
+    assert f"{LABEL}: N* " in log and "failed: ArithmeticError: no training" in log
     assert "ended: 1 searches finished, 1 failed" in log

@@ -101,7 +101,7 @@ CASES = {
     "archive of one kind": (["store", "export", "a.jsonl.gz", "--what", "trials"], "what must be left out"),
     "no such kind": (
         ["store", "export", "a.csv", "--what", "runs"],
-        "known: curves, extrapolations, searches, sharing, trials",
+        "known: curves, extrapolations, growth, searches, sharing, trials",
     ),
     "no such folder": (["store", "export", "none/a.csv"], "file 'none/a.csv' cannot be written"),
     "no store": (["store", "check", "--store", "none.sqlite"], "does not exist"),

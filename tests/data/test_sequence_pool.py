@@ -138,6 +138,17 @@ def test_generators_of_different_seeds_and_streams_are_independent() -> None:
     assert len(draws) == len(pairs)
 
 
+def test_a_test_set_confirms_if_it_is_as_large_as_the_validation_set_or_has_100_sequences() -> None:
+    small = SequencePool(num_symbols=3, length_distribution=Uniform(), max_length=4, seed=3)
+    assert (small.num_val, small.num_train) == (22, 95)
+    assert [small.num_confirming(size) for size in (64, 73, 74, 95)] == [31, 22, 0, 0]
+    large = SequencePool(num_symbols=5, length_distribution=Fixed(), max_length=6, seed=3)
+    assert large.num_val == 2000
+    assert [large.num_confirming(large.num_train - left) for left in (5000, 100, 99)] == [2000, 100, 0]
+    with pytest.raises(PoolExhaustedError):
+        small.num_confirming(96)
+
+
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=lambda distribution: type(distribution).__name__)
 class TestOtherPools:
     @pytest.mark.parametrize(("num_symbols", "max_length", "min_length"), [(2, 2, 2), (2, 5, 2), (3, 4, 3), (5, 3, 3)])

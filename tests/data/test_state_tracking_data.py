@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ib_bench import catalogue
-from ib_bench.data import ModularAddition, PermutationComposition
+from ib_bench.data import ModularAddition, PermutationComposition, batches
 from ib_bench.data.batches import TrainBatches
 from ib_bench.errors import (
     InvalidOptionError,
@@ -121,6 +121,22 @@ def test_saturated_data_train_and_validate_on_the_same(supervision: str, length_
     assert length_distribution != "fixed" or sets[0] == sets[1]
     with pytest.raises(NothingToTestOnError):
         data.test_dataloader()
+
+
+def test_a_very_large_held_out_set_is_encoded_whenever_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = list(ModularAddition(3, max_length=6, saturated=True).val_dataloader())
+    monkeypatch.setattr(batches, "MAX_KEPT_SEQUENCES", 100)
+    data = ModularAddition(3, max_length=6, saturated=True)
+    num_encoded = []
+    encode = data.encode
+    monkeypatch.setattr(data, "encode", lambda sequences: num_encoded.append(1) or encode(sequences))
+    loader = data.val_dataloader()
+    assert num_encoded == []
+    for _ in range(2):
+        read = list(loader)
+        assert len(read) == len(loader) == len(kept) == 3
+        assert all(torch.equal(one.tokens, other.tokens) for one, other in zip(read, kept, strict=True))
+    assert len(num_encoded) == 6
 
 
 def test_saturated_data_have_one_size() -> None:

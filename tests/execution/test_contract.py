@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -224,11 +225,70 @@ def warn(place: str, emit: Emit) -> None:
     warnings.warn_explicit("the disk is nearly full", UserWarning, place, lineno=12)
 
 
+@pytest.fixture
+def new_fork_server() -> Iterator[None]:
+    """One whose streams, and environment while it imports, are those of the test."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    yield
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("new_fork_server")
 def test_our_warnings_in_a_worker_are_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
     ours, theirs = str(Path(processes.__file__)), "/elsewhere/library.py"
     Processes(1).run(warn, [ours, theirs], lambda *_: None)
     sentence = "the disk is nearly full\n"
     assert capfd.readouterr().err == f"ib-bench: warning: {sentence}{theirs}:12: UserWarning: {sentence}"
+
+
+def note(path: str, emit: Emit) -> list[str]:
+    """Leave a file; what others have left before."""
+    time.sleep(0.3)
+    before = sorted(other.name for other in Path(path).parent.iterdir())
+    Path(path).touch()
+    return before
+
+
+def test_a_call_waits_for_those_that_it_comes_after(tmp_path: Path) -> None:
+    items = [str(tmp_path / name) for name in "abcd"]
+    outcomes = Processes(4).run(note, items, lambda *_: None, after={1: [0], 2: [0, 1]})
+    assert [str(outcome.error) for outcome in outcomes if outcome.error is not None] == []
+    _, b, c, d = [outcome.result or [] for outcome in outcomes]
+    assert "a" in b and {"a", "b"} <= set(c)
+    assert "b" not in d  # it has waited for nothing
+
+
+def test_a_call_that_fails_holds_up_no_other(tmp_path: Path) -> None:
+    outcomes = Processes(2).run(square, [-1, 3], lambda *_: None, after={1: [0]})
+    assert (str(outcomes[0].error), outcomes[1].result) == ("-1 is negative", 9)
+
+
+def variable(name: str, emit: Emit) -> str | None:
+    return os.environ.get(name)
+
+
+def test_workers_have_the_environment_of_their_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IB_BENCH_TEST", "first")
+    assert Processes(1).run(variable, ["IB_BENCH_TEST"], lambda *_: None)[0].result == "first"
+    monkeypatch.setenv("IB_BENCH_TEST", "second")
+    assert Processes(1).run(variable, ["IB_BENCH_TEST"], lambda *_: None)[0].result == "second"
+
+
+def kill_the_server_once(marker: str, emit: Emit) -> str:
+    """Kill the parent of this worker at the first call."""
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    return "survived"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from a server on Linux only")
+def test_calls_are_made_again_where_the_server_is_killed(tmp_path: Path) -> None:
+    events: list[tuple[int, Any]] = []
+    item = str(tmp_path / "marker")
+    outcomes = Processes(1).run(kill_the_server_once, [item], lambda *event: events.append(event))
+    assert (outcomes[0].result, events) == ("survived", [(0, Lost())])
 
 
 def visible_gpu(_: int, emit: Emit) -> str:

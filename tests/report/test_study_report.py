@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,15 +14,17 @@ from typing import Any
 
 import pytest
 import yaml
-from made_up_records import ACOT, COT, OUTCOME, Point, extrapolation, paper_like, saturation, search, trial
+from made_up_records import ACOT, COT, OUTCOME, Point, curve, extrapolation, paper_like, saturation, search, trial
 from rich.console import Console
 
+from ib_bench import catalogue
+from ib_bench.drawing.columns import json_row
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.tables import StudyTable, latex, markdown, rich_table
 from ib_bench.errors import BenchError
 from ib_bench.quantities.extrapolation.figures import rank_correlation
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord, ExtrapolationSettings
-from ib_bench.quantities.extrapolation.tables import measured
+from ib_bench.quantities.extrapolation.tables import accuracy_listing, measured
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.sharing.record import Sharing
 from ib_bench.report.study_report import study_report
@@ -63,6 +66,7 @@ SEARCHES = [
 ]
 EXTRAPOLATIONS = [extrapolation(Point("LSTM", ACOT), 0.75), extrapolation(Point("LSTM", COT), 0.5)]
 PARTIAL = Records.of_all([trial(Point("LSTM", ACOT), 4096), *SEARCHES, *EXTRAPOLATIONS])
+NAMES = ("search", "search", "curve", "extrapolate", "extrapolate")
 
 
 class TestTables:
@@ -73,10 +77,38 @@ class TestTables:
         assert cells(table) == [["fixed", "30", ""], ["uniform", "128", "> 4,096"]]
         assert table.rows[1][1].key == SEARCHES[0].key
 
+    def test_an_exhausted_pool_is_told_apart_from_a_spent_budget_in_tables_and_figures(self) -> None:
+        exhausted, spent = search(Point("LSTM", ACOT), None, max_size=20), search(Point("DenseSSM", ACOT), None)
+        extrapolated = [extrapolation(Point("LSTM", ACOT), 0.75), extrapolation(Point("DenseSSM", ACOT), 0.75)]
+        extrapolated[0] = replace(extrapolated[0], num_train_sequences=20)
+        of_curve = replace(curve(Point("LSTM", ACOT), math.inf, max_size=20), pool_size=20)
+        records = [exhausted, spent, of_curve, *extrapolated]
+        tables = tables_of(*records)
+        assert cells(tables["min_train_size"])[0][1:] == ["> 4,096", "> all 20 that exist"]
+        assert cells(tables["n50"])[0][-1] == "> all 20 that exist"
+        rows = [json_row(record, catalogue.quantity(name).columns) for name, record in zip(NAMES, records, strict=True)]
+        assert [row["pool_exhausted"] for row in rows] == [True, False, True, True, False]
+        found = study_report({"own": Records.of_all(records)}).figures
+        drawn = {figure.name: json.dumps(figure.spec) for figure in found}
+        with_word = {name for name, spec in drawn.items() if '"is_all": true' in spec and "all: no more" in spec}
+        of_n = {f"min_train_size_{what}" for what in ("against_length", "against_states", "heatmap")}
+        assert with_word == {*of_n, "success_curves"}
+        assert '"cell": "all 20"' in drawn["min_train_size_heatmap"]
+        printed = io.StringIO()
+        Console(file=printed, width=200).print(accuracy_listing(extrapolated[0]))
+        assert "trained on all 20 that exist; solves" in printed.getvalue()
+
     def test_lengths_measured_only_for_kappa_are_left_out(self) -> None:
         table = tables_of(*paper_like())["min_train_size"]
         assert {row[1].text for row in table.rows} == {"4", "8"}
         assert len(table.rows) == 3 * 2 * 3 * 3  # moduli, lengths, regimes, distributions
+
+    def test_so_they_are_where_the_joint_search_leaves_short_lengths_out(self) -> None:
+        joint = search(Point("LSTM", ACOT), 100)
+        config = replace(joint.config, experiment=joint.config.experiment.with_data(min_length=3))
+        tables = tables_of(*SEARCHES[3:], replace(joint, config=config, key=config.key))
+        assert [row[-1] for row in cells(tables["min_train_size"])] == ["30", "100"]
+        assert cells(tables["kappa"])[0][-1] == "0.70"
 
     def test_kappa_and_its_parts(self) -> None:
         tables = tables_of(*PARTIAL)
@@ -223,7 +255,7 @@ class TestFiles:
         figures = {file.name for file in (path.parent / "figures").iterdir()}
         names = (
             *("min_train_size_against_length", "min_train_size_against_states", "min_train_size_heatmap"),
-            *("kappa", "extrapolation", "kappa_and_extrapolation", "losses", "success_curves"),
+            *("kappa", "extrapolation", "kappa_and_extrapolation", "losses", "success_curves", "growth"),
         )
         assert figures == {f"{name}.{ending}" for name in names for ending in ("svg", "png", "pdf")}
         for name in names:
@@ -235,10 +267,12 @@ class TestFiles:
         assert len(page.links) > 400
         checked = check_claims(paper_like())
         assert text.count('class="verdict supported"') == sum(len(claim.statements) for claim in checked)
+        listed = list(csv.DictReader(io.StringIO((path.parent / "tables" / "pairs.csv").read_text(encoding="utf-8"))))
+        assert len(listed) == sum(len(statement.pairs) for claim in checked for statement in claim.statements)
         specs = json.loads(re.search(r"\n  (\[\{.*\}\])\.forEach", text)[1])  # type: ignore[index]
-        assert len(specs) == 8
+        assert len(specs) == 9
         values = [rows for spec in specs for rows in _values_of(spec)]
-        assert len([spec for spec in specs if any(_values_of(spec))]) == 7  # one draws trials, which are not there
+        assert len([spec for spec in specs if any(_values_of(spec))]) == 8  # one draws trials, which are not there
         assert not any('"empty"' in json.dumps(spec) for spec in specs)  # what Altair calls charts without data
         assert {row["href"][1:] for rows in values for row in rows if "href" in row} <= page.ids
 

@@ -13,6 +13,7 @@ from ib_bench.errors import BenchError, DamagedStoreError, StoreError
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.quantities.search.saturation import SaturationRecord
 from ib_bench.results.archive import Records, stored_records, write_archive
 from ib_bench.results.merge import Merge, merge
 from ib_bench.results.records import Record
@@ -37,7 +38,7 @@ def test_stores_of_both_versions_and_archives(tmp_path: Path) -> None:
     records = paper_like()
     write_store(tmp_path / "new", records.trials)
     write_old_store(tmp_path / "old", [*records.of(SearchRecord), *records.trials])
-    others = [*records.of(CurveRecord), *records.of(ExtrapolationRecord)]
+    others = [one for kind in (CurveRecord, SaturationRecord, ExtrapolationRecord) for one in records.of(kind)]
     write_archive(Records.of_all(others), tmp_path / "archive")
     report = merged(tmp_path, "new", "old", "archive")
     assert (report.num_added, report.num_same) == (len(list(records)), len(records.trials))

@@ -60,7 +60,9 @@ def test_verdicts() -> None:
     failed = Evaluation(1000, False, 0.5, (1000, None), [one, two])
     found = Evaluation(100, True, 0.1, (50, 100), [three])
     censored, success, running = judged(failed), judged(found), judged(found, status="running")
-    assert (censored.verdict, censored.censored, censored.min_train_size) == ("> 1,000", True, None)
+    assert (censored.verdict, censored.censored, censored.min_train_size) == ("> all 1,000 that exist", True, None)
+    spent = replace(censored, max_size=4096)
+    assert (spent.verdict, spent.is_pool_exhausted, censored.is_pool_exhausted) == ("> 4,096", False, True)
     assert (success.verdict, success.censored, success.min_train_size) == ("100", False, 100)
     assert (running.verdict, running.censored, running.min_train_size) == ("unfinished", False, None)
     assert judged(failed, found).num_trials == 3

@@ -1,17 +1,45 @@
-"""The whole study: ``make simulate``."""
+"""The whole studies of success curves: of made-up learners, and of real training runs."""
 
 from __future__ import annotations
 
-from simulation.presentation import FOLDER, publish
+from argparse import ArgumentParser
+from pathlib import Path
+
+from simulation import real_cells
+from simulation.presentation import FOLDER, Json, publish
 from simulation.study import Row, run_study
 
 NUM_CELLS = 3000
+
+
+def _made_up() -> None:
+    publish(run_study(NUM_CELLS, _print_row))
 
 
 def _print_row(row: Row) -> None:
     print(f"{row.learners}: {row.num_cells} cells, {row.coverage:.1%} covered, cost {row.cost:.1f}", flush=True)
 
 
+def _real(store: Path, num_sets: int) -> None:
+    rows: list[Json] = []
+
+    def keep(row: Json) -> None:
+        rows.append(row)
+        print(f"{row['cell']}, seeds from {row['first_seed']}: N50 {row['verdict']}", flush=True)
+        real_cells.publish(rows)  # a study that is stopped has published what it has measured
+
+    real_cells.measure_cells(store, num_sets, keep)
+
+
 if __name__ == "__main__":
-    publish(run_study(NUM_CELLS, _print_row))
+    parser = ArgumentParser(prog="python -m simulation", description=__doc__)
+    parser.add_argument("names", nargs="*", help="which studies: made_up (the default), real")
+    parser.add_argument("--store", type=Path, default=Path("real_cells.sqlite"), help="of the real training runs")
+    parser.add_argument("--sets", type=int, default=real_cells.NUM_SETS, help="of seeds of the real training runs")
+    options = parser.parse_args()
+    studies = {"made_up": _made_up, "real": lambda: _real(options.store, options.sets)}
+    for name in options.names or ["made_up"]:
+        if name not in studies:
+            parser.error(f"names must be among {', '.join(studies)}, got {name}")
+        studies[name]()
     print(f"Tables and figure are in {FOLDER}")

@@ -9,7 +9,7 @@ import torch
 from simulation.learners import MAX_STEPS, Family, Learner
 
 from ib_bench.quantities.curve.sequential_design import SequentialDesign
-from ib_bench.quantities.curve.success_curve import Observation, Posterior
+from ib_bench.quantities.curve.success_curve import Observation, Outcomes, Posterior, SuccessCurve
 from ib_bench.quantities.search.bisection import Bisection, Bracket
 
 
@@ -88,6 +88,40 @@ def measure_bisection(family: Family, bisection: Bisection, num_runs: int, seed:
 
     *_, (_, _, bracket) = bisection.run(succeeds)
     return BisectionCell(_octaves(_middle(bracket), learner.n50(bisection.max_size)), num_steps / MAX_STEPS)
+
+
+def fit_of_search(family: Family, bisection: Bisection, num_runs: int, at_once: int | None, seed: int) -> CurveCell:
+    """Draw a learner, search for its N*, and fit what the search has trained, as `--curve.from_records` does.
+
+    Args:
+        family: of the learner.
+        bisection: chooses the sizes.
+        num_runs: of a size, each with luck of its own.
+        at_once: runs that are trained at once until the first success, which interrupts the others; None trains all to
+            their end.
+        seed: of everything.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    learner = family(generator, bisection.max_size)
+    observations: list[Observation] = []
+
+    def succeeds(size: int) -> bool:
+        ended: list[tuple[int, bool, int]] = []  # when, whether with success, and after how many steps
+        free = [0] * (at_once or 1)
+        for succeeded, num_steps in [learner.train(size, generator) for _ in range(num_runs)]:
+            start = min(free)
+            free[free.index(start)] = start + num_steps
+            ended.append((start + num_steps, succeeded, num_steps))
+        first = min((when for when, succeeded, _ in ended if succeeded), default=math.inf)
+        kept = [run for run in ended if at_once is None or run[0] <= first]
+        observations.extend(Observation(size, succeeded, num_steps) for _, succeeded, num_steps in kept)
+        return first < math.inf
+
+    for _ in bisection.run(succeeds):
+        pass
+    cost = sum(observation.num_steps for observation in observations) / MAX_STEPS
+    posterior = SuccessCurve(bisection.max_size).posterior(Outcomes.of(observations))
+    return CurveCell(learner, learner.n50(bisection.max_size), posterior, "records", len(observations), cost)
 
 
 def _middle(bracket: Bracket) -> float:

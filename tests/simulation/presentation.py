@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[2] / "ib_bench" / "quantities" / "curve"
 README = FOLDER / "README.md"
 FIGURE = FOLDER / "simulation.svg"
 
-_BEGIN, _END = "<!-- simulation -->\n", "<!-- end of simulation -->"
+_MARK = "simulation"
 _TARGET = (0.87, 0.93)
 _LEAST = 0.8
 
@@ -34,14 +34,30 @@ def stored_results() -> Json:
 def publish(results: Json) -> None:
     """Store results, and put their tables and figure into the README's folder."""
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    before, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
-    README.write_text(before + _BEGIN + tables(results) + _END + rest.partition(_END)[2], encoding="utf-8")
+    put_into_readme(_MARK, tables(results))
     draw(results)
 
 
 def published_tables() -> str:
     """The tables that the README shows."""
-    return README.read_text(encoding="utf-8").partition(_BEGIN)[2].partition(_END)[0]
+    return text_of_readme(_MARK)
+
+
+def put_into_readme(mark: str, text: str) -> None:
+    """Replace what stands between ``<!-- mark -->`` and ``<!-- end of mark -->`` in the README."""
+    begin, end = _marks(mark)
+    before, _, rest = README.read_text(encoding="utf-8").partition(begin)
+    README.write_text(before + begin + text + end + rest.partition(end)[2], encoding="utf-8")
+
+
+def text_of_readme(mark: str) -> str:
+    """What stands there."""
+    begin, end = _marks(mark)
+    return README.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0]
+
+
+def _marks(mark: str) -> tuple[str, str]:
+    return f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
 
 
 def tables(results: Json) -> str:
@@ -53,7 +69,7 @@ def tables(results: Json) -> str:
         for row in results["rows"]
     ]
     strata = [_curve_texts(row) for row in results["strata"]]
-    return "\n".join(["", *_table(curve + rules, compared), "", *_table(curve, strata), ""])
+    return "\n".join(["", *table_lines(curve + rules, compared), "", *table_lines(curve, strata), ""])
 
 
 def draw(results: Json) -> None:
@@ -125,7 +141,8 @@ def _curve_texts(row: Json) -> list[str]:
     ]
 
 
-def _table(titles: list[str], rows: list[list[str]]) -> list[str]:
+def table_lines(titles: list[str], rows: list[list[str]]) -> list[str]:
+    """A table in Markdown; its first column is a label."""
     lines = [titles, ["---"] + ["---:"] * (len(titles) - 1), *rows]
     return [f"| {' | '.join(line)} |" for line in lines]
 

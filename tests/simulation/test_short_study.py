@@ -6,7 +6,7 @@ import re
 from statistics import fmean
 
 import pytest
-from simulation.cells import measure_bisection
+from simulation.cells import fit_of_search, measure_bisection
 from simulation.learners import FAMILIES, MAX_STEPS, Learner, from_prior
 from simulation.presentation import FIGURE, published_tables, stored_results, tables
 from simulation.study import FROM_PRIOR, coverage, simulate
@@ -40,6 +40,17 @@ def test_a_factor_of_2_costs_less_than_the_papers_grid(design: SequentialDesign)
 def test_a_batch_of_four_covers_as_well() -> None:
     design = SequentialDesign(SuccessCurve(MAX_SIZE), MAX_STEPS, batch=4)
     assert coverage(simulate(from_prior, design, range(60))) >= 0.8
+
+
+def test_early_stops_leave_a_fit_to_records_sound_unless_they_interrupt_others() -> None:
+    bisection = Bisection(MAX_SIZE, multiplier=4, midpoint="geometric", relative_tolerance=0.5)
+    covered, error = {}, {}
+    for at_once in (None, 1, 5):
+        cells = [fit_of_search(from_prior, bisection, 15, at_once, seed) for seed in range(100)]
+        covered[at_once] = coverage(cells)
+        error[at_once] = fmean(cell.error for cell in cells if cell.error is not None)
+    assert min(covered[None], covered[1]) >= 0.84
+    assert covered[5] < covered[1] and error[5] < error[1] - 0.3, "octaves"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,8 @@ class Command:
 
     def workers(self) -> list[int]:
         """Process ids of the worker processes that train, or get ready to."""
-        return [pid for pid in marked(self.mark) if "spawn_main" in command_line(pid)]
+        servers = {pid for pid in marked(self.mark) if "forkserver" in command_line(pid)}
+        return [pid for pid in servers if parent_of(pid) in servers]
 
     def ray_workers(self) -> list[int]:
         """Process ids of the processes in which Ray makes a call."""
@@ -110,6 +111,15 @@ def marked(mark: str) -> list[int]:
 def command_line(pid: int) -> str:
     """Of a process; empty if it is gone."""
     return _read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace")
+
+
+def parent_of(pid: int) -> int:
+    """Process id of a process's parent; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return int(stat.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _process_ids() -> Iterator[int]:

@@ -21,7 +21,7 @@ from ib_bench.models import LSTM
 
 class Hungry(LSTM):
     def forward(self, tokens):
-        if len(tokens) > 4:
+        if len(tokens) > 8:
             torch.empty(2**45)
         return super().forward(tokens)
 """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ray.cluster_utils import Cluster
 from torture.campaign import Campaign
-from torture.processes import MARK, Command, command_line, marked, num_left
+from torture.processes import MARK, Command, command_line, marked, num_left, parent_of
 
 pytestmark = [pytest.mark.system, pytest.mark.torture, pytest.mark.timeout(0)]
 
@@ -59,11 +59,3 @@ def calls_on(node: Any) -> list[int]:
     """Process ids of the calls that a node makes."""
     children = [pid for pid in marked(NODES) if command_line(pid).startswith("ray::_call")]
     return [pid for pid in children if parent_of(pid) == raylet_of(node)]
-
-
-def parent_of(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return int(stat.read().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0

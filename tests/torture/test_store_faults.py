@@ -65,7 +65,7 @@ def flip(path: Path, position: int, mask: int) -> None:
 def refused(command: Command) -> str:
     """The one sentence with which a command has refused a store."""
     assert command.finish() == 2, command.out + command.err
-    (sentence,) = [line for line in command.err.splitlines() if line]
+    (sentence,) = [line for line in command.err.splitlines() if line and not line[0].isdigit()]  # those are progress
     assert sentence.startswith("ib-bench ") and "error: store " in sentence
     return sentence
 

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import wandb
+from made_up_records import saturation
 from offline_runs import inspect
 
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
+from ib_bench.quantities.search.saturation import SaturationRecord
+from ib_bench.quantities.search.saturation_job import SaturationJob
 from ib_bench.quantities.search.search import Search, TrialFunction
 from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
@@ -133,3 +136,12 @@ def test_the_mode_is_the_options_then_the_environments_then_the_accounts(
     monkeypatch.delenv("WANDB_MODE")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     assert resolved_mode(WandbSettings()) == "online"
+
+
+def test_a_saturated_evaluation_is_no_run_of_its_own(experiment: Experiment, store: Store, in_tmp_path: Path) -> None:
+    job = SaturationJob(SearchJob(experiment, SETTINGS, 100, 3), 117)
+    record = saturation(search(experiment, store, WandbSettings(mode="disabled")), 117, succeeded=True)
+    with LiveLogging(job, WandbSettings(mode="offline"), None, store) as observed:
+        observed.add(record)
+    assert record.key == job.key and store.get(SaturationRecord, job.key) == record
+    assert not (in_tmp_path / "wandb").exists()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from made_up_records import ACOT, COT, Point, extrapolation, search, trial
+from made_up_records import ACOT, COT, Point, extrapolation, saturation, search, trial
 from offline_runs import inspect
 
 from ib_bench.cli import main
@@ -15,16 +15,19 @@ from ib_bench.results.store import Store
 from ib_bench.tracking.replay import replay
 from ib_bench.tracking.settings import WandbSettings
 
+EXHAUSTED = search(Point("LSTM", ACOT, "fixed", 2), None, max_size=20)
 RECORDS = Records.of_all(
     [
         trial(Point("LSTM", ACOT), 4096),
         search(Point("LSTM", ACOT), 128),
-        *(search(Point("LSTM", ACOT, "fixed", length), size) for length, size in ((2, None), (3, 40), (4, 30))),
+        EXHAUSTED,
+        saturation(EXHAUSTED, 25, succeeded=True),
+        *(search(Point("LSTM", ACOT, "fixed", length), size) for length, size in ((3, 40), (4, 30))),
         extrapolation(Point("LSTM", COT), 0.5),
     ]
 )
 SETTINGS = WandbSettings(mode="offline", project="sums")
-NUM_RUNS = 4 + 1 + 1 + 1  # searches, a kappa, an extrapolation, the suite
+NUM_RUNS = 4 + 1 + 1 + 1 + 1  # searches, a kappa, an extrapolation, a growth, the suite
 
 
 def runs(folder: Path) -> dict[str, tuple[dict[str, object], list[dict[str, object]], dict[str, object]]]:
@@ -43,17 +46,23 @@ def runs(folder: Path) -> dict[str, tuple[dict[str, object], list[dict[str, obje
 def test_every_kind_of_result_is_a_run(in_tmp_path: Path) -> None:
     assert replay(RECORDS, SETTINGS, "small", "<html>") == (NUM_RUNS, 0)
     found = runs(in_tmp_path)
-    assert set(found) == {"search", "sharing", "extrapolation", "suite"}
+    assert set(found) == {"search", "sharing", "extrapolation", "growth", "suite"}
     assert {str(header["run_group"]) for header, _, _ in found.values()} == {"small"}
     _, steps, summary = found["sharing"]
     assert [(step["length"], step["sharing/censored"]) for step in steps] == [(2, 1), (3, 0), (4, 0)]
-    bound = (4096 + 40 + 30) / 128
-    assert summary["sharing_factor"] == f"> {bound:.2f}"
-    assert summary["sharing_factor_is_above"] == pytest.approx(bound)
-    assert "sharing_factor_is" not in summary  # a bound is no number
+    assert [(step["sharing/low"], step["sharing/high"]) for step in steps] == [(21, 25), (40, 40), (30, 30)]
+    assert [(step["sharing/exhausted"], step["sharing/saturated"]) for step in steps] == [(1, 1), (0, 0), (0, 0)]
+    assert summary["sharing_factor"] == "0.71 to 0.75"
+    assert summary["sharing_factor_low"] == pytest.approx(91 / 128)
+    assert summary["sharing_factor_high"] == pytest.approx(95 / 128)
+    assert (summary["exhausted"], summary["num_saturated"]) == ("1 of 3", 1)
+    assert "sharing_factor_is" not in summary  # what rests on a saturated evaluation is no N*
     _, steps, summary = found["extrapolation"]
     assert [step["multiple"] for step in steps] == [1, 2, 16]
     assert summary["accuracy_at_2x"] == 0.5
+    _, steps, summary = found["growth"]
+    assert [(step["growth/x"], step.get("growth/size")) for step in steps] == [(2, None), (3, 40), (4, 30)]
+    assert summary["num_bounds"] == 1 and summary["exponent_low"] < summary["exponent"]
     _, _, summary = found["suite"]
     assert summary["num_search"] == 4
     assert summary["claim 3.1"] == "not enough data"
@@ -95,7 +104,14 @@ def test_the_dashboards_definition(in_tmp_path: Path, capsys: pytest.CaptureFixt
     panels = {section["name"]: section["panels"] for section in sections}
     assert {"N*", "kappa", "length extrapolation", "claims"} <= set(panels)
     text = json.dumps(panels)
-    for name in ("min_train_size", "log2_sharing_factor", "extrapolation/accuracy", "max_length", "claims"):
+    for name in (
+        "min_train_size",
+        "log2_sharing_factor_low",
+        "log2_sharing_factor_high",
+        "extrapolation/accuracy",
+        "max_length",
+        "claims",
+    ):
         assert name in text
     assert main(["wandb", "workspace", "--dry_run", "--out", "missing/board.json"]) == 2
     assert main(["wandb", "workspaces"]) == 2

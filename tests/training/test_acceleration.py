@@ -63,10 +63,12 @@ def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch)
     data = ModularAddition(modulus=3, max_length=4)
     model = models.DenseSSM(data.vocab_size, data.num_classes, hidden_size=8)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.delenv("CXX", raising=False)
+    for variable in ("CC", "CXX"):
+        monkeypatch.delenv(variable, raising=False)
     for choice in ("auto", True):
-        picked = accelerated(model, data, {}, False, 10**6, False, choice)
-        assert not picked.compile and "there is no C++ compiler" in picked.reasons[0]
+        for on_gpu, compiler in ((False, "C++"), (True, "C")):
+            picked = accelerated(model, data, {}, on_gpu, 10**6, False, choice)
+            assert not picked.compile and f"there is no {compiler} compiler" in picked.reasons[0]
 
 
 @pytest.fixture

@@ -74,6 +74,14 @@ class Detached(Own):
         return super().forward(tokens).detach().requires_grad_()
 
 
+class Failing(Own):
+    """Fails in training mode only."""
+
+    def forward(self, tokens: Tensor) -> Any:
+        assert not self.training, "not today"
+        return super().forward(tokens)
+
+
 class Growing(Own):
     """Carries all tokens that it has read."""
 
@@ -155,6 +163,7 @@ def test_what_logits_must_be(change: Callable[[Tensor], Any], check: str) -> Non
         (Detached(), {"gradients": "no parameter gets a gradient"}),
         (Own(lambda logits: logits.detach()), {"gradients": "the loss depends on no parameter"}),
         (Own(lambda logits: logits.sqrt().nan_to_num()), {"gradients": "not finite"}),
+        (Failing(), {"gradients": "the loss in training mode raises AssertionError: not today"}),
         (Plain(), {}),
     ],
     ids=lambda value: type(value).__name__,

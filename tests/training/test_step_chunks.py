@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.plugins.precision import MixedPrecision
 
 from ib_bench.data import ModularAddition
 from ib_bench.models import LSTM
@@ -63,6 +64,23 @@ def test_same_curve_bit_for_bit_as_step_by_step(
     assert asked == [True]
     assert chunked.val_curve == step_by_step.val_curve
     assert chunked.num_steps == step_by_step.num_steps == 47
+
+
+@pytest.mark.system
+def test_copies_of_weights_in_mixed_precision_last_for_one_step(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some versions of Lightning let autocast keep its copies for as long as a training step lasts, others do not."""
+
+    def with_copies(self: MixedPrecision) -> torch.autocast:
+        return torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=True)
+
+    monkeypatch.setattr(MixedPrecision, "forward_context", with_copies)
+    trainer = {"precision": "bf16-mixed"}
+    config = TrialConfig(replace(experiment, trainer=trainer), 61, 1e-2, 10, 1e-9, 40, 20, 1)
+    chunked = run_trial(config, {"accelerator": "cpu"})
+    monkeypatch.setattr(fitting, "takes_many_steps_at_once", lambda *_: False)
+    assert run_trial(config, {"accelerator": "cpu"}).val_curve == chunked.val_curve
 
 
 class OwnHook(LSTM):

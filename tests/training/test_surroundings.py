@@ -29,7 +29,7 @@ from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.runner.desk import check_model_and_data, make_request
-from ib_bench.training.fitting import quiet_trainer
+from ib_bench.training.fitting import quiet_trainer, silent
 from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.trial import run_trial, train_trial
 
@@ -82,6 +82,7 @@ def global_state() -> dict[str, object]:
         "matmul": torch.get_float32_matmul_precision(),
         "deterministic": torch.get_deterministic_debug_mode(),
         "cudnn": (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark),
+        "tf32": torch.backends.cudnn.allow_tf32,
         "anomaly": torch.is_anomaly_enabled(),
     }
 
@@ -93,7 +94,7 @@ def unusual_state() -> Iterator[dict[str, object]]:
         torch.set_default_dtype(torch.float64)
         torch.set_float32_matmul_precision("medium")
         torch.set_deterministic_debug_mode("warn")
-        torch.backends.cudnn.deterministic = torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.deterministic = torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":16:8"
         os.environ["PL_GLOBAL_SEED"] = "123"
         yield global_state()
@@ -209,6 +210,25 @@ def test_an_evaluation_has_the_surroundings_of_its_trial(
         assert global_state() == unusual_state
 
 
+@pytest.mark.system
+def test_cublas_has_workspaces_of_its_own_in_a_trial(config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    for own, expected in ((None, ":4096:8"), (":16:8", ":16:8")):
+        if own is not None:
+            monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", own)
+        seen = []
+        run_trial(config, on_validation=lambda *_, seen=seen: seen.append(os.environ["CUBLAS_WORKSPACE_CONFIG"]))
+        assert set(seen) == {expected}
+        assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == own
+
+
+def test_a_cpu_beside_a_gpu_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightning.pytorch.trainer.setup.CUDAAccelerator.is_available", lambda: True)
+    with pytest.warns(UserWarning, match="available but not used"):
+        quiet_trainer(accelerator="cpu", devices=1)
+    with silent():
+        quiet_trainer(accelerator="cpu", devices=1)
+
+
 def test_looking_at_a_trainer_changes_nothing(unusual_state: dict[str, object]) -> None:
     quiet_trainer(accelerator="cpu", devices=1, deterministic=True, benchmark=False, detect_anomaly=True)
     assert global_state() == unusual_state
@@ -234,8 +254,8 @@ def test_a_trial_does_not_inherit_the_callers_state(config: TrialConfig, request
     seen = []
     assert results(config, on_validation=lambda *_: seen.append(global_state())) == expected
     assert all(
-        (state["dtype"], state["matmul"], state["deterministic"], state["cudnn"])
-        == (torch.float32, "highest", 0, (False, False))
+        (state["dtype"], state["matmul"], state["deterministic"], state["cudnn"], state["tf32"])
+        == (torch.float32, "highest", 0, (False, False), False)
         for state in seen
     )
     assert global_state() == unusual

@@ -84,7 +84,11 @@ def test_two_processes_do_what_one_does(results: Results, name: str) -> None:
 
 
 def test_the_cases_are_what_they_are_for(results: Results) -> None:
-    assert results.alone["success"].status == "succeeded"
+    alone, together = results.alone["success"], results.together["success"]
+    assert alone.status == "succeeded"
+    assert alone.confirmation is not None and together.confirmation is not None
+    assert together.confirmation.loss == pytest.approx(alone.confirmation.loss, rel=1e-4)
+    assert together.val_accuracies == alone.val_accuracies
     assert results.alone["dropout"].val_curve != results.together["dropout"].val_curve, "the masks are others"
 
 

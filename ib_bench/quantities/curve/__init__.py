@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ib_bench.drawing.columns import Column, json_row, summary
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.quantities.curve.record import CurveRecord, CurveSettings, Sizes
-from ib_bench.quantities.curve.tables import COLUMNS, CURVE_NOTE, curve_listing, curve_table
+from ib_bench.quantities.curve.tables import COLUMNS, CURVE_NOTE, curve_listing, curve_table, thresholds_table
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
 from ib_bench.quantities.search.record import SearchSettings
@@ -44,6 +44,12 @@ class CurveQuantity(Quantity[CurveRecord]):
 
         return [CurveJob.of(request)]
 
+    def results(self, records: Records) -> list[CurveRecord]:
+        """See :class:`Quantity`; those of an earlier version with what they lack, out of their trials."""
+        from ib_bench.quantities.curve.thresholds import completed  # noqa: PLC0415 (loads numpy)
+
+        return [completed(record, records) for record in records.finished(CurveRecord)]
+
     def logged(self, result: CurveRecord, records: Records) -> LoggedRun:
         """See :class:`Quantity`: a step for each trial of the curve, with N50 so far; N50 in the summary."""
         return LoggedRun(
@@ -64,8 +70,8 @@ class CurveQuantity(Quantity[CurveRecord]):
         return curve_listing(result, notes)
 
     def tables(self, study: Study) -> list[StudyTable]:
-        """See :class:`Quantity`: N50."""
-        return [curve_table(study.shown(CurveRecord))]
+        """See :class:`Quantity`: N50, and N50 at other thresholds."""
+        return [curve_table(study.shown(CurveRecord)), thresholds_table(study.shown(CurveRecord))]
 
     def figures(self, study: Study) -> list[Figure]:
         """See :class:`Quantity`."""

@@ -1,27 +1,35 @@
-"""The figure of success curves: bands, with the trials as points."""
+"""The figures of success curves: bands with the trials as points, and N50 against the threshold."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import altair as alt
 
-from ib_bench.drawing.charts import Marks, Panels, described, log_axis, panelled, thinned
+from ib_bench.drawing.charts import Marks, Panels, all_labels, all_notes, described, log_axis, panelled, thinned
 from ib_bench.drawing.figure import Figure
+from ib_bench.drawing.labels import Shown
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import REGIMES
-from ib_bench.quantities.curve.record import CurveRecord
+from ib_bench.quantities.curve.record import CurveRecord, ThresholdEstimate
 from ib_bench.results.identity import Json
 
 
 def figures(study: Study) -> list[Figure]:
-    """Every curve: its 90 % band, its median, and the share of trials that succeeded at each size."""
+    """Those for which there are curves."""
     shown = [one for one in study.shown(CurveRecord) if one.result.finished and one.result.estimate is not None]
-    if not shown:
-        return []
+    with_thresholds = [one for one in shown if any(here.measure == "loss" for here in one.result.thresholds)]
+    drawn = [_success_curves(shown, study)] if shown else []
+    return [*drawn, _against_threshold(with_thresholds, study)] if with_thresholds else drawn
+
+
+def _success_curves(shown: Sequence[Shown[CurveRecord]], study: Study) -> Figure:
+    """Every curve: its 90 % band, its median, and the share of trials that succeeded at each size."""
     rows: list[Json] = []
-    for record, row in described(shown):
-        lengths = f"L={row['L']}, {row['lengths']} lengths"
-        panel = ", ".join(filter(None, [row["task"], lengths, row["group"]]))
-        rows += _rows(record, {**row, "panel": panel, "curve": record.key, "text": record.verdict})
+    for record, row in _panelled(shown):
+        confirmed = record.confirmed_text
+        text = f"{record.verdict} ({confirmed} confirmed)" if confirmed else record.verdict
+        rows += _rows(record, {**row, "curve": record.key, "text": text})
     marks = Marks(rows, study.colours)
     x = alt.X(**log_axis("size", "training sequences N", [row["size"] for row in rows]))
     scale = alt.Scale(domain=[0, 1], nice=False)
@@ -47,8 +55,59 @@ def figures(study: Study) -> list[Figure]:
     )
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
     notes = ["Bands: 90 % intervals. Points: the share of trials that succeeded. N50 is where a curve crosses 1/2."]
-    spec = panelled([half, band, line, points], rows, panels, [*notes, *study.settings_notes])
-    return [Figure("success_curves", "Success curves", spec)]
+    layers = [half, band, line, points, *all_labels(rows, x, y)]
+    spec = panelled(layers, rows, panels, [*notes, *all_notes(rows), *study.settings_notes])
+    return Figure("success_curves", "Success curves", spec)
+
+
+def _against_threshold(shown: Sequence[Shown[CurveRecord]], study: Study) -> Figure:
+    """N50 of every curve against the validation loss that a run has to get below, with its interval."""
+    rows = [
+        _threshold_row(record, estimate, row)
+        for record, row in _panelled(shown)
+        for estimate in record.thresholds
+        if estimate.measure == "loss"
+    ]
+    marks = Marks(rows, study.colours)
+    x = alt.X(**log_axis("threshold", "threshold: validation loss in nats", [row["threshold"] for row in rows]))
+    y = log_axis("size", "N50, training sequences", [row[end] for row in rows for end in ("low", "high")])
+    low = alt.Y(**{**y, "shorthand": "low:Q"})
+    bars = alt.Chart().mark_rule(strokeWidth=2, strokeOpacity=0.5).encode(x=x, y=low, y2="high:Q", stroke=marks.stroke)
+    points = marks.points(x, alt.Y(**y), ["text:N", "threshold:Q", "unknown:Q"]) + all_labels(rows, x, alt.Y(**y))
+    panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
+    notes = ["N50 at other thresholds, out of the same runs. Bars: 90 % intervals. Open markers: lower ends."]
+    return Figure(
+        "n50_against_threshold",
+        "N50 against the threshold",
+        panelled([bars, *points], rows, panels, [*notes, *all_notes(rows), *study.settings_notes]),
+    )
+
+
+def _threshold_row(record: CurveRecord, estimate: ThresholdEstimate, row: Json) -> Json:
+    """What the chart shows of one threshold; a size above the largest one is drawn there, with an arrow."""
+    sizes = estimate.n50
+    low, high = (record.max_size if size is None else size for size in (sizes.low, sizes.high))
+    is_bound = sizes.median is None
+    return {
+        **row,
+        "threshold": estimate.threshold,
+        "size": low if is_bound else sizes.median,
+        "low": low,
+        "high": high,
+        "text": record.threshold_text(estimate, sizes),
+        "unknown": estimate.num_unknown,
+        **({"arrow": "up", "is_all": record.is_pool_exhausted and sizes.high is None} if is_bound else {}),
+    }
+
+
+def _panelled(shown: Sequence[Shown[CurveRecord]]) -> list[tuple[CurveRecord, Json]]:
+    """Curves, each with the values by which a chart tells it apart, its panel among them."""
+    rows = []
+    for record, row in described(shown):
+        lengths = f"L={row['L']}, {row['lengths']} lengths"
+        panel = ", ".join(filter(None, [row["task"], lengths, row["group"]]))
+        rows.append((record, {**row, "panel": panel}))
+    return rows
 
 
 def _rows(record: CurveRecord, row: Json) -> list[Json]:
@@ -58,6 +117,7 @@ def _rows(record: CurveRecord, row: Json) -> list[Json]:
         {**row, "size": point.size, "chance": point.chance.median, "low": point.chance.low, "high": point.chance.high}
         for point in record.estimate.points
     ]
+    band[-1]["is_all"] = record.is_pool_exhausted
     tried = [
         {**row, "size": size, "chance": succeeded / number, "succeeded": succeeded, "trials": number}
         for size, (succeeded, number) in record.successes().items()

@@ -11,6 +11,7 @@ from ib_bench.execution.processes import Processes
 from ib_bench.quantities.curve.measurement import CurveMeasurement
 from ib_bench.quantities.curve.prior import PRIOR
 from ib_bench.quantities.curve.record import CurveConfig, CurveRecord, CurveSettings
+from ib_bench.quantities.curve.thresholds import curve_trials, has_thresholds, with_trials
 from ib_bench.quantities.job import Job, Workload
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.quantity import Request
@@ -99,8 +100,14 @@ class CurveJob(Job[CurveRecord]):
         return self.search.spread
 
     def stored(self, store: RecordStore) -> CurveRecord | None:
-        """See :class:`Job`; what is fitted to records depends on the store, so it is fitted again."""
-        return None if self.settings.from_records else super().stored(store)
+        """See :class:`Job`; what is fitted to records depends on the store, so it is fitted again.
+
+        N50 at the thresholds that are asked for now is computed from the trials, if the record lacks it.
+        """
+        record = None if self.settings.from_records else super().stored(store)
+        if record is None or has_thresholds(record, self.settings):
+            return record
+        return with_trials(record, curve_trials(record, store), self.settings)
 
     def workload(self, others: Collection[str]) -> Workload:
         """See :class:`Job`."""

@@ -8,7 +8,7 @@ and goes on after them; trials that a search has trained count alike.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from statistics import fmean
@@ -28,6 +28,7 @@ from ib_bench.quantities.curve.record import (
 )
 from ib_bench.quantities.curve.sequential_design import SequentialDesign
 from ib_bench.quantities.curve.success_curve import Interval, Observation, Posterior, SuccessCurve
+from ib_bench.quantities.curve.thresholds import curve_trials, with_trials
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.record_store import RecordStore
@@ -91,9 +92,10 @@ class CurveMeasurement:
             rate = _best_rate(by_rate)
             trials = [_curve_trial(trial) for trial in by_rate[rate]]
             estimate = _estimate(self._design().posterior(_observations(trials)))
-            num_early_stops = sum(self._early_stops(rate))
-            self._change(learning_rate=rate, curve_trials=trials, estimate=estimate, num_early_stops=num_early_stops)
+            sizes = sorted(set(self._early_stops(rate)))
+            self._change(learning_rate=rate, curve_trials=trials, estimate=estimate, early_stop_sizes=sizes)
             self._change(ended="records", wall_time_s=sum(trial.wall_time_s for trial in by_rate[rate]))
+            self._record = with_trials(self._record, by_rate[rate], self._settings)
         self._change(status="finished")
         self._progress.finish(f"N50: {self._record.verdict}")
         return self._record
@@ -102,6 +104,7 @@ class CurveMeasurement:
         if self._record.max_size:
             num_pilot_trials = self._choose_rate()
             ended = self._run_batches(self._settings.first_seed + num_pilot_trials)
+            self._record = with_trials(self._record, curve_trials(self._record, self._store), self._settings)
             self._put(status="finished", ended=ended)
         else:
             self._put(status="finished")
@@ -171,7 +174,8 @@ class CurveMeasurement:
         return trials
 
     def _trial_config(self, size: int, learning_rate: float, seed: int) -> TrialConfig:
-        return self._search.trial_config(self._config.experiment, size, learning_rate, seed)
+        config = self._search.trial_config(self._config.experiment, size, learning_rate, seed)
+        return replace(config, options={**config.options, **self._settings.trial_options(seed)})
 
     def _stored_trials(self) -> dict[float, list[TrialRecord]]:
         """All trials that the curve could have asked for, by their learning rate."""
@@ -183,17 +187,17 @@ class CurveMeasurement:
                 found.setdefault(rate, []).append(trial)
         return found
 
-    def _early_stops(self, rate: float) -> Iterable[int]:
-        """For each search of the same trials, at how many sizes it stopped at its first success."""
+    def _early_stops(self, rate: float) -> Iterator[int]:
+        """The sizes at which searches of the same trials stopped at their first success."""
         for search in self._store.all(SearchRecord):
             settings = search.config.settings
             config = settings.trial_config(search.config.experiment, 1, rate, 0)
             if config == self._trial_config(1, rate, 0) and rate in settings.learning_rates:
                 num_configurations = len(settings.grid())
-                yield sum(
-                    evaluation.succeeded and len(evaluation.trials) < num_configurations
-                    for evaluation in search.evaluations
-                )
+                for evaluation in search.evaluations:
+                    is_used = evaluation.size <= self._record.max_size
+                    if is_used and evaluation.succeeded and len(evaluation.trials) < num_configurations:
+                        yield evaluation.size
 
     def _change(self, **changes: object) -> None:
         self._record = replace(self._record, **changes)  # type: ignore[arg-type]

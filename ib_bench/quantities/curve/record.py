@@ -10,10 +10,13 @@ from msgspec import Meta
 
 from ib_bench.errors import require
 from ib_bench.quantities.curve.prior import CurvePrior
-from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.quantities.search.record import SearchSettings, bound_text
+from ib_bench.results.identity import NOT_IDENTIFYING, Json
 from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
+from ib_bench.results.trial_record import Measure
 
 CurveStatus = Literal["running", "failed", "finished"]
+Held = Literal["data", "weights"]
 Ended = Literal["narrow", "above", "one", "max_trials", "records"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -33,7 +36,12 @@ class CurveSettings:
         max_trials: trials of the curve at most, at least 1.
         pilot_trials: with several learning rates, trials of each at the largest size, at least 1. The one that succeeds
             most measures the curve, with other seeds. One learning rate needs no pilot.
+        hold: what all trials share, so that their seeds move only the rest: ``data`` (training set, validation set and
+            order) or ``weights`` (initialisation and dropout), those of ``first_seed``. null shares neither.
         from_records: train nothing; fit all trials of the experiment in the store, whatever their seeds.
+        thresholds: validation losses at which N50 is also computed, out of the validation curves of the same trials, in
+            nats, each above 0. These options train nothing and do not identify a curve.
+        accuracies: final-state accuracies of the validation set at which N50 is also computed, each in (0, 1].
 
     Raises:
         InvalidOptionError: a value outside its range.
@@ -44,7 +52,20 @@ class CurveSettings:
     interval_factor: float = 2.0
     max_trials: int = 50
     pilot_trials: int = 3
+    hold: Held | None = None
     from_records: bool = False
+    thresholds: list[float] = field(default_factory=lambda: [1e-1, 1e-2, 1e-3, 1e-4, 1e-5], metadata=NOT_IDENTIFYING)
+    accuracies: list[float] = field(default_factory=lambda: [0.9, 0.99, 0.999], metadata=NOT_IDENTIFYING)
+
+    def trial_options(self, seed: int) -> Json:
+        """How a trial departs from one whose seed moves everything, see :class:`TrialConfig`.
+
+        Args:
+            seed: of the trial.
+        """
+        if self.hold is None or seed == self.first_seed:
+            return {}
+        return {{"data": "data_seed", "weights": "model_seed"}[self.hold]: self.first_seed}
 
     def __post_init__(self) -> None:
         require(0 <= self.first_seed <= 2**31, "curve.first_seed", self.first_seed, "an integer in 0..2^31")
@@ -52,6 +73,11 @@ class CurveSettings:
             require(getattr(self, name) >= 1, f"curve.{name}", getattr(self, name), "an integer of at least 1")
         factor = self.interval_factor
         require(1 < factor < float("inf"), "curve.interval_factor", factor, "a finite number above 1")
+        losses, accuracies = self.thresholds, self.accuracies
+        positive = all(0 < threshold < float("inf") for threshold in losses)
+        require(positive, "curve.thresholds", losses, "a list of finite numbers above 0")
+        shares = all(0 < threshold <= 1 for threshold in accuracies)
+        require(shares, "curve.accuracies", accuracies, "a list of numbers in (0, 1]")
 
 
 @dataclass(frozen=True)
@@ -132,6 +158,35 @@ class CurveEstimate:
 
 
 @dataclass(frozen=True)
+class ThresholdEstimate:
+    """N50 at another threshold, see :mod:`ib_bench.quantities.curve.thresholds`.
+
+    Attributes:
+        measure: ``loss``, which has to fall below the threshold, or ``accuracy``, which has to reach it.
+        threshold: in nats, or a share.
+        n50: with trials whose outcome is unknown, from the lower end as if all of them succeeded to the upper end as if
+            all failed; then there is no median.
+        best_of_15: likewise.
+        num_succeeded: trials that got there.
+        num_failed: trials that did not.
+        num_unknown: trials that stopped at the threshold they were trained for.
+        mostly_unknown: sizes, ascending, at least half of whose trials are unknown.
+        bracket: (largest size all of whose trials failed, or 0; smallest with a success, or None]: N* with as many
+            trials of each size as there are. With all trials of an exhaustive search it is N* of its grid.
+    """
+
+    measure: Measure
+    threshold: float
+    n50: Sizes
+    best_of_15: Sizes
+    num_succeeded: Count
+    num_failed: Count
+    num_unknown: Count
+    mostly_unknown: list[Count]
+    bracket: tuple[Count, Count | None]
+
+
+@dataclass(frozen=True)
 class CurveTrial:
     """A trial that the curve rests on.
 
@@ -183,16 +238,22 @@ class CurveRecord(Record):
             trained; None while it runs, and where nothing can be tried.
         wall_time_s: time spent on the trials, wherever they ran.
         updated_at: UTC, ISO 8601.
-        num_early_stops: with trials from records, sizes at which a search stopped at its first success.
+        early_stop_sizes: with trials from records, sizes at which a search stopped at its first success, ascending.
         error: what ended it, if its status is ``failed``.
         num_states: number of the task's states.
+        thresholds: N50 at other thresholds, out of the same trials; empty in records of earlier versions.
+        num_checked: successes of the curve that were evaluated on a second held-out set.
+        num_confirmed: those whose loss is below the threshold there too.
 
     Raises:
         ValueError: it is finished and has no trials, although a size could be tried.
     """
 
     table: ClassVar[str] = "curves"
-    incidental: ClassVar[frozenset[str]] = frozenset({"wall_time_s", "updated_at", "num_states"})
+    incidental: ClassVar[frozenset[str]] = frozenset(
+        {"wall_time_s", "updated_at", "num_states"}
+        | {"thresholds", "num_checked", "num_confirmed"}  # derived from the trials, which are compared themselves
+    )
     headline: ClassVar[tuple[str, ...]] = ("status", "verdict", "num_trials")
 
     key: Key
@@ -207,9 +268,12 @@ class CurveRecord(Record):
     ended: Ended | None = None
     wall_time_s: Seconds = 0.0
     updated_at: str = ""
-    num_early_stops: Count = 0
+    early_stop_sizes: list[Count] = field(default_factory=list)
     error: str | None = None
     num_states: Count | None = None
+    thresholds: list[ThresholdEstimate] = field(default_factory=list)
+    num_checked: Count = 0
+    num_confirmed: Count = 0
 
     def __post_init__(self) -> None:
         if self.finished and bool(self.curve_trials) != bool(self.max_size):
@@ -262,14 +326,31 @@ class CurveRecord(Record):
     @property
     def bound_text(self) -> str:
         """What lies above the largest size: ``> 4,096``, or ``> all 20 that exist``."""
-        return f"> all {self.max_size:,} that exist" if self.is_pool_exhausted else f"> {self.max_size:,}"
+        return bound_text(self.max_size, self.is_pool_exhausted)
 
     def sizes_text(self, sizes: Sizes) -> str:
         """A size with its interval, such as ``91 [62, > 4,096]``."""
         low, median, high = (
-            self.bound_text if size is None else size_text(size) for size in (sizes.low, sizes.median, sizes.high)
+            self.bound_text if size is None else estimate_text(size) for size in (sizes.low, sizes.median, sizes.high)
         )
         return low if sizes.low is None else f"{median} [{low}, {high}]"
+
+    def threshold_text(self, estimate: ThresholdEstimate, sizes: Sizes) -> str:
+        """A size at another threshold; where outcomes are unknown only its interval, such as ``[62, > 4,096]``.
+
+        Args:
+            estimate: at that threshold.
+            sizes: its N50, or another of its points.
+        """
+        text = self.sizes_text(sizes)
+        if not estimate.num_unknown or sizes.low is None:
+            return text
+        return text[text.index("[") :]
+
+    @property
+    def confirmed_text(self) -> str:
+        """How many successes are confirmed on a second held-out set: ``41 of 43``; empty if none was looked at."""
+        return f"{self.num_confirmed} of {self.num_checked}" if self.num_checked else ""
 
     def successes(self) -> dict[int, tuple[int, int]]:
         """Numbers of successes and of all trials of the curve, by size, ascending."""
@@ -286,6 +367,6 @@ class CurveRecord(Record):
         return self.finished or self.num_trials > other.num_trials
 
 
-def size_text(size: float) -> str:
-    """A size for people: one decimal below 10."""
+def estimate_text(size: float) -> str:
+    """An estimated size for people: one decimal below 10."""
     return f"{size:.1f}" if size < 10 else f"{size:,.0f}"

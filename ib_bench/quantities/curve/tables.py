@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 
 from rich.console import Group
 
 from ib_bench.drawing.columns import CHOICES, LABELS, Column, listing
 from ib_bench.drawing.labels import Shown
-from ib_bench.drawing.tables import Entry, StudyTable, pivot
+from ib_bench.drawing.styles import model_order
+from ib_bench.drawing.tables import EMPTY, Entry, StudyTable, label_entries, pivot, varying_labels
 from ib_bench.drawing.terminal import terminal_table, titled
 from ib_bench.drawing.texts import duration
-from ib_bench.quantities.curve.record import Bounds, CurveEstimate, CurveRecord, Sizes
+from ib_bench.quantities.curve.record import Bounds, CurveEstimate, CurveRecord, CurveSettings, Sizes, ThresholdEstimate
+from ib_bench.quantities.search.tables import bracket_text
+from ib_bench.results.identity import Json
 
 CURVE_NOTE = "N50: a training run succeeds as often as not; N90: 9 of 10 do; in brackets, 90 % intervals"
+
+CONFIRMED_NOTE = (
+    "confirmed: successes whose loss is below the threshold on a second held-out set too, by which nothing was decided"
+)
+
+UNKNOWN_NOTE = (
+    "unknown: the trial stopped at its own threshold; intervals without a median reach from all of these succeeding to "
+    "all failing. For smaller thresholds measure with a smaller search.threshold"
+)
 
 _ENDED = {
     "narrow": "interval narrow enough",
@@ -80,27 +93,103 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
     *_bounds_columns("spread", lambda estimate: estimate.spread),
     *_bounds_columns("ceiling", lambda estimate: estimate.ceiling),
     Column("num_trials", lambda record: record.num_trials, "trials"),
+    Column(
+        "share_not_confirmed",
+        lambda record: 1 - record.num_confirmed / record.num_checked if record.num_checked else None,
+        "confirmed",
+        texts=lambda records: [record.confirmed_text for record in records],
+    ),
+    Column("num_confirmed", lambda record: record.num_confirmed),
+    Column("num_checked", lambda record: record.num_checked),
     Column("num_steps", lambda record: record.num_steps, "steps", "{:,}".format),
     Column("ended", lambda record: record.ended, "ended", lambda ended: _ENDED.get(ended, "")),
     Column("learning_rate", lambda record: record.learning_rate),
     Column("max_size", lambda record: record.max_size),
     Column("pool_exhausted", lambda record: record.is_pool_exhausted),
-    Column("num_early_stops", lambda record: record.num_early_stops),
+    Column("early_stop_sizes", lambda record: record.early_stop_sizes),
+    Column("num_early_stops", lambda record: len(record.early_stop_sizes)),
+    Column("thresholds", lambda record: {_name(one): _plain(record, one) for one in record.thresholds}),
     Column("wall_time_s", lambda record: record.wall_time_s, "time", duration),
     Column("updated_at", lambda record: record.updated_at),
     Column("error", lambda record: record.error),
     *CHOICES,
     Column("search", lambda record: dict(vars(record.config.search)), is_label=True),
-    Column("curve", lambda record: dict(vars(record.config.settings)), is_label=True),
+    Column("curve", lambda record: _identifying(record.config.settings), is_label=True),
     Column("prior", lambda record: dict(vars(record.config.prior)), is_label=True),
 )
 """Everything about a success curve, in order."""
 
 
+def _identifying(settings: CurveSettings) -> Json:
+    """Settings that a curve depends on."""
+    names = [option.name for option in fields(settings) if option.metadata.get("identifies", True)]
+    return {name: getattr(settings, name) for name in names}
+
+
+def _name(estimate: ThresholdEstimate) -> str:
+    return f"{estimate.measure}_{estimate.threshold:g}"
+
+
+def _plain(record: CurveRecord, estimate: ThresholdEstimate) -> Json:
+    """N50 at one threshold, for programs."""
+    sizes = {"n50": estimate.n50, "best_of_15": estimate.best_of_15}
+    ends = {f"{name}{end}": value for name, one in sizes.items() for end, value in _ends(one).items()}
+    counts = {name: getattr(estimate, f"num_{name}") for name in ("succeeded", "failed", "unknown")}
+    failing, succeeding = estimate.bracket
+    return {
+        **ends,
+        "text": record.threshold_text(estimate, estimate.n50),
+        **{f"num_{name}": number for name, number in counts.items()},
+        "mostly_unknown": estimate.mostly_unknown,
+        "largest_failing": failing,
+        "smallest_succeeding": succeeding,
+    }
+
+
+def _ends(sizes: Sizes) -> dict[str, float | None]:
+    return {"": sizes.median, "_low": sizes.low, "_high": sizes.high}
+
+
 def curve_table(shown: Iterable[Shown[CurveRecord]]) -> StudyTable:
     """N50 with its interval per architecture, regime, distribution, task and L."""
-    note = f"{CURVE_NOTE}. > N: above the largest size tried."
-    return pivot("n50", "N50", note, [one for one in shown if one.result.finished], _entry)
+    finished = [one for one in shown if one.result.finished]
+    notes = [f"{CURVE_NOTE}. > N: above the largest size tried.", *_confirmed_notes([one.result for one in finished])]
+    return pivot("n50", "N50", " ".join(notes), finished, _entry)
+
+
+def thresholds_table(shown: Iterable[Shown[CurveRecord]]) -> StudyTable:
+    """N50 of every curve at other thresholds, a column each."""
+    found = [one for one in shown if one.result.thresholds]
+    found.sort(key=lambda one: (one.label.order, model_order(one.label.model)))
+    headings = ("source", "task", "L", "supervision", "lengths", "setting")
+    labels, shared, title = varying_labels([one.label for one in found], headings, "N50 at other thresholds")
+    names = dict.fromkeys(_heading(estimate) for one in found for estimate in one.result.thresholds)
+    body = []
+    for one in found:
+        entries = {_heading(estimate): _threshold_entry(one.result, estimate) for estimate in one.result.thresholds}
+        head = [*label_entries(one.label, [*labels, "model"])]
+        body.append([*head, *(entries.get(name, EMPTY) for name in names)])
+    note = f"Out of the validation curves of the same trials; accuracy: of final states. {UNKNOWN_NOTE}."
+    return StudyTable("n50_at_thresholds", title, note, [*labels, "model", *names], len(labels) + 1, body, shared)
+
+
+def _heading(estimate: ThresholdEstimate) -> str:
+    sign = {"loss": "<", "accuracy": ">="}[estimate.measure]
+    return f"{estimate.measure} {sign} {estimate.threshold:g}"
+
+
+def _threshold_entry(record: CurveRecord, estimate: ThresholdEstimate) -> Entry:
+    text = record.threshold_text(estimate, estimate.n50)
+    return Entry(text, estimate.n50.median or estimate.n50.low or record.max_size, record.key)
+
+
+def _confirmed_notes(records: Sequence[CurveRecord]) -> list[str]:
+    """How many successes of curves are confirmed; nothing where none was looked at."""
+    num_checked = sum(record.num_checked for record in records)
+    if not num_checked:
+        return []
+    num_confirmed = sum(record.num_confirmed for record in records)
+    return [f"{num_confirmed:,} of {num_checked:,} successes are confirmed on a second held-out set."]
 
 
 def curve_listing(record: CurveRecord, notes: Iterable[str] = ()) -> Group:
@@ -110,7 +199,8 @@ def curve_listing(record: CurveRecord, notes: Iterable[str] = ()) -> Group:
         record: finished.
         notes: what else stands below it.
     """
-    notes = [CURVE_NOTE, *_early_stop_notes(record), *notes]
+    confirmed = [CONFIRMED_NOTE] if record.num_checked else []
+    notes = [CURVE_NOTE, *confirmed, *_early_stop_notes(record), *notes]
     parts = [listing([record], COLUMNS, f"N50: {record.verdict}", "\n".join(notes))]
     if record.estimate is not None:
         successes = record.successes()
@@ -122,7 +212,30 @@ def curve_listing(record: CurveRecord, notes: Iterable[str] = ()) -> Group:
         note = "|: median of the chance of success, -: its 90 % interval, from 0 to 1"
         table = terminal_table(["N", "succeeded", "p(N)", "90 %"], body, {"90 %"})
         parts.append(titled("Success curve", table, note))
+    if record.thresholds:
+        parts.append(_thresholds_listing(record))
     return Group(*parts)
+
+
+def _thresholds_listing(record: CurveRecord) -> Group:
+    """N50 at other thresholds, a row each."""
+    body = []
+    for one in record.thresholds:
+        sizes = [record.threshold_text(one, sizes) for sizes in (one.n50, one.best_of_15)]
+        counts = [str(number) for number in (one.num_succeeded, one.num_failed, one.num_unknown)]
+        body.append([_heading(one), *sizes, bracket_text(one.bracket), *counts])
+    notes = ["The same trials. bracket: N* with as many trials of each size as there are"]
+    unknown = [one for one in record.thresholds if one.num_unknown]
+    if unknown:
+        notes.append(UNKNOWN_NOTE)
+    notes += [_mostly_unknown_text(one) for one in unknown if one.mostly_unknown]
+    columns = ["threshold", "N50", "best of 15", "bracket", "succeeded", "failed", "unknown"]
+    return titled("Other thresholds", terminal_table(columns, body, set()), "\n".join(notes))
+
+
+def _mostly_unknown_text(estimate: ThresholdEstimate) -> str:
+    sizes = ", ".join(f"{size:,}" for size in estimate.mostly_unknown)
+    return f"{_heading(estimate)}: half of the trials or more are unknown at N = {sizes}"
 
 
 def _bar(chance: Bounds) -> str:
@@ -134,11 +247,14 @@ def _bar(chance: Bounds) -> str:
 
 
 def _early_stop_notes(record: CurveRecord) -> list[str]:
-    if not record.num_early_stops:
+    """Where trials from records say less, or too much, because a search did not train all of its grid."""
+    if not record.early_stop_sizes:
         return []
+    sizes = ", ".join(f"{size:,}" for size in record.early_stop_sizes)
     return [
-        f"At {record.num_early_stops} sizes a search stopped at its first success, so there are fewer trials than its "
-        "grid has; search.exhaustive true trains them all"
+        f"A search stopped at its first success at N = {sizes}: fewer trials than its grid has, so the curve is less "
+        "sure there. If it trained several at once (search.spread), trials that the success interrupted are missing, "
+        "and the curve is too high there. search.exhaustive true trains them all"
     ]
 
 

@@ -85,6 +85,11 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         """See :class:`Job`."""
         return self.search.max_steps
 
+    @property
+    def uses(self) -> Collection[str]:
+        """See :class:`Job`: the search of the same experiment keeps its trials and weights."""
+        return [self.search.key]
+
     def workload(self, others: Collection[str]) -> Workload:
         """See :class:`Job`; where the search of the same experiment runs, only the best is trained once more."""
         is_searched = self.search.key in others and self.search.settings.vectorize is not True

@@ -128,6 +128,11 @@ class ExtrapolationRecord(Record):
         return [] if self.trial is None else [self.trial]
 
     @property
+    def is_pool_exhausted(self) -> bool:
+        """Whether it was trained on all training sequences that exist, fewer than the settings allow."""
+        return 0 < self.num_train_sequences < self.config.search.max_size
+
+    @property
     def max_length(self) -> int:
         """Number of symbols in the longest training sequences, L; 0 for data without lengths."""
         return self.labels.max_length or 0

@@ -11,13 +11,15 @@ from ib_bench.drawing.columns import CHOICES, LABELS, Column, listing
 from ib_bench.drawing.labels import Shown
 from ib_bench.drawing.tables import Entry, StudyTable, pivot
 from ib_bench.quantities.extrapolation.record import HEADLINE_MULTIPLE, ExtrapolationRecord, LengthAccuracy
+from ib_bench.quantities.search.record import size_text
 from ib_bench.results.identity import canonical
 from ib_bench.results.records import experiment_text
 
 COLUMNS: tuple[Column[ExtrapolationRecord], ...] = (
     *LABELS,
     Column("num_states", lambda record: record.num_states, is_label=True),
-    Column("num_train_sequences", lambda record: record.num_train_sequences, "N", "{:,}".format),
+    Column("num_train_sequences", lambda record: record.num_train_sequences, "N", texts=lambda rows: _sizes(rows)),
+    Column("pool_exhausted", lambda record: record.is_pool_exhausted),
     Column("trial", lambda record: record.trial),
     Column("trial_succeeded", lambda record: record.trial_succeeded),
     Column("accuracy_at_2x", lambda record: record.headline_accuracy, "accuracy at 2 L", style="bold"),
@@ -113,7 +115,8 @@ def accuracy_listing(record: ExtrapolationRecord, notes: Iterable[str] = ()) -> 
     """
     solves = "solves" if record.trial_succeeded else "does NOT solve"
     title = f"{experiment_text(record.labels)}\n"
-    title += f"trained on {record.num_train_sequences:,} sequences; {solves} the training lengths"
+    (size,) = _sizes([record])
+    title += f"trained on {size}{'' if record.is_pool_exhausted else ' sequences'}; {solves} the training lengths"
     note = [ACCURACY_NOTE]
     if "num_positions" in record.config.experiment.model.parameters:
         note.append("positions beyond the training length exist and are untrained")
@@ -130,6 +133,10 @@ def extrapolation_table(shown: Iterable[Shown[ExtrapolationRecord]]) -> StudyTab
     found = [one for one in shown if one.result.headline_accuracy is not None]
     title = f"Length extrapolation: accuracy at {HEADLINE_MULTIPLE:g} L"
     return pivot("extrapolation", title, note, found, _entry)
+
+
+def _sizes(records: Iterable[ExtrapolationRecord]) -> list[str]:
+    return [size_text(record.num_train_sequences, record.is_pool_exhausted) for record in records]
 
 
 def _entry(record: ExtrapolationRecord) -> Entry:

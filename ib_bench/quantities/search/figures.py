@@ -1,6 +1,7 @@
 """Figures of N*: against the maximal length and the number of states, over both, per regime, and losses of trials.
 
-What is only known to be larger than a size is an open marker with an arrow, or has a ">" before it.
+What is only known to be larger than a size is an open marker with an arrow, or has a ">" before it. Where that size is
+every training sequence that exists, the word "all" stands beside it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,17 @@ from typing import Any
 
 import altair as alt
 
-from ib_bench.drawing.charts import Marks, Panels, described, finished, log_axis, panelled, thinned
+from ib_bench.drawing.charts import (
+    Marks,
+    Panels,
+    all_labels,
+    all_notes,
+    described,
+    finished,
+    log_axis,
+    panelled,
+    thinned,
+)
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.labels import Shown
 from ib_bench.drawing.study import Study
@@ -91,6 +102,7 @@ def min_train_size_figure(study: Study, name: str) -> Figure | None:
         x=x, y=alt.Y(**{**y, "shorthand": "failing:Q"}), y2="size:Q", stroke=marks.stroke, xOffset=beside
     )
     points = marks.points(x, alt.Y(**y), ["text:N"], xOffset=beside)
+    points += all_labels(rows, x, alt.Y(**y), xOffset=beside)
     panels = Panels("panel", height=200)
     return Figure(
         name, title, panelled([bars, *points], rows, panels, [title, *_open_note(rows), *study.settings_notes])
@@ -148,7 +160,7 @@ def _curves(rows: Sequence[Json], x: Any, study: Study) -> Json:
     line = (
         alt.Chart().mark_line(strokeOpacity=0.6, strokeWidth=1.3).encode(x=x, y=y, strokeDash=dash, stroke=marks.stroke)
     )
-    points = marks.points(x, y, ["text:N", "trials:Q"], size=45)
+    points = marks.points(x, y, ["text:N", "trials:Q"], size=45) + all_labels(rows, x, y)
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
     return panelled([line, *points], rows, panels, [*_open_note(rows), *study.settings_notes])
 
@@ -170,7 +182,7 @@ def _heat_map(shown: Sequence[Shown[SearchRecord]], study: Study) -> Figure:
     is_legible = len(tasks) <= _MAX_CELLS and len(lengths) <= _MAX_CELLS
     middle = math.sqrt(min(values) * max(values))
     shade = alt.condition(alt.datum.size > middle, alt.value("white"), alt.value("black"))
-    text = alt.Chart().mark_text(fontSize=9).encode(x=x, y=y, text="text:N" if is_legible else "bound:N", color=shade)
+    text = alt.Chart().mark_text(fontSize=9).encode(x=x, y=y, text="cell:N" if is_legible else "bound:N", color=shade)
     regimes = in_order((row["panel"] for row in rows), REGIMES.values())
     panels = Panels(
         "model",
@@ -181,6 +193,7 @@ def _heat_map(shown: Sequence[Shown[SearchRecord]], study: Study) -> Figure:
         height=max(60, (22 if is_legible else 10) * len(tasks)),
     )
     notes = ["> N: more than the largest size tried." if is_legible else ">: more than the largest size tried."]
+    notes += all_notes(rows)
     title = "N* over task and length, uniform lengths"
     spec = panelled([cells, text], rows, panels, [*notes, *study.settings_notes])
     return Figure("min_train_size_heatmap", title, spec)
@@ -243,13 +256,18 @@ def _loss_rows(trial: TrialRecord) -> list[Json]:
 
 def _size_row(record: SearchRecord, row: Json) -> Json:
     """What a chart shows of a search."""
-    bound = {"arrow": "up", "bound": ">"} if record.censored else {"bound": ""}
-    texts = {"text": record.verdict, "bracket": bracket_text(record.bracket)}
-    return {**row, "size": drawn_size(record), "trials": record.num_trials, **texts, **bound}
+    bound = {"arrow": "up", "bound": "all" if record.is_pool_exhausted else ">"} if record.censored else {"bound": ""}
+    texts = {
+        "text": record.verdict,
+        "cell": f"all {record.max_size:,}" if record.is_pool_exhausted else record.verdict,
+        "bracket": bracket_text(record.bracket),
+    }
+    sizes = {"size": drawn_size(record), "trials": record.num_trials, "is_all": record.is_pool_exhausted}
+    return {**row, **sizes, **texts, **bound}
 
 
-def _open_note(rows: Iterable[Json]) -> list[str]:
-    return ["Open markers: N* is larger."] if any(row.get("arrow") for row in rows) else []
+def _open_note(rows: Sequence[Json]) -> list[str]:
+    return ["Open markers: N* is larger.", *all_notes(rows)] if any(row.get("arrow") for row in rows) else []
 
 
 def _extent(rows: Iterable[Mapping[str, Any]], *names: str) -> list[float]:

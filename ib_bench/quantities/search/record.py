@@ -135,6 +135,24 @@ class SearchSettings:
         return [self.trial_config(experiment, size, *point) for point in self.grid()]
 
 
+def bound_text(size: int, is_all: bool) -> str:
+    """What lies above the largest size that was tried: the one wording of verdicts, tables and figures.
+
+    Args:
+        size: the largest size.
+        is_all: whether no more training sequences exist, so that no larger budget would help.
+
+    Returns:
+        ``> 4,096``, or ``> all 20 that exist``.
+    """
+    return f"> {size_text(size, is_all)}"
+
+
+def size_text(size: int, is_all: bool) -> str:
+    """The largest size for people: ``4,096``, or ``all 20 that exist``; ``0`` where none can be held out."""
+    return f"all {size:,} that exist" if is_all and size else f"{size:,}"
+
+
 @dataclass(frozen=True)
 class SearchConfig(Config):
     """One search for the minimal training set size.
@@ -254,12 +272,18 @@ class SearchRecord(Record):
 
     @property
     def verdict(self) -> str:
-        """N* for people: a number, ``> N_max``, ``none held out``, ``unfinished`` or ``failed``."""
+        """N* for people: a number, ``> 4,096``, ``> all 20 that exist``, ``none held out``, or why there is none."""
         if not self.finished:
             return "failed" if self.status == "failed" else "unfinished"
         if not self.max_size:
             return "none held out"
-        return f"> {self.max_size:,}" if self.censored else f"{self.min_train_size:,}"
+        return bound_text(self.max_size, self.is_pool_exhausted) if self.censored else f"{self.min_train_size:,}"
+
+    @property
+    def in_short(self) -> str:
+        """The verdict with its bracket, such as ``N* = 128 (64, 128]``."""
+        low, high = self.bracket
+        return f"N* {self.verdict}" if high is None else f"N* = {self.verdict} ({low:,}, {high:,}]"
 
     def supersedes(self, other: Record) -> bool:
         """See :class:`~ib_bench.results.records.Record`; of two unfinished ones, the one with more evaluations."""

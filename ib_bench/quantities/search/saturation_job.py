@@ -41,6 +41,11 @@ class SaturationJob(Job[SaturationRecord]):
         return super().stage + 1
 
     @property
+    def uses(self) -> Collection[str]:
+        """See :class:`Job`."""
+        return [self.search.key]
+
+    @property
     def config(self) -> SaturationConfig:
         """See :class:`Job`."""
         return SaturationConfig(self.search.experiment, self.search.settings)

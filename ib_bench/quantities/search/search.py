@@ -87,7 +87,7 @@ class Search:
             self._progress.on_evaluation(size)
         self._record = replace(self._record, status="finished")
         self._store.add(self._record)
-        self._progress.finish(f"N*: {self._record.verdict}")
+        self._progress.finish(self._record.in_short)
         return self._record
 
     def _succeeds(self, size: int) -> bool:

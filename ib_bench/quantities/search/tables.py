@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ib_bench.drawing.columns import CHOICES, LABELS, Column
 from ib_bench.drawing.labels import Shown
@@ -40,6 +41,7 @@ COLUMNS: tuple[Column[SearchRecord], ...] = (
     Column("smallest_succeeding", lambda record: record.bracket[1]),
     Column("censored", lambda record: record.censored),
     Column("max_size", lambda record: record.max_size),
+    Column("pool_exhausted", lambda record: record.is_pool_exhausted),
     Column("num_evaluations", lambda record: len(record.evaluations)),
     Column("num_trials", lambda record: record.num_trials, "trials"),
     Column("wall_time_s", lambda record: record.wall_time_s, "time", duration),
@@ -55,7 +57,10 @@ BRACKET_NOTE = "N* lies in (largest size that failed, smallest that succeeded]"
 
 def min_train_size_table(shown: Iterable[Shown[SearchRecord]]) -> StudyTable:
     """N* per architecture, regime, distribution, task and L; searches that are only parts of a kappa are left out."""
-    note = "N*: training sequences needed; > N: more than the largest size tried. Lengths: of the training set."
+    note = (
+        "N*: training sequences needed; > N: more than the largest size tried, or than all that exist. Lengths: of the "
+        "training set."
+    )
     finished = [one for one in shown if one.result.finished]
     return pivot("min_train_size", "Minimal training set size N*", note, without_parts(finished), _entry)
 
@@ -71,26 +76,29 @@ def without_parts(shown: Iterable[Shown[SearchRecord]]) -> list[Shown[SearchReco
     That is, fixed lengths below the L of a search over all lengths, unless another distribution has that L too.
     """
     shown = list(shown)
-    longest: dict[tuple[str | None, ...], int] = {}
+    experiments = {id(one): _experiment(one) for one in shown}
+    longest: dict[tuple[str, str], int] = {}
     others = set()
     for one in shown:
-        length = one.label.max_length or 0
+        length, experiment = one.label.max_length or 0, experiments[id(one)]
         if one.label.lengths != _ALONE:
-            others.add((_experiment(one), length))
+            others.add((experiment, length))
         if one.label.lengths == _JOINT:
-            longest[_experiment(one)] = max(length, longest.get(_experiment(one), 0))
+            longest[experiment] = max(length, longest.get(experiment, 0))
 
     def is_only_a_part(one: Shown[SearchRecord]) -> bool:
-        length = one.label.max_length or 0
-        is_shorter = one.label.lengths == _ALONE and length < longest.get(_experiment(one), 0)
-        return is_shorter and (_experiment(one), length) not in others
+        length, experiment = one.label.max_length or 0, experiments[id(one)]
+        is_shorter = one.label.lengths == _ALONE and length < longest.get(experiment, 0)
+        return is_shorter and (experiment, length) not in others
 
     return [one for one in shown if not is_only_a_part(one)]
 
 
-def _experiment(one: Shown[SearchRecord]) -> tuple[str | None, ...]:
-    label = one.label
-    return label.source, label.task, label.model, label.supervision, label.setting
+def _experiment(one: Shown[SearchRecord]) -> tuple[str, str]:
+    """What a search shares with those at other lengths."""
+    config = one.result.config
+    experiment = config.experiment.with_data(length_distribution=None, max_length=None, min_length=None)
+    return one.label.source, replace(config, experiment=experiment).key
 
 
 def _entry(record: SearchRecord) -> Entry:

@@ -18,7 +18,7 @@ class FactorEstimate:
 
     Attributes:
         low: lower end of the 90 % interval; 0 where nothing is known.
-        median: of the distribution; None where censored samples leave it open.
+        median: of the distribution; None where censored samples leave it open by more than a tenth.
         high: upper end of the 90 % interval; infinite where nothing is known.
     """
 
@@ -91,7 +91,7 @@ class FinishedCurves:
             parts: the search at each length alone.
         """
         found = []
-        for record in self._by_search.get(joint.key, []) if self._by_search else []:
+        for record in self._by_search.get(joint.key, []):
             keys = {length: replace(record.config, experiment=part.experiment).key for length, part in parts.items()}
             if all(key in self._by_key for key in keys.values()):
                 found.append(SharingCurves(record, {length: self._by_key[key] for length, key in keys.items()}))

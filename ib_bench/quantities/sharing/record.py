@@ -27,7 +27,7 @@ from functools import cached_property
 
 from ib_bench.errors import require
 from ib_bench.quantities.curve.record import CurveRecord
-from ib_bench.quantities.search.record import SearchConfig, SearchRecord
+from ib_bench.quantities.search.record import SearchConfig, SearchRecord, bound_text
 from ib_bench.quantities.search.saturation import SaturationRecord
 from ib_bench.quantities.sharing.curves import FinishedCurves, SharingCurves
 from ib_bench.quantities.sharing.factor import SharingFactor
@@ -113,7 +113,7 @@ class Need:
             return search.verdict
         if self.is_saturated:
             return f"{_range_text(self.low, self.high)} (saturated)"
-        bound = f"> all {search.max_size:,} that exist" if search.max_size else "none held out"
+        bound = bound_text(search.max_size, is_all=True) if search.max_size else "none held out"
         return f"{bound} (budget missing)" if self.lacks_budget else bound
 
 

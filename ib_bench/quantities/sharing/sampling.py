@@ -3,6 +3,7 @@
 The posteriors are independent, as no two curves share a trial. So kappa's distribution is that of samples, one of each
 posterior. Where a sampled N50 lies above the largest size, nothing is known but that; the sample of kappa is then an
 interval. The 90 % interval goes from the 5 % point of the samples' lower ends to the 95 % point of their upper ends.
+There is a median where the medians of lower and of upper ends differ by at most a tenth: their geometric mean.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ib_bench.quantities.sharing.curves import FactorEstimate
 
 _NUM_SAMPLES = 20_000
 _TAIL = 0.05  # on each side of a 90 % interval
+_MAX_MEDIAN_FACTOR = 1.1  # between the median of upper and of lower ends, for a median to be given
 
 
 def sampled_factor(joint: CurveRecord, parts: Sequence[CurveRecord]) -> FactorEstimate:
@@ -35,9 +37,10 @@ def sampled_factor(joint: CurveRecord, parts: Sequence[CurveRecord]) -> FactorEs
     highs = torch.stack([high for _, high in part_ends]).sum(dim=0) / joint_ends[0]
     lows, highs = lows.sort().values, highs.sort().values
     medians = lows[_NUM_SAMPLES // 2].item(), highs[_NUM_SAMPLES // 2].item()
+    is_known = medians[1] <= _MAX_MEDIAN_FACTOR * medians[0]
     return FactorEstimate(
         low=lows[math.floor(_TAIL * _NUM_SAMPLES)].item(),
-        median=medians[0] if medians[0] == medians[1] else None,
+        median=math.sqrt(medians[0] * medians[1]) if is_known else None,
         high=highs[math.ceil((1 - _TAIL) * _NUM_SAMPLES) - 1].item(),
     )
 

@@ -119,6 +119,7 @@ COLUMNS: tuple[Column[Sharing], ...] = (
     Column("joint_min_train_size", lambda one: one.joint.min_train_size),
     Column("joint_max_size", lambda one: one.joint.max_size),
     Column("joint", lambda one: str(one.joint_need)),
+    Column("joint_exhausted", lambda one: one.joint_need.is_exhausted),
     Column("sum_of_parts", lambda one: one.sum_text, "sum alone"),
     Column("parts", lambda one: {str(length): str(need) for length, need in one.needs.items()}),
     Column("num_saturated", lambda one: sum(need.is_saturated for need in _needs(one))),

@@ -14,7 +14,7 @@ from ib_bench.quantities.curve.prior import PRIOR
 from ib_bench.quantities.curve.record import CurveConfig, CurveRecord, CurveSettings
 from ib_bench.quantities.progress import Progress, ProgressReporter
 from ib_bench.quantities.quantity import Request
-from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.quantities.search.record import SearchRecord, SearchSettings
 from ib_bench.quantities.search.search import Search
 from ib_bench.results.codec import decode, encode
 from ib_bench.results.records import Experiment
@@ -233,7 +233,7 @@ class TestFromRecords:
         config = curve_config(experiment, settings, from_records=True)
         record = measurement(config, store, trials).from_records()
         assert trials.asked == []
-        assert (record.ended, record.num_trials, record.num_early_stops) == ("records", num_trials, 0)
+        assert (record.ended, record.num_trials, record.early_stop_sizes) == ("records", num_trials, [])
         assert record.estimate is not None and record.estimate.n50.low is not None
         assert record.estimate.n50.low < 45 < (record.estimate.n50.high or 10**9)
         assert list(store.all(CurveRecord)) == [], "what depends on the store is not kept in it"
@@ -242,12 +242,36 @@ class TestFromRecords:
         settings = self.search(experiment, store, exhaustive=False)
         config = curve_config(experiment, settings, from_records=True)
         record = measurement(config, store, FakeTrials(shallow, store)).from_records()
-        assert 0 < record.num_early_stops <= len(record.successes())
+        (search,) = store.all(SearchRecord)
+        stopped = {one.size for one in search.evaluations if one.succeeded and len(one.trials) < 8}
+        assert record.early_stop_sizes == sorted(stopped) and stopped
+        smaller = curve_config(experiment, replace(settings, max_size=max(stopped) - 1), from_records=True)
+        record = measurement(smaller, store, FakeTrials(shallow, store)).from_records()
+        assert record.early_stop_sizes == sorted(stopped - {max(stopped)}), "larger sizes are not fitted"
 
     def test_without_trials_there_is_nothing_to_fit(self, experiment: Experiment, store: Store) -> None:
         config = curve_config(experiment, from_records=True)
         with pytest.raises(BenchError, match="the store holds no trials of this experiment"):
             measurement(config, store, FakeTrials(shallow, store)).from_records()
+
+
+@pytest.mark.parametrize(("hold", "option"), [("data", "data_seed"), ("weights", "model_seed")])
+def test_all_trials_share_what_is_held(experiment: Experiment, store: Store, hold: str, option: str) -> None:
+    free, held = FakeTrials(shallow, store), FakeTrials(shallow, store)
+    measurement(curve_config(experiment), store, free).run()
+    config = curve_config(experiment, hold=hold)
+    assert config.key != curve_config(experiment).key == curve_config(experiment, hold=None).key
+    record = measurement(config, store, held).run()
+    assert record.trials[0] == free.asked[0].key, "the first trial's seed moves nothing of it"
+    others = [store_config(store, key) for key in record.trials[1:]]
+    assert others == held.asked and len(others) > 3
+    assert {getattr(one, option) for one in others} == {10}
+    other_seed = {"data_seed": "model_seed", "model_seed": "data_seed"}[option]
+    assert (
+        [getattr(one, other_seed) for one in others]
+        == [one.seed for one in others]
+        == list(range(11, 11 + len(others)))
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,9 @@ from ib_bench.quantities.curve.record import (
     CurveSettings,
     CurveTrial,
     Sizes,
+    ThresholdEstimate,
 )
-from ib_bench.quantities.curve.tables import COLUMNS, curve_table
+from ib_bench.quantities.curve.tables import COLUMNS, curve_table, thresholds_table
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.archive import Records
 from ib_bench.results.records import Experiment
@@ -49,6 +50,11 @@ NOWHERE = CurveEstimate(
     probability_above=0.97,
     points=POINTS,
 )
+THRESHOLDS = [
+    ThresholdEstimate("loss", 0.1, Sizes(30.2, 45.0, 70.0), Sizes(8.0, 12.0, 20.0), 3, 1, 0, [], (16, 64)),
+    ThresholdEstimate("loss", 0.001, Sizes(62.4, None, None), Sizes(8.0, None, 400.0), 0, 2, 2, [64, 512], (64, None)),
+    ThresholdEstimate("accuracy", 0.9, Sizes(None, None, None), Sizes(8.0, None, None), 0, 4, 0, [], (512, None)),
+]
 
 
 def curve(experiment: Experiment, estimate: CurveEstimate = MEASURED, **changes: Any) -> CurveRecord:
@@ -113,7 +119,8 @@ def test_one_curve_on_a_terminal(experiment: Experiment) -> None:
     assert "0 of 1" in lines["16"] and "1 of 2" in lines["64"] and "0.50" in lines["64"]
     assert "[" + " " * 4 + "----|----" in lines["16"]
     assert "stopped at its first success" not in text
-    assert "At 3 sizes a search stopped at its first success" in printed(curve(experiment, num_early_stops=3))
+    stopped = printed(curve(experiment, early_stop_sizes=[64, 1024]))
+    assert "A search stopped at its first success at N = 64, 1,024" in stopped
 
 
 def test_nothing_held_out_prints_too(experiment: Experiment) -> None:
@@ -146,6 +153,57 @@ def test_the_figure_can_be_drawn(experiment: Experiment, tmp_path: Any) -> None:
     files = figure.save(tmp_path / "curve")
     assert all(file.stat().st_size > 1000 for file in files)
     assert "chance of success" in (tmp_path / "curve.svg").read_text()
+
+
+def test_n50_at_other_thresholds_everywhere(experiment: Experiment) -> None:
+    record = curve(experiment, thresholds=THRESHOLDS)
+    text = printed(record)
+    lines = {" ".join(line.split()[:3]): line.split() for line in text.splitlines()}
+    assert lines["loss < 0.1"][3:] == ["45", "[30,", "70]", "12", "[8.0,", "20]", "(16,", "64]", "3", "1", "0"]
+    assert lines["loss < 0.001"][3:6] == ["[62,", ">", "512]"] and lines["accuracy >= 0.9"][3:5] == [">", "512"]
+    assert "unknown: the trial stopped" in text
+    assert "loss < 0.001: half of the trials or more are unknown at N = 64, 512" in text
+    assert "unknown: the trial stopped" not in printed(curve(experiment, thresholds=THRESHOLDS[:1]))
+    assert "Other thresholds" not in printed(curve(experiment))
+    row = json_row(record, COLUMNS)["thresholds"]
+    assert list(row) == ["loss_0.1", "loss_0.001", "accuracy_0.9"]
+    assert (row["loss_0.1"]["n50"], row["loss_0.1"]["n50_high"]) == (45.0, 70.0)
+    assert (row["loss_0.001"]["n50"], row["loss_0.001"]["text"]) == (None, "[62, > 512]")
+    assert QUANTITY.exported([record])["thresholds.loss_0.1.n50_low"] == [30.2]
+    logged = QUANTITY.logged(record, Records.of_all([record]))
+    assert logged.summary["thresholds"]["loss_0.001"]["num_unknown"] == 2
+    table = thresholds_table(study(record, curve(experiment.with_data(max_length=8))).shown(CurveRecord))
+    assert table.columns[-3:] == ["loss < 0.1", "loss < 0.001", "accuracy >= 0.9"]
+    assert [entry.text for entry in table.rows[0][-3:]] == ["45 [30, 70]", "[62, > 512]", "> 512"]
+    assert len(table.rows) == 1, "a curve of an earlier version has none"
+
+
+def test_the_figure_of_thresholds(experiment: Experiment) -> None:
+    _, figure = figures(study(curve(experiment, thresholds=THRESHOLDS)))
+    (rows,) = figure.spec["datasets"].values()
+    drawn = [(row["threshold"], row["low"], row["size"], row["high"], row.get("arrow")) for row in rows]
+    assert drawn == [(0.1, 30.2, 45.0, 70.0, None), (0.001, 62.4, 62.4, 512, "up")]
+    assert len(figures(study(curve(experiment, thresholds=THRESHOLDS[2:])))) == 1, "accuracies are no losses"
+
+
+def test_how_many_successes_are_confirmed_everywhere(experiment: Experiment) -> None:
+    record = curve(experiment, num_checked=43, num_confirmed=41)
+    text = printed(record)
+    assert "41 of 43" in text and "confirmed: successes" in text
+    assert "confirmed: successes" not in printed(curve(experiment))
+    row = json_row(record, COLUMNS)
+    assert (row["num_confirmed"], row["num_checked"]) == (41, 43)
+    assert row["share_not_confirmed"] == pytest.approx(2 / 43)
+    assert json_row(curve(experiment), COLUMNS)["share_not_confirmed"] is None
+    assert QUANTITY.logged(record, Records.of_all([record])).summary["num_confirmed"] == 41
+    table = curve_table(
+        study(record, curve(experiment.with_data(max_length=8), num_checked=7, num_confirmed=7)).results
+    )
+    assert "48 of 50 successes are confirmed on a second held-out set" in table.note
+    assert "confirmed" not in curve_table(study(curve(experiment)).results).note
+    (figure,) = figures(study(record))
+    (rows,) = figure.spec["datasets"].values()
+    assert rows[0]["text"] == "91 [62, 119] (41 of 43 confirmed)"
 
 
 def test_the_wandb_run_grows_by_a_step_for_each_trial(experiment: Experiment) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
+from ib_bench.execution.inline import Inline
 from ib_bench.quantities.curve.job import CurveJob
 from ib_bench.quantities.curve.record import CurveSettings
 from ib_bench.quantities.progress import Progress, ProgressReporter
@@ -24,6 +25,8 @@ from ib_bench.results.archive import Records, read_archive, write_archive
 from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
+from ib_bench.runner.jobs import Output, run_jobs
+from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.instantiation import instantiate_data, instantiate_trial_data
 from ib_bench.training.trial import TrainedTrial, train_stack, train_trial
 
@@ -132,6 +135,23 @@ def test_it_waits_for_its_search_and_takes_it_along(experiment: Experiment, stor
         one.run(QUIET, store)
     search = one.search.run(QUIET, store)
     assert one.needed(store) == [search]
+
+
+class Elsewhere(Inline):
+    """Calls functions as a machine would that cannot reach the store."""
+
+    is_local = False
+
+
+def test_a_machine_without_the_store_gets_what_it_needs(experiment: Experiment, store: Store) -> None:
+    training = FakeTraining(only_saturated)
+    one = job(experiment, training)
+    output = Output(store.path, WandbSettings(mode="disabled"))
+    for each in (one.search, one, one):
+        (ended,) = run_jobs([each], Elsewhere(), output)
+        assert ended.error is None
+    assert store.get(SaturationRecord, one.key) == ended.result
+    assert len(training.trained) == 4 + 2
 
 
 def test_keys_of_its_trials_are_its_own(experiment: Experiment) -> None:

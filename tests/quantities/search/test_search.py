@@ -83,7 +83,8 @@ def test_what_is_damaged_is_measured_again(experiment: Experiment, store: Store)
 def test_the_pool_caps_the_size_and_failure_there_is_censored(experiment: Experiment, store: Store) -> None:
     trials = FakeTrials(needs(1000))
     record = search(experiment, settings(), 50, store, trials).run()
-    assert (record.verdict, record.censored, record.max_size) == ("> 50", True, 50)
+    assert (record.verdict, record.censored, record.max_size) == ("> all 50 that exist", True, 50)
+    assert record.is_pool_exhausted
     assert [config.num_train_sequences for config in trials.asked] == [50] * 6
     assert record.evaluations[0].best_val_loss == settings().threshold * (1 + 1 / 50)
 
@@ -185,7 +186,7 @@ def test_progress_is_reported_in_order(experiment: Experiment, store: Store) -> 
         (None, 0, 1, 20, None),
         (2, 1, 1, 20, None),
         (None, 0, 2, 2, None),
-        (None, 0, 2, 2, "N*: 20"),
+        (None, 0, 2, 2, "N* = 20 (2, 20]"),
     ]
 
 

@@ -77,6 +77,14 @@ def test_the_interval_is_that_of_the_posteriors(experiment: Experiment) -> None:
     assert (estimate.low, estimate.median, estimate.high) == pytest.approx(tuple(exact), rel=0.05)
 
 
+def test_a_few_censored_samples_leave_the_median_known(experiment: Experiment) -> None:
+    found = curves(experiment, joint=100, parts=[50, 100, 50])
+    unsure = curve(found.parts[4].config.experiment, 0.7 * MAX_SIZE, num_trials=12)
+    some = SharingCurves(found.joint, {**found.parts, 4: unsure}).estimate
+    assert some.median == pytest.approx((150 + 0.7 * MAX_SIZE) / 100, rel=0.25)
+    assert some.high == math.inf or some.high > some.median
+
+
 def test_a_part_above_all_that_exist_leaves_kappa_without_an_upper_end(experiment: Experiment) -> None:
     found = curves(experiment, joint=100, parts=[10_000, 100, 100])
     assert found.estimate.high == math.inf and found.estimate.median is None

@@ -1,0 +1,17 @@
+"""What the fork server imports first; to be imported by nothing else.
+
+It leaves Ctrl-C to the command, and imports fast. The garbage collector is off in the server, so that it does not
+touch, and thereby copy, the memory that workers share with it; workers switch it on again.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+
+from ib_bench.importing import import_for_good
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+gc.disable()
+import_for_good("torchmetrics", extras=False)

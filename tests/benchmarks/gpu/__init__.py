@@ -1,0 +1,1 @@
+"""``make gpu``: whether everything that is claimed of a GPU holds on this one."""
