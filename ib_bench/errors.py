@@ -53,6 +53,18 @@ class SymbolRangeError(BenchError, ValueError):
     """A symbol lies outside the alphabet of its task."""
 
 
+class InvalidTaskError(BenchError, ValueError):
+    """A task that is no finite-state machine.
+
+    Args:
+        task: name of its class.
+        reason: what is wrong, to be read after the name.
+    """
+
+    def __init__(self, task: str, reason: str) -> None:
+        super().__init__(f"task {task} {reason}")
+
+
 class PoolExhaustedError(BenchError, ValueError):
     """More distinct sequences were requested than exist.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lightning.pytorch as pl
+from torch import Tensor
 
 
 class SearchableData(pl.LightningDataModule):
@@ -19,6 +20,7 @@ class SearchableData(pl.LightningDataModule):
         num_classes: number of different answers.
         num_positions: tokens in the longest sequence of any evaluation.
         max_train_sequences: the largest training set there can be.
+        solution: answers right at every position, for models that take it; None if the data know none.
         files: that the data read. A hash of their contents is part of every key, so results change with them.
     """
 
@@ -26,4 +28,5 @@ class SearchableData(pl.LightningDataModule):
     num_classes: int
     num_positions: int
     max_train_sequences: int
+    solution: Callable[[Tensor], Tensor] | None = None
     files: Sequence[str | Path] = ()

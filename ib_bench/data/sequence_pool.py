@@ -6,6 +6,9 @@ takes the first N sequences of one fixed order: it is a prefix of every larger o
 each deck, as far as a training set of size N has left them over. A *saturated* pool holds nothing out: training and
 validation set are both all sequences.
 
+Where some transitions are kept out of training, the sequences with such a step have decks of their own. Validation
+takes their first cards, at most half of each deck, and test the last ones.
+
 Reference: arXiv 2602.18333, sections 3 and 4.
 """
 
@@ -19,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution, draw_uniform
-from ib_bench.data.shuffled_sequences import ShuffledSequences
+from ib_bench.data.sequence_sets import AllSequences, Deck, SequenceSet, SequenceSpace
 from ib_bench.errors import NothingToTestOnError, PoolExhaustedError, require
 from ib_bench.results.records import MIN_LENGTH
 from ib_bench.tasks.finite_state_machine import smallest_int_dtype
@@ -69,6 +72,7 @@ class SequencePool:
         seed: determines everything drawn.
         min_length: shorter lengths of the distribution's support are left out.
         saturated: validate on all sequences, and hold none of them out.
+        space: the sequences that there are; None: all over the alphabet.
 
     Attributes:
         num_val: size of the validation set.
@@ -86,12 +90,14 @@ class SequencePool:
         seed: int,
         min_length: int = MIN_LENGTH,
         saturated: bool = False,
+        space: SequenceSpace | None = None,
     ) -> None:
         self.num_symbols = num_symbols
+        self.space = SequenceSpace(AllSequences(num_symbols)) if space is None else space
         self.length_distribution = length_distribution
         self.seed = seed
         support = [length for length in length_distribution.support(max_length) if length >= min_length]
-        total = {length: num_symbols**length for length in support}
+        total = {length: self.space.trained.count(length) for length in support}
         if saturated:
             self.num_val = self.num_train = sum(total.values())
             allowed = f"false where more than {MAX_SATURATED_SEQUENCES:,} sequences exist"
@@ -100,17 +106,28 @@ class SequencePool:
             self._num_held_out = dict.fromkeys(support, 0)
             self._num_left = total
             return
-        val_limit = {length: count // VAL_SHARE for length, count in total.items()}
-        self.num_val = min(MAX_VAL_SEQUENCES, sum(total.values()) // VAL_SHARE, sum(val_limit.values()))
+        asked = self.space.asked
+        if asked is None:
+            val_limit = {length: count // VAL_SHARE for length, count in total.items()}
+            self.num_val = min(MAX_VAL_SEQUENCES, sum(total.values()) // VAL_SHARE, sum(val_limit.values()))
+        else:
+            askable = {length: asked.count(length) for length in support}
+            val_limit = {length: -(-count // 2) for length, count in askable.items()}
+            self.num_val = min(MAX_VAL_SEQUENCES, sum(val_limit.values()))
         self._val_lengths = draw_uniform(self.num_val, val_limit, self._generator(0))
         held_out = self._val_lengths.bincount(minlength=max_length + 1).tolist()
-        self._num_held_out = {length: held_out[length] for length in support}
-        self._num_left = {length: total[length] - held_out[length] for length in support}
+        if asked is None:
+            self._num_held_out = {length: held_out[length] for length in support}
+            self._num_left = {length: total[length] - held_out[length] for length in support}
+        else:
+            self._num_held_out = dict.fromkeys(support, 0)
+            self._num_left = total
+            self._num_unasked = {length: askable[length] - held_out[length] for length in support}
         self.num_train = sum(self._num_left.values())
 
     def validation_set(self) -> Sequences:
         """The ``num_val`` held-out sequences; they do not depend on the training set's size."""
-        return self._fill(self._val_lengths, lambda deck, count: deck.take(0, count))
+        return self._fill(self._val_lengths, lambda deck, count: deck.take(0, count), self.space.evaluated)
 
     def training_set(self, num: int) -> Sequences:
         """The first ``num`` training sequences.
@@ -122,11 +139,11 @@ class SequencePool:
             PoolExhaustedError: there are not that many.
         """
 
-        def behind_validation(deck: ShuffledSequences, count: int) -> Tensor:
+        def behind_validation(deck: Deck, count: int) -> Tensor:
             first = self._num_held_out[deck.length]
             return deck.take(first, first + count)
 
-        return self._fill(self._train_lengths(num), behind_validation)
+        return self._fill(self._train_lengths(num), behind_validation, self.space.trained)
 
     def num_test(self, num_train: int) -> int:
         """Size of the test set beside a training set of ``num_train`` sequences; 0 where that leaves none.
@@ -134,7 +151,8 @@ class SequencePool:
         Args, Raises: as :meth:`training_set`.
         """
         self._require(num_train)
-        return min(MAX_TEST_SEQUENCES, self.num_train - num_train)
+        unused = self.num_train - num_train if self.space.asked is None else sum(self._num_unasked.values())
+        return min(MAX_TEST_SEQUENCES, unused)
 
     def num_confirming(self, num_train: int) -> int:
         """Size of the test set, if it is large enough to confirm a success; otherwise 0.
@@ -166,10 +184,12 @@ class SequencePool:
         if num == 0:
             raise NothingToTestOnError(num_train, self.num_train)
         lengths = draw_uniform(num, self._num_unused(num_train), self._generator(_TEST_STREAM))
-        return self._fill(lengths, lambda deck, count: deck.take_last(count))
+        return self._fill(lengths, lambda deck, count: deck.take_last(count), self.space.evaluated)
 
     def _num_unused(self, num_train: int) -> dict[int, int]:
-        """How many sequences of each length are in neither the validation nor a training set."""
+        """How many sequences of each length a test set can have."""
+        if self.space.asked is not None:
+            return self._num_unasked
         used = self._train_lengths(num_train).bincount(minlength=max(self._num_left) + 1).tolist()
         return {length: left - used[length] for length, left in self._num_left.items()}
 
@@ -181,13 +201,13 @@ class SequencePool:
         if num > self.num_train:
             raise PoolExhaustedError(requested=num, available=self.num_train)
 
-    def _fill(self, lengths: Tensor, deal: Callable[[ShuffledSequences, int], Tensor]) -> Sequences:
+    def _fill(self, lengths: Tensor, deal: Callable[[Deck, int], Tensor], sequences: SequenceSet) -> Sequences:
         """Fill in sequences of the given lengths: ``deal`` takes so many cards from a length's deck."""
         symbols = torch.zeros(len(lengths), int(lengths.max()), dtype=smallest_int_dtype(self.num_symbols))
         for length in self._num_left:
             rows = (lengths == length).nonzero().squeeze(1)
             if len(rows):
-                deck = ShuffledSequences(self.num_symbols, length, self._generator(1 + length))
+                deck = sequences.deck(length, self._generator(1 + length))
                 symbols[rows, :length] = deal(deck, len(rows))
         return Sequences(symbols, lengths)
 

@@ -11,10 +11,13 @@ from ib_bench.data.batches import EpochShuffle, EvalBatches, TrainBatches
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.sequence_pool import SequencePool, Sequences
+from ib_bench.data.sequence_sets import SequenceSpace, Step, all_of, checked_steps, sequence_space
+from ib_bench.data.solution import Solution
 from ib_bench.errors import NothingHeldOutError, PoolExhaustedError, require
 from ib_bench.results.records import MIN_LENGTH
 from ib_bench.supervision.supervision import Batch, Supervision
 from ib_bench.tasks.finite_state_machine import FiniteStateMachine
+from ib_bench.tasks.task_check import check_task
 
 EVAL_BATCH_SIZE = 500
 
@@ -31,8 +34,9 @@ class StateTrackingData(SearchableData):
 
     Args:
         task: the machine whose state is to be tracked.
-        supervision: what is written down: ``outcome``, ``chain_of_thought``, ``aligned_chain_of_thought``, or the
-            dotted path of another :class:`~ib_bench.supervision.supervision.Supervision`.
+        supervision: what is written down: ``outcome``, ``chain_of_thought``, ``aligned_chain_of_thought``,
+            ``sparse_states``, or the dotted path of another
+            :class:`~ib_bench.supervision.supervision.Supervision`.
         length_distribution: ``fixed``, ``uniform``, ``short_to_long``, or the dotted path of another
             :class:`~ib_bench.data.length_distributions.length_distribution.LengthDistribution`.
         max_length: number of symbols in the longest sequences (L), in 2..2047.
@@ -44,6 +48,10 @@ class StateTrackingData(SearchableData):
         min_length: number of symbols in the shortest sequences, in 2..max_length.
         saturated: train on all sequences and validate on the same; none is held out, and there is no test set. The
             size is then that of the whole space. For evaluations that tell a lack of sequences from a lack of steps.
+        held_out_transitions: pairs of a state and a symbol. No training sequence reads that symbol in that state, every
+            validation and test sequence does so for at least one of the pairs.
+        held_out_pairs: ordered pairs of consecutive symbols, kept out of training and asked for in the same way.
+        revealed: probability with which ``sparse_states`` asks for a state, in 0..1; null with other regimes.
 
     Attributes:
         vocab_size: number of different tokens.
@@ -54,6 +62,7 @@ class StateTrackingData(SearchableData):
 
     Raises:
         InvalidOptionError: a value outside its range.
+        InvalidTaskError: the task is no finite-state machine.
         UnknownNameError: no such supervision or length distribution.
         NothingHeldOutError: no sequence can be held out for validation.
         PoolExhaustedError: fewer than ``num_train_sequences`` distinct sequences exist.
@@ -73,6 +82,9 @@ class StateTrackingData(SearchableData):
         separator: bool | None = None,
         min_length: int = MIN_LENGTH,
         saturated: bool = False,
+        held_out_transitions: list[list[int]] | None = None,
+        held_out_pairs: list[list[int]] | None = None,
+        revealed: float | None = None,
     ) -> None:
         super().__init__()
         in_range = MIN_LENGTH <= max_length <= MAX_LENGTH
@@ -86,11 +98,18 @@ class StateTrackingData(SearchableData):
         kind, name = catalogue.LENGTH_DISTRIBUTIONS, length_distribution
         distribution = catalogue.find_class(kind, name, "length_distribution", LengthDistribution)
         regime = catalogue.find_class(catalogue.SUPERVISION, supervision, "supervision", Supervision)
+        check_task(task)
         self.task = task
-        self.supervision: Supervision = regime(task, separator)
-        self.pool = SequencePool(task.num_symbols, distribution(), max_length, seed, min_length, saturated)
-        if self.pool.num_val == 0:
-            raise NothingHeldOutError(self.pool.num_train)
+        self.files = (*self.files, *task.files)
+        takes_it = revealed is None or "revealed" in inspect.signature(regime).parameters
+        require(takes_it, "revealed", revealed, f"null with {supervision}")
+        self.supervision: Supervision = _regime(regime, task, separator, {"seed": seed, "revealed": revealed})
+        self.solution = Solution(task, self.supervision)
+        held_out = {"held_out_transitions": held_out_transitions, "held_out_pairs": held_out_pairs}
+        # a saturated evaluation trains on all there is, held-out steps included
+        space = SequenceSpace(all_of(task)) if saturated else _space(task, **held_out)
+        self.pool = SequencePool(task.num_symbols, distribution(), max_length, seed, min_length, saturated, space)
+        _require_sequences(self.pool, held_out, max_length)
         self.max_train_sequences = self.pool.num_train
         if saturated:
             allowed = f"null, or all {self.max_train_sequences:,} sequences where saturated"
@@ -106,10 +125,17 @@ class StateTrackingData(SearchableData):
         self.num_classes = self.supervision.num_classes
         self.num_positions = self.supervision.num_tokens(MAX_LENGTH_MULTIPLE * max_length)
 
-    def encode(self, sequences: Sequences) -> Batch:
-        """Run the machine over ``sequences`` and write the runs down."""
+    def encode(self, sequences: Sequences, supervision: Supervision | None = None) -> Batch:
+        """Run the machine over ``sequences`` and write the runs down.
+
+        Args:
+            sequences: to be read.
+            supervision: the regime; None is that of the data.
+        """
+        regime = supervision or self.supervision
         states = self.task.trajectory(sequences.symbols)
-        return self.supervision.encode(sequences.symbols, states, sequences.lengths.long())
+        asked = states if regime.writes_states else self.task.answers(states)
+        return regime.encode(sequences.symbols, asked, sequences.lengths.long())
 
     def train_dataloader(self) -> TrainBatches:
         """The first ``num_train_sequences`` of the pool, reshuffled every epoch."""
@@ -150,6 +176,41 @@ class StateTrackingData(SearchableData):
         return EvalBatches(self.pool.test_set(self.num_train_sequences), self.encode, EVAL_BATCH_SIZE)
 
 
+def _regime(
+    regime: type[Supervision], task: FiniteStateMachine, separator: bool | None, options: dict[str, Any]
+) -> Supervision:
+    """A regime, with those of the data's options that it takes; an unset one keeps the regime's default."""
+    taken = inspect.signature(regime).parameters
+    given = {name: value for name, value in options.items() if name in taken and value is not None}
+    return regime(task, separator, **given)
+
+
+def _space(
+    task: FiniteStateMachine, held_out_transitions: list[list[int]] | None, held_out_pairs: list[list[int]] | None
+) -> SequenceSpace:
+    """The sequences that there are, some of whose steps are kept out of training."""
+    transitions: list[Step] = []
+    pairs: list[Step] = []
+    if held_out_transitions is not None:
+        sizes, names = (task.num_states, task.num_symbols), ("state", "symbol")
+        transitions = checked_steps("held_out_transitions", held_out_transitions, sizes, names)
+    if held_out_pairs is not None:
+        sizes, names = (task.num_symbols, task.num_symbols), ("symbol", "next symbol")
+        pairs = checked_steps("held_out_pairs", held_out_pairs, sizes, names)
+    return sequence_space(task, transitions, pairs)
+
+
+def _require_sequences(pool: SequencePool, held_out: dict[str, list[list[int]] | None], max_length: int) -> None:
+    """Make sure that there is something to train and to validate on."""
+    if pool.space.asked is None:
+        if pool.num_val == 0:
+            raise NothingHeldOutError(pool.num_train)
+        return
+    option, steps = next((name, steps) for name, steps in held_out.items() if steps is not None)
+    allowed = f"steps that some, but not all, sequences of up to {max_length} symbols take"
+    require(pool.num_val > 0 and pool.num_train > 0, option, steps, allowed)
+
+
 def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:
     """The DataModule of one task: takes the task's own parameters, then those of :class:`StateTrackingData`.
 
@@ -166,7 +227,9 @@ def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:
         arguments.apply_defaults()
         of_task = {parameter.name: arguments.arguments[parameter.name] for parameter in own}
         of_data = {parameter.name: arguments.arguments[parameter.name] for parameter in shared}
-        StateTrackingData.__init__(self, task(**of_task), **of_data)
+        machine = task(**of_task)
+        check_task(machine, of_task)
+        StateTrackingData.__init__(self, machine, **of_data)
 
     self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     signature = inspect.Signature([self_parameter, *own, *shared])

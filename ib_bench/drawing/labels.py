@@ -202,7 +202,8 @@ class _Options(NamedTuple):
     def of(cls, result: Result) -> _Options:
         experiment = result.config.experiment
         presented = vars(experiment.data.presentation)
-        choices = {name: value for name, value in presented.items() if not hasattr(result.labels, name)}
+        named = {*vars(result.labels), *result.labels.task_arguments}
+        choices = {name: value for name, value in presented.items() if name not in named}
         choices |= experiment.trainer
         digests = [f"{path.rpartition('.')[2]}@{digest[:6]}" for path, digest in experiment.source_digests.items()]
         if digests:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from msgspec import Meta
 
@@ -85,6 +85,9 @@ class Presentation:
         batch_size: sequences per optimizer step.
         separator: whether a ``=`` token follows the input; None does what the regime does.
         min_length: number of symbols in the shortest sequences; None is :data:`MIN_LENGTH`.
+        held_out_transitions: pairs of a state and a symbol that are kept out of training.
+        held_out_pairs: ordered pairs of consecutive symbols that are kept out of training.
+        revealed: probability with which a regime that reveals states sparsely reveals one.
     """
 
     supervision: str | None = None
@@ -93,10 +96,18 @@ class Presentation:
     batch_size: int | None = None
     separator: bool | None = None
     min_length: int | None = None
+    held_out_transitions: list[list[int]] | None = None
+    held_out_pairs: list[list[int]] | None = None
+    revealed: float | None = None
 
 
-_PRESENTATION = {name: get_args(hint)[0] for name, hint in get_type_hints(Presentation).items()}
+_OF_PRESENTATION = {name: get_args(hint)[0] for name, hint in get_type_hints(Presentation).items()}
+_PRESENTATION = {name: get_origin(kind) or kind for name, kind in _OF_PRESENTATION.items()}
 """The types of those arguments, besides None."""
+
+
+_ASKS_OTHERWISE = ("held_out_transitions", "held_out_pairs", "revealed")
+"""Arguments that make another task of a task: they are shown wherever it is named."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ class Labels:
     Attributes:
         model: name of the class.
         task: name of the class.
-        task_arguments: of the task, such as ``{"modulus": 5}``.
+        task_arguments: of the task, such as ``{"modulus": 5}``, and options that change what is asked for.
         supervision: name of the regime; None for data without one.
         length_distribution: name of the distribution; None for data without one.
         max_length: number of symbols in the longest sequences, L; None for data without lengths.
@@ -166,10 +177,12 @@ class Experiment:
     def labels(self) -> Labels:
         """The short names by which people tell experiments apart."""
         presentation = self.data.presentation
+        options = {name: getattr(presentation, name) for name in _ASKS_OTHERWISE}
+        asked_otherwise = {name: value for name, value in options.items() if value is not None}
         return Labels(
             model=f"{self.model.class_name} (looks ahead)" if self.looks_ahead else self.model.class_name,
             task=self.data.class_name,
-            task_arguments=self.data.task_arguments,
+            task_arguments=self.data.task_arguments | asked_otherwise,
             supervision=presentation.supervision,
             length_distribution=presentation.length_distribution,
             max_length=presentation.max_length,

@@ -24,6 +24,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from ib_bench import catalogue, data
 from ib_bench.data.searchable_data import SearchableData
+from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError, NothingHeldOutError, require
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.record import SearchSettings
@@ -38,6 +39,7 @@ from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.instantiation import (
     DATA_ATTRIBUTES,
     DATA_PARAMETERS,
+    SOLUTION,
     VOCABULARY_PARAMETERS,
     check_parameters,
     identifying_spec,
@@ -51,7 +53,7 @@ from ib_bench.training.team import STRATEGIES, require_team
 
 Built = TypeVar("Built")
 
-_FROM_DATA = dict.fromkeys(DATA_PARAMETERS, "it is taken from the data")
+_FROM_DATA = dict.fromkeys((*DATA_PARAMETERS, SOLUTION), "it is taken from the data")
 _SET_BY_SEARCH = {
     "model": {"learning_rate": "use search.learning_rates"},
     "data": {"num_train_sequences": "the search varies it, up to search.max_size", "seed": "use search.seeds"},
@@ -161,7 +163,7 @@ def make_request(
         experiment=replace(_experiment(model, data_spec, trainer, built), looks_ahead=looks_ahead),
         settings={**settings, "search": _accelerated(search, model, built, trainer)},
         pool_size=built.max_train_sequences,
-        num_states=built.num_classes,
+        num_states=built.task.num_states if isinstance(built, StateTrackingData) else built.num_classes,
         placement=trainer.placement,
         weights=weights_folder(store) if keep_weights else None,
     )

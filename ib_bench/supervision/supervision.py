@@ -4,6 +4,9 @@ Tokens ``0..num_symbols-1`` are the symbols. A regime that writes states down gi
 where the task says that a state *is* a symbol (as in a group), further ones otherwise. The separator, where there is
 one, is the last token. Sequences are padded on the right with token 0; the models are causal, so padding reaches no
 supervised position.
+
+A task may hide its states behind answers. A regime that writes states down asks for the states all the same, as each is
+needed to find the next one. All others ask for the answers.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ class Batch(NamedTuple):
 
     Attributes:
         tokens: int64 ``(batch, width)``, values in ``[0, vocab_size)``.
-        targets: int64 ``(batch, width)``, a state in ``[0, num_classes)``, or ``IGNORE_INDEX`` where nothing is asked.
+        targets: int64 ``(batch, width)``, a state or an answer in ``[0, num_classes)``, ``IGNORE_INDEX`` where nothing
+            is asked.
     """
 
     tokens: Tensor
@@ -40,12 +44,12 @@ class Supervision(ABC):
     """Turns a run of a machine into tokens and targets.
 
     Args:
-        task: the machine; only its alphabet sizes are used.
+        task: the machine; only its numbers of symbols, states and answers are used.
         separator: whether one ``=`` token follows the input; None takes the regime's own default.
 
     Attributes:
         vocab_size: number of different tokens a model reads.
-        num_classes: number of different answers, the task's states.
+        num_classes: number of different answers: the task's states if the regime writes states down, or its answers.
         separator_token: the ``=`` token's number, or None.
     """
 
@@ -53,7 +57,7 @@ class Supervision(ABC):
     writes_states: bool = False
 
     def __init__(self, task: FiniteStateMachine, separator: bool | None = None) -> None:
-        self.num_classes = task.num_states
+        self.num_classes = task.num_states if self.writes_states else task.num_answers
         self.vocab_size = self.first_state_token = task.num_symbols
         if self.writes_states:
             self.first_state_token = 0 if task.states_are_symbols else task.num_symbols
@@ -73,6 +77,11 @@ class Supervision(ABC):
         """1 with a separator, 0 without."""
         return int(self.separator_token is not None)
 
+    @property
+    def complete(self) -> Supervision:
+        """The regime under which a trained model is evaluated at other lengths; it asks for as much in each run."""
+        return self
+
     @abstractmethod
     def num_tokens(self, length: int) -> int:
         """Number of tokens a model reads for an input of ``length`` symbols."""
@@ -83,7 +92,7 @@ class Supervision(ABC):
 
         Args:
             symbols: the input, at least one.
-            states: those visited, as many as symbols.
+            states: those visited (or the answers in them), as many as symbols.
 
         Returns:
             ``num_tokens(len(symbols))`` pairs of a token and its target, ``IGNORE_INDEX`` where nothing is asked.
@@ -95,7 +104,7 @@ class Supervision(ABC):
 
         Args:
             symbols: integers ``(batch, length)``; what lies beyond a row's own length is ignored.
-            states: int64 ``(batch, length)``, the states visited.
+            states: int64 ``(batch, length)``, the states visited (or the answers in them).
             lengths: int64 ``(batch,)``, each row's number of symbols, in ``[1, length]``.
 
         Returns:

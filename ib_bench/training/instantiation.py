@@ -25,6 +25,9 @@ VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
 DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions")
 """What a model may take from the data."""
 
+SOLUTION = "solution"
+"""What a model may take too, an object: :attr:`~ib_bench.data.searchable_data.SearchableData.solution`."""
+
 DATA_ATTRIBUTES = (*DATA_PARAMETERS, "max_train_sequences")
 """What a DataModule must offer."""
 
@@ -58,7 +61,10 @@ def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -
         data: gives the :data:`DATA_PARAMETERS`.
         overrides: init arguments that replace the spec's.
     """
-    return cast(pl.LightningModule, _instantiate("model", spec, {**vocabulary_for(spec, data), **overrides}))
+    from_data: Json = {**vocabulary_for(spec, data)}
+    if SOLUTION in spec.parameters:
+        from_data[SOLUTION] = data.solution
+    return cast(pl.LightningModule, _instantiate("model", spec, {**from_data, **overrides}))
 
 
 def vocabulary_for(spec: ClassSpec, data: SearchableData) -> dict[str, int]:

@@ -125,6 +125,36 @@ class TestQuickCommands:
                 assert entry.summary
         assert "demo" in text
 
+    def test_ls_describes_a_task(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["ls", "FiniteGroup", "--group", "A5", "--generators", "standard"]) == 0
+        text = capsys.readouterr().out
+        assert "order 60, abelian no, solvable no, states 60, symbols 2, strongly connected yes, minimal yes" in text
+        assert main(["ls", "FiniteGroup"]) == 0
+        lines = [line for line in capsys.readouterr().out.splitlines() if "order" in line]
+        assert len(lines) == 6
+        assert "Z2xZ4" in lines[3] and "abelian yes" in lines[3]
+
+    def test_ls_of_an_unknown_task(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["ls", "FiniteGrup"]) == 2
+        assert "unknown task 'FiniteGrup', did you mean 'FiniteGroup'?" in capsys.readouterr().err
+
+
+@pytest.mark.system
+def test_an_oracle_needs_one_sequence_of_any_task(capsys: pytest.CaptureFixture[str]) -> None:
+    options = [
+        *("--model", "Oracle", "--data", "BoundedDyck", "--data.supervision", "sparse_states"),
+        *("--data.held_out_pairs", "[[0, 1]]", "--data.max_length", "6", "--data.revealed", "0.3"),
+        *("--search.learning_rates", "[0.01]", "--search.seeds", "[10]", "--search.max_steps", "50"),
+        *("--search.max_size", "20", "--wandb.mode", "disabled"),
+    ]
+    assert main(["search", *options]) == 0
+    capsys.readouterr()
+    assert main(["results", "--format", "json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert (result["min_train_size"], result["num_states"]) == (1, 15)
+    assert main(["extrapolate", *options]) == 0
+    assert "solves the training lengths" in capsys.readouterr().out
+
 
 @pytest.mark.system
 class TestLightningCommands:

@@ -104,3 +104,12 @@ def test_a_spec_is_a_value_that_resolves_its_class_once(experiment: Experiment) 
     again: ClassSpec = pickle.loads(pickle.dumps(spec))
     assert again == spec and hash(again) == hash(spec) and type(again) is type(spec)
     assert len({spec, again, spec.with_arguments(hidden_size=99)}) == 2
+
+
+def test_what_is_asked_for_otherwise_is_named_with_the_task() -> None:
+    data = DataSpec("ib_bench.data.ModularAddition", {"modulus": 5, "max_length": 4})
+    plain = Experiment(ClassSpec("ib_bench.models.LSTM"), data)
+    held_out = plain.with_data(held_out_transitions=[[0, 1]], revealed=0.5)
+    assert plain.labels.task_arguments == {"modulus": 5}
+    assert held_out.labels.task_arguments == {"modulus": 5, "held_out_transitions": [[0, 1]], "revealed": 0.5}
+    assert held_out.data.task_arguments == {"modulus": 5}

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ib_bench.data.sequence_pool import Sequences, stream_generator
-from ib_bench.data.shuffled_sequences import ShuffledSequences
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.metrics import normalized_accuracy
 from ib_bench.models.sequence_model import SequenceModel
@@ -65,7 +64,7 @@ def evaluation_set(data: StateTrackingData, length: int, num: int) -> Sequences:
     if length == data.max_length:
         held_out = data.pool.validation_set()
         return held_out.select((held_out.lengths == length).nonzero().squeeze(1)[:num])
-    deck = ShuffledSequences(data.task.num_symbols, length, stream_generator(data.seed, _DECK_STREAM + length))
+    deck = data.pool.space.evaluated.deck(length, stream_generator(data.seed, _DECK_STREAM + length))
     symbols = deck.take(0, min(num, deck.num_sequences))
     return Sequences(symbols, torch.full((len(symbols),), length, dtype=torch.int16))
 
@@ -74,7 +73,7 @@ def _batches(data: StateTrackingData, sequences: Sequences) -> Iterator[Batch]:
     length = sequences.symbols.shape[1]
     batch_size = max(1, _MAX_TOKENS // data.supervision.num_tokens(length))
     for rows in torch.split(torch.arange(len(sequences.lengths)), batch_size):
-        yield data.encode(sequences.select(rows))
+        yield data.encode(sequences.select(rows), data.supervision.complete)
 
 
 @torch.inference_mode()
