@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from ib_bench.data import ModularAddition
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
 from ib_bench.training.model_check import milliseconds_per_step, model_findings, state_size
+from own_mixers import RunningMean
 
 DATA = ModularAddition(modulus=5, max_length=6)
 SHIPPED = [entry.load() for entry in catalogue.entries(catalogue.MODELS)]
@@ -98,7 +100,8 @@ def failures(model: pl.LightningModule) -> dict[str, str]:
 
 @pytest.mark.parametrize("model_class", SHIPPED, ids=lambda model_class: model_class.__name__)
 def test_shipped_models_pass(model_class: type[SequenceModel]) -> None:
-    model = model_class(DATA.vocab_size, DATA.num_classes, hidden_size=16)  # type: ignore[call-arg]
+    mixer = {"mixer": RunningMean} if "mixer" in inspect.signature(model_class).parameters else {}
+    model = model_class(DATA.vocab_size, DATA.num_classes, hidden_size=16, **mixer)  # type: ignore[call-arg]
     assert {finding.state for finding in found(model, DATA.num_positions)} == {"ok"}
 
 
