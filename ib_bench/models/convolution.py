@@ -7,11 +7,10 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 
 class ShortConvolution(nn.Module):
-    r"""Causal depthwise convolution, :math:`y_t = \sum_{i<s} w_i \odot x_{t-i}` and a bias, with zeros before the start.
+    r"""Causal depthwise convolution, :math:`y_t = b + \sum_{i<s} w_i \odot x_{t-i}`, with zeros before the start.
 
     Args:
         num_channels: width.
@@ -36,9 +35,8 @@ class ShortConvolution(nn.Module):
         """
         num_past, length = len(self.weight) - 1, values.shape[1]
         if state is None:
-            seen = functional.pad(values, (0, 0, num_past, 0))
-        else:
-            seen = torch.cat([state, values], dim=1)
+            state = values.new_zeros(len(values), num_past, values.shape[2])
+        seen = torch.cat([state, values], dim=1)
         mixed = self.bias
         for i, weight in enumerate(self.weight):
             mixed = mixed + weight * seen[:, i : i + length]

@@ -8,8 +8,9 @@ Per head and token t, with a state :math:`S \in \mathbb{R}^{N \times P}`, keys :
     y_t = S_t^\top C_t + d\, x_t .
 
 In Mamba-2, R is the identity. ``negative_eigenvalues`` takes :math:`\alpha_t = 2 e^{-a \Delta_t} - 1`, in (-1, 1).
-``rotation`` takes Mamba-3's R_t, which turns pairs of rows of S by angles :math:`\Delta_t \theta(x_t)`: the complex
-diagonal transition. Signs and rotations commute, so that they reduce to factors of B and C that are accumulated along
+``rotation`` takes Mamba-3's R_t, which turns pairs of rows of S by angles :math:`\Delta_t \pi \tanh(W_\theta x_t)`: the
+complex diagonal transition. The rate is then :math:`a = \mathrm{softplus}(W_a x_t)` instead of a constant, so that a
+turn need not decay. Signs and rotations commute, so that they reduce to factors of B and C that are accumulated along
 the sequence, as rotary embeddings are.
 
 References: Mamba-2, arXiv 2405.21060; negative eigenvalues, arXiv 2411.12537; Mamba-3, arXiv 2603.15569.
@@ -18,7 +19,7 @@ References: Mamba-2, arXiv 2405.21060; negative eigenvalues, arXiv 2411.12537; M
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -123,8 +124,8 @@ class Mamba2Mixer(Mixer):
         self.convolution = ShortConvolution(sum(self._widths), conv_size) if conv_size else None
         self.step = nn.Linear(hidden_size, num_heads, bias=False)
         self.step_bias = nn.Parameter(initial_step_bias(num_heads))
-        self.log_rate = nn.Parameter(torch.arange(1.0, num_heads + 1).log())
-        self.angle = nn.Linear(hidden_size, state_size // 2) if rotation else None
+        self.log_rate = None if rotation else nn.Parameter(torch.arange(1.0, num_heads + 1).log())
+        self.rate_and_angle = nn.Linear(hidden_size, num_heads + state_size // 2) if rotation else None
         self.skip = nn.Parameter(torch.ones(num_heads))
         self.output_norm = nn.RMSNorm(inner, eps=1e-5)
         self.out = nn.Linear(inner, hidden_size, bias=False)
@@ -139,15 +140,18 @@ class Mamba2Mixer(Mixer):
         value = value.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         key, query = key[:, None], query[:, None]
         step = functional.softplus(self.step(hidden) + self.step_bias).transpose(1, 2)[..., None]
-        log_decay = -self.log_rate.exp()[:, None, None] * step
+        if self.rate_and_angle is None:
+            log_decay = -cast(Tensor, self.log_rate).exp()[:, None, None] * step
+        else:
+            rate, turn = self.rate_and_angle(hidden).split([self.num_heads, self._widths[1] // 2], dim=-1)
+            log_decay = -functional.softplus(rate).transpose(1, 2)[..., None] * step
+            angle = angle + (step * math.pi * turn.tanh()[:, None]).cumsum(dim=-2)
+            key, query, angle = _turned_back(key, angle), _turned_back(query, angle), angle[:, :, -1:] % math.tau
         if sign is not None:
             alpha = 2 * log_decay.exp() - 1
             log_decay = alpha.abs().clamp(min=_SMALLEST).log()
             sign = sign * torch.where(alpha < 0, -1.0, 1.0).cumprod(dim=-2)
             key, query, sign = key * sign, query * sign, sign[:, :, -1:]
-        if self.angle is not None and angle is not None:
-            angle = angle + (step * self.angle(hidden)[:, None]).cumsum(dim=-2)
-            key, query, angle = _turned_back(key, angle), _turned_back(query, angle), angle[:, :, -1:] % math.tau
         shape = (len(hidden), self.num_heads, hidden.shape[1], -1)
         seen, matrix = key_value_scan(query.expand(shape), (step * key).expand(shape), value, log_decay, matrix)
         seen = seen + self.skip[:, None, None] * value
@@ -159,7 +163,7 @@ class Mamba2Mixer(Mixer):
         first = len(hidden), self.num_heads
         matrix = hidden.new_zeros(*first, state_size, inner // self.num_heads)
         sign = hidden.new_ones(*first, 1, 1) if self.negative_eigenvalues else None
-        angle = hidden.new_zeros(*first, 1, state_size // 2) if self.angle is not None else None
+        angle = hidden.new_zeros(*first, 1, state_size // 2) if self.rate_and_angle is not None else None
         return None, matrix, sign, angle
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import lightning.pytorch as pl
 import pytest
 import torch
+from own_mixers import RunningMean
 
 from ib_bench import catalogue
 from ib_bench.data import ModularAddition
 from ib_bench.models.metrics import cross_entropy
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import IGNORE_INDEX
-from own_mixers import RunningMean
 
 VOCAB_SIZE, NUM_CLASSES = 7, 5
 MODELS = [entry.load() for entry in catalogue.entries(catalogue.MODELS)]

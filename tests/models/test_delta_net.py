@@ -17,7 +17,9 @@ from ib_bench.models.scan import key_value_scan
 
 OPTIONS = [
     {"num_householders": num, "negative_eigenvalues": negative, "gate": gate, "write_term": write, "conv_size": conv}
-    for num, negative, gate, write, conv in itertools.product((1, 3), (False, True), (False, True), (True, False), (0, 4))
+    for num, negative, gate, write, conv in itertools.product(
+        (1, 3), (False, True), (False, True), (True, False), (0, 4)
+    )
 ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -46,10 +48,11 @@ def step_by_step(mixer: Mamba2Mixer, hidden: Tensor) -> Tensor:
         value, key, query = functional.silu(mixer.value_key_query(x)).split([inner, size, size], dim=-1)
         value = value.view(len(x), heads, -1)
         step = functional.softplus(mixer.step(x) + mixer.step_bias)
-        alpha = (-mixer.log_rate.exp() * step).exp()
+        rate = mixer.log_rate.exp() if mixer.rate_and_angle is None else functional.softplus(mixer.rate_and_angle(x))
+        alpha = (-rate[..., :heads] * step).exp()
         transition = (2 * alpha - 1 if mixer.negative_eigenvalues else alpha)[..., None, None] * torch.eye(size)
-        if mixer.angle is not None:
-            angle = step[..., None] * mixer.angle(x)[:, None]
+        if mixer.rate_and_angle is not None:
+            angle = step[..., None] * torch.pi * mixer.rate_and_angle(x)[:, None, heads:].tanh()
             cos, sin = angle.cos().diag_embed(), angle.sin().diag_embed()
             transition = transition @ torch.cat([torch.cat([cos, -sin], -1), torch.cat([sin, cos], -1)], dim=-2)
         state = transition @ state + torch.einsum("bh,bn,bhp->bhnp", step, key, value)
@@ -84,3 +87,23 @@ def test_the_recurrence_of_the_docstring(negative_eigenvalues: bool, rotation: b
 def test_rotation_needs_pairs() -> None:
     with pytest.raises(InvalidOptionError, match="state_size must be even with rotation, got 5"):
         Mamba2(3, 2, state_size=5, rotation=True)
+
+
+def test_turns_by_pi_are_parity() -> None:
+    """What the first symbol wrote changes its sign with every 1: a complex diagonal, without a negative entry."""
+    mixer = Mamba2Mixer(3, state_size=2, num_heads=1, expand=2, rotation=True, conv_size=0)
+    with torch.no_grad():
+        for parameter in mixer.parameters():
+            parameter.zero_()
+        mixer.value_key_query.weight[0, 2] = 1  # only the start symbol writes, all read
+        mixer.value_key_query.weight[[6, 8]] = 1
+        mixer.step_bias.fill_(math.log(math.e - 1))  # a step of 1
+        mixer.rate_and_angle.bias[0] = -50  # no decay
+        mixer.rate_and_angle.weight[1, 1] = 50  # a 1 turns by pi
+        mixer.output_norm.weight.fill_(1)
+        mixer.gate.weight.fill_(1)
+        mixer.out.weight[0, 0] = 1
+        bits = torch.randint(2, (4, 300), generator=torch.Generator().manual_seed(0))
+        symbols = torch.cat([torch.full((4, 1), 2), bits], dim=1)
+        sign = mixer(functional.one_hot(symbols, 3).float())[:, 1:, 0].sign()
+    assert torch.equal(sign, 1 - 2.0 * (bits.cumsum(dim=1) % 2))

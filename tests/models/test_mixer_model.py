@@ -7,6 +7,7 @@ import pickle
 
 import pytest
 import torch
+from own_mixers import RunningMean
 from torch import Tensor
 
 from ib_bench.cli import main
@@ -19,7 +20,6 @@ from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.instantiation import identifying_spec, instantiate_model
 from ib_bench.training.sources import source_digests
 from ib_bench.training.trial import train_trial
-from own_mixers import RunningMean
 
 SPEC = ClassSpec(
     "ib_bench.models.MixerModel",
@@ -81,5 +81,3 @@ def test_it_is_trained_as_any_model() -> None:
     data = DataSpec("ib_bench.data.ModularAddition", {"modulus": 2, "max_length": 3, "supervision": "outcome"})
     record = train_trial(TrialConfig(Experiment(SPEC, data), 8, 0.01, 1, 1e-9, 20, 10, 1)).record
     assert record.num_steps == 20
-
-

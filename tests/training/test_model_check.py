@@ -11,6 +11,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from own_mixers import RunningMean
 from torch import Tensor, nn
 
 from ib_bench import catalogue, models
@@ -18,7 +19,6 @@ from ib_bench.data import ModularAddition
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
 from ib_bench.training.model_check import milliseconds_per_step, model_findings, state_size
-from own_mixers import RunningMean
 
 DATA = ModularAddition(modulus=5, max_length=6)
 SHIPPED = [entry.load() for entry in catalogue.entries(catalogue.MODELS)]
