@@ -19,7 +19,7 @@ DeltaProduct, arXiv 2502.10297; without the write term, arXiv 2609.18966.
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -136,7 +136,9 @@ class DeltaMixer(Mixer):
         projected = self.query_key_value(hidden)
         if self.convolution is not None:
             projected, recent = self.convolution.decode(projected, recent)
-        query, key, value = (self._heads(part) for part in functional.silu(projected).split(self._widths, dim=-1))
+        query, key, value = (
+            self._heads(part) for part in torch.split(functional.silu(projected), self._widths, dim=-1)
+        )
         query, key = functional.normalize(query, dim=-1), functional.normalize(key, dim=-1)
         beta = self.max_beta * self.beta(hidden).sigmoid()
         beta = beta.unflatten(-1, (-1, self.num_heads)).flatten(1, 2).transpose(1, 2)[..., None]
@@ -195,7 +197,7 @@ class Decay(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Of ``(batch, length, hidden_size)``, values below 0, ``(batch, length, num_heads)``."""
-        return cast(Tensor, -self.log_rate.exp() * functional.softplus(self.projection(hidden) + self.bias))
+        return -self.log_rate.exp() * functional.softplus(self.projection(hidden) + self.bias)
 
 
 def initial_step_bias(num: int) -> Tensor:

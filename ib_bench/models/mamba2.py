@@ -136,8 +136,8 @@ class Mamba2Mixer(Mixer):
         projected = self.value_key_query(hidden)
         if self.convolution is not None:
             projected, recent = self.convolution.decode(projected, recent)
-        value, key, query = functional.silu(projected).split(self._widths, dim=-1)
-        value = value.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        value, key, query = torch.split(functional.silu(projected), self._widths, dim=-1)
+        value = torch.unflatten(value, -1, (self.num_heads, -1)).transpose(1, 2)
         key, query = key[:, None], query[:, None]
         step = functional.softplus(self.step(hidden) + self.step_bias).transpose(1, 2)[..., None]
         if self.rate_and_angle is None:

@@ -3,11 +3,13 @@ r"""RWKV-7 ("Goose"): transitions that are diagonal plus rank one.
 Per head and token t, with a state :math:`S \in \mathbb{R}^{d \times d}` and unit vectors :math:`\hat\kappa_t`,
 
 .. math::
-    S_t = \big(\mathrm{diag}(w_t) - (a_t \odot \hat\kappa_t)\, \hat\kappa_t^\top\big) S_{t-1} + \tilde k_t v_t^\top, \qquad
+    S_t = \big(\mathrm{diag}(w_t) - (a_t \odot \hat\kappa_t)\, \hat\kappa_t^\top\big) S_{t-1}
+    + \tilde k_t v_t^\top, \qquad
     y_t = \mathrm{norm}(S_t^\top r_t) + \big(r_t^\top (\rho \odot \tilde k_t)\big) v_t,
 
 with :math:`w_t = \exp(-e^{-1/2}\,\sigma(\cdot))`, in (0.54, 1), :math:`a_t \in (0, 1)` and
-:math:`\tilde k_t = k_t \odot (1 + (a_t - 1) \odot \alpha)`. All are linear in a mixture of the token and the one before.
+:math:`\tilde k_t = k_t \odot (1 + (a_t - 1) \odot \alpha)`. All are linear in a mixture of the token and the one
+before.
 """
 
 from __future__ import annotations
@@ -94,10 +96,8 @@ class RWKV7Mixer(Mixer):
         batch, _, width = hidden.shape
         head_size = width // self.num_heads
         if state is None:
-            last, matrix = (
-                torch.zeros_like(hidden[:, :1]),
-                hidden.new_zeros(batch, self.num_heads, head_size, head_size),
-            )
+            last = torch.zeros_like(hidden[:, :1])
+            matrix = hidden.new_zeros(batch, self.num_heads, head_size, head_size)
         else:
             last, matrix = state
         before = torch.cat([last, hidden[:, :-1]], dim=1)
@@ -125,7 +125,7 @@ class RWKV7Mixer(Mixer):
         return self.out(output * gate), (hidden[:, -1:], matrix)
 
     def _heads(self, values: Tensor) -> Tensor:
-        return values.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        return torch.unflatten(values, -1, (self.num_heads, -1)).transpose(1, 2)
 
 
 def _in_turns(first: Tensor, second: Tensor) -> Tensor:

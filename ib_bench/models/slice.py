@@ -1,9 +1,9 @@
-r"""SLiCE: block-diagonal transitions that are linear in the token, a structured linear controlled differential equation.
+r"""SLiCE, a structured linear controlled differential equation: block-diagonal transitions, linear in the token.
 
 .. math:: h_t = \big(I + \mathrm{blockdiag}(A^1(x_t), \ldots, A^m(x_t))\big)\, h_{t-1} + b(x_t),
 
-where the blocks :math:`A^i(x) \in \mathbb{R}^{k \times k}` and :math:`b(x)` are linear in x, and :math:`h_0` is learned.
-This is the equation :math:`dh = A(dX)\, h + b(dX)`, one Euler step a token.
+where the blocks :math:`A^i(x) \in \mathbb{R}^{k \times k}` and :math:`b(x)` are linear in x, and :math:`h_0` is
+learned. This is the equation :math:`dh = A(dX)\, h + b(dX)`, one Euler step a token.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class SLiCEMixer(Mixer):
     def decode(self, hidden: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Mixer.decode`."""
         if state is None:
-            state = self.initial_state.unflatten(0, (-1, self.block_size)).expand(len(hidden), -1, -1)
-        change = (hidden @ self.transition.T).unflatten(-1, (-1, self.block_size, self.block_size))
-        identity = torch.eye(self.block_size, dtype=change.dtype, device=change.device)
+            state = self.initial_state.view(-1, self.block_size).expand(len(hidden), -1, -1)
+        change = torch.unflatten(hidden @ self.transition.T, -1, (-1, self.block_size, self.block_size))
+        identity = torch.eye(self.block_size, dtype=hidden.dtype, device=hidden.device)
         states = affine_scan(identity + change, self.write(hidden).unflatten(-1, (-1, self.block_size)), state)
         return self.out(self.norm(states.flatten(2))), states[:, -1]

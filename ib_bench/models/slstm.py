@@ -107,4 +107,4 @@ class SLSTMMixer(StepMixer):
 
     def _gates(self, values: Tensor) -> Tensor:
         """A view ``(..., heads, 4, head size)`` of ``(..., 4 * hidden_size)``."""
-        return values.unflatten(-1, (self.shape[0], 4, self.shape[1]))
+        return torch.unflatten(values, -1, (self.shape[0], 4, self.shape[1]))

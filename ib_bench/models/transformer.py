@@ -258,8 +258,8 @@ class CausalAttention(nn.Module):
         if not self.is_rotary:
             return projected
         size = self.query_key_value.in_features
-        turned, rest = projected.split([num_parts * size, projected.shape[1] - num_parts * size], dim=1)
-        heads = turned.unflatten(1, (num_parts * self.num_heads, -1))
+        turned, rest = projected[:, : num_parts * size], projected[:, num_parts * size :]
+        heads = turned.reshape(len(turned), num_parts * self.num_heads, -1)
         return torch.cat([rotated(heads, positions[:, None]).flatten(1), rest], dim=1)
 
     def _packed_out(self, attended: Tensor) -> Tensor:

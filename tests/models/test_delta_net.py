@@ -17,9 +17,8 @@ from ib_bench.models.scan import key_value_scan
 
 OPTIONS = [
     {"num_householders": num, "negative_eigenvalues": negative, "gate": gate, "write_term": write, "conv_size": conv}
-    for num, negative, gate, write, conv in itertools.product(
-        (1, 3), (False, True), (False, True), (True, False), (0, 4)
-    )
+    for num, conv in ((1, 0), (1, 4), (3, 4))
+    for negative, gate, write in itertools.product((False, True), repeat=3)
 ]
 
 

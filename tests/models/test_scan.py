@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ib_bench.models.scan import affine_scan, key_value_scan
+from ib_bench.models.scan import affine_doubling, affine_scan, affine_steps, key_value_scan
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -40,8 +40,9 @@ def test_affine_scan(is_diagonal: bool, length: int) -> None:
         else:
             hidden = torch.einsum("bnij,bnj->bni", transition[:, step], hidden) + inputs[:, step]
         expected.append(hidden)
-    ours = affine_scan(transition, inputs, state)
-    assert_same([ours], [torch.stack(expected, dim=1)], [transition, inputs, state])
+    for scan in (affine_scan, affine_steps, affine_doubling):
+        ours = scan(transition, inputs, state)
+        assert_same([ours], [torch.stack(expected, dim=1)], [transition, inputs, state])
 
 
 @pytest.mark.parametrize("num_substeps", [1, 3])

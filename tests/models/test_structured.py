@@ -23,7 +23,7 @@ def drawn(length: int = 7, width: int = 6) -> Tensor:
 
 
 def assert_same(mixer: Mixer, hidden: Tensor, expected: Tensor) -> None:
-    """At once, in pieces, and in the gradients of the input."""
+    """At once, and in two pieces."""
     torch.testing.assert_close(mixer(hidden), expected)
     first, state = mixer.decode(hidden[:, :3])
     torch.testing.assert_close(torch.cat([first, mixer.decode(hidden[:, 3:], state)[0]], dim=1), expected)

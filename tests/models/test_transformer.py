@@ -126,19 +126,15 @@ def test_without_learned_positions_sequences_may_be_longer_than_num_positions() 
 
 
 def test_loops_apply_the_same_blocks_again() -> None:
-    looped, deep = (
-        Transformer(5, 3, num_layers=num, hidden_size=8, dropout=0.0, num_loops=loops)
-        for num, loops in ((2, 3), (6, 1))
-    )
+    looped = Transformer(5, 3, num_layers=2, hidden_size=8, dropout=0.0, num_loops=3)
+    deep = Transformer(5, 3, num_layers=6, hidden_size=8, dropout=0.0)
     assert len(looped.blocks) == 2
     state = looped.state_dict()
-    repeated = {
-        name: state[f"blocks.{int(name.split('.')[1]) % 2}.{name.split('.', 2)[2]}"]
-        if "blocks" in name
-        else state[name]
-        for name in deep.state_dict()
-    }
-    deep.load_state_dict(repeated)
+    for name in deep.state_dict():
+        if name.startswith("blocks."):
+            _, number, rest = name.split(".", 2)
+            state[name] = state[f"blocks.{int(number) % 2}.{rest}"]
+    deep.load_state_dict(state)
     tokens = torch.randint(5, (2, 9), generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(looped(tokens), deep(tokens))
 
