@@ -26,8 +26,6 @@ from ib_bench.models.residual import ResidualModel
 from ib_bench.models.scan import key_value_scan
 from ib_bench.models.sequence_model import require_size
 
-_CHUNK_SIZE = 32  # tokens over which decays, each above 0.54, are multiplied
-
 
 class RWKV7(ResidualModel):
     """A stack of RWKV-7 time mixers.
@@ -118,7 +116,6 @@ class RWKV7Mixer(Mixer):
             matrix,
             erase=_in_turns(removed * (-log_decay).exp(), nothing),
             num_substeps=2,
-            chunk_size=_CHUNK_SIZE,
         )
         bonus = (receptance * self.bonus.view(self.num_heads, 1, head_size) * key).sum(dim=-1, keepdim=True)
         output = (self.output_norm(seen) + bonus * value).transpose(1, 2).flatten(2)

@@ -71,7 +71,7 @@ def key_value_scan(
     state: Tensor,
     erase: Tensor | None = None,
     num_substeps: int = 1,
-    chunk_size: int = 64,
+    chunk_size: int = 16,
 ) -> tuple[Tensor, Tensor]:
     r"""What queries read from a matrix that every substep decays, erases and writes to, chunk by chunk.
 
@@ -94,7 +94,7 @@ def key_value_scan(
         state: ``(..., d_k, d_v)``, the matrix before the first token.
         erase: ``(..., length * n, d_k)``.
         num_substeps: n, at least 1.
-        chunk_size: tokens that are computed at once, at least 1.
+        chunk_size: substeps that are computed at once, though at least a token's (16 to 32 are fastest on a CPU).
 
     Returns:
         Outputs ``(..., length, d_v)`` and the matrix after the last token.
@@ -102,9 +102,10 @@ def key_value_scan(
     outputs = []
     with full_precision(query.device):
         query, key, value, log_decay, state = map(_at_least_float32, (query, key, value, log_decay, state))
-        for start in range(0, query.shape[-2], chunk_size):
-            of_tokens = slice(start, start + chunk_size)
-            of_substeps = slice(start * num_substeps, (start + chunk_size) * num_substeps)
+        num_tokens = max(1, chunk_size // num_substeps)
+        for start in range(0, query.shape[-2], num_tokens):
+            of_tokens = slice(start, start + num_tokens)
+            of_substeps = slice(start * num_substeps, (start + num_tokens) * num_substeps)
             q, k, written = query[..., of_tokens, :], key[..., of_substeps, :], value[..., of_substeps, :]
             decay = log_decay[..., of_substeps, :].cumsum(dim=-2)
             if erase is not None:

@@ -46,7 +46,7 @@ def test_affine_scan(is_diagonal: bool, length: int) -> None:
 
 
 @pytest.mark.parametrize("num_substeps", [1, 3])
-@pytest.mark.parametrize("chunk_size", [1, 4, 64])
+@pytest.mark.parametrize("chunk_size", [1, 6, 64])
 @pytest.mark.parametrize("erases", [True, False], ids=["erases", "only writes"])
 @pytest.mark.parametrize("decay", ["scalar", "vector"])
 def test_key_value_scan(decay: str, erases: bool, chunk_size: int, num_substeps: int) -> None:

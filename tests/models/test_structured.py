@@ -31,7 +31,7 @@ def assert_same(mixer: Mixer, hidden: Tensor, expected: Tensor) -> None:
 
 @pytest.mark.parametrize("length", [7, 70])
 def test_rwkv7(length: int) -> None:
-    """70 tokens are three chunks."""
+    """70 tokens are several chunks."""
     mixer = RWKV7Mixer(6, num_heads=2).double()
     with torch.no_grad():
         mixer.bonus.uniform_(-1, 1)
