@@ -60,7 +60,6 @@ class DeltaNet(ResidualModel):
     Reference: arXiv 2406.06484, 2412.06464, 2502.10297.
     """
 
-    packable = True
     stackable = True
 
     def __init__(

@@ -50,7 +50,6 @@ class Hybrid(ResidualModel):
     Reference: Jamba, arXiv 2403.19887.
     """
 
-    packable = True
     stackable = True
 
     def __init__(

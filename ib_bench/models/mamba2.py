@@ -62,7 +62,6 @@ class Mamba2(ResidualModel):
     Reference: arXiv 2405.21060.
     """
 
-    packable = True
     stackable = True
 
     def __init__(

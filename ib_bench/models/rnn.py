@@ -23,8 +23,6 @@ class RNN(TorchRecurrence):
     Reference: Elman, *Finding structure in time*, Cognitive Science 14 (1990).
     """
 
-    packable = True
-
     def __init__(
         self,
         vocab_size: int,

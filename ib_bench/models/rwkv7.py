@@ -48,7 +48,6 @@ class RWKV7(ResidualModel):
     Reference: arXiv 2503.14456.
     """
 
-    packable = True
     stackable = True
 
     def __init__(

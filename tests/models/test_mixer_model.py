@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,11 +15,12 @@ from torch import Tensor
 from ib_bench.cli import main
 from ib_bench.data import ModularAddition
 from ib_bench.errors import InvalidOptionError
-from ib_bench.models import MixerModel
+from ib_bench.models import MixerModel, mixer_model
 from ib_bench.models.min_gru import MinGRUMixer
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.instantiation import identifying_spec, instantiate_model
+from ib_bench.training.model_check import model_findings
 from ib_bench.training.sources import source_digests
 from ib_bench.training.trial import train_trial
 
@@ -60,6 +63,15 @@ def test_only_mixers_of_the_suite_are_read_on_from_a_state() -> None:
     assert isinstance(state, Tensor) and state.shape == (2, 8)
     assert torch.equal(tokens, TOKENS)
     assert "packable" not in vars(MixerModel)  # a mixer that looks ahead would see another thing than in forward
+
+
+def test_the_example_of_the_readme_passes_all_checks() -> None:
+    readme = Path(mixer_model.__file__).with_name("README.md").read_text(encoding="utf-8")
+    example: dict[str, Any] = {}
+    exec(readme.partition("# my_mixers.py\n")[2].partition("```")[0], example)
+    data = ModularAddition(modulus=5, max_length=4)
+    model = MixerModel(data.vocab_size, data.num_classes, example["Mine"], {"num_groups": 4}, hidden_size=8)
+    assert {finding.state for finding in model_findings(model, data, data.num_positions)} == {"ok"}
 
 
 def test_bad_sizes() -> None:
