@@ -28,6 +28,7 @@ from torch.nn import functional
 from ib_bench.errors import require
 from ib_bench.models.convolution import ShortConvolution
 from ib_bench.models.mixer import Mixer, require_heads
+from ib_bench.models.norm import RMSNorm
 from ib_bench.models.residual import ResidualModel
 from ib_bench.models.scan import key_value_scan
 from ib_bench.models.sequence_model import require_size
@@ -125,7 +126,7 @@ class DeltaMixer(Mixer):
         self.beta = nn.Linear(hidden_size, num_heads * num_householders)
         self.decay = Decay(hidden_size, num_heads) if gate else None
         self.initial_state = None if write_term else nn.Parameter(torch.randn(num_heads, head_size, head_size))
-        self.output_norm = nn.RMSNorm(head_size)
+        self.output_norm = RMSNorm(head_size)
         self.output_gate = nn.Linear(hidden_size, hidden_size, bias=False) if output_gate else None
         self.out = nn.Linear(hidden_size, hidden_size, bias=False)
 

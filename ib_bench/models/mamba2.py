@@ -29,6 +29,7 @@ from ib_bench.errors import require
 from ib_bench.models.convolution import ShortConvolution
 from ib_bench.models.delta_net import initial_step_bias
 from ib_bench.models.mixer import Mixer, require_heads
+from ib_bench.models.norm import RMSNorm
 from ib_bench.models.residual import ResidualModel
 from ib_bench.models.scan import key_value_scan
 from ib_bench.models.sequence_model import require_size
@@ -126,7 +127,7 @@ class Mamba2Mixer(Mixer):
         self.log_rate = None if rotation else nn.Parameter(torch.arange(1.0, num_heads + 1).log())
         self.rate_and_angle = nn.Linear(hidden_size, num_heads + state_size // 2) if rotation else None
         self.skip = nn.Parameter(torch.ones(num_heads))
-        self.output_norm = nn.RMSNorm(inner, eps=1e-5)
+        self.output_norm = RMSNorm(inner, eps=1e-5)
         self.out = nn.Linear(inner, hidden_size, bias=False)
 
     def decode(self, hidden: Tensor, state: Any = None) -> tuple[Tensor, Any]:

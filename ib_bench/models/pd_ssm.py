@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ib_bench.models.mixer import State, StepMixer
+from ib_bench.models.norm import RMSNorm
 from ib_bench.models.residual import ResidualModel
 from ib_bench.models.sequence_model import require_size
 
@@ -74,7 +75,7 @@ class PDSSMMixer(StepMixer):
         self.write = nn.Linear(hidden_size, 2 * state_size, bias=False)
         self.first_state = nn.Parameter(torch.randn(state_size, 2))
         self.read = nn.Linear(2 * state_size, hidden_size, bias=False)  # Re(C h), in real numbers
-        self.norm = nn.RMSNorm(hidden_size)
+        self.norm = RMSNorm(hidden_size)
         self.out = nn.Linear(hidden_size, hidden_size)
 
     def project(self, hidden: Tensor) -> State:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ib_bench.errors import require
 from ib_bench.models.mixer import Mixer
+from ib_bench.models.norm import RMSNorm
 from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
 
@@ -49,7 +50,7 @@ class ResidualModel(SequenceModel):
         require(mlp_factor >= 0, "mlp_factor", mlp_factor, "an integer of at least 0")
         self.embedding = nn.Embedding(vocab_size, hidden_size)
         self.blocks = nn.ModuleList(_Block(mixer, hidden_size, mlp_factor) for mixer in mixers)
-        self.norm = nn.RMSNorm(hidden_size)
+        self.norm = RMSNorm(hidden_size)
         self.head = nn.Linear(hidden_size, num_classes)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -84,13 +85,13 @@ class ResidualModel(SequenceModel):
 class _Block(nn.Module):
     def __init__(self, mixer: nn.Module, hidden_size: int, mlp_factor: int) -> None:
         super().__init__()
-        self.mixer_norm = nn.RMSNorm(hidden_size)
+        self.mixer_norm = RMSNorm(hidden_size)
         self.mixer = mixer
         self.mlp: nn.Module | None = None
         if mlp_factor:
             inner = mlp_factor * hidden_size
             self.mlp = nn.Sequential(
-                nn.RMSNorm(hidden_size), nn.Linear(hidden_size, inner), nn.GELU(), nn.Linear(inner, hidden_size)
+                RMSNorm(hidden_size), nn.Linear(hidden_size, inner), nn.GELU(), nn.Linear(inner, hidden_size)
             )
 
     def transform(self, hidden: Tensor) -> Tensor:

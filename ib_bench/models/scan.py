@@ -27,11 +27,12 @@ def affine_scan(transition: Tensor, inputs: Tensor, state: Tensor) -> Tensor:
         state: ``(batch, *, n)``, h_0.
 
     Returns:
-        ``(batch, length, *, n)``.
+        ``(batch, length, *, n)``, of the type of ``inputs``.
     """
     scan = affine_steps if inputs.device.type == "cpu" else affine_doubling
     with full_precision(inputs.device):
-        return scan(_at_least_float32(transition), _at_least_float32(inputs), _at_least_float32(state))
+        states = scan(_at_least_float32(transition), _at_least_float32(inputs), _at_least_float32(state))
+    return states.to(inputs.dtype)
 
 
 def affine_steps(transition: Tensor, inputs: Tensor, state: Tensor) -> Tensor:
@@ -97,9 +98,9 @@ def key_value_scan(
         chunk_size: substeps that are computed at once, though at least a token's (16 to 32 are fastest on a CPU).
 
     Returns:
-        Outputs ``(..., length, d_v)`` and the matrix after the last token.
+        Outputs ``(..., length, d_v)``, of the type of ``value``, and the matrix after the last token.
     """
-    outputs = []
+    outputs, dtype = [], value.dtype
     with full_precision(query.device):
         query, key, value, log_decay, state = map(_at_least_float32, (query, key, value, log_decay, state))
         num_tokens = max(1, chunk_size // num_substeps)
@@ -119,7 +120,7 @@ def key_value_scan(
             outputs.append((q * seen.exp()) @ state + weights @ written)
             last = decay[..., -1:, :]
             state = last.exp().mT * state + (k * (last - decay).exp()).mT @ written
-        return torch.cat(outputs, dim=-2), state
+        return torch.cat(outputs, dim=-2).to(dtype), state
 
 
 def _decayed_products(

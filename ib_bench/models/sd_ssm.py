@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ib_bench.models.mixer import State, StepMixer
+from ib_bench.models.norm import RMSNorm
 from ib_bench.models.residual import ResidualModel
 from ib_bench.models.sequence_model import require_size
 
@@ -69,7 +70,7 @@ class SDSSMMixer(StepMixer):
         self.dictionary = nn.Parameter(torch.randn(dictionary_size, hidden_size, hidden_size))
         self.write = nn.Linear(hidden_size, hidden_size, bias=False)
         self.first_state = nn.Parameter(torch.randn(hidden_size))
-        self.norm = nn.RMSNorm(hidden_size)
+        self.norm = RMSNorm(hidden_size)
         self.out = nn.Linear(hidden_size, hidden_size)
 
     def project(self, hidden: Tensor) -> State:

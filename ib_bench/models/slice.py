@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from ib_bench.errors import require
 from ib_bench.models.mixer import Mixer
+from ib_bench.models.norm import RMSNorm
 from ib_bench.models.residual import ResidualModel
 from ib_bench.models.scan import affine_scan
 from ib_bench.models.sequence_model import require_size
 
-_INITIAL_NORM = 0.2  # of a block at first, about: the state of a few hundred tokens neither vanishes nor explodes
+_INITIAL_NORM = 0.05  # of a block at first, about: the state of a few hundred tokens neither vanishes nor explodes
 
 
 class SLiCE(ResidualModel):
@@ -71,7 +72,7 @@ class SLiCEMixer(Mixer):
         self.transition = nn.Parameter(scale * torch.randn(hidden_size * block_size, hidden_size))
         self.write = nn.Linear(hidden_size, hidden_size)
         self.initial_state = nn.Parameter(torch.randn(hidden_size))
-        self.norm = nn.RMSNorm(hidden_size)
+        self.norm = RMSNorm(hidden_size)
         self.out = nn.Linear(hidden_size, hidden_size)
 
     def decode(self, hidden: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ib_bench.models.mixer import State, StepMixer, require_heads
+from ib_bench.models.norm import RMSNorm
 from ib_bench.models.residual import ResidualModel
 from ib_bench.models.sequence_model import require_size
 
@@ -76,7 +77,7 @@ class SLSTMMixer(StepMixer):
         self.of_state = nn.Parameter(torch.empty(num_heads, self.shape[1], 4 * self.shape[1]).uniform_(-bound, bound))
         with torch.no_grad():  # remembering is the default, as in the paper; h moves the gates from the start
             self._gates(self.of_input.bias)[:, 2] += torch.linspace(3, 6, self.shape[1])
-        self.output_norm = nn.RMSNorm(self.shape[1])
+        self.output_norm = RMSNorm(self.shape[1])
 
     def project(self, hidden: Tensor) -> State:
         """The input's share of all gates, ``(..., heads, 4 * head size)``."""

@@ -88,7 +88,11 @@ def test_strong_decay_does_not_overflow() -> None:
 
 
 def test_mixed_precision_stays_outside() -> None:
+    """Sums of many small numbers, which bfloat16 would lose, and results in the type of the inputs."""
+    half, ones = torch.full((1, 300, 1), 2**-8, dtype=torch.bfloat16), torch.ones(1, 300, 1, dtype=torch.bfloat16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        half = drawn(1, 3, 4).bfloat16()
-        assert affine_scan(half, half, half[:, 0]).dtype == torch.float32
-        assert key_value_scan(half, half, half, -half[..., :1].abs(), torch.zeros(1, 4, 4))[0].dtype == torch.float32
+        states = affine_scan(ones, half, ones[:, 0])
+        outputs, _ = key_value_scan(ones, ones, half, torch.zeros(1, 300, 1), torch.ones(1, 1, 1))
+    for result in (states, outputs):
+        assert result.dtype == torch.bfloat16
+        assert result[0, -1, 0] == torch.tensor(1 + 300 / 256, dtype=torch.bfloat16)
