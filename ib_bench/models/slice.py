@@ -2,8 +2,9 @@ r"""SLiCE, a structured linear controlled differential equation: block-diagonal 
 
 .. math:: h_t = \big(I + \mathrm{blockdiag}(A^1(x_t), \ldots, A^m(x_t))\big)\, h_{t-1} + b(x_t),
 
-where the blocks :math:`A^i(x) \in \mathbb{R}^{k \times k}` and :math:`b(x)` are linear in x, and :math:`h_0` is
-learned. This is the equation :math:`dh = A(dX)\, h + b(dX)`, one Euler step a token.
+where the blocks :math:`A^i(x) \in \mathbb{R}^{k \times k}` are linear in x, and :math:`h_0` is learned. By default
+there is no b; ``write_term`` makes it linear in x. This is the equation :math:`dh = A(dX)\, h + b(dX)`, one Euler step a
+token. Nothing bounds the state: it can overflow after some hundred tokens.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ib_bench.models.residual import ResidualModel
 from ib_bench.models.scan import affine_scan
 from ib_bench.models.sequence_model import require_size
 
-_INITIAL_NORM = 0.05  # of a block at first, about: the state of a few hundred tokens neither vanishes nor explodes
+_INITIAL_NORM = 0.2  # of a block for a normalised token, relative to the square root of its size
 
 
 class SLiCE(ResidualModel):
@@ -32,6 +33,7 @@ class SLiCE(ResidualModel):
         hidden_size: width, also of the state.
         num_layers: number of blocks.
         block_size: of the transition, a divisor of ``hidden_size``; ``hidden_size`` itself makes it dense, 1 diagonal.
+        write_term: whether each token also adds a vector to the state.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
         learning_rate: of Adam.
 
@@ -51,10 +53,11 @@ class SLiCE(ResidualModel):
         hidden_size: int = 64,
         num_layers: int = 2,
         block_size: int = 4,
+        write_term: bool = False,
         mlp_factor: int = 4,
         learning_rate: float = 1e-3,
     ) -> None:
-        mixers = [SLiCEMixer(hidden_size, block_size) for _ in range(num_layers)]
+        mixers = [SLiCEMixer(hidden_size, block_size, write_term) for _ in range(num_layers)]
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters()
 
@@ -62,7 +65,7 @@ class SLiCE(ResidualModel):
 class SLiCEMixer(Mixer):
     """One layer of :class:`SLiCE`; its state is h, ``(batch, blocks, block_size)``."""
 
-    def __init__(self, hidden_size: int, block_size: int = 4) -> None:
+    def __init__(self, hidden_size: int, block_size: int = 4, write_term: bool = False) -> None:
         super().__init__()
         require_size("hidden_size", hidden_size)
         divides = block_size >= 1 and hidden_size % block_size == 0
@@ -70,7 +73,7 @@ class SLiCEMixer(Mixer):
         self.block_size = block_size
         scale = _INITIAL_NORM / math.sqrt(block_size * hidden_size)
         self.transition = nn.Parameter(scale * torch.randn(hidden_size * block_size, hidden_size))
-        self.write = nn.Linear(hidden_size, hidden_size)
+        self.write = nn.Linear(hidden_size, hidden_size) if write_term else None
         self.initial_state = nn.Parameter(torch.randn(hidden_size))
         self.norm = RMSNorm(hidden_size)
         self.out = nn.Linear(hidden_size, hidden_size)
@@ -81,5 +84,6 @@ class SLiCEMixer(Mixer):
             state = self.initial_state.view(-1, self.block_size).expand(len(hidden), -1, -1)
         change = torch.unflatten(hidden @ self.transition.T, -1, (-1, self.block_size, self.block_size))
         identity = torch.eye(self.block_size, dtype=hidden.dtype, device=hidden.device)
-        states = affine_scan(identity + change, self.write(hidden).unflatten(-1, (-1, self.block_size)), state)
+        written = torch.zeros_like(hidden) if self.write is None else self.write(hidden)
+        states = affine_scan(identity + change, torch.unflatten(written, -1, (-1, self.block_size)), state)
         return self.out(self.norm(states.flatten(2))), states[:, -1]

@@ -89,17 +89,21 @@ def test_rotation_needs_pairs() -> None:
         Mamba2(3, 2, state_size=5, rotation=True)
 
 
-def test_turns_by_pi_are_parity() -> None:
-    """What the first symbol wrote changes its sign with every 1: a complex diagonal, without a negative entry."""
-    mixer = Mamba2Mixer(3, state_size=2, num_heads=1, expand=2, rotation=True, conv_size=0)
+@pytest.mark.parametrize("option", ["rotation", "negative_eigenvalues"])
+def test_parity(option: str) -> None:
+    """What the first symbol wrote changes its sign with every 1, at any length: by a turn of pi, or by alpha = -1."""
+    mixer = Mamba2Mixer(3, state_size=2, num_heads=1, expand=2, conv_size=0, **{option: True})
     with torch.no_grad():
         for parameter in mixer.parameters():
             parameter.zero_()
         mixer.value_key_query.weight[0, 2] = 1  # only the start symbol writes, all read
         mixer.value_key_query.weight[[6, 8]] = 1
-        mixer.step_bias.fill_(math.log(math.e - 1))  # a step of 1
-        mixer.rate_and_angle.bias[0] = -50  # no decay
-        mixer.rate_and_angle.weight[1, 1] = 50  # a 1 turns by pi
+        if option == "rotation":
+            mixer.step_bias.fill_(math.log(math.e - 1))  # a step of 1
+            mixer.rate_and_angle.bias[0] = -50  # no decay
+            mixer.rate_and_angle.weight[1, 1] = 50
+        else:
+            mixer.step.weight.copy_(torch.tensor([[-50.0, 50.0, 50.0]]))
         mixer.output_norm.weight.fill_(1)
         mixer.gate.weight.fill_(1)
         mixer.out.weight[0, 0] = 1

@@ -40,6 +40,6 @@ def test_it_trains_and_reads_on_in_half_precision(model_class: type[ResidualMode
 @of_every_model
 def test_long_sequences_stay_finite(model_class: type[ResidualModel]) -> None:
     """As extrapolation reads them, with weights as they are before training."""
-    tokens = torch.randint(7, (2, 1000), generator=torch.Generator().manual_seed(0))
+    tokens = torch.randint(7, (2, 300), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert build(model_class)(tokens).isfinite().all()

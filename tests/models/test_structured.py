@@ -54,14 +54,17 @@ def test_rwkv7(length: int) -> None:
     assert_same(mixer, hidden, torch.stack(expected, dim=1))
 
 
+@pytest.mark.parametrize("write_term", [False, True])
 @pytest.mark.parametrize("block_size", [1, 3, 6])
-def test_slice(block_size: int) -> None:
-    mixer, hidden, expected = SLiCEMixer(6, block_size).double(), drawn(), []
+def test_slice(block_size: int, write_term: bool) -> None:
+    mixer, hidden, expected = SLiCEMixer(6, block_size, write_term).double(), drawn(), []
     state = mixer.initial_state.expand(2, -1)
     for x in hidden.unbind(dim=1):
         blocks = (x @ mixer.transition.T).view(2, -1, block_size, block_size)
         change = torch.stack([torch.block_diag(*of_row) for of_row in blocks])
-        state = state + torch.einsum("bij,bj->bi", change, state) + mixer.write(x)
+        state = state + torch.einsum("bij,bj->bi", change, state)
+        if mixer.write is not None:
+            state = state + mixer.write(x)
         expected.append(mixer.out(mixer.norm(state)))
     assert_same(mixer, hidden, torch.stack(expected, dim=1))
 
