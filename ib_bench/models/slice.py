@@ -3,8 +3,8 @@ r"""SLiCE, a structured linear controlled differential equation: block-diagonal 
 .. math:: h_t = \big(I + \mathrm{blockdiag}(A^1(x_t), \ldots, A^m(x_t))\big)\, h_{t-1} + b(x_t),
 
 where the blocks :math:`A^i(x) \in \mathbb{R}^{k \times k}` are linear in x, and :math:`h_0` is learned. By default
-there is no b; ``write_term`` makes it linear in x. This is the equation :math:`dh = A(dX)\, h + b(dX)`, one Euler step a
-token. Nothing bounds the state: it can overflow after some hundred tokens.
+there is no b; ``write_term`` makes it linear in x. This is the equation :math:`dh = A(dX)\, h + b(dX)`, one Euler step
+a token. Nothing bounds the state: it can overflow after some hundred tokens.
 """
 
 from __future__ import annotations
