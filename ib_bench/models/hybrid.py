@@ -1,7 +1,7 @@
 """A hybrid: recurrent layers that carry a state, and attention that looks back at every token.
 
-Every second layer, or every n-th, is attention; the others are recurrent, and come first. Attention needs no positions,
-as the recurrent layers below it know the order of the tokens.
+Every n-th layer is attention, and the others are recurrent. The first layer is recurrent, so attention needs no
+positions: what it reads already depends on the order of the tokens.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ class Hybrid(ResidualModel):
         num_classes: number of different answers.
         hidden_size: width.
         num_layers: number of blocks.
-        attention_every: n: the blocks n, 2n, ... are attention; Jamba takes 8, and 2 is the most that leaves a
-            recurrence.
+        attention_every: n, at least 2: the blocks n, 2n, ... are attention (Jamba: 8).
         recurrence: of the other blocks: ``delta_net``, ``mamba2``, ``min_gru`` or ``slstm``.
         recurrence_arguments: of their layers beside the width, by name, such as ``negative_eigenvalues``.
         num_heads: of attention, a divisor of ``hidden_size``.

@@ -145,7 +145,7 @@ class Mamba2Mixer(Mixer):
         else:
             rate, turn = self.rate_and_angle(hidden).split([self.num_heads, self._widths[1] // 2], dim=-1)
             log_decay = -functional.softplus(rate).transpose(1, 2)[..., None] * step
-            angle = angle + (step * math.pi * turn.tanh()[:, None]).cumsum(dim=-2)
+            angle = angle + (step * math.pi * turn.tanh()[:, None]).cumsum(dim=-2, dtype=matrix.dtype)
             key, query, angle = _turned_back(key, angle), _turned_back(query, angle), angle[:, :, -1:] % math.tau
         if sign is not None:
             alpha = 2 * log_decay.exp() - 1
