@@ -3,8 +3,8 @@ r"""Dense state-space model, or bilinear RNN: each token is a linear map of the 
 .. math:: h_t = \nu\big(A(x_t)\, h_{t-1}\big), \qquad A(x) = \sum_d e_d(x)\, W_d,
 
 where :math:`e(x)` is the token's embedding, :math:`W` a three-way tensor, :math:`\nu` a normalisation, and the first
-state :math:`h_0` is learned. There is no additive term: a group acts on the state, which is what state tracking over
-a group asks for.
+state :math:`h_0` is learned. By default there is no additive term: a group acts on the state, which is what state
+tracking over a group asks for. ``write_term`` adds a vector :math:`b(x_t)` of each token before :math:`\nu`.
 
 A depends on the symbol, not on where it stands, so all symbols' maps are computed once per step and then looked up:
 vocab_size products with W instead of batch x length ones.
@@ -42,6 +42,7 @@ class DenseSSM(SequenceModel):
         normalization: of the state after every step: ``rms`` divides by the root mean square, ``unit`` by the norm,
             ``none`` leaves it. With ``unit`` the logits are too small for a loss of 1e-4 at most widths.
         learning_rate: of Adam.
+        write_term: whether each token also adds a vector to the state, linear in its embedding.
 
     Raises:
         InvalidOptionError: an unknown ``normalization``, or a size below 1.
@@ -60,6 +61,7 @@ class DenseSSM(SequenceModel):
         embedding_size: int | None = None,
         normalization: str = "rms",
         learning_rate: float = 1e-3,
+        write_term: bool = False,
     ) -> None:
         super().__init__(num_classes, learning_rate)
         self.save_hyperparameters()
@@ -74,6 +76,7 @@ class DenseSSM(SequenceModel):
         self.weight = nn.Parameter(scale * torch.randn(embedding_size, hidden_size, hidden_size))
         self.initial_state = nn.Parameter(torch.randn(hidden_size))
         self.head = nn.Linear(hidden_size, num_classes)
+        self.write = nn.Linear(embedding_size, hidden_size) if write_term else None
 
     def forward(self, tokens: Tensor) -> Tensor:
         """See :meth:`SequenceModel.forward`."""
@@ -82,28 +85,37 @@ class DenseSSM(SequenceModel):
     def packed_forward(self, batch: PackedBatch) -> Tensor:
         """See :meth:`SequenceModel.packed_forward`; the batch shrinks as sequences end."""
         hidden = self._normalize(self.initial_state).expand(batch.num_rows, -1)
-        visited = torch.cat(self._visit(self.transitions(), torch.split(batch.tokens, batch.num_active), hidden))
+        steps = torch.split(batch.tokens, batch.num_active)
+        visited = torch.cat(self._visit(self.transitions(), self._writes(), steps, hidden))
         return cast(Tensor, self.head(visited.index_select(0, batch.supervised)))
 
-    def decode(self, tokens: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Any]:
-        """See :meth:`SequenceModel.decode`; the state is all symbols' maps and h."""
+    def decode(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """See :meth:`SequenceModel.decode`; the state is all symbols' maps, what they write, and h."""
         if state is None:
-            state = self.transitions(), self._normalize(self.initial_state).expand(len(tokens), -1)
-        transitions, hidden = state
-        visited = self._visit(transitions, tokens.unbind(dim=1), hidden)
-        return self.head(torch.stack(visited, dim=1)), (transitions, visited[-1])
+            first = self._normalize(self.initial_state).expand(len(tokens), -1)
+            state = self.transitions(), self._writes(), first
+        transitions, writes, hidden = state
+        visited = self._visit(transitions, writes, tokens.unbind(dim=1), hidden)
+        return self.head(torch.stack(visited, dim=1)), (transitions, writes, visited[-1])
 
     def transitions(self) -> Tensor:
         """The map of every symbol, ``(vocab_size, hidden_size, hidden_size)``, indexed [symbol, from, to]."""
         return torch.einsum("vd,dij->vij", self.embedding.weight, self.weight)
 
-    def _visit(self, transitions: Tensor, steps: Iterable[Tensor], hidden: Tensor) -> list[Tensor]:
+    def _writes(self) -> Tensor | None:
+        """What every symbol adds to the state, ``(vocab_size, hidden_size)``."""
+        return None if self.write is None else self.write(self.embedding.weight)
+
+    def _visit(
+        self, transitions: Tensor, writes: Tensor | None, steps: Iterable[Tensor], hidden: Tensor
+    ) -> list[Tensor]:
         """The states ``(rows, hidden_size)`` after each step, which has a symbol for all rows or for the first ones."""
         visited = []
         for symbols in steps:
             if len(symbols) < len(hidden):
                 hidden = hidden[: len(symbols)]
-            hidden = self._normalize(_apply(transitions, symbols, hidden))
+            hidden = _apply(transitions, symbols, hidden)
+            hidden = self._normalize(hidden if writes is None else hidden + writes.index_select(0, symbols))
             visited.append(hidden)
         return visited
 

@@ -19,6 +19,7 @@ from benchmarks.large_store import large_store
 from benchmarks.measurement import Measurement, OnRound
 from benchmarks.naive_search import searches
 from benchmarks.reference import futility
+from benchmarks.scans import scans
 from benchmarks.scheduling import scheduling
 from benchmarks.sequences import sequences
 from benchmarks.startup import startup
@@ -36,6 +37,7 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Measurement]]] = {
     "steps": lambda options, on_round: training_steps(options.steps, options.rounds, on_round),
     "search": lambda options, on_round: searches(min(600, 4 * options.steps), on_round),
     "dense_ssm": lambda options, on_round: dense_ssm(options.rounds, on_round),
+    "scans": lambda options, on_round: scans(options.rounds, on_round),
     "sequences": lambda options, on_round: sequences(on_round),
     "store": lambda options, on_round: large_store(on_round),
     "startup": lambda options, on_round: startup(options.rounds, on_round),

@@ -10,6 +10,7 @@ from benchmarks.dense_ssm import TextbookDenseSSM, dense_ssm
 from benchmarks.measurement import Measurement
 from benchmarks.naive_search import searches
 from benchmarks.reference import futility
+from benchmarks.scans import scans
 from benchmarks.training_step import training_steps
 from ib_bench.models import DenseSSM
 
@@ -42,6 +43,7 @@ def test_every_benchmark_gives_figures() -> None:
     steps = training_steps(num_steps=2, num_rounds=1, on_round=quiet)
     assert len(steps) == 35 and all(measurement.value > 0 for measurement in steps)
     assert len(dense_ssm(1, quiet)) == 3
+    assert [measurement.same for measurement in scans(1, quiet)] == [True] * 8
     assert all(measurement.value > 0 for measurement in searches(2, quiet))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 import pytest
 import torch
+from own_mixers import RunningMean
 
 from ib_bench import catalogue
 from ib_bench.data import ModularAddition
@@ -26,9 +27,10 @@ pytestmark = pytest.mark.parametrize("model_class", MODELS, ids=lambda model_cla
 
 
 def build(model_class: type[SequenceModel], seed: int = 0, **arguments: object) -> SequenceModel:
-    """A small one, if its width can be chosen."""
-    if "hidden_size" in inspect.signature(model_class).parameters:
-        arguments.setdefault("hidden_size", 32)
+    """A small one, if its width can be chosen; with a user's mixer, if it needs one."""
+    for name, value in (("hidden_size", 32), ("mixer", RunningMean)):
+        if name in inspect.signature(model_class).parameters:
+            arguments.setdefault(name, value)
     with torch.random.fork_rng():
         torch.random.default_generator.manual_seed(seed)
         return model_class(vocab_size=VOCAB_SIZE, num_classes=NUM_CLASSES, **arguments)  # type: ignore[arg-type]
@@ -123,6 +125,7 @@ def test_a_checkpoint_gives_the_model_back(model_class: type[SequenceModel], tmp
     )
     trainer.fit(model, datamodule=data)
     trainer.save_checkpoint(tmp_path / "model.ckpt")
-    loaded = model_class.load_from_checkpoint(tmp_path / "model.ckpt").eval()
+    classes = {"mixer": RunningMean} if "mixer" in inspect.signature(model_class).parameters else {}
+    loaded = model_class.load_from_checkpoint(tmp_path / "model.ckpt", **classes).eval()
     with torch.no_grad():
         assert torch.equal(loaded(random_tokens()), model.eval()(random_tokens()))

@@ -20,16 +20,27 @@ def textbook(model: DenseSSM, tokens: torch.Tensor) -> torch.Tensor:
         state, of_row = normalize(model.initial_state), []
         for token in row:
             transition = sum(e * weight for e, weight in zip(model.embedding.weight[token], model.weight, strict=True))
-            state = normalize(state @ transition)
+            state = state @ transition
+            if model.write is not None:
+                state = state + model.write.weight @ model.embedding.weight[token] + model.write.bias
+            state = normalize(state)
             of_row.append(model.head(state))
         logits.append(torch.stack(of_row))
     return torch.stack(logits)
 
 
+@pytest.mark.parametrize("write_term", [False, True])
 @pytest.mark.parametrize("normalization", ["rms", "unit", "none"])
 @pytest.mark.parametrize("vocab_size", [3, 40], ids=["few symbols", "many symbols"])
-def test_same_logits_and_gradients_as_the_textbook(vocab_size: int, normalization: str) -> None:
-    model = DenseSSM(vocab_size, num_classes=4, hidden_size=12, embedding_size=5, normalization=normalization).double()
+def test_same_logits_and_gradients_as_the_textbook(vocab_size: int, normalization: str, write_term: bool) -> None:
+    model = DenseSSM(
+        vocab_size,
+        num_classes=4,
+        hidden_size=12,
+        embedding_size=5,
+        normalization=normalization,
+        write_term=write_term,
+    ).double()
     tokens = torch.randint(vocab_size, (3, 6), generator=torch.Generator().manual_seed(0))
     ours, theirs = model(tokens), textbook(model, tokens)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from transformers import GPT2Config, GPT2Model
+from transformers.models.bloom.modeling_bloom import build_alibi_tensor
+from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from ib_bench.errors import InvalidOptionError
 from ib_bench.models import Transformer
-from ib_bench.models.transformer import _dropout
+from ib_bench.models.positions import alibi, rotated
+from ib_bench.models.transformer import CausalAttention, _dropout
 
 
 def to_gpt2(model: torch.nn.Module, config: GPT2Config) -> GPT2Model:
@@ -66,11 +69,74 @@ def test_initialisation_is_gpt2s() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"num_heads": 5}, "num_heads must be a divisor of hidden_size"), ({"dropout": 1.0}, "dropout must be in")],
+    [
+        ({"num_heads": 5}, "num_heads must be a divisor of hidden_size"),
+        ({"dropout": 1.0}, "dropout must be in"),
+        ({"positions": "sinusoidal"}, "positions must be one of learned, rotary, alibi, none, got 'sinusoidal'"),
+        ({"positions": "rotary", "hidden_size": 12}, "num_heads must be such that rotary has an even head size, got 4"),
+        ({"num_loops": 0}, "num_loops must be an integer of at least 1, got 0"),
+    ],
 )
-def test_bad_sizes(arguments: dict[str, int | float], message: str) -> None:
+def test_bad_sizes(arguments: dict[str, int | float | str], message: str) -> None:
     with pytest.raises(InvalidOptionError, match=message):
         Transformer(vocab_size=3, num_classes=2, **arguments)
+
+
+def test_rotary_is_hugging_faces() -> None:
+    query, key = (torch.randn(2, 3, 5, 8, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    angle = torch.arange(7.0, 12)[:, None] * 10_000 ** (-torch.arange(4) / 4)
+    both = torch.cat([angle, angle], dim=-1)
+    theirs = apply_rotary_pos_emb(query, key, both.cos()[None], both.sin()[None])
+    torch.testing.assert_close((rotated(query, torch.arange(7, 12)), rotated(key, torch.arange(7, 12))), theirs)
+
+
+def test_alibi_is_hugging_faces() -> None:
+    """Bloom leaves out what is the same for all keys of a query."""
+    theirs = build_alibi_tensor(torch.ones(1, 6), num_heads=4, dtype=torch.float32).view(4, 1, 6)
+    places = torch.arange(6)
+    ours = alibi(places[:, None] - places, num_heads=4)
+    torch.testing.assert_close(ours + ours[:, :, :1].neg(), theirs.expand(-1, 6, -1) - theirs[..., :1])
+
+
+@pytest.mark.parametrize("positions", ["rotary", "alibi", "none"])
+def test_attention_without_learned_positions(positions: str) -> None:
+    """Against scores written out, for each query and key."""
+    attention = CausalAttention(8, num_heads=2, positions=positions).double()
+    hidden = torch.randn(1, 6, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    query, key, value = attention.query_key_value(hidden[0]).view(6, 3, 2, 4).unbind(dim=1)
+    expected = torch.zeros(6, 2, 4, dtype=torch.float64)
+    for head in range(2):
+        for t in range(6):
+            scores = []
+            for s in range(t + 1):
+                q, k = query[t, head], key[s, head]
+                if positions == "rotary":  # only the distance counts
+                    q, k = rotated(q, torch.tensor(100 + t)), rotated(k, torch.tensor(100 + s))
+                scores.append(q @ k / 2 - (positions == "alibi") * 2.0 ** (-4 * (head + 1)) * (t - s))
+            expected[t, head] = torch.stack(scores).softmax(dim=0) @ value[: t + 1, head]
+    torch.testing.assert_close(attention(hidden, None)[0][0], attention.out(expected.flatten(1)))
+
+
+def test_without_learned_positions_sequences_may_be_longer_than_num_positions() -> None:
+    tokens = torch.zeros(1, 20, dtype=torch.int64)
+    for positions in ("rotary", "alibi", "none"):
+        model = Transformer(3, 2, num_positions=4, num_layers=1, hidden_size=8, positions=positions)
+        assert model(tokens).shape == (1, 20, 2)
+        assert not [name for name, _ in model.named_parameters() if "position" in name]
+
+
+def test_loops_apply_the_same_blocks_again() -> None:
+    looped = Transformer(5, 3, num_layers=2, hidden_size=8, dropout=0.0, num_loops=3)
+    deep = Transformer(5, 3, num_layers=6, hidden_size=8, dropout=0.0)
+    assert len(looped.blocks) == 2
+    state = looped.state_dict()
+    for name in deep.state_dict():
+        if name.startswith("blocks."):
+            _, number, rest = name.split(".", 2)
+            state[name] = state[f"blocks.{int(number) % 2}.{rest}"]
+    deep.load_state_dict(state)
+    tokens = torch.randint(5, (2, 9), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(looped(tokens), deep(tokens))
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9999999])

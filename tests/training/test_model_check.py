@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from own_mixers import RunningMean
 from torch import Tensor, nn
 
 from ib_bench import catalogue, models
@@ -130,7 +132,8 @@ def failures(model: pl.LightningModule) -> dict[str, str]:
 
 @pytest.mark.parametrize("model_class", ARCHITECTURES, ids=lambda model_class: model_class.__name__)
 def test_shipped_models_pass(model_class: type[SequenceModel]) -> None:
-    model = model_class(DATA.vocab_size, DATA.num_classes, hidden_size=16)  # type: ignore[call-arg]
+    mixer = {"mixer": RunningMean} if "mixer" in inspect.signature(model_class).parameters else {}
+    model = model_class(DATA.vocab_size, DATA.num_classes, hidden_size=16, **mixer)  # type: ignore[call-arg]
     assert {finding.state for finding in found(model, DATA.num_positions)} == {"ok"}
 
 

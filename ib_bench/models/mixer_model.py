@@ -1,0 +1,48 @@
+"""A mixer of your own, compared as most papers do: with everything around it the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from ib_bench.models.residual import ResidualModel
+from ib_bench.models.sequence_model import require_size
+
+
+class MixerModel(ResidualModel):
+    """A mixer of your own between embedding, pre-norm residual blocks and head.
+
+    A mixer is a causal ``nn.Module`` whose constructor takes the width first and whose call maps
+    ``(batch, length, width)`` to the same. One that derives from :class:`~ib_bench.models.mixer.Mixer` can also read on
+    from a state.
+
+    Args:
+        vocab_size: number of different tokens.
+        num_classes: number of different answers.
+        mixer: the mixer's class, by its dotted path on the command line.
+        mixer_arguments: what else its constructor takes, by name.
+        hidden_size: width.
+        num_layers: number of blocks, each with a mixer of its own.
+        mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
+        learning_rate: of Adam.
+
+    Raises:
+        InvalidOptionError: a size below 1, or ``mlp_factor`` below 0.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        num_classes: int,
+        mixer: type[nn.Module],
+        mixer_arguments: dict[str, Any] | None = None,
+        hidden_size: int = 64,
+        num_layers: int = 2,
+        mlp_factor: int = 4,
+        learning_rate: float = 1e-3,
+    ) -> None:
+        require_size("hidden_size", hidden_size)
+        mixers = [mixer(hidden_size, **(mixer_arguments or {})) for _ in range(num_layers)]
+        super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
+        self.save_hyperparameters(ignore=["mixer"])  # a checkpoint holds plain data: pass the class when loading

@@ -1,0 +1,106 @@
+r"""PD-SSM: transitions with one entry in each column, a permutation-like matrix times a complex diagonal.
+
+.. math::
+    h_t = P(x_t)\, D(x_t)\, h_{t-1} + B x_t, \qquad y_t = \mathrm{Re}(C h_t), \qquad
+    P(x)_{:,j} = \mathrm{hardmax}\Big(\sum_{k=1}^{K} \mathrm{softmax}(W x)_k\, M_k\Big)_{:,j},
+
+with :math:`h \in \mathbb{C}^N`, a learned :math:`h_0`, and diagonal entries
+:math:`\sigma(\cdot)\, e^{2 \pi i\, \sigma(\cdot)}`. Any automaton of N states is one such layer. The gradient of the
+hardmax is that of the softmax. Products of such transitions have the same form, so there is a parallel scan; the
+gradient of P is dense, however, and this is computed step by step.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ib_bench.models.mixer import State, StepMixer
+from ib_bench.models.norm import RMSNorm
+from ib_bench.models.residual import ResidualModel
+from ib_bench.models.sequence_model import require_size
+
+
+class PDSSM(ResidualModel):
+    """A stack of PD-SSM layers, each with a norm of its output and a linear map.
+
+    Args:
+        vocab_size: number of different tokens.
+        num_classes: number of different answers.
+        hidden_size: width.
+        num_layers: number of blocks.
+        state_size: number N of complex entries of the state.
+        dictionary_size: number K of matrices that are mixed before the hardmax.
+        mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
+        learning_rate: of Adam.
+
+    Raises:
+        InvalidOptionError: a size lies outside its range.
+
+    Reference: arXiv 2509.22284.
+    """
+
+    packable = True
+    stackable = True
+
+    def __init__(
+        self,
+        vocab_size: int,
+        num_classes: int,
+        hidden_size: int = 64,
+        num_layers: int = 2,
+        state_size: int = 64,
+        dictionary_size: int = 8,
+        mlp_factor: int = 4,
+        learning_rate: float = 1e-3,
+    ) -> None:
+        mixers = [PDSSMMixer(hidden_size, state_size, dictionary_size) for _ in range(num_layers)]
+        super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
+        self.save_hyperparameters()
+
+
+class PDSSMMixer(StepMixer):
+    """One layer of :class:`PDSSM`; its state is h, ``(rows, state_size, 2)``, real and imaginary parts."""
+
+    def __init__(self, hidden_size: int, state_size: int = 64, dictionary_size: int = 8) -> None:
+        super().__init__()
+        sizes = {"hidden_size": hidden_size, "state_size": state_size, "dictionary_size": dictionary_size}
+        for option, size in sizes.items():
+            require_size(option, size)
+        self.choice = nn.Linear(hidden_size, dictionary_size)
+        self.dictionary = nn.Parameter(torch.randn(dictionary_size, state_size, state_size))
+        self.diagonal = nn.Linear(hidden_size, 2 * state_size)
+        self.write = nn.Linear(hidden_size, 2 * state_size, bias=False)
+        self.first_state = nn.Parameter(torch.randn(state_size, 2))
+        self.read = nn.Linear(2 * state_size, hidden_size, bias=False)  # Re(C h), in real numbers
+        self.norm = RMSNorm(hidden_size)
+        self.out = nn.Linear(hidden_size, hidden_size)
+
+    def project(self, hidden: Tensor) -> State:
+        """P ``(..., state_size, state_size)``, D and what is written, ``(..., state_size, 2)``."""
+        mixed = torch.einsum("...k,kij->...ij", self.choice(hidden).softmax(dim=-1), self.dictionary)
+        soft = mixed.softmax(dim=-2)
+        hard = torch.zeros_like(soft).scatter(-2, mixed.argmax(dim=-2, keepdim=True), 1.0)
+        magnitude, phase = self.diagonal(hidden).sigmoid().chunk(2, dim=-1)
+        turn = torch.stack([(math.tau * phase).cos(), (math.tau * phase).sin()], dim=-1)
+        # the value of the hardmax, the gradient of the softmax
+        return hard + soft - soft.detach(), magnitude[..., None] * turn, self.write(hidden).unflatten(-1, (-1, 2))
+
+    def initial_state(self, num_rows: int, like: Tensor) -> State:
+        """The learned one."""
+        return (self.first_state.expand(num_rows, -1, -1),)
+
+    def step(self, inputs: State, state: State) -> tuple[Tensor, State]:
+        """See :meth:`StepMixer.step`."""
+        permutation, diagonal, written = inputs
+        (real, imaginary), (cos, sin) = state[0].unbind(dim=-1), diagonal.unbind(dim=-1)
+        turned = torch.stack([cos * real - sin * imaginary, sin * real + cos * imaginary], dim=-1)
+        hidden = permutation @ turned + written
+        return hidden, (hidden,)
+
+    def readout(self, visited: Tensor) -> Tensor:
+        """Read the state and normalise, ``(..., state_size, 2)`` to ``(..., hidden_size)``."""
+        mapped: Tensor = self.out(self.norm(self.read(visited.flatten(-2))))
+        return mapped
