@@ -87,6 +87,32 @@ def test_supervised_positions_may_be_anywhere(model_class: type[SequenceModel], 
     assert_same(build(model_class), Batch(tokens, torch.where(asked, tokens, IGNORE_INDEX)))
 
 
+@pytest.mark.parametrize(
+    ("model_class", "options"),
+    [
+        (models.Transformer, {"positions": "rotary"}),
+        (models.Transformer, {"positions": "alibi"}),
+        (models.Transformer, {"positions": "none", "num_loops": 2}),
+        (models.DenseSSM, {"write_term": True}),
+    ],
+    ids=["rotary", "alibi", "no positions, loops", "write term"],
+)
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_options(model_class: type[SequenceModel], options: dict[str, object], share: float) -> None:
+    """They change neither this nor that reading on is reading at once."""
+    sizes = {"num_layers": 2, "num_heads": 2, "dropout": 0.0} if model_class is models.Transformer else {}
+    model = model_class(6, 5, hidden_size=12, **sizes, **options).double()  # type: ignore[arg-type]
+    tokens = torch.randint(5, (9, 8), generator=torch.Generator().manual_seed(0))
+    asked = torch.rand(9, 8, generator=torch.Generator().manual_seed(1)) < share
+    asked[:, 2] = True
+    asked[3:, 6:] = False
+    assert_same(model, Batch(tokens, torch.where(asked, tokens, IGNORE_INDEX)))
+    first, state = model.decode(tokens[:, :3])
+    second, state = model.decode(tokens[:, 3:4], state)
+    third, _ = model.decode(tokens[:, 4:], state)
+    torch.testing.assert_close(torch.cat([first, second, third], dim=1), model(tokens))
+
+
 @of_every_model
 def test_one_supervised_position_in_every_row(model_class: type[SequenceModel]) -> None:
     last = torch.tensor([0, 3, 3, 5, 0])
