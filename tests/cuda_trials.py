@@ -20,7 +20,16 @@ SIZES: dict[str, Json] = {
     "DenseSSM": {"hidden_size": 16},
     "Transformer": {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "dropout": 0.0},
 }
-"""Of every shipped architecture; a test sees to it that none is missing."""
+"""Of the paper's architectures, which are trained."""
+
+SHELF: dict[str, Json] = {
+    name: {"hidden_size": 16}
+    for name in ("DeltaNet", "GRU", "Hybrid", "Mamba2", "MinGRU", "PDSSM", "RNN", "RWKV7", "SDSSM", "SLiCE", "SLSTM")
+}
+"""Of the others, of which loss and gradients are compared; a test sees to it that none is missing."""
+
+NOT_COMPARED = {"MixerModel", "Majority", "Oracle", "TabularLearner"}
+"""What needs a mixer of one's own, and yardsticks that are not trained by gradients of a network."""
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 

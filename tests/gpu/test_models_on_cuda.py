@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from cuda_trials import PRECISIONS, SIZES, small_trial
+from cuda_trials import NOT_COMPARED, PRECISIONS, SHELF, SIZES, small_trial
 from torch import Tensor
 
 from ib_bench import catalogue, models
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("default", "error:T
 
 
 def test_no_architecture_is_missing() -> None:
-    assert set(SIZES) == {entry.class_name for entry in catalogue.entries(catalogue.MODELS)}
+    assert {*SIZES, *SHELF, *NOT_COMPARED} == {entry.class_name for entry in catalogue.entries(catalogue.MODELS)}
 
 
 def padded(model: SequenceModel, batch: Batch) -> Tensor:
@@ -56,7 +56,20 @@ def test_loss_and_gradients_are_those_of_a_cpu(
     way: Callable[[SequenceModel, Batch], Tensor],
     num_symbols: int,
 ) -> None:
-    model: SequenceModel = getattr(models, name)(num_symbols, 3, **SIZES[name])
+    assert_like_a_cpu(getattr(models, name)(num_symbols, 3, **SIZES[name]), way, num_symbols, accelerator)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", SHELF)
+def test_so_are_those_of_the_shelf(accelerator: str, as_in_a_trial: None, name: str) -> None:
+    model: SequenceModel = getattr(models, name)(4, 3, **SHELF[name])
+    assert_like_a_cpu(model, packed if model.packable else padded, 4, accelerator)
+
+
+def assert_like_a_cpu(
+    model: SequenceModel, way: Callable[[SequenceModel, Batch], Tensor], num_symbols: int, accelerator: str
+) -> None:
+    """Loss and gradients there are those here, whichever way they are computed there."""
     batch = some_batch(num_symbols)
     loss = padded(model, batch)
     loss.backward()

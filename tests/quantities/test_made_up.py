@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import wandb
 from offline_runs import inspect
 
 from ib_bench import catalogue, measure
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.system
 def quantity(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(ELSEWHERE))
     catalogue.quantities.cache_clear()
+    wandb.teardown()  # it keeps the folder of its first use
     yield
     catalogue.quantities.cache_clear()
 

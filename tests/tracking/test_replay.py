@@ -22,12 +22,12 @@ RECORDS = Records.of_all(
         search(Point("LSTM", ACOT), 128),
         EXHAUSTED,
         saturation(EXHAUSTED, 25, succeeded=True),
-        *(search(Point("LSTM", ACOT, "fixed", length), size) for length, size in ((3, 40), (4, 30))),
+        *(search(Point("LSTM", ACOT, "fixed", length), size) for length, size in ((3, 40), (4, 30), (5, 24))),
         extrapolation(Point("LSTM", COT), 0.5),
     ]
 )
 SETTINGS = WandbSettings(mode="offline", project="sums")
-NUM_RUNS = 4 + 1 + 1 + 1 + 1  # searches, a kappa, an extrapolation, a growth, the suite
+NUM_RUNS = 5 + 1 + 1 + 1 + 1  # searches, a kappa, an extrapolation, a growth, the suite
 
 
 def runs(folder: Path) -> dict[str, tuple[dict[str, object], list[dict[str, object]], dict[str, object]]]:
@@ -61,10 +61,11 @@ def test_every_kind_of_result_is_a_run(in_tmp_path: Path) -> None:
     assert [step["multiple"] for step in steps] == [1, 2, 16]
     assert summary["accuracy_at_2x"] == 0.5
     _, steps, summary = found["growth"]
-    assert [(step["growth/x"], step.get("growth/size")) for step in steps] == [(2, None), (3, 40), (4, 30)]
-    assert summary["num_bounds"] == 1 and summary["exponent_low"] < summary["exponent"]
+    assert [(step["growth/x"], step.get("growth/size")) for step in steps] == [(2, None), (3, 40), (4, 30), (5, 24)]
+    assert (summary["num_bounds"], summary["num_left_out"]) == (0, 1)
+    assert summary["exponent_low"] < summary["exponent"]
     _, _, summary = found["suite"]
-    assert summary["num_search"] == 4
+    assert summary["num_search"] == 5
     assert summary["claim 3.1"] == "not enough data"
 
 

@@ -15,7 +15,7 @@ from ib_bench.quantities.extrapolation.length_evaluation import evaluate_length,
 MODULUS = 3
 
 
-class Oracle(SequenceModel):
+class Forgetful(SequenceModel):
     """Adds up the symbols of a chain of thought, but is wrong at given steps; reads its own states when it has to.
 
     Its answer at step k is the state that it has read last, plus the k-th symbol: a mistake that is read again stays.
@@ -45,7 +45,7 @@ def chain_data(max_length: int = 5, supervision: str = "chain_of_thought") -> St
 
 def test_a_perfect_model() -> None:
     data = chain_data()
-    accuracies = evaluate_length(Oracle(8), data, evaluation_set(data, 8, 40))
+    accuracies = evaluate_length(Forgetful(8), data, evaluation_set(data, 8, 40))
     assert [accuracy.mode for accuracy in accuracies] == ["teacher_forced", "generated"]
     for accuracy in accuracies:
         assert accuracy.length == 8 and accuracy.num_sequences == 40
@@ -55,7 +55,7 @@ def test_a_perfect_model() -> None:
 
 def test_a_mistake_stays_where_the_model_reads_its_own_states() -> None:
     data = chain_data()
-    forced, generated = evaluate_length(Oracle(6, wrong_at=(2,)), data, evaluation_set(data, 6, 30))
+    forced, generated = evaluate_length(Forgetful(6, wrong_at=(2,)), data, evaluation_set(data, 6, 30))
     assert forced.position_accuracy == [1, 1, 0, 1, 1, 1]
     assert generated.position_accuracy == [1, 1, 0, 0, 0, 0]
     assert forced.final_state_accuracy == 1
@@ -107,6 +107,6 @@ def test_longer_sequences_are_distinct_and_repeatable() -> None:
 def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     data = chain_data()
     sequences = evaluation_set(data, 7, 50)
-    whole = evaluate_length(Oracle(7, wrong_at=(3,)), data, sequences)
+    whole = evaluate_length(Forgetful(7, wrong_at=(3,)), data, sequences)
     monkeypatch.setattr("ib_bench.quantities.extrapolation.length_evaluation._MAX_TOKENS", 100)
-    assert evaluate_length(Oracle(7, wrong_at=(3,)), data, sequences) == whole
+    assert evaluate_length(Forgetful(7, wrong_at=(3,)), data, sequences) == whole
