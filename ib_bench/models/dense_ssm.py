@@ -28,6 +28,8 @@ from ib_bench.models.sequence_model import SequenceModel, require_size
 
 NORMALIZATIONS = ("rms", "unit", "none")
 
+_PACKED_FROM = 64  # width; the steps of smaller models are too short for the padding to matter
+
 _FEW_SYMBOLS = 32  # up to here, applying every map to every state beats fetching a map for each (measured on CPU)
 
 
@@ -66,6 +68,8 @@ class DenseSSM(SequenceModel):
         super().__init__(num_classes, learning_rate)
         self.save_hyperparameters()
         require(normalization in NORMALIZATIONS, "normalization", normalization, f"one of {', '.join(NORMALIZATIONS)}")
+        if type(self) is DenseSSM:  # a derived class decides for itself
+            self.packable = hidden_size >= _PACKED_FROM
         self.normalization = normalization
         embedding_size = hidden_size if embedding_size is None else embedding_size
         require_size("hidden_size", hidden_size)

@@ -95,6 +95,10 @@ class Transformer(SequenceModel):
         """See :meth:`SequenceModel.forward`; ``length`` is at most ``num_positions`` if positions are learned."""
         return self.decode(tokens)[0]
 
+    def packing_pays(self, num_positions: int, num_tokens: int, num_supervised: int) -> bool:
+        """See :meth:`SequenceModel.packing_pays`; in the last block only supervised positions are computed."""
+        return super().packing_pays(num_positions, num_tokens, num_supervised) or 2 * num_supervised <= num_tokens
+
     def packed_forward(self, batch: PackedBatch) -> Tensor:
         """See :meth:`SequenceModel.packed_forward`; only attention sees padding."""
         hidden = _dropout(self._embedded(batch.tokens, batch.positions), self.dropout)

@@ -138,7 +138,7 @@ def test_a_rank_without_rows_takes_part_with_zero(
 def test_training_and_validation_leave_padding_out(
     model_class: type[SequenceModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = ModularAddition(modulus=5, max_length=5, supervision="outcome", length_distribution="uniform")
+    data = ModularAddition(modulus=50, max_length=5, supervision="outcome", length_distribution="uniform")
     model = build(model_class, data.vocab_size, data.num_classes)
     batch = next(iter(data.val_dataloader()))
     metrics = []
@@ -164,6 +164,24 @@ def test_where_nothing_can_be_left_out_nothing_is_rearranged(
     seen = spy(model, monkeypatch)
     assert torch.equal(model.loss(batch), cross_entropy(model(batch.tokens), batch.targets))
     assert not seen
+
+
+@pytest.mark.parametrize(
+    ("lengths", "asked", "of_dense_ssm", "of_transformer"),
+    [
+        ([8, 8, 8, 7], "everywhere", False, False),  # a batch with little padding is faster as it is
+        ([8, 8, 8, 7], "at the end", False, True),  # but the last block is smaller where little is asked for
+        ([8, 6, 5, 5], "everywhere", True, True),
+    ],
+)
+def test_padding_stays_where_leaving_it_out_does_not_pay(
+    lengths: list[int], asked: str, of_dense_ssm: bool, of_transformer: bool
+) -> None:
+    position, end = torch.arange(8), torch.tensor(lengths)[:, None]
+    is_asked = position < end if asked == "everywhere" else position == end - 1
+    batch = Batch(torch.zeros(4, 8, dtype=torch.int64), torch.where(is_asked, 1, IGNORE_INDEX))
+    for model_class, is_packed in ((models.DenseSSM, of_dense_ssm), (models.Transformer, of_transformer)):
+        assert (build(model_class)._packed(batch) is not None) == is_packed
 
 
 class Recurrence(SequenceModel):
@@ -227,9 +245,11 @@ def test_a_derived_class_has_to_say_so_itself(
     assert len(seen) == num_seen
 
 
-def test_small_lstms_keep_the_faster_kernel_for_padded_batches() -> None:
+def test_small_models_keep_padded_batches() -> None:
     assert not models.LSTM(3, 2, hidden_size=255).packable
     assert models.LSTM(3, 2, hidden_size=256).packable
+    assert not models.DenseSSM(3, 2, hidden_size=63).packable
+    assert models.DenseSSM(3, 2, hidden_size=64).packable
 
 
 class NarrowLSTM(models.LSTM):
