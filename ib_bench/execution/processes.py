@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -35,6 +36,7 @@ from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
 _MAX_RETRIES = 2
+_SERVER_RESTART_S = 5.0  # within which a fork server that was killed is known to be dead
 
 _events: Any = None  # in a worker: the pipe to the process that started it
 _lock = threading.Lock()  # in a worker: an event is written whole
@@ -183,13 +185,27 @@ class _Worker:
                 return self._pool.submit(_call, function, item, index)
         except BrokenProcessPool:  # it has died since its last call
             self.end(kill=True)
+        deadline = time.monotonic() + _SERVER_RESTART_S
+        while True:
+            try:
+                return self._started(function, item, index)
+            except (ConnectionError, EOFError):  # the server was killed a moment ago, and is not known to be dead yet
+                self.end(kill=True)
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_S)
+
+    def _started(self, function: Function[Any, Any], item: Any, index: int) -> Future[Any]:
+        """Have a call made by a new process."""
         context = worker_context()
         self._news, theirs = context.Pipe(duplex=False)
         before = multiprocessing.active_children()
         self._pool = ProcessPoolExecutor(1, context, _start_worker, (theirs, self._gpu, dict(os.environ)))
-        future = self._pool.submit(_call, function, item, index)
+        try:
+            future = self._pool.submit(_call, function, item, index)
+        finally:
+            theirs.close()
         self._processes = [child for child in multiprocessing.active_children() if child not in before]
-        theirs.close()
         return future
 
     def events(self) -> Iterator[tuple[int, Any]]:

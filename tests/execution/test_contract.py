@@ -10,9 +10,10 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import ray
@@ -289,6 +290,24 @@ def test_calls_are_made_again_where_the_server_is_killed(tmp_path: Path) -> None
     item = str(tmp_path / "marker")
     outcomes = Processes(1).run(kill_the_server_once, [item], lambda *event: events.append(event))
     assert (outcomes[0].result, events) == ("survived", [(0, Lost())])
+
+
+def test_a_server_that_was_just_killed_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused(ProcessPoolExecutor):
+        refusals: ClassVar[list[type[Exception]]] = [ConnectionRefusedError, EOFError]
+
+        def submit(self, *arguments: Any, **named: Any) -> Any:
+            if self.refusals:
+                raise self.refusals.pop()
+            return super().submit(*arguments, **named)
+
+    monkeypatch.setattr("ib_bench.execution.processes.ProcessPoolExecutor", Refused)
+    (outcome,) = Processes(1).run(double, [21], lambda *_: None)
+    assert (outcome.result, Refused.refusals) == (42, [])
+
+
+def double(number: int, emit: Emit) -> int:
+    return 2 * number
 
 
 def visible_gpu(_: int, emit: Emit) -> str:
