@@ -94,4 +94,4 @@ assert scipy.signal.windows and matplotlib.pyplot.plot and transformers.GPT2Conf
 @pytest.mark.system
 def test_what_torchmetrics_does_without_can_still_be_imported() -> None:
     pytest.importorskip("matplotlib")
-    subprocess.run((sys.executable, "-c", EXTRAS), check=True)
+    assert subprocess.run((sys.executable, "-c", EXTRAS), check=False).returncode == 0

@@ -41,6 +41,6 @@ def memory_errors_explained(config: TrialConfig) -> Iterator[None]:
 
 
 def _explained(config: TrialConfig, error: BaseException) -> OutOfMemoryError:
-    traceback.clear_frames(error.__traceback__)  # whoever keeps the error would keep what filled the memory
+    traceback.clear_frames(error.__traceback__)  # an error that is kept would keep what filled the memory
     batch_size = config.experiment.data.presentation.batch_size
     return OutOfMemoryError(config.num_train_sequences, batch_size)

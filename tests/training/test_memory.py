@@ -1,4 +1,4 @@
-"""Memory that has run out is one sentence, and whoever keeps it keeps nothing else."""
+"""Memory that has run out is one sentence; an error that is kept keeps nothing else."""
 
 from __future__ import annotations
 

@@ -294,7 +294,8 @@ def _compiled_step(device: torch.device, size: Size, make_data: _Data, max_s: fl
         raise NotRunError("there is no C compiler (gcc or clang, or what CC names)")
     data = make_data()
     batches = _batches(data, device)
-    plain, compiled = (_Step(size.build(data).to(device), SequenceModel.loss) for _ in range(2))
+    plain = _Step(size.build(data).to(device), SequenceModel.loss)
+    compiled = _Step(copy.deepcopy(plain.model), SequenceModel.loss)
     compiled.model.compile_steps(data.batch_size)
     _wait_for(device)
     start = time.perf_counter()
@@ -302,10 +303,15 @@ def _compiled_step(device: torch.device, size: Size, make_data: _Data, max_s: fl
         compiled(batches[0])
     _wait_for(device)
     compile_s = time.perf_counter() - start
+    plain(batches[0])
+    with torch.no_grad():
+        own, other = (float(_padded_loss(step.model, batches[0])) for step in (plain, compiled))
     plain_ms, compiled_ms = (_ms(step, batches, device, max_s) for step in (plain, compiled))
     saved_ms = plain_ms - compiled_ms
-    note = f"{plain_ms:.3f} against {compiled_ms:.3f} ms; compiled in {compile_s:.0f} s"
-    yield Measurement("steps", f"{size.name}: step against compiled step", plain_ms / compiled_ms, "x", note=note)
+    losses = f"losses after a step {own:.6f} and {other:.6f}"
+    note = f"{plain_ms:.3f} against {compiled_ms:.3f} ms; compiled in {compile_s:.0f} s; {losses}"
+    what, same = f"{size.name}: step against compiled step", abs(own - other) <= 1e-3 * own
+    yield Measurement("steps", what, plain_ms / compiled_ms, "x", note=note, same=same)
     repaid = 1000 * compile_s / saved_ms if saved_ms > 0 else float("inf")
     what = f"{size.name}: steps after which compiling has repaid itself"
     yield Measurement("steps", what, repaid, "", MIN_COMPILED_STEPS, note="search.compile auto goes by this")
