@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -41,6 +41,8 @@ class KnownSize:
         limit: logarithm of the largest size that could be tried.
         is_exhausted: whether that is every training sequence there is, fewer than the settings allow. A size above it
             is no need for more data: there are none.
+        most: logarithm of the number of all sequences that exist, held-out ones included, if training on them was seen
+            to suffice; infinity otherwise. The size is at most that.
     """
 
     lows: Floats
@@ -49,6 +51,7 @@ class KnownSize:
     weights: Floats
     limit: float
     is_exhausted: bool
+    most: float = math.inf
 
     @property
     def is_measured(self) -> bool:
@@ -88,7 +91,7 @@ class KnownSize:
         is_above = np.isinf(highs)
         values = lows + np.clip(inside, 0, 1) * (np.where(is_above, lows, highs) - lows)
         above_low = exhausted_low if self.is_exhausted else self.limit
-        return np.where(is_above, above_low, values), np.where(is_above, np.inf, values)
+        return np.where(is_above, above_low, values), np.where(is_above, self.most, values)
 
 
 def of_interval(low: float, high: float, limit: float, is_exhausted: bool = False) -> KnownSize:
@@ -115,12 +118,13 @@ def of_search(record: SearchRecord) -> KnownSize | None:
 
 
 def of_curve(record: CurveRecord) -> KnownSize | None:
-    """N50 of a finished success curve, by its trials; None where no size could be tried."""
+    """N50 of a finished success curve, by its trials; None where no size could be tried and nothing is known."""
+    most = math.log2(record.num_sequences) if record.fits_all and record.num_sequences else math.inf
     if not record.curve_trials:
-        return None
+        return None if math.isinf(most) else replace(of_interval(0, math.inf, 0, is_exhausted=True), most=most)
     outcomes = Counter((trial.size, trial.succeeded) for trial in record.curve_trials)
     counted = tuple(sorted((size, succeeded, number) for (size, succeeded), number in outcomes.items()))
-    return _of_outcomes(record.max_size, record.config.prior, counted, record.is_pool_exhausted)
+    return replace(_of_outcomes(record.max_size, record.config.prior, counted, record.is_pool_exhausted), most=most)
 
 
 @lru_cache(maxsize=1024)

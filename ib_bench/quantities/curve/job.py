@@ -17,6 +17,7 @@ from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.job import TrainFunction
 from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.quantities.search.saturation_job import num_sequences
 from ib_bench.quantities.search.spread import Spread
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Experiment, Record, experiment_text
@@ -126,7 +127,15 @@ class CurveJob(Job[CurveRecord]):
     def run(self, progress: ProgressReporter, store: RecordStore) -> CurveRecord:
         """See :class:`Job`."""
         training = _Training(self, progress, store)
-        measurement = CurveMeasurement(self.config, self.pool_size, self.num_states, store, training.train, progress)
+        measurement = CurveMeasurement(
+            self.config,
+            self.pool_size,
+            self.num_states,
+            store,
+            training.train,
+            progress,
+            lambda: num_sequences(self.experiment.data),
+        )
         return measurement.from_records() if self.settings.from_records else measurement.run()
 
 

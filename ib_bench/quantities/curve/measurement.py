@@ -8,6 +8,7 @@ and goes on after them; trials that a search has trained count alike.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -26,6 +27,7 @@ from ib_bench.quantities.curve.record import (
     Pilot,
     Sizes,
 )
+from ib_bench.quantities.curve.saturation import MAX_SATURATED_TRIALS, fits_all
 from ib_bench.quantities.curve.sequential_design import SequentialDesign
 from ib_bench.quantities.curve.success_curve import Interval, Observation, Posterior, SuccessCurve
 from ib_bench.quantities.curve.thresholds import curve_trials, with_trials
@@ -48,6 +50,8 @@ class CurveMeasurement:
         store: trials found there are not trained again; every new state of the curve is put there.
         train: trains those trials of a batch that the store lacks.
         progress: receives how far the measurement is.
+        count_sequences: returns the number of all sequences that exist, training and held-out ones; None if they
+            cannot all be trained on. Asked where N50 may exceed the training sequences.
     """
 
     def __init__(
@@ -58,9 +62,11 @@ class CurveMeasurement:
         store: RecordStore,
         train: TrainFunction,
         progress: ProgressReporter,
+        count_sequences: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._config, self._settings = config, config.settings
         self._store, self._train, self._progress = store, train, progress
+        self._count_sequences = count_sequences
         self._search = replace(config.search, vectorize=False)  # a stack holds trials of one size
         max_size = min(config.search.max_size, pool_size)
         self._record = CurveRecord(config.key, config, "running", max_size, pool_size, num_states=num_states)
@@ -105,9 +111,10 @@ class CurveMeasurement:
             num_pilot_trials = self._choose_rate()
             ended = self._run_batches(self._settings.first_seed + num_pilot_trials)
             self._record = with_trials(self._record, curve_trials(self._record, self._store), self._settings)
-            self._put(status="finished", ended=ended)
-        else:
-            self._put(status="finished")
+            self._change(ended=ended)
+        if self._record.may_exceed_pool:
+            self._saturate()
+        self._put(status="finished")
         self._progress.finish(f"N50: {self._record.verdict}")
         return self._record
 
@@ -149,6 +156,20 @@ class CurveMeasurement:
             new = [replace(trial, n50=estimate.n50) for trial in new]
             self._put(curve_trials=[*before, *new], estimate=estimate)
         return ended
+
+    def _saturate(self) -> None:
+        """Train on all sequences that exist, until it is known whether that succeeds more often than not."""
+        number = self._count_sequences()
+        if number is None:
+            return
+        self._change(num_sequences=number)
+        rate = self._record.learning_rate or self._config.search.learning_rates[0]
+        outcomes: Counter[bool] = Counter()
+        while fits_all(outcomes[True], outcomes[False]) is None and outcomes.total() < MAX_SATURATED_TRIALS:
+            seed = self._settings.first_seed + outcomes.total()
+            (trial,) = self._trials([self._trial_config(number, rate, seed).on_all_sequences(number)])
+            outcomes[trial.succeeded] += 1
+            self._put(saturated_trials=[*self._record.saturated_trials, _curve_trial(trial)])
 
     def _design(self) -> SequentialDesign:
         curve = SuccessCurve(self._record.max_size, self._config.prior)

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from ib_bench.errors import require
 from ib_bench.quantities.curve.prior import CurvePrior
+from ib_bench.quantities.curve.saturation import fits_all
 from ib_bench.quantities.search.record import SearchSettings, bound_text
 from ib_bench.results.identity import NOT_IDENTIFYING, Json
 from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
@@ -244,6 +245,9 @@ class CurveRecord(Record):
         thresholds: N50 at other thresholds, out of the same trials; empty in records of earlier versions.
         num_checked: successes of the curve that were evaluated on a second held-out set.
         num_confirmed: those whose loss is below the threshold there too.
+        num_sequences: number of all sequences that exist, training and held-out ones; None if saturated trials were
+            not needed, or cannot be made with these data.
+        saturated_trials: on all of them, in order.
 
     Raises:
         ValueError: it is finished and has no trials, although a size could be tried.
@@ -274,6 +278,8 @@ class CurveRecord(Record):
     thresholds: list[ThresholdEstimate] = field(default_factory=list)
     num_checked: Count = 0
     num_confirmed: Count = 0
+    num_sequences: Count | None = None
+    saturated_trials: list[CurveTrial] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.finished and bool(self.curve_trials) != bool(self.max_size):
@@ -286,8 +292,9 @@ class CurveRecord(Record):
 
     @property
     def all_trials(self) -> list[CurveTrial]:
-        """Those of the pilot, then those of the curve."""
-        return [trial for pilot in self.pilot for trial in pilot.trials] + self.curve_trials
+        """Those of the pilot, then those of the curve, then saturated ones."""
+        pilots = [trial for pilot in self.pilot for trial in pilot.trials]
+        return [*pilots, *self.curve_trials, *self.saturated_trials]
 
     @property
     def trials(self) -> Sequence[str]:
@@ -315,13 +322,30 @@ class CurveRecord(Record):
         return 0 < self.max_size == self.pool_size < self.config.search.max_size
 
     @property
+    def may_exceed_pool(self) -> bool:
+        """Whether N50 may lie above all training sequences that exist, given 90 %, or none can be held out."""
+        if not self.max_size:
+            return True
+        return self.is_pool_exhausted and self.estimate is not None and self.estimate.n50.high is None
+
+    @property
+    def fits_all(self) -> bool | None:
+        """Whether training on all sequences that exist succeeds more often than not; None if that is not known."""
+        succeeded = sum(trial.succeeded for trial in self.saturated_trials)
+        return fits_all(succeeded, len(self.saturated_trials) - succeeded)
+
+    @property
     def verdict(self) -> str:
-        """N50 for people: ``91 [62, 119]``, ``> 4,096``, ``none held out``, ``unfinished`` or ``failed``."""
+        """N50 for people: ``91 [62, 119]``, ``> 4,096``, ``21 to 25 (saturated)``, ``unfinished`` or ``failed``."""
         if not self.finished:
             return "failed" if self.status == "failed" else "unfinished"
         if self.estimate is None:
-            return "none held out"
-        return self.bound_text if self.censored else self.sizes_text(self.estimate.n50)
+            return f"at most {self.num_sequences:,} (saturated)" if self.fits_all else "none held out"
+        if not self.censored:
+            return self.sizes_text(self.estimate.n50)
+        if self.fits_all:
+            return f"{self.max_size + 1:,} to {self.num_sequences:,} (saturated)"
+        return f"{self.bound_text} (budget missing)" if self.fits_all is False else self.bound_text
 
     @property
     def bound_text(self) -> str:

@@ -106,6 +106,8 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
     Column("learning_rate", lambda record: record.learning_rate),
     Column("max_size", lambda record: record.max_size),
     Column("pool_exhausted", lambda record: record.is_pool_exhausted),
+    Column("num_sequences", lambda record: record.num_sequences),
+    Column("fits_all", lambda record: record.fits_all),
     Column("early_stop_sizes", lambda record: record.early_stop_sizes),
     Column("num_early_stops", lambda record: len(record.early_stop_sizes)),
     Column("thresholds", lambda record: {_name(one): _plain(record, one) for one in record.thresholds}),

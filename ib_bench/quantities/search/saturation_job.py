@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import ClassVar
 
-from ib_bench.errors import BenchError
+from ib_bench.errors import BenchError, InvalidOptionError
 from ib_bench.quantities.job import Job, Workload
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.search.grid import Grid
@@ -15,8 +16,9 @@ from ib_bench.quantities.search.job import GridTraining, SearchJob
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.search.saturation import SaturationConfig, SaturationRecord
 from ib_bench.results.record_store import RecordStore
-from ib_bench.results.records import Record
+from ib_bench.results.records import DataSpec, Record
 from ib_bench.results.trial_record import TrialRecord
+from ib_bench.training.instantiation import instantiate_data
 
 
 @dataclass(frozen=True)
@@ -130,3 +132,14 @@ class SaturationJob(Job[SaturationRecord]):
             finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             num_states=self.search.num_states,
         )
+
+
+@lru_cache(maxsize=4096)
+def num_sequences(data: DataSpec) -> int | None:
+    """All sequences that exist for data, training and held-out ones; None if they cannot all be trained on."""
+    if "saturated" not in data.parameters:
+        return None
+    try:
+        return instantiate_data(data, saturated=True).max_train_sequences
+    except InvalidOptionError:  # too many to hold in memory
+        return None

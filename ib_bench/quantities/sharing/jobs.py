@@ -11,7 +11,7 @@ from ib_bench.quantities.curve.job import CurveJob
 from ib_bench.quantities.job import Job
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.job import SearchJob
-from ib_bench.quantities.search.saturation_job import SaturationJob
+from ib_bench.quantities.search.saturation_job import SaturationJob, num_sequences
 from ib_bench.quantities.sharing.record import JOINT, SharingSettings, min_length_of, part_configs
 from ib_bench.results.records import MIN_LENGTH, DataSpec
 from ib_bench.training.instantiation import instantiate_data
@@ -69,8 +69,8 @@ def _saturation(search: SearchJob) -> SaturationJob | None:
     """The saturated evaluation of a search, where it may exhaust its pool."""
     if search.pool_size >= search.settings.max_size:
         return None
-    num_sequences = _num_sequences(search.experiment.data)
-    return None if num_sequences is None else SaturationJob(search, num_sequences)
+    number = num_sequences(search.experiment.data)
+    return None if number is None else SaturationJob(search, number)
 
 
 @lru_cache(maxsize=4096)
@@ -80,14 +80,3 @@ def _pool_size(data: DataSpec) -> int:
         return instantiate_data(data).max_train_sequences
     except NothingHeldOutError:
         return 0
-
-
-@lru_cache(maxsize=4096)
-def _num_sequences(data: DataSpec) -> int | None:
-    """All sequences that exist for data, training and held-out ones; None if they cannot all be trained on."""
-    if "saturated" not in data.parameters:
-        return None
-    try:
-        return instantiate_data(data, saturated=True).max_train_sequences
-    except InvalidOptionError:  # too many to hold in memory
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from ib_bench.quantities.curve.job import CurveJob
 from ib_bench.quantities.curve.measurement import CurveMeasurement
 from ib_bench.quantities.curve.prior import PRIOR
 from ib_bench.quantities.curve.record import CurveConfig, CurveRecord, CurveSettings
+from ib_bench.quantities.known_size import of_curve
 from ib_bench.quantities.progress import Progress, ProgressReporter
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
@@ -20,6 +22,7 @@ from ib_bench.results.codec import decode, encode
 from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
+from ib_bench.studies.comparison import size_interval
 
 BUDGET = 100
 Rule = Callable[[TrialConfig], bool]
@@ -298,3 +301,72 @@ def test_real_trials_are_the_same_in_one_process_and_in_several(
     assert [(one.size, one.trial, one.num_steps) for one in record.curve_trials] == [
         (one.size, one.trial, one.num_steps) for one in alone.curve_trials
     ]
+
+
+def saturating(
+    config: CurveConfig, store: Store, trials: FakeTrials, pool_size: int, number: int | None
+) -> CurveMeasurement:
+    return CurveMeasurement(config, pool_size, 3, store, trials, ProgressReporter(lambda event: None), lambda: number)
+
+
+def test_where_all_training_sequences_fail_training_on_all_that_exist_bounds_n50(
+    experiment: Experiment, store: Store
+) -> None:
+    trials = FakeTrials(lambda config: config.saturated, store)
+    record = saturating(curve_config(experiment), store, trials, 20, 25).run()
+    assert (record.ended, record.num_sequences, record.fits_all) == ("above", 25, True)
+    assert record.verdict == "21 to 25 (saturated)"
+    assert [trial.size for trial in record.saturated_trials] == [25] * 4
+    assert [config.seed for config in trials.asked if config.saturated] == [10, 11, 12, 13]
+    assert record.trials[-4:] == [trial.trial for trial in record.saturated_trials]
+    size = of_curve(record)
+    assert size is not None and not size.is_informative
+    assert size_interval(size).high == 25
+    assert decode(CurveRecord, encode(record).encode()) == record
+
+
+@pytest.mark.parametrize(
+    ("succeeds", "fits", "number"), [(lambda seed: False, False, 4), (lambda seed: seed % 2, None, 15)]
+)
+def test_a_budget_that_is_missing_leaves_n50_without_an_upper_end(
+    experiment: Experiment, store: Store, succeeds: Callable[[int], bool], fits: bool | None, number: int
+) -> None:
+    trials = FakeTrials(lambda config: config.saturated and bool(succeeds(config.seed)), store)
+    record = saturating(curve_config(experiment), store, trials, 20, 25).run()
+    assert (record.fits_all, len(record.saturated_trials)) == (fits, number)
+    assert record.verdict == "> all 20 that exist" + (" (budget missing)" if fits is False else "")
+    size = of_curve(record)
+    assert size is not None and size_interval(size).high == math.inf
+
+
+def test_where_nothing_can_be_held_out_only_saturated_trials_are_trained(experiment: Experiment, store: Store) -> None:
+    trials = FakeTrials(lambda config: True, store)
+    record = saturating(curve_config(experiment), store, trials, 0, 4).run()
+    assert (record.verdict, record.max_size, record.curve_trials) == ("at most 4 (saturated)", 0, [])
+    size = of_curve(record)
+    assert size is not None and size_interval(size).high == 4
+
+
+def test_no_saturated_trials_where_n50_is_known_or_data_cannot(experiment: Experiment, store: Store) -> None:
+    def no_question() -> int:
+        raise AssertionError("nothing to ask for")
+
+    trials = FakeTrials(needs(37), store)
+    emit = ProgressReporter(lambda event: None)
+    known = CurveMeasurement(curve_config(experiment), 200, 3, store, trials, emit, no_question).run()
+    assert known.ended == "narrow" and known.num_sequences is None
+    unable = saturating(curve_config(experiment), store, FakeTrials(needs(10**6), store), 20, None).run()
+    assert (unable.saturated_trials, unable.fits_all, unable.verdict) == ([], None, "> all 20 that exist")
+
+
+def test_saturated_trials_are_found_again_after_a_kill(experiment: Experiment, store: Store) -> None:
+    config = curve_config(experiment)
+    with Store(":memory:") as other:
+        whole = saturating(config, other, FakeTrials(lambda one: one.saturated, other), 20, 25).run()
+    first = FakeTrials(lambda one: one.saturated, store, whole.num_trials - 2)
+    with pytest.raises(Killed):
+        saturating(config, store, first, 20, 25).run()
+    second = FakeTrials(lambda one: one.saturated, store)
+    record = saturating(config, store, second, 20, 25).run()
+    assert len(second.asked) == 2
+    assert replace(record, updated_at="") == replace(whole, updated_at="")

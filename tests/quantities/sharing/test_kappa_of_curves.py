@@ -122,3 +122,12 @@ def test_curves_are_found_by_the_searches_of_the_same_experiments(experiment: Ex
     assert FinishedCurves([*measured[:-1], others[-1]]).of(joint, configs) is None  # not measured alike
     chosen = FinishedCurves([*measured, *others]).of(joint, configs)
     assert chosen is not None and chosen.joint == others[0]  # more trials
+
+
+def test_saturated_trials_give_kappa_its_upper_end(experiment: Experiment) -> None:
+    found = curves(experiment, joint=100, parts=[10_000, 100, 100])
+    saturated = [CurveTrial(1100, True, 100, KEY)] * 4
+    part = replace(found.parts[2], num_sequences=1100, saturated_trials=saturated)
+    known = SharingCurves(found.joint, {**found.parts, 2: part}).estimate
+    assert known.low == pytest.approx(found.estimate.low)
+    assert (MAX_SIZE + 200) / 130 < known.high < (1100 + 300) / 70
