@@ -110,7 +110,7 @@ def check_claims(records: Records) -> list[Claim]:
     """
     evidence = Evidence(records)
     return [
-        Claim(name, text, inspect.getdoc(rule) or "", rule(evidence), f"ib-bench run SUITE {axes}")
+        Claim(name, text, inspect.getdoc(rule) or "", rule(evidence), f"ib-bench run study {axes}")
         for name, text, axes, rule in _RULES
     ]
 

@@ -47,7 +47,7 @@ def test_a_store_like_the_papers_supports_every_claim() -> None:
 def test_every_claim_says_its_rule_and_what_to_run() -> None:
     for each in check_claims(Records()):
         assert each.rule and each.text and each.to_measure in each.to_decide and "open" not in each.to_decide
-        assert each.to_measure.startswith("ib-bench run SUITE --axes.") and "curve" in each.to_measure
+        assert each.to_measure.startswith("ib-bench run study --axes.") and "curve" in each.to_measure
 
 
 def test_json_holds_every_pair() -> None:
