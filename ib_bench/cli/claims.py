@@ -1,10 +1,10 @@
-"""Check the claims of the paper against the records."""
+"""Check the claims of the paper, or results that others have published, against the records."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
@@ -14,7 +14,9 @@ from ib_bench.drawing.tables import rich_table
 from ib_bench.drawing.terminal import show
 from ib_bench.drawing.texts import OutputFormat
 from ib_bench.report.claims_table import claims_table, pairs_table
+from ib_bench.report.published_table import published_table, replication_json
 from ib_bench.studies.claims import check_claims
+from ib_bench.studies.published import replications
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -23,7 +25,10 @@ def main(command: str, arguments: Sequence[str]) -> int:
     add_source_arguments(parser)
     parser.add_argument("--pairs", action="store_true", help="List every pair of results that is compared, instead.")
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print; json has every pair.")
+    parser.add_argument("--published", action="store_true", help="Check other published results, instead.")
     options = parse(parser, arguments)
+    if options.published:
+        return _check_published(options)
     claims = {name: check_claims(records) for name, records in chosen_sources(options).items()}
     if options.format == "json":
         rows = [{"source": source, **claim.to_json()} for source, checked in claims.items() for claim in checked]
@@ -40,4 +45,15 @@ def main(command: str, arguments: Sequence[str]) -> int:
             here = "" if options.store == DEFAULT_STORE else f" --store {options.store}"
             advice = claim.to_decide.replace(claim.to_measure, claim.to_measure + here)
             console.print(f"    to decide it: {advice}", soft_wrap=True, highlight=False, markup=False)
+    return 0
+
+
+def _check_published(options: Namespace) -> int:
+    """Print every published result beside what was measured."""
+    found = {name: list(replications(records)) for name, records in chosen_sources(options).items()}
+    if options.format == "json":
+        rows = [{"source": source, **replication_json(one)} for source, own in found.items() for one in own]
+        print(json_text(rows), end="")
+        return 0
+    show(rich_table(published_table(found)))
     return 0
