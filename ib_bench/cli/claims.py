@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
@@ -10,13 +11,14 @@ from rich.console import Console
 from ib_bench.cli.parsing import DEFAULT_STORE, parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
-from ib_bench.drawing.tables import rich_table
+from ib_bench.drawing.tables import StudyTable, markdown, rich_table
 from ib_bench.drawing.terminal import show
-from ib_bench.drawing.texts import OutputFormat
 from ib_bench.report.claims_table import claims_table, pairs_table
 from ib_bench.report.published_table import published_table, replication_json
-from ib_bench.studies.claims import check_claims
+from ib_bench.studies.claims import Claim, check_claims
 from ib_bench.studies.published import replications
+
+_Format = Literal["table", "markdown", "json"]
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -24,36 +26,48 @@ def main(command: str, arguments: Sequence[str]) -> int:
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     add_source_arguments(parser)
     parser.add_argument("--pairs", action="store_true", help="List every pair of results that is compared, instead.")
-    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print; json has every pair.")
     parser.add_argument("--published", action="store_true", help="Check other published results, instead.")
+    parser.add_argument("--format", type=_Format, default="table", help="How to print; json has every pair.")
     options = parse(parser, arguments)
     if options.published:
-        return _check_published(options)
+        _check_published(options)
+    else:
+        _check_claims(options)
+    return 0
+
+
+def _check_claims(options: Namespace) -> None:
     claims = {name: check_claims(records) for name, records in chosen_sources(options).items()}
     if options.format == "json":
         rows = [{"source": source, **claim.to_json()} for source, checked in claims.items() for claim in checked]
         print(json_text(rows), end="")
-        return 0
+        return
+    _print(pairs_table(claims) if options.pairs else claims_table(claims), options)
+    if options.format == "table" and not options.pairs:
+        _print_what_to_measure(next(iter(claims.values())), options)
+
+
+def _check_published(options: Namespace) -> None:
+    found = {name: list(replications(records)) for name, records in chosen_sources(options).items()}
+    if options.format == "json":
+        rows = [{"source": source, **replication_json(one)} for source, own in found.items() for one in own]
+        print(json_text(rows), end="")
+        return
+    _print(published_table(found), options)
+
+
+def _print(table: StudyTable, options: Namespace) -> None:
+    if options.format == "markdown":
+        print(markdown(table), end="")
+    else:
+        show(rich_table(table))
+
+
+def _print_what_to_measure(claims: Sequence[Claim], options: Namespace) -> None:
     console = Console()
-    if options.pairs:
-        show(rich_table(pairs_table(claims)), console)
-        return 0
-    show(rich_table(claims_table(claims)), console)
-    for claim in next(iter(claims.values())):
+    for claim in claims:
         console.print(f"[bold]{claim.name}[/bold] {claim.text}")
         if claim.verdict == "not enough data":
             here = "" if options.store == DEFAULT_STORE else f" --store {options.store}"
             advice = claim.to_decide.replace(claim.to_measure, claim.to_measure + here)
             console.print(f"    to decide it: {advice}", soft_wrap=True, highlight=False, markup=False)
-    return 0
-
-
-def _check_published(options: Namespace) -> int:
-    """Print every published result beside what was measured."""
-    found = {name: list(replications(records)) for name, records in chosen_sources(options).items()}
-    if options.format == "json":
-        rows = [{"source": source, **replication_json(one)} for source, own in found.items() for one in own]
-        print(json_text(rows), end="")
-        return 0
-    show(rich_table(published_table(found)))
-    return 0
