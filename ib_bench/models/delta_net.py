@@ -61,7 +61,7 @@ class DeltaNet(ResidualModel):
     Reference: arXiv 2406.06484, 2412.06464, 2502.10297.
     """
 
-    stackable = True
+    capturable = True
 
     def __init__(
         self,

@@ -52,7 +52,7 @@ class DenseSSM(SequenceModel):
     Reference: arXiv 2602.18333, section 4.
     """
 
-    stackable = True
+    capturable = True
     packable = True
 
     def __init__(

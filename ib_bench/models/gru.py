@@ -29,6 +29,7 @@ class GRU(TorchRecurrence):
     Reference: arXiv 1406.1078.
     """
 
+    capturable = True
     packable = True
 
     def __init__(

@@ -49,7 +49,7 @@ class Hybrid(ResidualModel):
     Reference: Jamba, arXiv 2403.19887.
     """
 
-    stackable = True
+    capturable = True
 
     def __init__(
         self,

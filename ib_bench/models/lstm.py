@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from ib_bench.models.full_precision import PortableLSTM
@@ -32,7 +31,7 @@ class LSTM(SequenceModel):
     Reference: arXiv 2602.18333, section 4.
     """
 
-    stackable = True
+    capturable = True
     packable = True
 
     def __init__(
@@ -61,24 +60,6 @@ class LSTM(SequenceModel):
         """See :meth:`SequenceModel.packed_forward`."""
         packed, _ = self.lstm(PackedSequence(self.embedding(batch.tokens), torch.tensor(batch.num_active)))
         return cast(Tensor, self.head(packed.data.index_select(0, batch.supervised)))
-
-    def stackable_forward(self, tokens: Tensor) -> Tensor:
-        """See :meth:`SequenceModel.stackable_forward`: ``torch.nn.LSTM`` step by step."""
-        hidden = self.embedding(tokens)
-        for layer in range(self.lstm.num_layers):
-            of_input, of_state, bias, other_bias = (
-                getattr(self.lstm, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            )
-            gates_of_input = functional.linear(hidden, of_input, bias + other_bias)
-            state = memory = torch.zeros_like(hidden[:, 0])
-            visited = []
-            for gates in gates_of_input.unbind(dim=1):
-                write, keep, new, show = (gates + state @ of_state.T).chunk(4, dim=-1)
-                memory = keep.sigmoid() * memory + write.sigmoid() * new.tanh()
-                state = show.sigmoid() * memory.tanh()
-                visited.append(state)
-            hidden = torch.stack(visited, dim=1)
-        return cast(Tensor, self.head(hidden))
 
     def decode(self, tokens: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Any]:
         """See :meth:`SequenceModel.decode`; the state is that of ``torch.nn.LSTM``."""

@@ -63,7 +63,7 @@ class Mamba2(ResidualModel):
     Reference: arXiv 2405.21060.
     """
 
-    stackable = True
+    capturable = True
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ class MinGRU(ResidualModel):
     """
 
     packable = True
-    stackable = True
+    capturable = True
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ class PDSSM(ResidualModel):
     """
 
     packable = True
-    stackable = True
+    capturable = True
 
     def __init__(
         self,

@@ -23,6 +23,8 @@ class RNN(TorchRecurrence):
     Reference: Elman, *Finding structure in time*, Cognitive Science 14 (1990).
     """
 
+    capturable = True
+
     def __init__(
         self,
         vocab_size: int,

@@ -48,7 +48,7 @@ class RWKV7(ResidualModel):
     Reference: arXiv 2503.14456.
     """
 
-    stackable = True
+    capturable = True
 
     def __init__(
         self,

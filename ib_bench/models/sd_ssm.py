@@ -42,7 +42,7 @@ class SDSSM(ResidualModel):
     """
 
     packable = True
-    stackable = True
+    capturable = True
 
     def __init__(
         self,

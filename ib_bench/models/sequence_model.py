@@ -17,6 +17,7 @@ from ib_bench.models.full_precision import full_precision
 from ib_bench.models.metrics import LOSS, StateTrackingMetrics, cross_entropy, metric_key
 from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sharding import RankRandomness, share_of
+from ib_bench.models.step_graphs import StepGraphs
 from ib_bench.supervision.supervision import Batch
 
 
@@ -40,8 +41,9 @@ class SequenceModel(pl.LightningModule, ABC):
         learning_rate: of Adam (betas 0.9 and 0.999; no decay, schedule or clipping), above 0.
 
     Attributes:
-        stackable: whether :meth:`stackable_forward` works, so that a grid of such models can be trained as one
-            (:mod:`ib_bench.training.stacking`). A class has to say so itself; it is not inherited.
+        capturable: whether training steps can be replayed as a CUDA graph (:mod:`ib_bench.models.step_graphs`): what
+            ``forward`` and ``loss`` do depends on nothing but parameters and the batch's shape and never waits for the
+            GPU (no ``if`` about a tensor's value, no ``item()``). A class has to say so itself; it is not inherited.
         packable: whether :meth:`packed_forward` works and is faster, so that losses and metrics use it in place of
             ``forward``. A class has to say so itself: a derived class may compute something else, so this is not
             inherited. An instance may set it to False.
@@ -49,7 +51,7 @@ class SequenceModel(pl.LightningModule, ABC):
     Reference: arXiv 2602.18333, section 4.
     """
 
-    stackable: ClassVar[bool] = False
+    capturable: ClassVar[bool] = False
     packable: bool = False
 
     def __init__(self, num_classes: int, learning_rate: float = 1e-3) -> None:
@@ -57,6 +59,7 @@ class SequenceModel(pl.LightningModule, ABC):
         require(0 < learning_rate < math.inf, "learning_rate", learning_rate, "a finite number above 0")
         self.learning_rate = learning_rate
         self._compiled_batch_size: int | None = None
+        self._graphs: StepGraphs | None = None
         self._randomness: RankRandomness | None = None
         self.metrics = torch.nn.ModuleDict({split: StateTrackingMetrics(num_classes) for split in ("val", "test")})
 
@@ -70,16 +73,6 @@ class SequenceModel(pl.LightningModule, ABC):
         Returns:
             Logits ``(batch, length, num_classes)``.
         """
-
-    def stackable_forward(self, tokens: Tensor) -> Tensor:
-        """What :meth:`forward` returns, computed by operations for which ``torch.func.vmap`` has a batching rule.
-
-        A model whose ``forward`` is made of other operations overrides it. Parameters count, buffers do not.
-
-        Args:
-            tokens: int64 ``(batch, length)``, values in ``[0, vocab_size)``.
-        """
-        return cast(Tensor, self(tokens))
 
     def packed_forward(self, batch: PackedBatch) -> Tensor:
         """What :meth:`forward` returns at supervised positions, computed without padding.
@@ -115,6 +108,14 @@ class SequenceModel(pl.LightningModule, ABC):
         """
         self._compiled_batch_size = batch_size
 
+    def replay_steps(self, graphs: StepGraphs | None) -> None:
+        """Take training steps by CUDA graphs, where the Trainer hands over many batches at once.
+
+        Args:
+            graphs: that take them; None for the usual way.
+        """
+        self._graphs = graphs
+
     def decode(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Read on: score further tokens after those that have been read already.
 
@@ -148,9 +149,16 @@ class SequenceModel(pl.LightningModule, ABC):
         if isinstance(batch, Batch):
             return self._train_loss(batch)
         optimizer = cast(LightningOptimizer, self.optimizers())
-        for one in batch:
+
+        def gradients(one: Batch) -> None:
             optimizer.zero_grad()
             self.manual_backward(self._train_loss(one))
+
+        if self._graphs is not None:
+            self._graphs.take(batch, gradients, optimizer, self.trainer.strategy.optimizer_step)
+            return None
+        for one in batch:
+            gradients(one)
             optimizer.step()
             torch.clear_autocast_cache()  # mixed precision may keep copies of the weights, which are old now
         return None

@@ -44,7 +44,7 @@ class SLiCE(ResidualModel):
     """
 
     packable = True
-    stackable = True
+    capturable = True
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class SLSTM(ResidualModel):
     """
 
     packable = True
-    stackable = True
+    capturable = True
 
     def __init__(
         self,

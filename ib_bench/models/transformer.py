@@ -54,7 +54,7 @@ class Transformer(SequenceModel):
     Reference: arXiv 2602.18333, section 4.
     """
 
-    stackable = True
+    capturable = True
     packable = True
 
     def __init__(

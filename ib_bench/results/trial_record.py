@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
+from ib_bench.results.identity import NOT_IDENTIFYING
 from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
 
 Measure = Literal["loss", "accuracy"]
@@ -29,6 +30,7 @@ class TrialConfig(Config):
         num_threads: CPU threads of each training run; they change the order of sums, and so the last bits.
         options: how the training run departs from the plain protocol, such as ``{"compile": True}``. With ``data_seed``
             or ``model_seed``, the seed of the trial does not move the data, or not the model.
+        cuda_graph: whether steps may be replayed as a CUDA graph, which changes no number.
     """
 
     experiment: Experiment
@@ -40,6 +42,7 @@ class TrialConfig(Config):
     val_check_interval: Count | None
     num_threads: Count
     options: dict[str, Any] = field(default_factory=dict)
+    cuda_graph: bool = field(default=True, metadata=NOT_IDENTIFYING)
 
     @property
     def data_seed(self) -> int:
@@ -100,7 +103,8 @@ class TrialRecord(Record):
         wall_time_s: time from the start of set-up to the end.
         process_time_s: CPU time of this process, all threads, over the same span.
         versions: of Python and the packages that compute.
-        environment: device and platform, and the number of processes that trained together if there were several.
+        environment: device and platform; the number of processes that trained together if there were several, and of
+            steps that were replayed as a CUDA graph if some were.
         finished_at: UTC, ISO 8601.
         confirmation: loss of a success on a second held-out set; None for other trials, where the training set leaves
             too few sequences, for data of one's own, and in records of earlier versions.

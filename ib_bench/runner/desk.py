@@ -281,23 +281,32 @@ def _experiment(model: ClassSpec, data_spec: DataSpec, trainer: _Trainer, built:
 def _accelerated(
     settings: SearchSettings, model: ClassSpec, built: SearchableData, trainer: _Trainer
 ) -> SearchSettings:
-    """The settings with every ``auto`` decided; the choice is printed once."""
-    if not settings.vectorize and not settings.compile:
+    """The settings with ``compile`` decided; what is picked is printed once.
+
+    Whether steps are replayed is decided where they run, which may be another machine.
+    """
+    if settings.vectorize:
+        tell_once(
+            "search.vectorize: without effect, as trials are faster than a stacked grid was where search.cuda_graph "
+            "replays their steps; search.spread trains several at once"
+        )
+        settings = replace(settings, vectorize=False)
+    if not settings.compile and not (trainer.on_gpu and settings.cuda_graph) and settings.cuda_graph is not True:
         return settings
     num_steps = settings.max_steps * len(settings.grid())
-    choices = settings.vectorize if settings.spread == 1 else False, settings.compile
     picked = accelerated(
         _built("model", model, lambda: instantiate_model(model, built)),
         built,
         trainer.computing,
         trainer.on_gpu,
         num_steps,
-        *choices,
-        trainer.num_processes > 1,
+        settings.compile,
+        settings.cuda_graph,
+        trainer.num_processes > 1 or "strategy" in trainer.placement,
     )
     for reason in picked.reasons:
         tell_once(reason)
-    return replace(settings, vectorize=picked.vectorize, compile=picked.compile)
+    return replace(settings, compile=picked.compile)
 
 
 @lru_cache(maxsize=1024)

@@ -29,12 +29,13 @@ from lightning.fabric.plugins.environments.lsf import LSFEnvironment
 from lightning.fabric.plugins.environments.mpi import MPIEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from ib_bench.data.batches import TrainBatches
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.models.step_graphs import StepGraphs
 from ib_bench.training.global_state import global_state_kept
-from ib_bench.training.stacking import StackedBatches, StackedModel, stacks
 from ib_bench.training.step_chunks import StepChunks
 
 COMPUTING = (
@@ -59,8 +60,6 @@ INSTEAD = {
 
 _WATCHING_STEPS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 
-_SCALING_PRECISIONS = ("16-mixed", "16", 16)
-
 PLACEMENT = ("accelerator", "strategy", "devices", "num_nodes")
 """Arguments of the Trainer that say where a trial runs, not what it computes: they are no part of its key."""
 
@@ -71,6 +70,7 @@ def train(
     max_steps: int,
     interval: int,
     callbacks: list[pl.Callback],
+    graphs: StepGraphs | None = None,
     **arguments: Any,
 ) -> pl.Trainer:
     """Fit with Lightning's Trainer, without what a trial has no use for: it writes no file and prints nothing.
@@ -81,6 +81,7 @@ def train(
         max_steps: step budget.
         interval: optimizer steps between validations.
         callbacks: to be called.
+        graphs: take the steps where one process trains on a GPU; None leaves them as they are.
         arguments: further arguments of the Trainer.
 
     Returns:
@@ -95,50 +96,29 @@ def train(
     chunks = StepChunks(batches, interval, max_steps)
     trainer = _trainer(max_steps, chunks.chunks_per_interval, callbacks, **arguments)
     model.automatic_optimization = False
-    with contained(trainer):
+    with contained(trainer), _replayed(model, trainer, graphs):
         trainer.fit(model, chunks, data.val_dataloader())
     return trainer
 
 
-def train_stacked(
-    stack: StackedModel,
-    data: Sequence[pl.LightningDataModule],
-    max_steps: int,
-    interval: int,
-    **arguments: Any,
-) -> pl.Trainer:
-    """Fit a stack of models, each member on its own data, as :func:`train` does one.
-
-    Args:
-        stack: to be trained.
-        data: the members' data sets, of one size.
-        max_steps: step budget.
-        interval: optimizer steps between validations.
-        arguments: further arguments of the Trainer.
-
-    Returns:
-        The Trainer, after the fit; every member that is still on the stack has been validated at the last step.
-    """
-    chunks = [StepChunks(one.train_dataloader(), interval, max_steps) for one in data]
-    held_out = StackedBatches([one.val_dataloader() for one in data])
-    trainer = _trainer(max_steps, chunks[0].chunks_per_interval, [], **arguments)
-    with contained(trainer):
-        trainer.fit(stack, StackedBatches(chunks), held_out)
-        validated = [step for member in stack.members for step, _ in member.curve]
-        if stack.active and trainer.global_step == max_steps and max_steps not in validated:
-            trainer.validate(stack, held_out, verbose=False)
-    return trainer
-
-
-def is_stackable(model: pl.LightningModule, trainer_arguments: dict[str, Any]) -> bool:
-    """Whether a grid of such models can be trained as one: its class says so, and nothing speaks against it.
-
-    Nothing asks for single steps, the model stacks (:func:`~ib_bench.training.stacking.stacks`), and gradients are not
-    scaled, which would be done for all members together.
-    """
-    says_so = bool(vars(type(model)).get("stackable", False)) and takes_many_steps_at_once(model, trainer_arguments)
-    scales = trainer_arguments.get("precision") in _SCALING_PRECISIONS
-    return says_so and isinstance(model, SequenceModel) and not scales and stacks(model)
+@contextmanager
+def _replayed(model: pl.LightningModule, trainer: pl.Trainer, graphs: StepGraphs | None) -> Iterator[None]:
+    """Let graphs take the steps where they can; their memory is free again at the end."""
+    strategy = trainer.strategy
+    if (
+        graphs is None
+        or not isinstance(model, SequenceModel)
+        or not isinstance(strategy, SingleDeviceStrategy)  # others exchange gradients, also where a process is alone
+        or strategy.root_device.type != graphs.device_type
+    ):
+        yield
+        return
+    model.replay_steps(graphs)
+    try:
+        yield
+    finally:
+        model.replay_steps(None)
+        graphs.release()
 
 
 def has_own_batches(data: object) -> bool:

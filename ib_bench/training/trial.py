@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
-from lightning.fabric.utilities.seed import seed_everything
 
 from ib_bench import __version__
 from ib_bench.data.searchable_data import SearchableData
@@ -26,15 +25,16 @@ from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
 from ib_bench.models.metrics import METRIC_DEFINITION
 from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.models.step_graphs import StepGraphs
 from ib_bench.results.trial_record import Confirmation, TrialConfig, TrialRecord
+from ib_bench.training.acceleration import graph_obstacle
 from ib_bench.training.confirmation import confirmation
-from ib_bench.training.fitting import contained, quiet_trainer, silent, train, train_stacked
+from ib_bench.training.fitting import contained, silent, train
 from ib_bench.training.global_state import fresh_global_state
 from ib_bench.training.instantiation import instantiate_model, instantiate_trial_data
 from ib_bench.training.judgement import judged
 from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.memory import memory_errors_explained
-from ib_bench.training.stacking import Member, StackedModel
 from ib_bench.training.threshold_stopping import ThresholdStopping
 from ib_bench.training.validation_cadence import validation_interval
 
@@ -108,7 +108,8 @@ def train_trial(
         if config.options.get("compile"):
             assert isinstance(model, SequenceModel) and isinstance(data, StateTrackingData), "see acceleration.py"
             model.compile_steps(data.batch_size)
-        trainer = train(model, data, config.max_steps, interval, [stopping], **arguments)
+        graphs = _graphs(config, model, data)
+        trainer = train(model, data, config.max_steps, interval, [stopping], graphs, **arguments)
         num_steps = trainer.global_step
         if not stopping.curve or stopping.curve[-1][0] < num_steps:
             with contained(trainer):
@@ -120,70 +121,24 @@ def train_trial(
             trainer.callbacks.remove(stopping)  # type: ignore[attr-defined]  # what follows is no validation of the trial
             confirmed = confirmation(model, data, trainer)
     device = trainer.strategy.root_device
-    num_processes = trainer.world_size
+    together = {"num_processes": str(trainer.world_size)} if trainer.world_size > 1 else {}
+    replayed = {"replayed_steps": str(graphs.num_replayed)} if graphs is not None and graphs.num_replayed else {}
+    environment = {"device": str(device), "platform": platform.platform(), **together, **replayed}
     validations = _Validations(stopping.curve, stopping.accuracies, metrics, confirmed)
-    record = _record(config, validations, num_steps, interval, device, clock.seconds(), num_processes)
+    record = _record(config, validations, num_steps, interval, environment, clock.seconds())
     return TrainedTrial(record, model, data, device)
 
 
-def train_stack(
-    configs: Sequence[TrialConfig],
-    exhaustive: bool,
-    placement: dict[str, Any] | None = None,
-    on_validation: Callable[[int, float], None] | None = None,
-) -> list[TrainedTrial]:
-    """Train configurations that differ in nothing but learning rate and seed as one, see :mod:`.stacking`.
-
-    Args:
-        configs: whose model is stackable, at least one.
-        exhaustive: train all of them to their end, also after a success.
-        placement: as of :func:`train_trial`.
-        on_validation: receives the optimizer steps and the lowest loss of every validation.
-
-    Returns:
-        The trials that have ended; those that the first success interrupts have not.
-    """
-    clock = _Clock()
-    first = configs[0]
-    by_data = {config.data_seed: config for config in configs}
-    with _alone(first):
-        data = [instantiate_trial_data(config) for config in by_data.values()]
-        places = [list(by_data).index(config.data_seed) for config in configs]
-        models = [_initialized(config, data[place]) for config, place in zip(configs, places, strict=True)]
-        members = [Member(model, place) for model, place in zip(models, places, strict=True)]
-        stack = StackedModel(members, first.threshold, exhaustive, _futile_after(first), on_validation)
-        interval = first.val_check_interval or _default_interval(data[0], first.max_steps)
-        arguments = {"devices": 1, **first.experiment.trainer, **(placement or {})}
-        trainer = train_stacked(stack, data, first.max_steps, interval, **arguments)
-        confirmed = {
-            index: confirmation(stack.unstack(index), data[places[index]], quiet_trainer(**arguments))
-            for index, member in enumerate(members)
-            if member.curve and judged(member.curve, first.threshold) == "succeeded"
-        }
-    device = trainer.strategy.root_device
-    ended = [index for index, member in enumerate(members) if member.ended or trainer.global_step == first.max_steps]
-    wall_time_s, process_time_s = (seconds / max(len(ended), 1) for seconds in clock.seconds())
-    trials = []
-    for index in ended:
-        member, seconds = members[index], (wall_time_s, process_time_s)
-        validations = _Validations(member.curve, member.accuracies, member.metrics, confirmed.get(index))
-        record = _record(configs[index], validations, member.curve[-1][0], interval, device, seconds)
-        trials.append(TrainedTrial(record, stack.unstack(index), data[places[index]], device))
-    return trials
+def _graphs(config: TrialConfig, model: pl.LightningModule, data: object) -> StepGraphs | None:
+    """What replays steps on a GPU; None where that is not wanted or not possible."""
+    is_wanted = config.cuda_graph and not config.options.get("compile")
+    return StepGraphs() if is_wanted and graph_obstacle(model, data, config.experiment.trainer) is None else None
 
 
 def _futile_after(config: TrialConfig) -> float:
     """Optimizer steps from which on a trial may be futile."""
     share = config.options.get("futility")
     return math.inf if share is None else float(share) * config.max_steps
-
-
-def _initialized(config: TrialConfig, data: SearchableData) -> SequenceModel:
-    """The model as a training of its own would find it."""
-    seed_everything(config.model_seed, workers=False, verbose=False)
-    model = instantiate_model(config.experiment.model, data, learning_rate=config.learning_rate)
-    assert isinstance(model, SequenceModel), "only sequence models are stackable"
-    return model
 
 
 class _Clock:
@@ -211,9 +166,8 @@ def _record(
     validations: _Validations,
     num_steps: int,
     interval: int,
-    device: torch.device,
+    environment: dict[str, str],
     seconds: tuple[float, float],
-    num_processes: int = 1,
 ) -> TrialRecord:
     if num_steps > config.max_steps:
         raise BenchError(
@@ -224,7 +178,6 @@ def _record(
     finite = [(loss, step) for step, loss in curve if math.isfinite(loss)]
     best_loss, best_step = min(finite, default=(None, None))
     judgement = judged(curve, config.threshold, _futile_after(config)) if curve else None
-    together = {"num_processes": str(num_processes)} if num_processes > 1 else {}
     return TrialRecord(
         key=config.key,
         config=config,
@@ -243,7 +196,7 @@ def _record(
             "ib_bench": __version__,
             **{name: version(name) for name in _PACKAGES},
         },
-        environment={"device": str(device), "platform": platform.platform(), **together},
+        environment=environment,
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         confirmation=validations.confirmation,
         val_accuracies=[_finite(round(accuracy, _ACCURACY_DIGITS)) for accuracy in validations.accuracies],

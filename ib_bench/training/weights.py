@@ -95,16 +95,6 @@ class BestWeights:
             device = quiet_trainer(**{"devices": 1, **placement}).strategy.root_device
         return TrainedTrial(record, model, data, device)
 
-    def load_any(self, grid: Sequence[TrialConfig], placement: dict[str, Any]) -> TrainedTrial | None:
-        """The trial of a grid whose weights were kept, which is its best; None if there is none.
-
-        Args:
-            grid: all configurations that compete.
-            placement: as of :meth:`load`.
-        """
-        loaded = (self.load(config, placement) for config in grid)
-        return next((trial for trial in loaded if trial is not None), None)
-
     def _write(self, key: str, weights: Weights) -> None:
         buffer = io.BytesIO()
         torch.save(weights, buffer)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.acceleration import compiled_steps, stacked_grids
+from benchmarks.acceleration import compiled_steps
 from benchmarks.dense_ssm import dense_ssm
 from benchmarks.large_store import large_store
 from benchmarks.measurement import Measurement, OnRound
@@ -42,7 +42,6 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Measurement]]] = {
     "store": lambda options, on_round: large_store(on_round),
     "startup": lambda options, on_round: startup(options.rounds, on_round),
     "compile": lambda options, on_round: compiled_steps(min(60, options.steps), options.rounds, on_round),
-    "vectorize": lambda options, on_round: stacked_grids(min(30, options.steps), options.rounds, on_round),
     "futility": lambda options, on_round: futility(),
     "scheduling": lambda options, on_round: scheduling(on_round),
     "whole_run": lambda options, on_round: whole_run(options.steps, on_round),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.acceleration import stacked_grids
 from benchmarks.dense_ssm import TextbookDenseSSM, dense_ssm
 from benchmarks.measurement import Measurement
 from benchmarks.naive_search import searches
@@ -30,12 +29,6 @@ def test_the_textbook_form_has_the_same_logits() -> None:
     textbook.load_state_dict(ours.state_dict())
     tokens = torch.randint(10, (4, 7), generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(textbook(tokens), ours(tokens), rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.system
-def test_a_stacked_grid_dispatches_eight_times_fewer_operators() -> None:
-    operators, _ = stacked_grids(num_steps=1, num_rounds=1, on_round=quiet, names=["DenseSSM"])
-    assert "operators" in operators.what and operators.reached
 
 
 @pytest.mark.system

@@ -61,10 +61,6 @@ CASES = {
         ["search", *MODEL, *DATA, "--search.midpoint", "middle"],
         ["search.midpoint must be one of arithmetic, geometric, got 'middle'"],
     ),
-    "spread of a stack": (
-        ["search", *MODEL, *DATA, "--search.spread", "2", "--search.vectorize", "true"],
-        ["search.spread must be 1 where search.vectorize is true, got 2"],
-    ),
     "spread": (["search", *MODEL, *DATA, "--search.spread", "0"], ["search.spread must be", "at least 1, got 0"]),
     "executor": (["run", "demo", "--executor", "dask"], ["executor must be one of inline, processes, ray, slurm"]),
     "workers of another executor": (
@@ -113,9 +109,9 @@ CASES = {
         ["log_file must be a file that can be written, got 'no/such/folder/log'"],
     ),
     "futility": (["search", *MODEL, *DATA, "--search.futility", "1.5"], ["search.futility must be", "(0, 1), got 1.5"]),
-    "vectorize": (
-        ["search", *MODEL, *DATA, "--search.vectorize", "maybe"],
-        ["search.vectorize must be", "got 'maybe'"],
+    "cuda_graph": (
+        ["search", *MODEL, *DATA, "--search.cuda_graph", "maybe"],
+        ["search.cuda_graph must be", "got 'maybe'"],
     ),
     "what the search sets": (
         ["search", *MODEL, *DATA, "--trainer.max_steps", "5"],

@@ -230,24 +230,22 @@ class TestSearch:
         assert main(SEARCH) == 0
         (plain,) = results(capsys)
         longer = [*SEARCH, "--data.max_length", "5", "--search.futility", "0.5"]
-        assert main([*longer, "--search.vectorize", "true"]) == 0
+        assert main([*longer, "--search.vectorize", "true"]) == 0  # an option that was
         told = capsys.readouterr()
         assert "changes 1 of 396 verdicts" in told.out
+        assert "search.vectorize: without effect" in told.err and "search.cuda_graph" in told.err
         assert main(["results"]) == 0
         assert "futility 0.5: in the reference results this rule ends 1 of 497" in capsys.readouterr().out
         (other,) = [record for record in results(capsys) if record["key"] != plain["key"]]
         assert other["status"] == "finished"
         options = {trial["key"]: trial["config"].get("options") for trial in results(capsys, "trials")}  # type: ignore[attr-defined]
-        assert {"stack", "futility"} in [set(option) for option in options.values() if option]
-        stacked = [*SEARCH[1:], "--search.vectorize", "true", "--keep_weights", "best"]
-        assert main(["search", *stacked]) == 0
-        before = results(capsys, "trials")
-        assert main(["extrapolate", *stacked, "--extrapolation.num_sequences", "9"]) == 0
-        assert results(capsys, "trials") == before  # the weights of the stack's best are taken
-        assert main([*SEARCH, "--search.vectorize", "auto", "--search.compile", "auto"]) == 0  # the protocol, on a CPU
+        assert {"futility"} in [set(option) for option in options.values() if option]
+        choices = ["--search.cuda_graph", "true", "--search.compile", "auto", "--search.vectorize", "auto"]
+        assert main([*SEARCH, *choices]) == 0  # the protocol, on a CPU
         told = capsys.readouterr()
-        assert "search.vectorize auto, DenseSSM: separate trials" in told.err and "search.compile auto" in told.err
-        assert len(results(capsys)) == 3
+        assert "search.cuda_graph true, DenseSSM: not replayed, as trials do not run on a GPU" in told.err
+        assert "search.compile auto" in told.err
+        assert len(results(capsys)) == 2
 
     def test_another_threshold_is_another_search(self, capsys: pytest.CaptureFixture[str]) -> None:
         main(SEARCH)

@@ -1,4 +1,4 @@
-"""Trials on a GPU: the same twice, stacked, compiled, out of memory, and as parts of a search."""
+"""Trials on a GPU: the same twice, compiled, out of memory, and as parts of a search."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from cuda_trials import PRECISIONS, SIZES, small_trial
+from cuda_trials import PRECISIONS, SIZES, WEIGHTS_IN_PIECES, small_trial
 
 import ib_bench
 from ib_bench.errors import OutOfMemoryError
-from ib_bench.results.trial_record import TrialConfig
+from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.training.acceleration import c_compiler
-from ib_bench.training.trial import run_trial, train_stack
+from ib_bench.training.trial import run_trial
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.system,
-    pytest.mark.filterwarnings("default", "error:There is a performance drop"),
+    pytest.mark.filterwarnings("default", WEIGHTS_IN_PIECES),
 ]
 
 MANY_SYMBOLS = {"modulus": 50, "max_length": 3}
@@ -43,31 +44,6 @@ def test_deterministic_algorithms_can_be_asked_for(accelerator: str, name: str) 
     config = small_trial(name)
     strict = replace(config, experiment=replace(config.experiment, trainer={"deterministic": True}))
     assert run_trial(strict, {"accelerator": accelerator}).num_steps == config.max_steps
-
-
-def grid(config: TrialConfig) -> list[TrialConfig]:
-    return [replace(config, learning_rate=rate, seed=seed) for rate in (3e-3, 1e-3) for seed in (10, 20)]
-
-
-@pytest.mark.parametrize("name", SIZES)
-def test_members_of_a_stack_are_trained_as_they_would_be_alone(accelerator: str, name: str) -> None:
-    configs = grid(small_trial(name, "64-true"))
-    stacked = train_stack(configs, exhaustive=True, placement={"accelerator": accelerator})
-    assert len(stacked) == len(configs)
-    for config, trial in zip(configs, stacked, strict=True):
-        alone = run_trial(config, {"accelerator": accelerator})
-        losses, expected = ([loss for _, loss in record.val_curve] for record in (trial.record, alone))
-        assert losses == pytest.approx(expected, rel=1e-5)
-        assert {weight.device.type for weight in trial.weights.values()} == {"cpu"}
-
-
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-@pytest.mark.parametrize("name", SIZES)
-def test_a_stack_is_the_same_bit_for_bit_twice(accelerator: str, name: str, precision: str) -> None:
-    configs = grid(small_trial(name, precision))
-    one, other = (train_stack(configs, exhaustive=True, placement={"accelerator": accelerator}) for _ in range(2))
-    assert [trial.record.val_curve for trial in one] == [trial.record.val_curve for trial in other]
-    assert all(trial.record.best_val_loss is not None for trial in one)
 
 
 @pytest.fixture
@@ -103,12 +79,15 @@ def test_a_search_and_an_extrapolation(accelerator: str, tmp_path: Path) -> None
             "max_steps": 600,
             "max_size": 60,
             "threshold": 0.05,
-            "vectorize": "auto",
+            "compile": "auto",
         },
     }
     found = ib_bench.search(store=tmp_path / "store.sqlite", **config)
     assert found.min_train_size is not None
-    assert found.config.settings.vectorize is (accelerator == "cuda")
+    assert not found.config.settings.compile
+    with Store(tmp_path / "store.sqlite", create=False) as store:
+        replayed = ["replayed_steps" in trial.environment for trial in store.all(TrialRecord)]
+    assert set(replayed) == {accelerator == "cuda"}
     extrapolation = {"extrapolation": {"multiples": [1, 2], "num_sequences": 50}}
     measured = ib_bench.measure("extrapolate", store=tmp_path / "store.sqlite", **config, **extrapolation)
     assert measured.accuracies[0].final_state_accuracy > 0.9

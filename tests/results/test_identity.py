@@ -140,6 +140,7 @@ def test_a_class_from_elsewhere_keeps_its_own_arguments() -> None:
 
 def test_where_trials_run_does_not_identify_a_search() -> None:
     assert canonical(SearchSettings(spread=2)) == canonical(SearchSettings())
+    assert canonical(SearchSettings(cuda_graph=False)) == canonical(SearchSettings())
     assert not {"spread", "start", "vectorize", "compile", "futility"} & canonical(SearchSettings()).keys()
     assert canonical(SearchSettings(futility=0.5))["futility"] == 0.5
 

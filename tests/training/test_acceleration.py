@@ -12,11 +12,11 @@ from ib_bench.data.batches import TrainBatches
 from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.acceleration import accelerated
-from ib_bench.training.trial import run_trial, train_stack
+from ib_bench.training.trial import run_trial
 
 
 class Derived(models.LSTM):
-    """A user's own, which does not say that it is stackable."""
+    """A user's own, which does not say that it is capturable."""
 
 
 class OwnLoader(ModularAddition):
@@ -32,12 +32,19 @@ class OwnLoader(ModularAddition):
         (models.LSTM, False, 10**6, (False, False), (False, False)),
         (models.LSTM, False, 10**6, ("auto", "auto"), (False, False)),
         (models.LSTM, False, 10**6, (True, True), (True, False)),
-        (models.LSTM, True, 10**6, ("auto", False), (True, False)),
+        (models.LSTM, True, 10**6, (False, False), (False, False)),
         (models.LSTM, True, 10**6, (False, "auto"), (False, True)),
-        (models.DenseSSM, False, 10**6, (False, "auto"), (False, True)),
-        (models.DenseSSM, False, 1000, (False, "auto"), (False, False)),
-        (models.DenseSSM, False, 1000, (False, True), (False, True)),
-        (Derived, True, 10**6, (True, False), (False, False)),
+        (models.LSTM, True, 10**6, ("auto", False), (False, False)),
+        (models.Transformer, True, 10**6, ("auto", False), (False, False)),
+        (models.DenseSSM, True, 10**6, ("auto", False), (True, False)),
+        (models.DenseSSM, True, 10**6, ("auto", "auto"), (False, True)),
+        (models.DenseSSM, True, 10**6, (True, "auto"), (True, False)),
+        (models.DenseSSM, True, 10**6, (True, True), (True, False)),
+        (models.DenseSSM, True, 1000, ("auto", False), (False, False)),
+        (models.DenseSSM, False, 10**6, ("auto", "auto"), (True, False)),
+        (models.DenseSSM, False, 1000, ("auto", "auto"), (False, False)),
+        (models.DenseSSM, False, 1000, (True, "auto"), (True, False)),
+        (Derived, True, 10**6, (False, True), (False, False)),
     ],
 )
 def test_what_is_picked(
@@ -47,16 +54,31 @@ def test_what_is_picked(
     built = model(data.vocab_size, data.num_classes, hidden_size=8)
     acceleration = accelerated(built, data, {}, on_gpu, num_steps, *choices)
     assert acceleration[:2] == picked
-    unlike = [choice for choice, got in zip(choices, picked, strict=True) if choice != got]
-    assert len(acceleration.reasons) == len(unlike)
+    compiles, graphs = choices
+    told = [compiles == "auto" or (compiles is True and not picked[0]), bool(graphs) and (on_gpu or graphs is True)]
+    assert len(acceleration.reasons) == sum(told)
     clipping = accelerated(built, data, {"gradient_clip_val": 1.0}, on_gpu, num_steps, *choices)
     assert clipping[:2] == (False, False)
     in_a_team = accelerated(built, data, {}, on_gpu, num_steps, *choices, is_team=True)
     assert in_a_team[:2] == (False, False)
-    assert all("several processes" in reason for reason in in_a_team.reasons)
-    assert len(in_a_team.reasons) == sum(map(bool, choices))
+    assert all("train one model together" in reason for reason in in_a_team.reasons)
     elsewhere = accelerated(built, OwnLoader(modulus=3, max_length=4), {}, on_gpu, num_steps, *choices)
     assert elsewhere[:2] == (False, False)
+
+
+def test_it_says_why_steps_are_not_replayed() -> None:
+    data = ModularAddition(modulus=3, max_length=4)
+    model = models.LSTM(data.vocab_size, data.num_classes, hidden_size=8)
+    derived = Derived(data.vocab_size, data.num_classes, hidden_size=8)
+
+    def reason(model: models.LSTM, trainer: dict[str, object], on_gpu: bool = True) -> str:
+        return accelerated(model, data, trainer, on_gpu, 10, False, True).reasons[0].partition(": ")[2]
+
+    assert reason(model, {"precision": "16-mixed"}) == "replayed, which changes no number"
+    assert reason(derived, {}) == "not replayed, as its class does not say that it is capturable"
+    assert reason(model, {"deterministic": True}) == "not replayed, as trainer.deterministic is set"
+    assert reason(model, {"accumulate_grad_batches": 2}).endswith("the Trainer wants to see single steps")
+    assert reason(model, {}, on_gpu=False) == "not replayed, as trials do not run on a GPU"
 
 
 def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +89,7 @@ def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.delenv(variable, raising=False)
     for choice in ("auto", True):
         for on_gpu, compiler in ((False, "C++"), (True, "C")):
-            picked = accelerated(model, data, {}, on_gpu, 10**6, False, choice)
+            picked = accelerated(model, data, {}, on_gpu, 10**6, choice, False)
             assert not picked.compile and f"there is no {compiler} compiler" in picked.reasons[0]
 
 
@@ -94,5 +116,3 @@ def test_the_futility_rule_ends_a_trial_that_stands_still(config: TrialConfig) -
     assert (run_trial(still).status, run_trial(still).num_steps) == ("failed", 200)
     ended = run_trial(replace(still, options={"futility": 0.5}))
     assert (ended.status, ended.num_steps) == ("futile", 100)
-    (stacked,) = train_stack([replace(still, options={"futility": 0.5})], exhaustive=False)
-    assert (stacked.record.status, stacked.record.num_steps) == ("futile", 100)

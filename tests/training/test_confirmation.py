@@ -13,7 +13,7 @@ from ib_bench.models.metrics import cross_entropy
 from ib_bench.results.codec import UnreadableRecordError, decode, encode, to_plain
 from ib_bench.results.records import Experiment
 from ib_bench.results.trial_record import Confirmation, TrialConfig, TrialRecord
-from ib_bench.training.trial import TrainedTrial, train_stack, train_trial
+from ib_bench.training.trial import TrainedTrial, train_trial
 
 
 @pytest.fixture
@@ -53,18 +53,6 @@ def test_a_second_set_is_as_large_as_the_first_or_there_is_none(config: TrialCon
 def test_a_failure_is_not_confirmed(config: TrialConfig) -> None:
     record = train_trial(replace(config, max_steps=3)).record
     assert (record.status, record.confirmation, record.confirmed) == ("failed", None, None)
-
-
-@pytest.mark.system
-def test_members_of_a_stack_are_confirmed_as_alone(config: TrialConfig) -> None:
-    double = replace(config.experiment, trainer={"precision": "64-true"})
-    grid = [replace(config, experiment=double, seed=seed) for seed in (1, 2)]
-    for one, stacked in zip(grid, train_stack(grid, exhaustive=True), strict=True):
-        alone = train_trial(one).record
-        assert alone.confirmation is not None and stacked.record.confirmation is not None
-        assert stacked.record.confirmation.loss == pytest.approx(alone.confirmation.loss, rel=1e-5)
-        assert stacked.record.confirmation.num_sequences == alone.confirmation.num_sequences
-        assert stacked.record.val_accuracies == alone.val_accuracies
 
 
 @pytest.mark.system

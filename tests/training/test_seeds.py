@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.results.records import Experiment
 from ib_bench.results.trial_record import TrialConfig
-from ib_bench.training.trial import TrainedTrial, train_stack, train_trial
+from ib_bench.training.trial import TrainedTrial, train_trial
 
 pytestmark = pytest.mark.system
 
@@ -50,12 +48,3 @@ def test_held_weights_leave_the_data_to_the_seed(experiment: Experiment) -> None
     plain, free, held = (trained(experiment, 1), trained(experiment, 2), trained(experiment, 2, model_seed=1))
     assert same_weights(plain, held) and same_data(free, held)
     assert plain.record.val_curve != held.record.val_curve
-
-
-def test_members_of_a_stack_hold_them_too(experiment: Experiment) -> None:
-    double = replace(experiment, trainer={"precision": "64-true"})
-    for options in ({"data_seed": 7}, {"model_seed": 7}):
-        grid = [config(double, seed, 0.01, **options) for seed in (1, 2)]
-        for one, stacked in zip(grid, train_stack(grid, exhaustive=True), strict=True):
-            losses = [loss for _, loss in stacked.record.val_curve]
-            assert losses == pytest.approx([loss for _, loss in train_trial(one).record.val_curve], rel=1e-6)

@@ -187,7 +187,7 @@ def test_checking_a_config_changes_nothing(experiment: Experiment, unusual_state
     data = {"class_path": experiment.data.class_path, "init_args": dict(experiment.data.init_args)}
     config = {"model": model, "data": data, "trainer": {"accelerator": "cpu", "deterministic": True}}
     random_state = torch.get_rng_state()
-    make_request(config, {"search": SearchSettings(vectorize="auto")}, Path("store"))
+    make_request(config, {"search": SearchSettings(compile="auto", cuda_graph=True)}, Path("store"))
     check_model_and_data(config)
     assert torch.equal(torch.get_rng_state(), random_state)
     assert global_state() == unusual_state

@@ -67,7 +67,7 @@ class CurveMeasurement:
         self._config, self._settings = config, config.settings
         self._store, self._train, self._progress = store, train, progress
         self._count_sequences = count_sequences
-        self._search = replace(config.search, vectorize=False)  # a stack holds trials of one size
+        self._search = config.search
         max_size = min(config.search.max_size, pool_size)
         self._record = CurveRecord(config.key, config, "running", max_size, pool_size, num_states=num_states)
 

@@ -9,12 +9,10 @@ Reference: arXiv 2602.18333, section 5; the multiple 2 is the paper's, the other
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Protocol, TypeVar
 
 from ib_bench.quantities.extrapolation.record import ExtrapolationConfig, ExtrapolationRecord, LengthAccuracy
-from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 
@@ -37,7 +35,6 @@ def extrapolate(
     store: RecordStore,
     train: Callable[[TrialConfig], AnyTrained],
     evaluate: Callable[[AnyTrained], list[LengthAccuracy]],
-    kept: AnyTrained | None = None,
 ) -> ExtrapolationRecord:
     """Measure.
 
@@ -48,12 +45,9 @@ def extrapolate(
         store: trials found there are not trained again, unless one of them is the one whose model is wanted.
         train: trains.
         evaluate: measures a trained model at all lengths.
-        kept: the best of the grid, if it is there already.
     """
     size = min(config.search.max_size, pool_size)
-    trained = kept
-    if trained is None and size:
-        trained = _train_best(config, size, store, train)
+    trained = _train_best(config, size, store, train) if size else None
     record = ExtrapolationRecord(
         key=config.key,
         config=config,
@@ -74,7 +68,7 @@ def _train_best(
     """The first configuration that succeeds, or else the one with the lowest validation loss, trained."""
     best: TrialRecord | None = None
     best_trained: AnyTrained | None = None
-    for trial_config in one_by_one(config.search).grid_configs(config.experiment, size):
+    for trial_config in config.search.grid_configs(config.experiment, size):
         record, trained = store.get(TrialRecord, trial_config.key), None
         if record is None:
             trained = train(trial_config)
@@ -86,8 +80,3 @@ def _train_best(
             break
     assert best is not None, "a grid is never empty"
     return train(best.config) if best_trained is None else best_trained
-
-
-def one_by_one(search: SearchSettings) -> SearchSettings:
-    """The same grid, trained one configuration after the other: the best alone may have to be trained once more."""
-    return replace(search, vectorize=False)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.quantities.extrapolation.extrapolation import extrapolate, one_by_one
+from ib_bench.quantities.extrapolation.extrapolation import extrapolate
 from ib_bench.quantities.extrapolation.length_evaluation import evaluate_length, evaluation_set
 from ib_bench.quantities.extrapolation.record import (
     HEADLINE_MULTIPLE,
@@ -92,8 +92,7 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
 
     def workload(self, others: Collection[str]) -> Workload:
         """See :class:`Job`; where the search of the same experiment runs, only the best is trained once more."""
-        is_searched = self.search.key in others and self.search.settings.vectorize is not True
-        num_trials = 1 if is_searched else self.num_configurations
+        num_trials = 1 if self.search.key in others else self.num_configurations
         num_trials = num_trials if self.search.pool_size else 0
         return Workload(self.search.experiment, self.max_steps, num_trials, at_largest_size=True)
 
@@ -108,11 +107,8 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         return record
 
     def _measured(self, progress: ProgressReporter, store: RecordStore) -> ExtrapolationRecord:
-        search, grid = self.search, one_by_one(self.search.settings)
+        search = self.search
         best = None if search.weights is None else BestWeights(search.weights, store)
-        is_stack = search.settings.vectorize is True
-        stack = search.settings.grid_configs(search.experiment, search.max_size) if is_stack else []
-        kept_of_stack = None if best is None else best.load_any(stack, search.placement)
 
         def train(config: TrialConfig) -> TrainedTrial:
             kept = None if best is None else best.load(config, search.placement)
@@ -121,13 +117,11 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
             progress.on_trial_start(config)
             trained = search.train(config, search.placement, progress.on_validation)
             if best is not None:
-                competitors = grid.grid_configs(search.experiment, config.num_train_sequences)
+                competitors = search.settings.grid_configs(search.experiment, config.num_train_sequences)
                 best.offer(trained.record, trained.weights, competitors)
             return trained
 
-        return extrapolate(
-            self.config, search.pool_size, search.num_states, store, train, self._evaluate, kept_of_stack
-        )
+        return extrapolate(self.config, search.pool_size, search.num_states, store, train, self._evaluate)
 
     def _evaluate(self, trained: TrainedTrial) -> list[LengthAccuracy]:
         """Accuracies of a trained model, computed as its training run was: same threads, same switches of torch."""

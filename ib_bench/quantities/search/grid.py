@@ -74,7 +74,7 @@ class Grid:
             for trial in trials:
                 self._store.add(trial)
         for trial in trials:
-            if trial.succeeded and self._settings.vectorize is not True:  # a stack is always put up in the same order
+            if trial.succeeded:
                 self._prefer(trial)
         return trials
 

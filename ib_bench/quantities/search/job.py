@@ -19,7 +19,7 @@ from ib_bench.quantities.search.spread import Spread
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Experiment, Record, experiment_text
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
-from ib_bench.training.trial import TrainedTrial, Weights, train_stack, train_trial
+from ib_bench.training.trial import TrainedTrial, Weights, train_trial
 from ib_bench.training.weights import BestWeights
 
 TrainFunction = Callable[[TrialConfig, dict[str, Any], Callable[[int, float], None]], TrainedTrial]
@@ -152,22 +152,13 @@ class GridTraining:
     @property
     def train_grid(self) -> GridFunction | None:
         """Trains all configurations of a size at once; None if they are trained one by one."""
-        if self._settings.spread > 1:
-            return self._train_spread
-        return self._train_stacked if self._settings.vectorize is True else None
+        return self._train_spread if self._settings.spread > 1 else None
 
     def train(self, config: TrialConfig) -> TrialRecord:
         """Train one configuration."""
         trained = self._job.train(config, self._job.placement, self._on_validation)
         self._offer(trained.record, trained.weights)
         return trained.record
-
-    def _train_stacked(self, configs: list[TrialConfig]) -> list[TrialRecord]:
-        """As one model."""
-        stack = train_stack(configs, self._settings.exhaustive, self._job.placement, self._on_validation)
-        for trained in stack:
-            self._offer(trained.record, trained.weights)
-        return [trained.record for trained in stack]
 
     def _train_spread(self, configs: list[TrialConfig]) -> list[TrialRecord]:
         """In several processes."""

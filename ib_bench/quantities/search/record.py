@@ -36,8 +36,10 @@ class SearchSettings:
         val_check_interval: optimizer steps between validations; null chooses by the sizes of the data so that
             validation costs at most a tenth of the training.
         num_threads: CPU threads of each training run, at least 1.
-        vectorize: train the grid of a size as one stacked model; ``auto`` does on GPUs.
+        vectorize: without effect, and says so; true in records of searches that trained a grid as one stacked model.
         compile: compile training steps (``torch.compile``); ``auto`` does where that saves time.
+        cuda_graph: replay training steps as a CUDA graph, which gives the same numbers; ``auto`` does on a GPU where it
+            is possible, and so does true, which also says why if it is not.
         futility: stop a trial early if it makes no progress. This share of the step budget, in (0, 1), is always spent;
             after it, a trial stops if the second half of its steps did not lower its best loss by 5 %. null turns this
             off. A stopped trial might still have succeeded: results made with this option say how often that happens.
@@ -68,6 +70,7 @@ class SearchSettings:
     num_threads: int = 1
     vectorize: Choice = False
     compile: Choice = False
+    cuda_graph: Choice = field(default="auto", metadata=NOT_IDENTIFYING)
     futility: float | None = None
     spread: int = field(default=1, metadata=NOT_IDENTIFYING)
     allow_lookahead: bool = field(default=False, metadata=NOT_IDENTIFYING)
@@ -88,18 +91,13 @@ class SearchSettings:
         tolerance = self.relative_tolerance
         require(0 <= tolerance < 1, "search.relative_tolerance", tolerance, "a number in [0, 1)")
         require(interval is None or interval >= 1, "search.val_check_interval", interval, "null or at least 1")
-        stacked = self.vectorize is True
-        require(not stacked or self.spread == 1, "search.spread", self.spread, "1 where search.vectorize is true")
         share = self.futility
         require(share is None or 0 < share < 1, "search.futility", share, "null or a number in (0, 1)")
 
     def trial_options(self) -> Json:
         """How trials depart from the plain protocol, see :class:`~ib_bench.results.trial_record.TrialConfig`."""
         options = {name: getattr(self, name) for name in ("compile", "futility")}
-        given = {name: value for name, value in options.items() if value and value != "auto"}
-        if self.vectorize is True:  # members share the random numbers of dropout: who else is there matters
-            given["stack"] = {"learning_rates": self.learning_rates, "seeds": self.seeds}
-        return given
+        return {name: value for name, value in options.items() if value and value != "auto"}
 
     def grid(self) -> list[tuple[float, int]]:
         """The configurations (learning rate, seed), in the order in which they are tried."""
@@ -128,6 +126,7 @@ class SearchSettings:
             val_check_interval=self.val_check_interval,
             num_threads=self.num_threads,
             options=self.trial_options(),
+            cuda_graph=self.cuda_graph is not False,
         )
 
     def grid_configs(self, experiment: Experiment, size: int) -> list[TrialConfig]:

@@ -1,7 +1,4 @@
-"""The 15 configurations of the paper's grid on one GPU: one by one, side by side in processes, and as one stack.
-
-These decide whether ``search.vectorize`` stays, see :mod:`ib_bench.training.acceleration`.
-"""
+"""The 15 configurations of the paper's grid on one GPU: one by one, with and without CUDA graphs, and in processes."""
 
 from __future__ import annotations
 
@@ -15,20 +12,19 @@ from pathlib import Path
 import torch
 
 from benchmarks.gpu.checks import Check, NotRunError
-from benchmarks.gpu.steps import PeakMemory, Size
+from benchmarks.gpu.steps import Size
 from benchmarks.measurement import Measurement
 from benchmarks.training_step import unseen
-from ib_bench.errors import OutOfMemoryError
 from ib_bench.execution.devices import visible_gpus
 from ib_bench.execution.executor import Emit
 from ib_bench.execution.processes import Processes
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
-from ib_bench.training.trial import train_stack, train_trial
+from ib_bench.training.trial import train_trial
 
 GRID = [(rate, seed) for rate in (1e-3, 1e-4, 1e-5) for seed in (10, 20, 30, 40, 50)]
-STACK_TARGET = 8.0
-"""How many times as fast as one by one a stack must be at width 64."""
+REPLAY_TARGET = 2.0
+"""How many times as fast as usual a trial must be at width 64 whose steps are replayed as CUDA graphs."""
 
 _START_STEPS = 5
 _PATIENCE_S = 120.0
@@ -41,13 +37,13 @@ class GridTimes:
 
     Attributes:
         one_by_one: of a trial that has the GPU for itself.
-        stacked: of a stack, shared out over its members.
+        usual: of the same without CUDA graphs.
         side_by_side: of several processes, shared out over them.
         num_processes: how many those were.
     """
 
     one_by_one: dict[str, float] = field(default_factory=dict)
-    stacked: dict[str, float] = field(default_factory=dict)
+    usual: dict[str, float] = field(default_factory=dict)
     side_by_side: dict[str, float] = field(default_factory=dict)
     num_processes: int = 0
 
@@ -55,7 +51,7 @@ class GridTimes:
 def grid_checks(
     device: torch.device, sizes: Sequence[Size], max_s: float, num_processes: int, times: GridTimes
 ) -> list[Check]:
-    """One by one and stacked for each size; then all sizes in processes, which are started once.
+    """One by one for each size, replayed and as usual; then all sizes in processes, which are started once.
 
     Args:
         device: where trials run.
@@ -67,7 +63,7 @@ def grid_checks(
     together = partial(_side_by_side, device, sizes, max_s, num_processes, times)
     return [
         *(Check(f"{size.name}: one by one", partial(_alone, device, size, max_s, times)) for size in sizes),
-        *(Check(f"{size.name}: stacked", partial(_stacked, device, size, max_s, times)) for size in sizes),
+        *(Check(f"{size.name}: without CUDA graphs", partial(_usual, device, size, max_s, times)) for size in sizes),
         Check(f"{num_processes} processes side by side", together),
     ]
 
@@ -112,25 +108,18 @@ def _alone(device: torch.device, size: Size, max_s: float, times: GridTimes) -> 
     yield Measurement("grids", f"{size.name}, one by one: a step of one configuration", step_ms, "ms")
 
 
-def _stacked(device: torch.device, size: Size, max_s: float, times: GridTimes) -> Iterator[Measurement]:
-    one_ms = _known(times.one_by_one, size)
+def _usual(device: torch.device, size: Size, max_s: float, times: GridTimes) -> Iterator[Measurement]:
+    replayed_ms = _known(times.one_by_one, size)
 
     def train(num_steps: int) -> None:
-        train_stack(grid_configs(size, num_steps), exhaustive=True, placement={"accelerator": device.type})
+        train_trial(replace(grid_configs(size, num_steps)[0], cuda_graph=False), {"accelerator": device.type})
 
-    try:
-        if device.type == "cuda":
-            with PeakMemory(device) as peak, unseen():
-                train(1)
-            yield peak.measurement("grids", f"{size.name}, stack of {len(GRID)}: memory")
-        stack_ms = ms_per_step(train, max_s) / len(GRID)
-    except OutOfMemoryError as error:
-        raise NotRunError(str(error)) from error
-    times.stacked[size.name] = stack_ms
-    note = f"{one_ms:.3f} against {stack_ms:.3f} ms for a step of one configuration"
-    what = f"{size.name}: {len(GRID)} configurations one by one against stacked"
-    target = STACK_TARGET if size.is_small else None
-    yield Measurement("grids", what, one_ms / stack_ms, "x", target, at_least=True, note=note)
+    usual_ms = ms_per_step(train, max_s)
+    times.usual[size.name] = usual_ms
+    note = f"{usual_ms:.3f} against {replayed_ms:.3f} ms for a step of one configuration"
+    what = f"{size.name}: trial as usual against replayed as CUDA graphs"
+    target = REPLAY_TARGET if size.is_small else None
+    yield Measurement("grids", what, usual_ms / replayed_ms, "x", target, at_least=True, note=note)
 
 
 @dataclass(frozen=True)
@@ -174,12 +163,6 @@ def _side_by_side(
         one_ms = times.one_by_one[size.name]
         note = f"{one_ms:.3f} against {own_ms:.3f} ms for a step of one configuration"
         yield Measurement("grids", f"{size.name}: one by one against {num} processes", one_ms / own_ms, "x", note=note)
-        if size.name in times.stacked:
-            stack_ms = times.stacked[size.name]
-            note = f"{own_ms:.3f} against {stack_ms:.3f} ms for a step of one configuration"
-            what = f"{size.name}: {num} processes against stacked"
-            target = 1.0 if size.is_small else None
-            yield Measurement("grids", what, own_ms / stack_ms, "x", target, at_least=True, note=note)
 
 
 def _train_share(share: _Share, emit: Emit) -> list[float]:

@@ -65,7 +65,7 @@ def _hours(
     num_trials = sum(work.max_trials for work in todo)
     note = f"at most: {num_trials:,} trials with their whole budget"
     yield Measurement("paper", "the paper's grid, one by one", _at_most(todo, records), "h", note=note)
-    for how, own in (("stacked", times.stacked), (f"{times.num_processes} processes", times.side_by_side)):
+    for how, own in (("without CUDA graphs", times.usual), (f"{times.num_processes} processes", times.side_by_side)):
         faster = {name.partition(",")[0]: times.one_by_one[name] / ms for name, ms in own.items() if _is_of_paper(name)}
         if faster:
             scaled = [_scaled(record, faster) for record in records]

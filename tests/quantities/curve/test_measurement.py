@@ -102,7 +102,7 @@ def test_the_whole_prior_is_in_the_record_and_the_key(experiment: Experiment) ->
 
 def test_what_only_a_search_uses_does_not_change_the_trials(experiment: Experiment, store: Store) -> None:
     search = SearchSettings(learning_rates=[0.1], max_steps=BUDGET, max_size=1024)
-    other = replace(search, seeds=[1, 2], multiplier=7, exhaustive=True, vectorize=True, relative_tolerance=0.5)
+    other = replace(search, seeds=[1, 2], multiplier=7, exhaustive=True, relative_tolerance=0.5)
     first, second = FakeTrials(needs(37), store), FakeTrials(needs(37), store)
     record = measurement(curve_config(experiment, search), store, first).run()
     assert measurement(curve_config(experiment, other), store, second).run().trials == record.trials

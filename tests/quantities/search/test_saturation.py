@@ -28,7 +28,7 @@ from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.runner.jobs import Output, run_jobs
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.instantiation import instantiate_data, instantiate_trial_data
-from ib_bench.training.trial import TrainedTrial, train_stack, train_trial
+from ib_bench.training.trial import TrainedTrial, train_trial
 
 Rule = Callable[[TrialConfig], bool]
 SETTINGS = SearchSettings(learning_rates=[0.1, 0.01], seeds=[1, 2], max_size=1000, multiplier=4)
@@ -226,7 +226,7 @@ class TestJobsOfKappa:
 
 
 @pytest.mark.system
-def test_real_training_alone_and_stacked(experiment: Experiment) -> None:
+def test_real_training(experiment: Experiment) -> None:
     """The training set is everything, and so is what training is judged by."""
     easy = SearchSettings(learning_rates=[0.01], seeds=[10, 20], threshold=0.05, max_steps=300)
     config = easy.grid_configs(experiment.with_data(length_distribution="fixed", max_length=2), 9)[0]
@@ -235,7 +235,3 @@ def test_real_training_alone_and_stacked(experiment: Experiment) -> None:
     assert sum(len(batch.tokens) for batch in data.val_dataloader()) == 9
     trial = train_trial(config.on_all_sequences(9)).record
     assert trial.succeeded and trial.config.saturated
-    stacked = SearchSettings(**{**vars(easy), "vectorize": True}).grid_configs(config.experiment, 9)
-    trials = train_stack([one.on_all_sequences(9) for one in stacked], exhaustive=True)
-    assert [one.record.succeeded for one in trials] == [True, True]
-    assert trials[0].record.val_curve[0][1] == pytest.approx(trial.val_curve[0][1], rel=1e-3)

@@ -225,28 +225,16 @@ def test_the_defaults_are_the_papers_protocol() -> None:
 class TestOptions:
     def test_a_search_by_the_protocol_has_the_key_it_always_had(self, experiment: Experiment) -> None:
         plain = settings()
-        assert not {"vectorize", "compile", "futility"} & canonical(plain).keys()
-        options: list[dict[str, object]] = [{}, {"vectorize": True}, {"compile": True}, {"futility": 0.5}]
-        assert len({SearchConfig(experiment, settings(**option)).key for option in options}) == 4
-        assert len({settings(**option).trial_config(experiment, 9, 0.1, 1).key for option in options}) == 4
-        assert "options" not in plain.trial_config(experiment, 9, 0.1, 1).to_json()
+        assert not {"vectorize", "compile", "cuda_graph", "futility"} & canonical(plain).keys()
+        options: list[dict[str, object]] = [{}, {"compile": True}, {"futility": 0.5}]
+        assert len({SearchConfig(experiment, settings(**option)).key for option in options}) == 3
+        assert len({settings(**option).trial_config(experiment, 9, 0.1, 1).key for option in options}) == 3
+        assert not {"options", "cuda_graph"} & plain.trial_config(experiment, 9, 0.1, 1).to_json().keys()
 
-    def test_a_stack_is_trained_once_and_judged_like_the_grid(self, experiment: Experiment, store: Store) -> None:
-        asked: list[list[TrialConfig]] = []
-        single = FakeTrials(lambda config: config.num_train_sequences >= 37 and config.seed == 2)
-
-        def run_grid(configs: list[TrialConfig]) -> list[TrialRecord]:
-            asked.append(configs)
-            trials = [single(config) for config in configs]
-            return [trial for trial in trials if trial.succeeded] or trials
-
-        stacked = settings(vectorize=True)
-        record = search(experiment, stacked, 1000, store, pytest.fail, run_grid=run_grid).run()
-        with Store(":memory:") as fresh:
-            expected = search(experiment, settings(), 1000, fresh, FakeTrials(single.rule)).run()
-        assert record.bracket == expected.bracket
-        assert [len(configs) for configs in asked] == [6] * len(record.evaluations)
-        assert {len(evaluation.trials) for evaluation in record.evaluations} == {2, 6}  # successes alone, or all
-        store.database.execute("DELETE FROM searches")
-        again = search(experiment, stacked, 1000, store, pytest.fail, run_grid=pytest.fail).run()
-        assert again.bracket == record.bracket
+    def test_replayed_steps_change_no_key(self, experiment: Experiment) -> None:
+        one, other = settings(cuda_graph=True), settings(cuda_graph=False)
+        assert SearchConfig(experiment, one).key == SearchConfig(experiment, other).key
+        with_graph, without = (choice.trial_config(experiment, 9, 0.1, 1) for choice in (one, other))
+        assert with_graph.key == without.key
+        assert (with_graph.cuda_graph, without.cuda_graph) == (True, False)
+        assert settings().trial_config(experiment, 9, 0.1, 1).cuda_graph
