@@ -150,7 +150,7 @@ class Mamba2Mixer(Mixer):
         if sign is not None:
             alpha = 2 * log_decay.exp() - 1
             log_decay = alpha.abs().clamp(min=_SMALLEST).log()
-            sign = sign * torch.where(alpha < 0, -1.0, 1.0).cumprod(dim=-2)
+            sign = sign * (1 - 2 * (alpha < 0).to(alpha.dtype)).cumprod(dim=-2)
             key, query, sign = key * sign, query * sign, sign[:, :, -1:]
         shape = (len(hidden), self.num_heads, hidden.shape[1], -1)
         seen, matrix = key_value_scan(query.expand(shape), (step * key).expand(shape), value, log_decay, matrix)

@@ -26,6 +26,15 @@ PAPER: dict[str, Json] = {
     "DenseSSM": {"hidden_size": 256},
     "Transformer": {"hidden_size": 256, "num_layers": 6, "num_heads": 4, "dropout": 0.1},
 }
+OPTIONS: list[tuple[str, Json]] = [
+    ("Transformer", {"positions": "rotary", "num_loops": 2}),
+    ("Transformer", {"positions": "alibi"}),
+    ("DenseSSM", {"write_term": True}),
+    ("DeltaNet", {"num_householders": 2, "negative_eigenvalues": True, "gate": True}),
+    ("Mamba2", {"negative_eigenvalues": True}),
+    ("Mamba2", {"rotation": True}),
+    ("SLiCE", {"write_term": True}),
+]
 LONG = {"modulus": 5, "max_length": 20, "batch_size": 64}
 MEGABYTE = 2**20
 
@@ -61,6 +70,11 @@ def test_so_is_one_with_dropout(accelerator: str, precision: str) -> None:
 @pytest.mark.parametrize("name", SHELF)
 def test_so_are_those_of_the_shelf(accelerator: str, name: str) -> None:
     assert_same_as_usual(small_trial(name), accelerator)
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIONS, ids=lambda value: value if isinstance(value, str) else "")
+def test_so_are_those_with_other_options(accelerator: str, name: str, options: Json) -> None:
+    assert_same_as_usual(small_trial(name, sizes=options), accelerator)
 
 
 @pytest.mark.parametrize("name", PAPER)

@@ -36,6 +36,8 @@ Rows = list[tuple[str, dict[str, Any]]]
 
 SEARCH = "1e19c6a58587e364dc0f4b76238c2eb5"  # of an LSTM on parity: three sizes, 24, 6 and 12
 WITH_RETIRED_OPTIONS = "d8806a94afe13856c04937a1eb5b3ae7"  # the same as that version keyed it with warm start
+STACKED_SEARCH = "2709e151850f138bf025276399879390"  # and with the grid as one stacked model
+STACKED_TRIAL = "9bbc6b47c95524d1632a52bcc986066a"  # its first trial, as that version keyed it
 EXTRAPOLATION = "01f75ed73c6536019a70d8659e4039a4"  # of an LSTM on sums modulo 10
 
 
@@ -167,6 +169,19 @@ def test_a_search_with_options_that_are_gone_is_read(working_folder: Path, rows:
     write_old_store(working_folder / "old.sqlite", [("searches", changed)])
     with Store(working_folder / "old.sqlite", create=False) as store:
         assert [record.key for record in store.all(SearchRecord)] == [WITH_RETIRED_OPTIONS]
+
+
+def test_records_of_stacked_training_are_read(working_folder: Path, rows: Rows) -> None:
+    (search,) = [record for _, record in rows if record["key"] == SEARCH]
+    trial = next(record for _, record in rows if record["key"] == search["evaluations"][0]["trials"][0])
+    grid = {name: search["config"]["settings"][name] for name in ("learning_rates", "seeds")}
+    settings = {**search["config"]["settings"], "vectorize": True}
+    one = {**search, "key": STACKED_SEARCH, "config": {**search["config"], "settings": settings}}
+    other = {**trial, "key": STACKED_TRIAL, "config": {**trial["config"], "options": {"stack": grid}}}
+    write_old_store(working_folder / "old.sqlite", [("searches", one), ("trials", other)])
+    with Store(working_folder / "old.sqlite", create=False) as store:
+        assert [record.key for record in store.all(SearchRecord)] == [STACKED_SEARCH]
+        assert [record.key for record in store.all(TrialRecord)] == [STACKED_TRIAL]
 
 
 def test_two_old_stores_are_merged(working_folder: Path, rows: Rows, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from benchmarks.gpu.grids import GridTimes, grid_checks
 from benchmarks.gpu.marked_tests import checks_of_tests
 from benchmarks.gpu.paper_grid import paper_checks, workloads
 from benchmarks.gpu.steps import Size, memory_checks, padding_checks, step_checks
+from benchmarks.gpu.summary import summary
 from benchmarks.measurement import Measurement, one_thread
 from ib_bench.execution.inline import Inline
 from ib_bench.models.sequence_model import SequenceModel
@@ -240,3 +241,29 @@ def test_the_sections_share_the_time() -> None:
     assert sum(section.share for section in everything) <= 1
     assert [section.name for section in everything if not section.needs_cuda] == ["tests"]
     assert all(section.checks for section in everything)
+
+
+FOLDER = Path(__file__).parent
+
+
+def test_the_readme_has_the_figures_of_the_raw_rows() -> None:
+    found = json.loads((FOLDER / "h200.json").read_text(encoding="utf-8"))
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    assert f"\n\n{summary(found)}\n" in readme
+    by_name = {row["what"]: row for row in found["rows"]}
+    hours = [float(by_name[f"the paper's grid, {how}"]["measured"].rstrip("h")) for how in ("one by one", "stacked")]
+    assert [f"{value:,.0f}" in readme for value in hours] == [True, True]
+
+
+def test_the_summary_has_a_column_for_each_size() -> None:
+    rows = [
+        {"section": "steps", "what": "LSTM, width 768: step", "verdict": "measured", "measured": "2ms", "target": ""},
+        {"section": "steps", "what": "LSTM, width 64: step", "verdict": "missed", "measured": "inf", "target": "<= 1"},
+        {"section": "steps", "what": "DenseSSM, width 64: step", "verdict": "not run", "measured": "", "target": ""},
+        {"section": "tests", "what": "it learns", "verdict": "met", "measured": "1 of 1", "target": ""},
+    ]
+    assert summary({"rows": rows}).splitlines() == [
+        "|  | LSTM, width 64 | LSTM, width 768 |",
+        "| --- | --- | --- |",
+        "| step | *never* | 2ms |",
+    ]
