@@ -67,6 +67,7 @@ def _train_best(
 ) -> AnyTrained:
     """The first configuration that succeeds, or else the one with the lowest validation loss, trained."""
     best: TrialRecord | None = None
+    best_config: TrialConfig | None = None
     best_trained: AnyTrained | None = None
     for trial_config in config.search.grid_configs(config.experiment, size):
         record, trained = store.get(TrialRecord, trial_config.key), None
@@ -75,8 +76,8 @@ def _train_best(
             record = trained.record
             store.add(record)
         if record.is_better_than(best):
-            best, best_trained = record, trained
+            best, best_config, best_trained = record, trial_config, trained
         if record.succeeded:
             break
-    assert best is not None, "a grid is never empty"
-    return train(best.config) if best_trained is None else best_trained
+    assert best_config is not None, "a grid is never empty"
+    return train(best_config) if best_trained is None else best_trained
