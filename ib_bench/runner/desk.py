@@ -287,8 +287,8 @@ def _accelerated(
     """
     if settings.vectorize:
         tell_once(
-            "search.vectorize: without effect, as trials are faster than a stacked grid was where search.cuda_graph "
-            "replays their steps; search.spread trains several at once"
+            "search.vectorize has no effect any more: a stacked grid was no faster than trials whose steps "
+            "search.cuda_graph replays; search.spread trains several of them at once"
         )
         settings = replace(settings, vectorize=False)
     if not settings.compile and not (trainer.on_gpu and settings.cuda_graph) and settings.cuda_graph is not True:

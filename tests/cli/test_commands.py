@@ -233,7 +233,7 @@ class TestSearch:
         assert main([*longer, "--search.vectorize", "true"]) == 0  # an option that was
         told = capsys.readouterr()
         assert "changes 1 of 396 verdicts" in told.out
-        assert "search.vectorize: without effect" in told.err and "search.cuda_graph" in told.err
+        assert "search.vectorize has no effect any more" in told.err and "search.cuda_graph" in told.err
         assert main(["results"]) == 0
         assert "futility 0.5: in the reference results this rule ends 1 of 497" in capsys.readouterr().out
         (other,) = [record for record in results(capsys) if record["key"] != plain["key"]]

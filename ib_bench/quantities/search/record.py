@@ -36,7 +36,7 @@ class SearchSettings:
         val_check_interval: optimizer steps between validations; null chooses by the sizes of the data so that
             validation costs at most a tenth of the training.
         num_threads: CPU threads of each training run, at least 1.
-        vectorize: without effect, and says so; true in records of searches that trained a grid as one stacked model.
+        vectorize: has no effect, and says so; true in records of searches that trained a grid as one stacked model.
         compile: compile training steps (``torch.compile``); ``auto`` does where that saves time.
         cuda_graph: replay training steps as a CUDA graph, which gives the same numbers; ``auto`` does on a GPU where it
             is possible, and so does true, which also says why if it is not.
