@@ -13,11 +13,11 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from ib_bench.errors import require
+from ib_bench.models.cuda_graphs import StepGraphs
 from ib_bench.models.full_precision import full_precision
 from ib_bench.models.metrics import LOSS, StateTrackingMetrics, cross_entropy, metric_key
 from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sharding import RankRandomness, share_of
-from ib_bench.models.step_graphs import StepGraphs
 from ib_bench.supervision.supervision import Batch
 
 
@@ -41,7 +41,7 @@ class SequenceModel(pl.LightningModule, ABC):
         learning_rate: of Adam (betas 0.9 and 0.999; no decay, schedule or clipping), above 0.
 
     Attributes:
-        capturable: whether training steps can be replayed as a CUDA graph (:mod:`ib_bench.models.step_graphs`): what
+        capturable: whether training steps can be replayed as a CUDA graph (:mod:`ib_bench.models.cuda_graphs`): what
             ``forward`` and ``loss`` do depends on nothing but parameters and the batch's shape and never waits for the
             GPU (no ``if`` about a tensor's value, no ``item()``). A class has to say so itself; it is not inherited.
         packable: whether :meth:`packed_forward` works and is faster, so that losses and metrics use it in place of

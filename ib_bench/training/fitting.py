@@ -33,8 +33,8 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from ib_bench.data.batches import TrainBatches
 from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.models.cuda_graphs import StepGraphs
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.models.step_graphs import StepGraphs
 from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.step_chunks import StepChunks
 

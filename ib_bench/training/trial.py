@@ -23,9 +23,9 @@ from ib_bench import __version__
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
+from ib_bench.models.cuda_graphs import StepGraphs
 from ib_bench.models.metrics import METRIC_DEFINITION
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.models.step_graphs import StepGraphs
 from ib_bench.results.trial_record import Confirmation, TrialConfig, TrialRecord
 from ib_bench.training.acceleration import graph_obstacle
 from ib_bench.training.confirmation import confirmation

@@ -12,8 +12,8 @@ from cuda_trials import PRECISIONS, SHELF, SIZES, WEIGHTS_IN_PIECES, small_trial
 from torch import Tensor
 
 from ib_bench.errors import BenchError, OutOfMemoryError
-from ib_bench.models import LSTM, step_graphs
-from ib_bench.models.step_graphs import CudaRecorder
+from ib_bench.models import LSTM, cuda_graphs
+from ib_bench.models.cuda_graphs import CudaRecorder
 from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
@@ -155,7 +155,7 @@ def test_what_cannot_be_recorded_is_one_sentence_and_the_next_trial_runs(acceler
 
 
 def test_at_most_so_many_shapes_are_recorded(accelerator: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step_graphs, "_MAX_GRAPHS", 1)
+    monkeypatch.setattr(cuda_graphs, "_MAX_GRAPHS", 1)
     config = small_trial("DenseSSM")
     usual, replayed = (
         run_trial(replace(config, cuda_graph=graph), {"accelerator": accelerator}) for graph in (False, True)

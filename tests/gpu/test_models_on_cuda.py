@@ -23,6 +23,12 @@ def test_no_architecture_is_missing() -> None:
     assert {*SIZES, *SHELF, *NOT_COMPARED} == {entry.class_name for entry in catalogue.entries(catalogue.MODELS)}
 
 
+def test_those_that_say_they_are_capturable_are_tested() -> None:
+    """In ``test_graphs_on_cuda.py``."""
+    names = {entry.class_name for entry in catalogue.entries(catalogue.MODELS)}
+    assert {name for name in names if vars(getattr(models, name)).get("capturable")} == {*SIZES, *SHELF}
+
+
 def padded(model: SequenceModel, batch: Batch) -> Tensor:
     return cross_entropy(model(batch.tokens), batch.targets)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ib_bench.errors import BenchError
-from ib_bench.models.step_graphs import StepGraphs
+from ib_bench.models.cuda_graphs import StepGraphs
 from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training import trial as trials
@@ -151,7 +151,7 @@ def test_a_step_that_cannot_be_recorded_is_one_sentence(
 def test_rare_shapes_stay_as_they_are_where_there_are_many(
     config: TrialConfig, on_cpu: Callable[[type[Repeating]], list[StepGraphs]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ib_bench.models.step_graphs._MAX_GRAPHS", 1)
+    monkeypatch.setattr("ib_bench.models.cuda_graphs._MAX_GRAPHS", 1)
     made = on_cpu(Repeating)
     plain = run_trial(replace(config, cuda_graph=False))
     assert outcome(run_trial(config)) == outcome(plain)
