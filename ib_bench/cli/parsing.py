@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from ib_bench.drawing.texts import Format
-from ib_bench.errors import require
 from ib_bench.runner.config_errors import explained, option_names, unreadable
-
-DEFAULT_STORE = "ib_bench.sqlite"
+from ib_bench.runner.places import DEFAULT_STORE
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
@@ -27,29 +23,6 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         raise explained(error, arguments, option_names(parser)) from error
     except UnicodeDecodeError as error:
         raise unreadable(arguments, error) from error
-
-
-def require_writable_folder(option: str, folder: str) -> None:
-    """Make sure that a folder is there, or can be made, and that files can be put into it.
-
-    Raises:
-        InvalidOptionError: it is not so.
-    """
-    wanted = Path(folder).absolute()
-    existing = next(path for path in (wanted, *wanted.parents) if path.exists())
-    can_be_written = existing.is_dir() and os.access(existing, os.W_OK)
-    require(can_be_written, option, folder, "a folder that can be written")
-
-
-def require_writable_file(option: str, path: str) -> None:
-    """Make sure that a file is there, or can be made, and that it can be written.
-
-    Raises:
-        InvalidOptionError: it is not so.
-    """
-    file = Path(path).absolute()
-    can_be_written = os.access(file if file.exists() else file.parent, os.W_OK) and not file.is_dir()
-    require(can_be_written, option, path, "a file that can be written")
 
 
 def listing_parser(command: str, description: str) -> ArgumentParser:

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 
-from ib_bench.cli.parsing import DEFAULT_STORE, require_writable_file
 from ib_bench.errors import require
 from ib_bench.runner.jobs import Output
+from ib_bench.runner.places import DEFAULT_STORE, require_writable_file
 from ib_bench.tracking.settings import WandbSettings
 
 KeepWeights = Literal["none", "best"]
