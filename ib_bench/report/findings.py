@@ -42,8 +42,16 @@ class Findings(Sequence[Finding]):
     def __getitem__(self, index: int | slice) -> Finding | Sequence[Finding]:
         return self.findings[index]
 
+    def __str__(self) -> str:
+        return str(self.drawing)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
-        return Drawing([findings_table(self, self.title)])._repr_mimebundle_()
+        return self.drawing._repr_mimebundle_()
+
+    @property
+    def drawing(self) -> Drawing:
+        """The table, as a terminal shows it."""
+        return Drawing([findings_table(self, self.title)])
 
 
 def findings_table(findings: Sequence[Finding], title: str) -> Group:

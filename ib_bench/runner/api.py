@@ -25,10 +25,10 @@ from ib_bench.runner.check import check_named
 from ib_bench.runner.config_errors import explained, option_names
 from ib_bench.runner.display import display
 from ib_bench.runner.executors import executor_sections
-from ib_bench.runner.given import plain_config
+from ib_bench.runner.given import INLINE, plain_config, require_importable
 from ib_bench.runner.jobs import MakeWatcher
 from ib_bench.runner.measure import add_measurement_arguments, measured
-from ib_bench.runner.places import DEFAULT_STORE
+from ib_bench.runner.places import DEFAULT_STORE, require_writable_folder
 from ib_bench.runner.results import Results, quantity_list, results_of
 from ib_bench.runner.suite_run import FinishedSuite, add_suite_arguments, planned, run_suite
 from ib_bench.runner.suites import find_suite
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from ib_bench.quantities.growth.record import Growth
     from ib_bench.quantities.search.record import SearchRecord
     from ib_bench.quantities.sharing.record import Sharing
-
-_INLINE = "inline"
 
 
 def measure(
@@ -89,17 +87,19 @@ def measure(
     for section in sections:
         if section not in known:
             raise UnknownNameError("section", section, known)
-    require(wanted.keeps_weights or not keep_weights, "keep_weights", keep_weights, f"False for {quantity}")
+    allowed = f"False for {quantity}, which keeps no weights"
+    require(wanted.keeps_weights or not keep_weights, "keep_weights", keep_weights, allowed)
     options: Json = {**_output(store, wandb, log_file), **_of_weights(wanted.keeps_weights, keep_weights)}
     if wanted.has_many_jobs:
         options |= _placement(executor, workers)
     else:
         allowed = f"inline or an executor for {quantity}, which is one job"
-        require(executor in (None, _INLINE) or isinstance(executor, Executor), "executor", executor, allowed)
+        require(executor in (None, INLINE) or isinstance(executor, Executor), "executor", executor, allowed)
         require(workers is None, "workers", workers, f"None for {quantity}, which is one job")
     parser = LightningArgumentParser(exit_on_error=False)
     add_measurement_arguments(parser, wanted)
     config = plain_config({"model": model, "data": data, **sections})
+    require_importable(config, executor)
     parsed = _parsed(parser, {**config, **options})
     command = f"ib_bench.{quantity}({_class_name(config['model'])}, {_class_name(config['data'])})"
     result = measured(wanted, parser, parsed, _watcher(progress), _given(executor), command)
@@ -246,9 +246,11 @@ def run(
     given: Json = {"axes": axes or {}, "dry_run": dry_run, "fast_dev_run": fast_dev_run, **sections}
     options = {**_output(store, wandb, log_file), **_of_weights(True, keep_weights), **_placement(executor, workers)}
     parsed = _parsed(parser, {**plain_config(given), **options})
-    chosen = _suite(suite, name).narrowed(parsed.axes)
+    chosen = _suite(suite, name, executor).narrowed(parsed.axes)
     if dry_run:
         return Drawing([planned(chosen, parsed)])
+    if figures is not None:
+        require_writable_folder("figures", str(figures))
     finished = run_suite(chosen, parsed, _watcher(progress), _given(executor), f"ib_bench.run({chosen.name})")
     if figures is not None:
         for figure in finished.figures():
@@ -281,9 +283,11 @@ def check(model: Any, data: Any = None) -> Findings:
     return Findings(check_named(config), _class_name(config["model"]))
 
 
-def _suite(suite: str | Path | Mapping[str, Any], name: str) -> Suite:
+def _suite(suite: str | Path | Mapping[str, Any], name: str, executor: object) -> Suite:
     if isinstance(suite, Mapping):
-        return suite_of(name, plain_config(suite))
+        content = plain_config(suite)
+        require_importable(content, executor)
+        return suite_of(name, content)
     return read_suite(find_suite(str(suite)))
 
 
@@ -298,7 +302,7 @@ def _of_weights(can_be_kept: bool, kept: bool) -> Json:
 
 
 def _placement(executor: str | Executor | None, workers: int | None) -> Json:
-    return {"executor": executor if isinstance(executor, str) else _INLINE, "workers": workers}
+    return {"executor": executor if isinstance(executor, str) else INLINE, "workers": workers}
 
 
 def _given(executor: str | Executor | None) -> Executor | None:

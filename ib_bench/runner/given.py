@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -20,6 +23,9 @@ from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec
 from ib_bench.tasks.finite_state_machine import FiniteStateMachine
 
+INLINE = "inline"
+"""The executor that runs jobs in this process."""
+
 _NAMED = type | FunctionType | BuiltinFunctionType
 
 
@@ -34,6 +40,25 @@ def plain_config(sections: Mapping[str, Any]) -> Json:
         BenchError: a value cannot be written down, or would not be found again by its name.
     """
     return {name: _section(name, value) for name, value in sections.items()}
+
+
+def require_importable(config: Json, executor: object) -> None:
+    """Make sure that an executor which is named can import the classes of a config.
+
+    Args:
+        config: plain data.
+        executor: its name; anything else is not checked.
+
+    Raises:
+        BenchError: a class is defined in a notebook, and jobs run in other processes.
+    """
+    is_notebook = getattr(sys.modules["__main__"], "__file__", None) is None
+    found = re.search(r'"(__main__\.\w+)"', json.dumps(config, default=str)) if is_notebook else None
+    if found and isinstance(executor, str) and executor != INLINE:
+        raise BenchError(
+            f"executor must be {INLINE} for a class of a notebook, got {executor!r}: other processes cannot import "
+            f"{found[1]}; put it into a .py file"
+        )
 
 
 def _section(option: str, value: Any) -> Any:
