@@ -202,7 +202,7 @@ BAD = {
     "content": (lambda own: ib_bench.run({"base": {}}), "it must be a mapping with the two keys base and axes"),
     "axis": (
         lambda own: ib_bench.run("demo", axes={"modulus": 3}),
-        "axes.modulus must be among 4, got 3",
+        "unknown axis of suite 'demo', 'modulus', did you mean 'model'",
     ),
     "figures": (
         lambda own: ib_bench.run(SUITE, figures="own_classes.py/none"),
