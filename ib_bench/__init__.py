@@ -11,7 +11,7 @@ From Python::
     print(found.min_train_size, found.verdict)
     ib_bench.read("ib_bench.sqlite")["search"].to_pandas()
 
-The functions are those of :mod:`ib_bench.runner.api` and :func:`ib_bench.runner.results.read`.
+The functions are defined in ``ib_bench/runner``: ``api.py``, ``api_suites.py`` and ``results.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ib_bench.runner.api import check, curve, extrapolate, growth, measure, run, search, sharing
+    from ib_bench.runner.api import check, curve, extrapolate, growth, measure, search, sharing
+    from ib_bench.runner.api_suites import run
     from ib_bench.runner.results import read
 
 __version__ = "0.1.0"
@@ -34,7 +35,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"ib_bench.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'ib_bench' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"ib_bench.runner.{'results' if name == 'read' else 'api'}"), name)
+    module = {"read": "results", "run": "api_suites"}.get(name, "api")
+    return getattr(importlib.import_module(f"ib_bench.runner.{module}"), name)
 
 
 def __dir__() -> list[str]:

@@ -6,33 +6,33 @@ is ``search={"seeds": [1, 2]}`` here.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from ib_bench import catalogue
-from ib_bench.drawing.notebook import Drawing
 from ib_bench.errors import UnknownNameError, require
 from ib_bench.execution.executor import Executor
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.report.findings import Findings
 from ib_bench.results.identity import Json
 from ib_bench.runner.check import check_named
-from ib_bench.runner.config_errors import explained, option_names
-from ib_bench.runner.display import display
 from ib_bench.runner.executors import executor_sections
-from ib_bench.runner.given import INLINE, plain_config, require_importable
-from ib_bench.runner.jobs import MakeWatcher
+from ib_bench.runner.given import (
+    INLINE,
+    class_name,
+    given_executor,
+    output_options,
+    parsed_options,
+    placement_options,
+    plain_config,
+    require_importable,
+    watcher,
+    weights_option,
+)
 from ib_bench.runner.measure import add_measurement_arguments, measured
-from ib_bench.runner.places import DEFAULT_STORE, require_writable_folder
-from ib_bench.runner.results import Results, quantity_list, results_of
-from ib_bench.runner.suite_run import FinishedSuite, add_suite_arguments, planned, run_suite
-from ib_bench.runner.suites import find_suite
-from ib_bench.studies.suite import Suite, read_suite, suite_of
+from ib_bench.runner.places import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from ib_bench.quantities.curve.record import CurveRecord
@@ -89,9 +89,9 @@ def measure(
             raise UnknownNameError("section", section, known)
     allowed = f"False for {quantity}, which keeps no weights"
     require(wanted.keeps_weights or not keep_weights, "keep_weights", keep_weights, allowed)
-    options: Json = {**_output(store, wandb, log_file), **_of_weights(wanted.keeps_weights, keep_weights)}
+    options: Json = {**output_options(store, wandb, log_file), **weights_option(wanted.keeps_weights, keep_weights)}
     if wanted.has_many_jobs:
-        options |= _placement(executor, workers)
+        options |= placement_options(executor, workers)
     else:
         allowed = f"inline or an executor for {quantity}, which is one job"
         require(executor in (None, INLINE) or isinstance(executor, Executor), "executor", executor, allowed)
@@ -100,9 +100,9 @@ def measure(
     add_measurement_arguments(parser, wanted)
     config = plain_config({"model": model, "data": data, **sections})
     require_importable(config, executor)
-    parsed = _parsed(parser, {**config, **options})
-    command = f"ib_bench.{quantity}({_class_name(config['model'])}, {_class_name(config['data'])})"
-    result = measured(wanted, parser, parsed, _watcher(progress), _given(executor), command)
+    parsed = parsed_options(parser, {**config, **options})
+    command = f"ib_bench.{quantity}({class_name(config['model'])}, {class_name(config['data'])})"
+    result = measured(wanted, parser, parsed, watcher(progress), given_executor(executor), command)
     if result is None:
         raise SystemExit(0)  # this process has trained for another one, which has the result
     return result
@@ -167,10 +167,10 @@ def extrapolate(model: Any, data: Any, **options: Any) -> ExtrapolationRecord:
 
     Example:
         >>> import tempfile
-        >>> quick = {"max_size": 16, "max_steps": 10, "learning_rates": [0.01], "seeds": [1]}
-        >>> data = {"class_path": "ModularAddition", "init_args": {"modulus": 3, "max_length": 3}}
+        >>> from ib_bench.data import ModularAddition
+        >>> data = ModularAddition(modulus=3, max_length=3)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     found = extrapolate("Oracle", data, search=quick, store=f"{folder}/store.sqlite")
+        ...     found = extrapolate("Oracle", data, search={"max_steps": 10}, store=f"{folder}/store.sqlite")
         >>> found.at(2 * found.max_length).normalized_final_state_accuracy
         1.0
     """
@@ -180,86 +180,6 @@ def extrapolate(model: Any, data: Any, **options: Any) -> ExtrapolationRecord:
 def growth(model: Any, data: Any, **options: Any) -> Growth:
     """How N50 grows with the maximal length or the number of states; see :func:`measure` for the options."""
     return measure("growth", model, data, **options)
-
-
-def run(
-    suite: str | Path | Mapping[str, Any],
-    *,
-    axes: Mapping[str, Any] | None = None,
-    dry_run: bool = False,
-    fast_dev_run: bool = False,
-    figures: str | Path | None = None,
-    store: str | Path = DEFAULT_STORE,
-    executor: str | Executor | None = None,
-    workers: int | None = None,
-    keep_weights: bool = False,
-    wandb: Any = None,
-    log_file: str | Path | None = None,
-    progress: bool = True,
-    name: str = "suite",
-    **sections: Any,
-) -> Results | Drawing:
-    """Measure every cell of a suite; what the store holds already is not measured again.
-
-    Args:
-        suite: name of a shipped suite, path of a suite file, or its content: a mapping with ``base`` and ``axes``, in
-            which classes may stand as in :func:`measure`.
-        axes: keep only these values of an axis.
-        dry_run: return how much there is to do, and do nothing.
-        fast_dev_run: try every value of every axis once, for a few steps, keeping nothing.
-        figures: folder for the figure's files; None writes none.
-        store: see :func:`measure`, as for the other arguments that it has too.
-        executor: likewise.
-        workers: likewise.
-        keep_weights: likewise.
-        wandb: likewise.
-        log_file: likewise.
-        progress: likewise.
-        name: of a suite that is a mapping.
-        sections: of executors, such as ``ray``.
-
-    Returns:
-        The results of the suite, as :func:`ib_bench.read` returns those of a store. ``failures`` lists the jobs that
-        have failed, of which a warning tells too. With ``dry_run``, a table that prints itself.
-
-    Raises:
-        BenchError: an option is wrong, or a cell cannot be measured; says why.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     found = run(
-        ...         {
-        ...             "base": {"data": "ModularAddition", "search": {"max_size": 16, "max_steps": 10, "seeds": [1]}},
-        ...             "axes": {"modulus": [2, 3], "max_length": 4, "model": ["Oracle"]},
-        ...         },
-        ...         store=f"{folder}/store.sqlite",
-        ...     )
-        >>> [record.verdict for record in found["search"]]
-        ['1', '1']
-    """
-    for section in sections:
-        if section not in executor_sections():
-            raise UnknownNameError("section", section, executor_sections())
-    parser = ArgumentParser(exit_on_error=False)
-    add_suite_arguments(parser)
-    given: Json = {"axes": axes or {}, "dry_run": dry_run, "fast_dev_run": fast_dev_run, **sections}
-    options = {**_output(store, wandb, log_file), **_of_weights(True, keep_weights), **_placement(executor, workers)}
-    parsed = _parsed(parser, {**plain_config(given), **options})
-    chosen = _suite(suite, name, executor).narrowed(parsed.axes)
-    if dry_run:
-        return Drawing([planned(chosen, parsed)])
-    if figures is not None:
-        require_writable_folder("figures", str(figures))
-    finished = run_suite(chosen, parsed, _watcher(progress), _given(executor), f"ib_bench.run({chosen.name})")
-    if figures is not None:
-        for figure in finished.figures():
-            figure.save(Path(figures) / chosen.name)
-    if finished.errors:
-        label, error = finished.errors[0]
-        count = f"{len(finished.errors)} of {len(finished.plan.jobs)} jobs have not finished"
-        warnings.warn(f"{count}, the first of them {label}: {error}", stacklevel=2)
-    return _results(finished)
 
 
 def check(model: Any, data: Any = None) -> Findings:
@@ -280,61 +200,4 @@ def check(model: Any, data: Any = None) -> Findings:
         {'ok'}
     """
     config = plain_config({"model": model} if data is None else {"model": model, "data": data})
-    return Findings(check_named(config), _class_name(config["model"]))
-
-
-def _suite(suite: str | Path | Mapping[str, Any], name: str, executor: object) -> Suite:
-    if isinstance(suite, Mapping):
-        content = plain_config(suite)
-        require_importable(content, executor)
-        return suite_of(name, content)
-    return read_suite(find_suite(str(suite)))
-
-
-def _output(store: str | Path, wandb: Any, log_file: str | Path | None) -> Json:
-    """The options that say where results go."""
-    logged = plain_config({"wandb": {"mode": "disabled"} if wandb is None else wandb})
-    return {**logged, "store": str(store), "log_file": None if log_file is None else str(log_file)}
-
-
-def _of_weights(can_be_kept: bool, kept: bool) -> Json:
-    return {"keep_weights": "best" if kept else "none"} if can_be_kept else {}
-
-
-def _placement(executor: str | Executor | None, workers: int | None) -> Json:
-    return {"executor": executor if isinstance(executor, str) else INLINE, "workers": workers}
-
-
-def _given(executor: str | Executor | None) -> Executor | None:
-    return executor if isinstance(executor, Executor) else None
-
-
-def _watcher(progress: bool) -> MakeWatcher | None:
-    return display if progress else None
-
-
-def _parsed(parser: ArgumentParser, config: Json) -> Namespace:
-    try:
-        return parser.parse_object(config)
-    except ArgumentError as error:
-        raise explained(error, options=option_names(parser)) from error
-
-
-def _class_name(spec: Any) -> str:
-    path = spec.get("class_path") if isinstance(spec, Mapping) else spec
-    return str(path).rpartition(".")[2]
-
-
-def _results(finished: FinishedSuite) -> Results:
-    records = finished.source
-    of_suite = {
-        quantity.name: quantity_list(quantity, finished.results(quantity.name), records, finished.name)
-        for quantity in catalogue.quantities()
-    }
-    trials = results_of(records, finished.name).kinds
-    failures: Sequence[tuple[str, Exception]] = finished.errors
-
-    def draw() -> Drawing:
-        return Drawing(list(finished.tables()), list(finished.figures()))
-
-    return Results({**trials, **of_suite}, finished.name, draw, failures)
+    return Findings(check_named(config), class_name(config["model"]))

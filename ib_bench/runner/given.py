@@ -15,12 +15,17 @@ from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from torch import nn
 
 from ib_bench import catalogue, data
 from ib_bench.errors import BenchError
+from ib_bench.execution.executor import Executor
 from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec
+from ib_bench.runner.config_errors import explained, option_names
+from ib_bench.runner.display import display
+from ib_bench.runner.jobs import MakeWatcher
 from ib_bench.tasks.finite_state_machine import FiniteStateMachine
 
 INLINE = "inline"
@@ -59,6 +64,50 @@ def require_importable(config: Json, executor: object) -> None:
             f"executor must be {INLINE} for a class of a notebook, got {executor!r}: other processes cannot import "
             f"{found[1]}; put it into a .py file"
         )
+
+
+def output_options(store: str | Path, wandb: Any, log_file: str | Path | None) -> Json:
+    """The options that say where results go."""
+    logged = plain_config({"wandb": {"mode": "disabled"} if wandb is None else wandb})
+    return {**logged, "store": str(store), "log_file": None if log_file is None else str(log_file)}
+
+
+def weights_option(can_be_kept: bool, kept: bool) -> Json:
+    """The option that keeps weights, of a measurement that can keep them."""
+    return {"keep_weights": "best" if kept else "none"} if can_be_kept else {}
+
+
+def placement_options(executor: str | Executor | None, workers: int | None) -> Json:
+    """The options that say where jobs run; an executor that is given itself takes the place of the one they name."""
+    return {"executor": executor if isinstance(executor, str) else INLINE, "workers": workers}
+
+
+def given_executor(executor: str | Executor | None) -> Executor | None:
+    """The executor that is given itself; None where it is named."""
+    return executor if isinstance(executor, Executor) else None
+
+
+def watcher(progress: bool) -> MakeWatcher | None:
+    """What shows progress, or None."""
+    return display if progress else None
+
+
+def parsed_options(parser: ArgumentParser, config: Json) -> Namespace:
+    """Parse a config.
+
+    Raises:
+        BenchError: it is wrong; says what, and what is allowed.
+    """
+    try:
+        return parser.parse_object(config)
+    except ArgumentError as error:
+        raise explained(error, options=option_names(parser)) from error
+
+
+def class_name(spec: Any) -> str:
+    """The name of the class of a section, such as ``LSTM``."""
+    path = spec.get("class_path") if isinstance(spec, Mapping) else spec
+    return str(path).rpartition(".")[2]
 
 
 def _section(option: str, value: Any) -> Any:
