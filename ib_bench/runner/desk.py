@@ -324,8 +324,14 @@ def _built_data(spec: DataSpec, code: str) -> SearchableData:
 
 
 def _code_of(*specs: ClassSpec) -> str:
-    """A text that changes with the code of classes from outside this package."""
-    return json.dumps(source_digests(*specs), sort_keys=True)
+    """A text that changes with the code of classes from outside this package.
+
+    Empty if one cannot be imported or read: building it, or the key of its experiment, says what is wrong.
+    """
+    try:
+        return json.dumps(source_digests(*specs), sort_keys=True)
+    except Exception:
+        return ""
 
 
 _looks_ahead: dict[tuple[ClassSpec, str], bool] = {}  # of models that can be built; a suite asks for the same few
