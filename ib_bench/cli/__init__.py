@@ -37,6 +37,7 @@ _AFTER = {
     "wandb": ("wandb", "log a store to Weights & Biases, or build the project's dashboard there"),
     "store": ("store", "maintain a store: check, export, merge, vacuum"),
     "doctor": ("doctor", "check the installation: versions, devices, executors, store, W&B"),
+    "completion": ("completion", "print a script with which a shell completes commands and options"),
     "ls": ("ls", "list tasks, supervision regimes, length distributions, models and suites; describe a task"),
 }
 _MEASURE = "measure"

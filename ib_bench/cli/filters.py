@@ -28,4 +28,12 @@ def filtered(rows: Iterable[Row], options: Namespace) -> list[Row]:
 
 
 def _fits(labels: Labels, wanted: dict[str, object]) -> bool:
-    return all(getattr(labels, name) == value for name, value in wanted.items())
+    return all(value in _texts(name, getattr(labels, name)) for name, value in wanted.items())
+
+
+def _texts(name: str, label: Any) -> tuple[Any, ...]:
+    """What a label may be called: a model goes by its path or its class's name."""
+    if name != "model":
+        return (label,)
+    path = label.removesuffix(" (looks ahead)")
+    return label, path, path.rpartition(".")[2]

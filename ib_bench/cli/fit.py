@@ -11,28 +11,47 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from jsonargparse import ArgumentError, lazy_instance
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from jsonargparse import ActionConfigFile, ArgumentError, lazy_instance
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 
+from ib_bench.cli.parsing import show_if_asked
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError, NothingToTestOnError, require
 from ib_bench.execution.ranks import speaks
+from ib_bench.models.plain_module import TrainableModule, is_plain_module
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.results.records import ClassSpec
 from ib_bench.runner.config_errors import explained, option_names, unreadable
-from ib_bench.runner.desk import check_model_and_data, link_vocabulary, load_shipped_classes, resolved_config
+from ib_bench.runner.desk import check_model_and_data, link_vocabulary, resolved_config
 from ib_bench.runner.places import require_writable_folder
+from ib_bench.training.class_parser import ClassParser, Data, Model
 from ib_bench.training.fitting import silent
 from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.team import require_team
 
 _SUBCOMMANDS = ("fit", "validate", "test")
+
+
+class SaveConfigBeside(SaveConfigCallback):
+    """Saves the config as ``config.yaml`` where the logger writes, or in the working folder without one.
+
+    A file that is there already, which may be the user's, is kept: the name then becomes ``config_1.yaml`` and so on.
+    """
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """See Lightning."""
+        folder = Path(trainer.log_dir or ".")  # the same on all ranks
+        numbered = (f"config_{number}.yaml" for number in count(1))
+        names = chain(["config.yaml"], numbered)
+        if trainer.is_global_zero and not self.already_saved:
+            self.config_filename = next(name for name in names if not (folder / name).exists())
+        super().setup(trainer, pl_module, stage)
 
 
 class BenchCLI(LightningCLI):
@@ -43,6 +62,12 @@ class BenchCLI(LightningCLI):
         """LightningCLI for this package's models and data."""
         return {name: skipped for name, skipped in LightningCLI.subcommands().items() if name in _SUBCOMMANDS}
 
+    def init_parser(self, **kwargs: Any) -> ClassParser:
+        """A parser of constructors as people write them."""
+        parser = ClassParser(**kwargs)
+        parser.add_argument("-c", "--config", action=ActionConfigFile, help="Path of a config file in YAML or JSON.")
+        return parser
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link what the model takes from the data."""
         link_vocabulary(parser)
@@ -51,6 +76,7 @@ class BenchCLI(LightningCLI):
         """Parse, and build data and model once, so that an error is one sentence before anything is set up."""
         command, *arguments = args
         subparser = self._subcommand_parsers[command]
+        show_if_asked(subparser)
         try:
             self.config = parser.parse_args(args)
         except ArgumentError as error:
@@ -60,9 +86,8 @@ class BenchCLI(LightningCLI):
         config = resolved_config(subparser, self.config[command])
         model, data = check_model_and_data(config)
         if config["trainer"]["use_distributed_sampler"]:
-            of_ours = issubclass(ClassSpec(config["model"]["class_path"]).cls, SequenceModel)
             allowed = "false for a SequenceModel, which shares out every batch by itself"
-            require(not of_ours, "trainer.use_distributed_sampler", True, allowed)
+            require(not isinstance(model, SequenceModel), "trainer.use_distributed_sampler", True, allowed)
         checkpoint = config.get("ckpt_path")
         if checkpoint is not None and Path(checkpoint).is_file():
             _check_checkpoint(checkpoint, model)
@@ -71,6 +96,14 @@ class BenchCLI(LightningCLI):
         if command == "test" and isinstance(data, StateTrackingData) and data.num_test == 0:
             raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences)
         require_writable_folder("trainer.default_root_dir", config["trainer"]["default_root_dir"] or ".")
+
+    def instantiate_classes(self) -> None:
+        """Build everything; a plain ``nn.Module`` is made trainable."""
+        super().instantiate_classes()
+        if is_plain_module(type(self.model)):
+            arguments = self.config[self.subcommand].model.init_args
+            num_classes = self.datamodule.num_classes
+            self.model = TrainableModule(self.model, num_classes, arguments.get("learning_rate"))
 
     def _parse_ckpt_path(self) -> None:
         """Keep the options: they, not the checkpoint's hyperparameters, determine the model."""
@@ -126,12 +159,16 @@ def _check_checkpoint(path: str, model: pl.LightningModule) -> None:
 
 def main(command: str, arguments: Sequence[str]) -> int:
     """Run a LightningCLI command."""
-    load_shipped_classes()
     strict: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
     BenchCLI(
+        model_class=Model,
+        subclass_mode_model=True,
+        datamodule_class=Data,
+        subclass_mode_data=True,
         parser_kwargs={**strict, "prog": "ib-bench", **{name: dict(strict) for name in _SUBCOMMANDS}},
         trainer_defaults={"logger": lazy_instance(CSVLogger, save_dir="."), "use_distributed_sampler": False},
-        save_config_kwargs={"overwrite": True},
+        save_config_callback=SaveConfigBeside,
+        save_config_kwargs={"overwrite": True},  # of no file, and all ranks need not agree on one
         seed_everything_default=10,
         auto_configure_optimizers=False,
         args=[command, *arguments],

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from jsonargparse import ActionConfigFile
-from lightning.pytorch.cli import LightningArgumentParser
 
 from ib_bench import catalogue
 from ib_bench.cli.parsing import parse
@@ -15,8 +14,12 @@ from ib_bench.drawing.terminal import show
 from ib_bench.drawing.texts import OutputFormat
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.quantities.search.futility import futility_notes
+from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.display import display
 from ib_bench.runner.measure import add_measurement_arguments, measured
+from ib_bench.studies.divergence import divergence_notes
+from ib_bench.training.class_parser import ClassParser
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -30,13 +33,15 @@ def main(command: str, arguments: Sequence[str]) -> int:
     if options.format == "json":
         print(json_text(quantity.detail_json(result)), end="")
     else:
-        show(quantity.detail(result, futility_notes([result])))
+        with Store(options.store) as store:
+            diverged = divergence_notes([result], lambda keys: store.get_many(TrialRecord, keys))
+        show(quantity.detail(result, [*diverged, *futility_notes([result])]))
     return 0
 
 
-def experiment_parser(quantity: Quantity[Any]) -> LightningArgumentParser:
+def experiment_parser(quantity: Quantity[Any]) -> ClassParser:
     """The parser of a quantity's command."""
-    parser = LightningArgumentParser(
+    parser = ClassParser(
         prog=f"ib-bench {quantity.name}",
         description=f"{quantity.summary[0].upper()}{quantity.summary[1:]}.",
         exit_on_error=False,

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from ib_bench.drawing.texts import Format
 from ib_bench.runner.config_errors import explained, option_names, unreadable
 from ib_bench.runner.places import DEFAULT_STORE
+
+_is_asked: ContextVar[bool] = ContextVar("_is_asked", default=False)
+
+
+class _Parser(Exception):
+    """Carries the parser of a command that would parse now."""
+
+    def __init__(self, parser: ArgumentParser) -> None:
+        super().__init__()
+        self.parser = parser
+
+
+def parser_of(command: Callable[[], object]) -> ArgumentParser:
+    """The parser of a command, which runs until it would parse its arguments.
+
+    Args:
+        command: to be called.
+    """
+    token = _is_asked.set(True)
+    try:
+        command()
+    except _Parser as made:
+        return made.parser
+    finally:
+        _is_asked.reset(token)
+    raise AssertionError(f"{command} parses nothing")
+
+
+def show_if_asked(parser: ArgumentParser) -> None:
+    """To be called before a command parses, for :func:`parser_of`."""
+    if _is_asked.get():
+        raise _Parser(parser)
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
@@ -17,6 +50,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     Raises:
         BenchError: the arguments are wrong; says which and what is allowed.
     """
+    show_if_asked(parser)
     try:
         return parser.parse_args(list(arguments))
     except ArgumentError as error:

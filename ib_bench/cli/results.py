@@ -14,7 +14,10 @@ from ib_bench.importing import without_garbage_collection
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.quantities.search.futility import futility_notes
 from ib_bench.results.archive import stored_records
+from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.results import all_results
+from ib_bench.studies.divergence import divergence_notes
 from ib_bench.studies.suite import DEFAULT_QUANTITY
 
 
@@ -30,7 +33,10 @@ def main(command: str, arguments: Sequence[str]) -> int:
     results = filtered(all_results(quantity, stored_records(options.store)), options)
     if options.format == "table":
         what = quantity.title if quantity.record is None else quantity.record.table
-        show(quantity.listing(results, f"{len(results)} {what} in {options.store}", futility_notes(results)))
+        with Store(options.store, create=False) as store:
+            diverged = divergence_notes(results, lambda keys: store.get_many(TrialRecord, keys))
+        notes = [*diverged, *futility_notes(results)]
+        show(quantity.listing(results, f"{len(results)} {what} in {options.store}", notes))
     elif options.format == "csv":
         print(csv_text(flat_table(results, quantity.columns)), end="")
     else:

@@ -38,14 +38,14 @@ _ARCHIVE = ".jsonl.gz"
 def main(command: str, arguments: Sequence[str]) -> int:
     """Run a subcommand."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        width = max(map(len, _SUBCOMMANDS))
-        lines = [f"  {name:{width}}  {summary}" for name, (_, summary) in _SUBCOMMANDS.items()]
+        width = max(map(len, SUBCOMMANDS))
+        lines = [f"  {name:{width}}  {summary}" for name, (_, summary) in SUBCOMMANDS.items()]
         print("\n".join([f"usage: ib-bench {command} SUBCOMMAND ...", "", *lines]))
         return 0
     name, *rest = arguments
-    if name not in _SUBCOMMANDS:
-        raise UnknownNameError(f"subcommand of {command}", name, _SUBCOMMANDS)
-    run, summary = _SUBCOMMANDS[name]
+    if name not in SUBCOMMANDS:
+        raise UnknownNameError(f"subcommand of {command}", name, SUBCOMMANDS)
+    run, summary = SUBCOMMANDS[name]
     prog = f"ib-bench {command} {name}"
     return run(ArgumentParser(prog=prog, description=f"{summary.capitalize()}.", exit_on_error=False), rest)
 
@@ -136,7 +136,7 @@ def _vacuum(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     return 0
 
 
-_SUBCOMMANDS: dict[str, tuple[Callable[[ArgumentParser, Sequence[str]], int], str]] = {
+SUBCOMMANDS: dict[str, tuple[Callable[[ArgumentParser, Sequence[str]], int], str]] = {
     "check": (_check, "look for damage: the file, checksums, keys, trials, and files beside the store"),
     "export": (_export, "write records into a file, for other programs or to publish"),
     "merge": (_merge, "add the records of stores and archives to a store, and show which contradict each other"),

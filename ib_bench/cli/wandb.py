@@ -15,7 +15,7 @@ from ib_bench.errors import BenchError, UnknownNameError
 from ib_bench.runner.wandb_logging import log_results
 from ib_bench.tracking.settings import WandbSettings
 
-_SUBCOMMANDS = {
+SUBCOMMANDS = {
     "sync-store": "log every finished result of a store that is not in W&B yet",
     "workspace": "build the project's dashboard",
 }
@@ -24,18 +24,18 @@ _SUBCOMMANDS = {
 def main(command: str, arguments: Sequence[str]) -> int:
     """Run a subcommand."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        width = max(map(len, _SUBCOMMANDS))
-        lines = [f"  {name:{width}}  {summary}" for name, summary in _SUBCOMMANDS.items()]
+        width = max(map(len, SUBCOMMANDS))
+        lines = [f"  {name:{width}}  {summary}" for name, summary in SUBCOMMANDS.items()]
         print("\n".join([f"usage: ib-bench {command} SUBCOMMAND ...", "", *lines]))
         return 0
     subcommand, *rest = arguments
-    if subcommand not in _SUBCOMMANDS:
-        raise UnknownNameError("subcommand of wandb", subcommand, _SUBCOMMANDS)
+    if subcommand not in SUBCOMMANDS:
+        raise UnknownNameError("subcommand of wandb", subcommand, SUBCOMMANDS)
     return (_sync_store if subcommand == "sync-store" else _workspace)(f"ib-bench {command} {subcommand}", rest)
 
 
 def _sync_store(prog: str, arguments: Sequence[str]) -> int:
-    parser = ArgumentParser(prog=prog, description=_SUBCOMMANDS["sync-store"], exit_on_error=False)
+    parser = ArgumentParser(prog=prog, description=SUBCOMMANDS["sync-store"], exit_on_error=False)
     add_source_arguments(parser)
     parser.add_argument("--group", type=str | None, help="Name of the suite that the results belong to.")
     parser.add_class_arguments(WandbSettings, "wandb")
@@ -52,7 +52,7 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
 
 
 def _workspace(prog: str, arguments: Sequence[str]) -> int:
-    parser = ArgumentParser(prog=prog, description=_SUBCOMMANDS["workspace"], exit_on_error=False)
+    parser = ArgumentParser(prog=prog, description=SUBCOMMANDS["workspace"], exit_on_error=False)
     parser.add_argument("--entity", type=str | None, help="User or team; the account's default if left out.")
     parser.add_argument("--project", type=str, default=WandbSettings.project, help="Project of the runs.")
     parser.add_argument("--dry_run", action="store_true", help="Write the definition to a file instead of to W&B.")

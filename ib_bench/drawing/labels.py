@@ -6,6 +6,7 @@ which models of one name differ, and a setting names those options in which sear
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -119,13 +120,10 @@ def model_texts(results: Sequence[Labelled]) -> list[str]:
 
     Returns:
         A text for each, such as ``LSTM``, or ``LSTM(hidden_size=64)`` beside one of another width, or
-        ``my_package.LSTM`` beside another class of that name.
+        ``my_package.LSTM@1a2b3c`` beside the same class with other code.
     """
+    names = _model_names(results)
     specs = [result.config.experiment.model for result in results]
-    paths: dict[str, set[str]] = {}
-    for spec in specs:
-        paths.setdefault(spec.class_name, set()).add(spec.class_path)
-    names = [spec.class_path if len(paths[spec.class_name]) > 1 else spec.class_name for spec in specs]
     arguments = [spec.init_args for spec in specs]
     differing = _differing(zip(names, arguments, strict=True), may_lack=False)
     texts = []
@@ -133,6 +131,31 @@ def model_texts(results: Sequence[Labelled]) -> list[str]:
         shown = {key: value for key, value in own.items() if (name, key) in differing}
         texts.append(one_line(f"{name}({arguments_text(shown)})" if shown else name))
     return texts
+
+
+def _model_names(results: Sequence[Labelled]) -> list[str]:
+    """The models' labels; with the start of a digest where results of one label were made by different code."""
+    labels = [result.labels.model for result in results]
+    digests = [_model_digest(result) for result in results]
+    versions: dict[str, set[str]] = {}
+    for label, digest in zip(labels, digests, strict=True):
+        versions.setdefault(label, set()).add(digest)
+    return [
+        f"{label}@{digest}" if len(versions[label]) > 1 else label
+        for label, digest in zip(labels, digests, strict=True)
+    ]
+
+
+def _model_digest(result: Labelled) -> str:
+    """The start of the digests of the code that only the model is made of; empty for a shipped one."""
+    digests = result.config.experiment.source_digests
+    return "+".join(digest[:6] for path, digest in digests.items() if _is_of_model(path, result))
+
+
+def _is_of_model(path: str, result: Labelled) -> bool:
+    """Whether the model of a result is, or has as an argument, the class at a path."""
+    model = result.config.experiment.model
+    return path.rpartition(".")[2] == model.class_name or path in json.dumps(model.init_args)
 
 
 def labelled(
@@ -189,8 +212,8 @@ class _Options(NamedTuple):
     """Everything about a result that was chosen and is no label.
 
     Attributes:
-        choices: how data are presented, arguments of the Trainer, digests of foreign sources; each may be missing.
-        settings: of what was measured; results of another kind have others.
+        choices: how data are presented, arguments of the Trainer; each may be missing.
+        settings: of what was measured, and digests of the data's own code; results of another kind have others.
         of_model: those settings that each architecture has of its own.
     """
 
@@ -205,10 +228,10 @@ class _Options(NamedTuple):
         named = {*vars(result.labels), *result.labels.task_arguments}
         choices = {name: value for name, value in presented.items() if name not in named}
         choices |= experiment.trainer
-        digests = [f"{path.rpartition('.')[2]}@{digest[:6]}" for path, digest in experiment.source_digests.items()]
-        if digests:
-            choices["source"] = " ".join(digests)
-        settings: dict[str, Any] = {}
+        digests = experiment.source_digests.items()
+        settings: dict[str, Any] = {
+            f"code of {path}": digest[:6] for path, digest in digests if not _is_of_model(path, result)
+        }
         for name, section in vars(result.config).items():
             if name != "experiment":
                 settings |= vars(section) if is_dataclass(section) else {name: section}

@@ -9,6 +9,7 @@ shades of its colour.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
@@ -49,8 +50,8 @@ _LIGHTER = 0.55
 
 
 def architecture(model: str) -> str:
-    """The class's own name in a model's text, such as ``LSTM`` in ``my_package.LSTM(hidden_size=8)``."""
-    return model.partition("(")[0].rpartition(".")[2]
+    """The class's own name in a model's text, such as ``LSTM`` in ``my_package.LSTM@1a2b3c(hidden_size=8)``."""
+    return re.split(r"[(@ ]", model, maxsplit=1)[0].rpartition(".")[2]
 
 
 def style(model: str) -> Style:

@@ -90,6 +90,7 @@ class Executor(ABC):
         takes_after: whether :meth:`run` has one more parameter, ``after: Mapping[int, Collection[int]] | None``: for an
             item's index, those of earlier items whose calls must have ended first. Without it, calls that depend on
             others are made in a further :meth:`run`.
+        in_this_process: whether calls are made by this process itself.
         only_collects: whether it takes what earlier calls have left, and makes none.
         num_at_once: calls that run side by side, as far as this machine knows: 1 on a cluster.
         cores_per_call: CPU cores that a call may use.
@@ -100,6 +101,7 @@ class Executor(ABC):
     takes: ClassVar[frozenset[str]] = frozenset()
     is_local: ClassVar[bool] = True
     takes_after: ClassVar[bool] = False
+    in_this_process: ClassVar[bool] = False
     only_collects: bool = False
     num_at_once: int = 1
     cores_per_call: float = math.inf

@@ -14,6 +14,7 @@ class Inline(Executor):
     """Runs calls one by one, in this process."""
 
     takes_after = True
+    in_this_process = True
 
     @classmethod
     def from_settings(cls, settings: None, shared: SharedOptions) -> Inline:

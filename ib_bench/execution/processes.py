@@ -32,10 +32,12 @@ from ib_bench.execution.executor import (
 )
 from ib_bench.execution.fork_server import start_early, worker_context
 from ib_bench.execution.inline import Inline
+from ib_bench.execution.main_module import leave_if_imported_again, start_failure
 from ib_bench.execution.picklable import picklable
 
 _POLL_S = 0.1
 _MAX_RETRIES = 2
+_EXIT_S = 5.0
 _SERVER_RESTART_S = 5.0  # within which a fork server that was killed is known to be dead
 
 _events: Any = None  # in a worker: the pipe to the process that started it
@@ -78,7 +80,12 @@ class Processes(Executor):
         resume: Resume[Item] | None = None,
         after: Mapping[int, Collection[int]] | None = None,
     ) -> list[CallResult[Result]]:
-        """See :meth:`Executor.run`."""
+        """See :meth:`Executor.run`.
+
+        Raises:
+            BenchError: worker processes cannot import the script that runs.
+        """
+        leave_if_imported_again()
         if items and function.__module__.startswith("ib_bench."):
             start_early(function.__module__)
         others = multiprocessing.active_children()
@@ -142,7 +149,10 @@ class _Calls:
         if error is None:
             self._outcomes[index] = CallResult(result=future.result())
         elif isinstance(error, BrokenProcessPool):
+            failure = None if worker.has_started else start_failure(worker.exit_code())
             worker.end(kill=True)
+            if failure is not None:
+                raise failure
             self._num_deaths[index] += 1
             if self._num_deaths[index] <= _MAX_RETRIES:
                 self._on_event(index, Lost())
@@ -177,6 +187,7 @@ class _Worker:
         self._pool: ProcessPoolExecutor | None = None
         self._processes: list[BaseProcess] = []
         self._news: Any = None
+        self.has_started = False
 
     def submit(self, function: Function[Any, Any], item: Any, index: int) -> Future[Any]:
         """Have a call made."""
@@ -198,6 +209,7 @@ class _Worker:
     def _started(self, function: Function[Any, Any], item: Any, index: int) -> Future[Any]:
         """Have a call made by a new process."""
         context = worker_context()
+        self.has_started = False
         self._news, theirs = context.Pipe(duplex=False)
         before = multiprocessing.active_children()
         self._pool = ProcessPoolExecutor(1, context, _start_worker, (theirs, self._gpu, dict(os.environ)))
@@ -214,10 +226,20 @@ class _Worker:
             try:
                 if not self._news.poll():
                     return
-                yield self._news.recv()
+                event = self._news.recv()
+                if event is None:
+                    self.has_started = True
+                else:
+                    yield event
             except (EOFError, OSError):
                 self._news.close()
                 self._news = None
+
+    def exit_code(self) -> int | None:
+        """Of the process, once it has died; negative if a signal has ended it."""
+        for process in self._processes:
+            process.join(_EXIT_S)
+        return next((process.exitcode for process in self._processes), None)
 
     def end(self, kill: bool) -> None:
         """Have the process ended: at once, or after its call."""
@@ -239,6 +261,7 @@ def _start_worker(events: Any, gpu: str | None, environment: Mapping[str, str]) 
     _events = events
     os.environ.clear()
     os.environ.update(environment)
+    events.send(None)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 

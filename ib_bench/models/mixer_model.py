@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from ib_bench.constructors import with_code
 from ib_bench.models.residual import ResidualModel
 from ib_bench.models.sequence_model import require_size
 
@@ -21,7 +22,7 @@ class MixerModel(ResidualModel):
         vocab_size: number of different tokens.
         num_classes: number of different answers.
         mixer: the mixer's class, by its dotted path on the command line.
-        mixer_arguments: what else its constructor takes, by name.
+        mixer_arguments: what else its constructor takes, by name; classes and functions by their dotted paths.
         hidden_size: width.
         num_layers: number of blocks, each with a mixer of its own.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
@@ -43,6 +44,7 @@ class MixerModel(ResidualModel):
         learning_rate: float = 1e-3,
     ) -> None:
         require_size("hidden_size", hidden_size)
-        mixers = [mixer(hidden_size, **(mixer_arguments or {})) for _ in range(num_layers)]
+        arguments = with_code(mixer, mixer_arguments or {})
+        mixers = [mixer(hidden_size, **arguments) for _ in range(num_layers)]
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters(ignore=["mixer"])  # a checkpoint holds plain data: pass the class when loading

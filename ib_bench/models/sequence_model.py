@@ -136,10 +136,11 @@ class SequenceModel(pl.LightningModule, ABC):
         """Adam, in its fused form: one kernel for all parameters, on CPUs and GPUs alike.
 
         That one unscales gradients by itself, so that Lightning cannot clip them in mixed precision; where they are to
-        be clipped it is the usual form.
+        be clipped it is the usual form. So it is where a parameter is complex, which the fused form refuses.
         """
         clips = self._trainer is not None and bool(self._trainer.gradient_clip_val)
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=not clips)
+        are_real = all(parameter.is_floating_point() for parameter in self.parameters())
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=are_real and not clips)
 
     def training_step(self, batch: Batch | list[Batch], batch_idx: int) -> Tensor | None:
         """Mean cross-entropy over the supervised positions of a training batch, a scalar.

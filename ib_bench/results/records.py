@@ -53,6 +53,11 @@ class ClassSpec:
         """The last part of the path, such as ``LSTM``."""
         return self.class_path.rpartition(".")[2]
 
+    @property
+    def label(self) -> str:
+        """Its name for people: ``LSTM``, or the whole path of a class from elsewhere, such as ``my_models.LSTM``."""
+        return self.class_name if self.class_path.startswith("ib_bench.") else self.class_path
+
     @cached_property
     def cls(self) -> type:
         """The class.
@@ -67,8 +72,10 @@ class ClassSpec:
 
     @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The parameters of the class's constructor, by name."""
-        return inspect.signature(self.cls).parameters
+        """The parameters of the class's constructor, by name, with those that ``**kwargs`` leads to."""
+        from ib_bench.constructors import constructor_parameters  # noqa: PLC0415 (listings do without)
+
+        return constructor_parameters(self.cls)
 
     def with_arguments(self, **changes: Any) -> ClassSpec:
         """The same class with some arguments changed."""
@@ -136,7 +143,7 @@ class Labels:
     """The short names by which people tell experiments apart.
 
     Attributes:
-        model: name of the class.
+        model: name of the class; for one from outside this package its dotted path.
         task: name of the class.
         task_arguments: of the task, such as ``{"modulus": 5}``, and options that change what is asked for.
         supervision: name of the regime; None for data without one.
@@ -181,7 +188,7 @@ class Experiment:
         options = {name: getattr(presentation, name) for name in _ASKS_OTHERWISE}
         asked_otherwise = {name: value for name, value in options.items() if value is not None}
         return Labels(
-            model=f"{self.model.class_name} (looks ahead)" if self.looks_ahead else self.model.class_name,
+            model=f"{self.model.label} (looks ahead)" if self.looks_ahead else self.model.label,
             task=self.data.class_name,
             task_arguments=self.data.task_arguments | asked_otherwise,
             supervision=presentation.supervision,

@@ -9,11 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch.cli import LightningArgumentParser
-
 from ib_bench import catalogue
 from ib_bench.errors import UnknownNameError, require
 from ib_bench.execution.executor import Executor
+from ib_bench.execution.main_module import leave_if_imported_again
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.report.findings import Findings
 from ib_bench.results.identity import Json
@@ -33,6 +32,7 @@ from ib_bench.runner.given import (
 )
 from ib_bench.runner.measure import add_measurement_arguments, measured
 from ib_bench.runner.places import DEFAULT_STORE
+from ib_bench.training.class_parser import ClassParser
 
 if TYPE_CHECKING:
     from ib_bench.quantities.curve.record import CurveRecord
@@ -82,6 +82,7 @@ def measure(
     Raises:
         BenchError: something is wrong with what is given; says what, and what is allowed.
     """
+    leave_if_imported_again()
     wanted: Quantity[Any] = catalogue.quantity(quantity)
     known = ["trainer", *wanted.sections, *(executor_sections() if wanted.has_many_jobs else ())]
     for section in sections:
@@ -96,7 +97,7 @@ def measure(
         allowed = f"inline or an executor for {quantity}, which is one job"
         require(executor in (None, INLINE) or isinstance(executor, Executor), "executor", executor, allowed)
         require(workers is None, "workers", workers, f"None for {quantity}, which is one job")
-    parser = LightningArgumentParser(exit_on_error=False)
+    parser = ClassParser(exit_on_error=False)
     add_measurement_arguments(parser, wanted)
     config = plain_config({"model": model, "data": data, **sections})
     require_importable(config, executor)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import lightning.pytorch as pl
 import torch
 from jsonargparse import ArgumentError, lazy_instance
-from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from ib_bench.data import ModularAddition
@@ -13,19 +11,18 @@ from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.identity import Json
 from ib_bench.results.integrity import Finding
 from ib_bench.runner.config_errors import explained, option_names
-from ib_bench.runner.desk import check_model_and_data, link_vocabulary, load_shipped_classes, resolved_config
+from ib_bench.runner.desk import check_model_and_data, link_vocabulary, resolved_config
+from ib_bench.training.class_parser import ClassParser
 from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.model_check import milliseconds_per_step, model_findings, state_size
 
 _MODULUS, _MAX_LENGTH = 5, 8
 
 
-def check_parser(prog: str, description: str) -> LightningArgumentParser:
+def check_parser(prog: str, description: str) -> ClassParser:
     """A parser of a model, and of the data that it is checked with: sums modulo 5 of up to 8 numbers by default."""
-    load_shipped_classes()
-    parser = LightningArgumentParser(prog=prog, description=description, exit_on_error=False, allow_abbrev=False)
-    parser.add_lightning_class_args(pl.LightningModule, "model", subclass_mode=True, required=True)
-    parser.add_lightning_class_args(pl.LightningDataModule, "data", subclass_mode=True, required=False)
+    parser = ClassParser(prog=prog, description=description, exit_on_error=False, allow_abbrev=False)
+    parser.add_model_and_data(data_required=False)
     parser.set_defaults(data=lazy_instance(ModularAddition, modulus=_MODULUS, max_length=_MAX_LENGTH))
     link_vocabulary(parser)
     return parser

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -12,9 +11,11 @@ from itertools import pairwise
 from jsonargparse import ArgumentError, ArgumentParser
 
 from ib_bench import catalogue
+from ib_bench.constructors import constructor_parameters
 from ib_bench.errors import BenchError, UnknownNameError, nearest
 
 _SHORT_NAMES = {"model": catalogue.MODELS, "data": catalogue.TASKS}
+_OPTIMIZERS = ("optimizer", "lr_scheduler")
 _SIMILAR = 0.7  # difflib's ratio from which on a name counts as a mistyped one
 
 
@@ -39,6 +40,8 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
     message = str(error)
     if found := re.search(r"unrecognized arguments: (\S+)", message):
         return _unknown_option(found[1].partition("=")[0], options)
+    if found := re.match(r"Option '([^']+)' is not accepted", message):
+        return _unknown_option(f"--{found[1]}", options)
     if found := re.search(r"Group '([^']+)' does not accept option '([^']+)'", message):
         return _unknown_option(f"--{found[1]}.{found[2]}", options)
     if found := re.search(r"Problems parsing config: (.*)", message, re.DOTALL):
@@ -53,22 +56,52 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
         return _unknown_class(path, found[1])
     if found := re.search(r"Problem with given class_path '([^']+)':\s+Option '([^']+)' is not accepted", message):
         return _unknown_parameter(path, *found.groups())
-    value = re.search(r"(?:Got value|Given value): (.*)", message)
+    if found := re.search(r"class_path '([^']+)':\s+the following arguments are required: ([^\n]*)", message):
+        return _missing_arguments(path, *found.groups())
+    is_whole_class = path in _SHORT_NAMES
+    path, value = _given(path, message)
+    if found := re.search(r"Expected an import path corresponding to a (\S+)\.", message):
+        kind = found[1].removesuffix("]").rpartition(".")[2]
+        return BenchError(f"{path} must be the dotted path of a class derived from {kind}, got {value!r}")
     unusable = re.search(r"Errors:\s+- (.*?)\n\s+- Expected a <class 'NoneType'>", message, re.DOTALL)
-    if path in _SHORT_NAMES and value and unusable:
+    if is_whole_class and value is not None and unusable:
         reason = " ".join(unusable[1].rpartition("':\n")[2].split())
-        return BenchError(f"{path} {value[1]!r} cannot be used as a {_lightning_base(path)}: {reason}")
+        if reason.startswith("Import path does not correspond"):
+            reason = f"it is no {_base(path)}"
+        return BenchError(f"{path} {value!r} cannot be used: {reason}")
     # An optional class adds "or None" to the errors of everything inside it: only what the innermost key says counts.
     innermost = message.rpartition('Parser key "')[2].partition("Given value type")[0]
     innermost = innermost.partition("Got value")[0]
     expected = dict.fromkeys(re.findall(r"Expected an? ((?:<class|typing\.).*?[>\]])", innermost))
-    if path and expected and value:
-        return BenchError(f"{path} must be {' or '.join(filter(None, map(_readable, expected)))}, got {value[1]!r}")
+    if path and expected and value is not None:
+        return BenchError(f"{path} must be {' or '.join(filter(None, map(_readable, expected)))}, got {value!r}")
     return BenchError(" ".join(message.split()))
+
+
+def _given(path: str, message: str) -> tuple[str, str | None]:
+    """The option that a message is about, as precisely as it says, and the value that was given."""
+    found = re.search(r"(?:Got value|Given value): (.*)", message)
+    if found is None:
+        return path, None
+    if nested := re.match(r"NestedArg\(key='([^']+)', val='?(.*?)'?\)$", found[1]):
+        return f"{path}.{nested[1]}", nested[2]
+    spec = re.match(r"Namespace\(class_path='([^']+)'", found[1])
+    return path, spec[1] if spec else found[1]
+
+
+def _missing_arguments(option: str, class_path: str, names: str) -> BenchError:
+    given = ", ".join(f"--{option}.{name}" for name in names.split(", "))
+    return BenchError(f"{option} {class_path.rpartition('.')[2]} needs {given}, which it has no default for")
 
 
 def _unknown_option(option: str, options: Sequence[str]) -> BenchError:
     """Says what to use instead: the nearest option of the same section, or what a search offers for it."""
+    first = option.removeprefix("--").partition(".")[0]
+    if first in _OPTIMIZERS:
+        return BenchError(
+            f"unknown option {option}: a model brings its optimizer and scheduler, Adam and none unless its class "
+            f"overrides configure_optimizers; learning rates are search.learning_rates, or model.learning_rate in fit"
+        )
     section, _, name = option.rpartition(".")
     siblings = [known.rpartition(".")[2] for known in options if known.rpartition(".")[0] == section]
     siblings = [sibling for sibling in siblings if not sibling.endswith("+")]  # jsonargparse's, to extend a list
@@ -102,14 +135,14 @@ def _unknown_class(option: str, name: str) -> BenchError:
 
 def _unknown_parameter(option: str, class_path: str, name: str) -> BenchError:
     module, _, class_name = class_path.rpartition(".")
-    known = list(inspect.signature(getattr(importlib.import_module(module), class_name)).parameters)
-    if class_name == _lightning_base(option):
+    if class_name == option.title():  # what stands for all classes of this kind
         return BenchError(f"--{option}.{name} needs --{option} before it, which says what {option} to take")
+    known = constructor_parameters(getattr(importlib.import_module(module), class_name))
     return UnknownNameError(f"option {option}.{name}: {class_name} has no", name, known)
 
 
-def _lightning_base(option: str) -> str:
-    return "LightningDataModule" if option == "data" else "LightningModule"
+def _base(option: str) -> str:
+    return "LightningDataModule" if option == "data" else "nn.Module"
 
 
 def _readable(kind: str) -> str:

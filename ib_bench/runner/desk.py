@@ -22,10 +22,10 @@ from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from ib_bench import catalogue, data
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError, NothingHeldOutError, require
+from ib_bench.models.plain_module import is_plain_module
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.identity import Json
@@ -34,6 +34,7 @@ from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.runner.config_errors import explained
 from ib_bench.runner.notices import tell_once
 from ib_bench.training.acceleration import accelerated
+from ib_bench.training.class_parser import ClassParser
 from ib_bench.training.fitting import COMPUTING, PLACEMENT, quiet_trainer, silent
 from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.instantiation import (
@@ -48,7 +49,7 @@ from ib_bench.training.instantiation import (
     vocabulary_for,
 )
 from ib_bench.training.model_check import CAUSAL, model_findings
-from ib_bench.training.sources import is_ours, source_digests
+from ib_bench.training.sources import source_digests
 from ib_bench.training.team import STRATEGIES, require_team
 
 Built = TypeVar("Built")
@@ -67,21 +68,13 @@ _STEPS = ("training_step", "validation_step", "configure_optimizers")
 """What a search needs of a LightningModule."""
 
 
-def load_shipped_classes() -> None:
-    """Import all shipped models and DataModules, so that their short names are known."""
-    for entry in catalogue.entries(catalogue.MODELS):
-        entry.load()
-    for entry in catalogue.entries(catalogue.TASKS):
-        getattr(data, entry.class_name)
-
-
 def link_vocabulary(parser: LightningArgumentParser) -> None:
     """Let the model take from the data what it needs to know of it."""
     for name in DATA_PARAMETERS:
         parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
 
-def add_experiment_arguments(parser: LightningArgumentParser, sections: Mapping[str, type]) -> None:
+def add_experiment_arguments(parser: ClassParser, sections: Mapping[str, type]) -> None:
     """What an experiment is made of, and the settings of what is measured.
 
     Of Lightning's Trainer, exactly those options are there that a trial takes.
@@ -90,11 +83,9 @@ def add_experiment_arguments(parser: LightningArgumentParser, sections: Mapping[
         parser: that gets the arguments.
         sections: settings by the name of their section.
     """
-    load_shipped_classes()
     others = set(inspect.signature(pl.Trainer).parameters) - {*COMPUTING, *PLACEMENT}
     parser.add_class_arguments(pl.Trainer, "trainer", instantiate=False, skip=others)
-    parser.add_lightning_class_args(pl.LightningModule, "model", subclass_mode=True, required=True)
-    parser.add_lightning_class_args(pl.LightningDataModule, "data", subclass_mode=True, required=True)
+    parser.add_model_and_data()
     link_vocabulary(parser)
     for name, settings in sections.items():
         retired = {option.name for option in fields(settings) if option.metadata.get("retired")}
@@ -143,9 +134,10 @@ def make_request(
         BenchError: something cannot be built, or is set that the search itself sets.
     """
     model, data_spec = specs_of(config)
-    check_parameters(model, "model", (*VOCABULARY_PARAMETERS, *_SET_BY_SEARCH["model"]))
-    if missing := [name for name in _STEPS if getattr(model.cls, name) is getattr(pl.LightningModule, name)]:
-        raise BenchError(f"model {model.class_path} must define {', '.join(missing)}, or be a SequenceModel")
+    check_parameters(model, "model", VOCABULARY_PARAMETERS)
+    if not is_plain_module(model.cls):
+        check_parameters(model, "model", tuple(_SET_BY_SEARCH["model"]))
+        _require_steps(model)
     check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
     model = _without(model, "model", {**_FROM_DATA, **_SET_BY_SEARCH["model"]})
     data_spec = cast(DataSpec, _without(data_spec, "data", {**_SET_BY_SEARCH["data"], **_SATURATED}))
@@ -169,6 +161,12 @@ def make_request(
     )
 
 
+def _require_steps(model: ClassSpec) -> None:
+    """Make sure that a LightningModule says how it is trained and validated."""
+    if missing := [name for name in _STEPS if getattr(model.cls, name) is getattr(pl.LightningModule, name)]:
+        raise BenchError(f"model {model.class_path} must define {', '.join(missing)}, or be a SequenceModel")
+
+
 def specs_of(config: Json) -> tuple[ClassSpec, DataSpec]:
     """Model and data of a resolved config.
 
@@ -179,10 +177,12 @@ def specs_of(config: Json) -> tuple[ClassSpec, DataSpec]:
         if config.get(option) is None:
             raise BenchError(f"the following arguments are required: {option}")
     model, data_spec = config["model"], config["data"]
-    return (
-        ClassSpec(model["class_path"], model.get("init_args", {})),
-        DataSpec(data_spec["class_path"], data_spec.get("init_args", {})),
-    )
+    return ClassSpec(model["class_path"], _arguments(model)), DataSpec(data_spec["class_path"], _arguments(data_spec))
+
+
+def _arguments(section: Json) -> Json:
+    """All init arguments; jsonargparse calls those ``dict_kwargs`` that it knows nothing of."""
+    return {**section.get("init_args", {}), **section.get("dict_kwargs", {})}
 
 
 @global_state_kept()
@@ -349,7 +349,8 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) 
     checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__, _code_of(spec)])
     if checked not in _looks_ahead:
         model = _built("model", spec, lambda: instantiate_model(spec, built))
-        findings = [] if is_ours(spec.cls.__module__) else model_findings(model, built)
+        is_own = bool(source_digests(spec))  # or made of classes of one's own, such as a mixer
+        findings = model_findings(model, built) if is_own else []
         for finding in findings:
             if finding.state == "failure" and finding.check != CAUSAL:
                 raise BenchError(f"model {spec.class_path}: {finding.check}: {finding.text}")

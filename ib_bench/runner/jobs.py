@@ -15,6 +15,7 @@ from typing import Any, Generic
 
 from ib_bench.errors import BenchError
 from ib_bench.execution.executor import CallResult, Emit, Executor, Lost, Waiting
+from ib_bench.execution.main_module import require_classes_reachable
 from ib_bench.quantities.job import Job, R
 from ib_bench.quantities.progress import Progress, ProgressReporter
 from ib_bench.quantities.search.record import SearchRecord
@@ -26,6 +27,7 @@ from ib_bench.results.records import Record
 from ib_bench.results.reference import reference_records
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
+from ib_bench.runner.notices import tell_once
 from ib_bench.runner.watching import Batch, LogFile, StatusKeeper, Watcher
 from ib_bench.studies.estimate import expected_costs
 from ib_bench.tracking.settings import WandbSettings
@@ -140,12 +142,15 @@ def run_jobs(
     """
     if not jobs:
         return []
+    _require_reachable(jobs, executor)
     outcomes: dict[str, CallResult[R]] = {}
     different = {job.key: job for job in jobs}
     with Store(output.store) as store:
         for key, job in different.items():
             if (record := job.stored(store)) is not None:
                 outcomes[key] = CallResult(result=record)
+    if outcomes:
+        tell_once(_stored_text(len(outcomes), len(different), output.store))
     for part in _parts(list(different.values()), executor):
         todo = [job for job in part if job.key not in outcomes]
         if todo:
@@ -156,6 +161,25 @@ def run_jobs(
             ended = _run(batch, executor, output, make_watcher)
             outcomes.update(zip((job.key for job in ordered), ended, strict=True))
     return [outcomes[job.key] for job in jobs]
+
+
+def _stored_text(num_stored: int, num_jobs: int, store: Path) -> str:
+    """Says that answers come from the store."""
+    if num_jobs == 1:
+        return f"the result comes from the store {store}: nothing is trained"
+    rest = "nothing is trained" if num_stored == num_jobs else "the others are measured"
+    return f"{num_stored:,} of {num_jobs:,} results come from the store {store}: {rest}"
+
+
+def _require_reachable(jobs: Sequence[Job[Any]], executor: Executor) -> None:
+    """Make sure that the processes in which trials run can import the users' classes.
+
+    Raises:
+        BenchError: they cannot.
+    """
+    for job in jobs:
+        if not executor.in_this_process or job.num_cores > 1:
+            require_classes_reachable(list(job.config.experiment.source_digests), executor.is_local)
 
 
 def _parts(jobs: Sequence[Job[R]], executor: Executor) -> list[list[Job[R]]]:

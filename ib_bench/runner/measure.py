@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from jsonargparse import Namespace
-from lightning.pytorch.cli import LightningArgumentParser
 
 from ib_bench.errors import InvalidOptionError
 from ib_bench.execution.executor import Executor
@@ -21,10 +20,11 @@ from ib_bench.runner.executors import add_executor_arguments, chosen_executor
 from ib_bench.runner.jobs import MakeWatcher, Output, run_jobs
 from ib_bench.runner.outputs import add_keep_weights, add_output_arguments, chosen_output
 from ib_bench.runner.wandb_logging import log_quietly
+from ib_bench.training.class_parser import ClassParser
 from ib_bench.training.team import Team
 
 
-def add_measurement_arguments(parser: LightningArgumentParser, quantity: Quantity[Any]) -> None:
+def add_measurement_arguments(parser: ClassParser, quantity: Quantity[Any]) -> None:
     """Everything that can be said about the measurement of one quantity, on the command line and from Python."""
     add_experiment_arguments(parser, quantity.sections)
     add_output_arguments(parser)
@@ -36,7 +36,7 @@ def add_measurement_arguments(parser: LightningArgumentParser, quantity: Quantit
 
 def measured(
     quantity: Quantity[Any],
-    parser: LightningArgumentParser,
+    parser: ClassParser,
     options: Namespace,
     make_watcher: MakeWatcher | None,
     executor: Executor | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError, Namespace
-from lightning.pytorch.cli import LightningArgumentParser
 
 from ib_bench import catalogue
+from ib_bench.constructors import constructor_parameters
 from ib_bench.errors import BenchError, UnknownNameError
 from ib_bench.quantities.job import Job
 from ib_bench.results.identity import Json
@@ -20,6 +19,7 @@ from ib_bench.results.records import ClassSpec, Record
 from ib_bench.runner.config_errors import explained, option_names
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
 from ib_bench.studies.suite import Cell, Suite
+from ib_bench.training.class_parser import ClassParser
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def data_parameters(class_path: str) -> Collection[str]:
         cls = ClassSpec(class_path if "." in class_path else f"ib_bench.data.{class_path}").cls
     except (ImportError, AttributeError) as error:
         raise BenchError(f"task {class_path!r} cannot be imported: {error}") from error
-    return inspect.signature(cls).parameters
+    return constructor_parameters(cls)
 
 
 class _Resolver:
@@ -109,7 +109,7 @@ class _Resolver:
         self._sections: dict[str, type] = {}
         for quantity in catalogue.quantities():
             self._sections.update(quantity.sections)
-        self._parser = LightningArgumentParser(prog="ib-bench run", exit_on_error=False)
+        self._parser = ClassParser(prog="ib-bench run", exit_on_error=False)
         add_experiment_arguments(self._parser, self._sections)
         self._parsed: dict[str, tuple[Json, Namespace]] = {}
 

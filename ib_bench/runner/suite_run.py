@@ -34,6 +34,7 @@ from ib_bench.runner.outputs import add_keep_weights, add_output_arguments, chos
 from ib_bench.runner.places import require_writable_folder
 from ib_bench.runner.plan import Plan, data_parameters, make_plan
 from ib_bench.runner.wandb_logging import log_quietly
+from ib_bench.studies.divergence import divergence_notes
 from ib_bench.studies.estimate import estimate
 from ib_bench.studies.suite import Suite, covering
 
@@ -103,11 +104,16 @@ class FinishedSuite:
         results = [(self.name, one) for quantity in catalogue.quantities() for one in self.results(quantity.name)]
         return study_of({self.name: self.source}, results, num_states)
 
+    def _trials(self, keys: Sequence[str]) -> list[TrialRecord]:
+        wanted = set(keys)
+        return [trial for trial in self.trials if trial.key in wanted]
+
     def tables(self) -> Iterator[Group]:
         """The tables of the results, as a terminal shows them."""
         for quantity in catalogue.quantities():
             results = self.results(quantity.name)
-            notes = futility_notes(results)
+            diverged = divergence_notes(results, self._trials)
+            notes = [*diverged, *futility_notes(results)]
             if 0 < len(results) <= _MAX_ROWS:
                 yield quantity.listing(results, f"{self.name}: {quantity.caption}", notes)
             elif results:

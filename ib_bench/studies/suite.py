@@ -34,7 +34,6 @@ import yaml
 from ib_bench import catalogue
 from ib_bench.errors import BenchError, InvalidOptionError, UnknownNameError
 from ib_bench.results.identity import Json
-from ib_bench.results.records import ClassSpec
 
 DEFAULT_QUANTITY = "search"
 
@@ -111,7 +110,7 @@ class Suite:
         """The same suite with fewer values on some axes.
 
         Args:
-            choices: for an axis, one value or a list of values to keep; classes go by their name.
+            choices: for an axis, one value or a list of values to keep; classes go by their name or path.
 
         Raises:
             BenchError: there is no such axis, or no such value on it.
@@ -123,10 +122,13 @@ class Suite:
             wanted = _expanded(chosen if isinstance(chosen, list) else [chosen])
             if not wanted:
                 raise InvalidOptionError(f"axes.{axis}", chosen, "at least one of the axis' values")
+            kept = []
             for value in wanted:
-                if not any(_is_named(known, value) for known in axes[axis]):
-                    raise InvalidOptionError(f"axes.{axis}", value, f"among {', '.join(map(_name, axes[axis]))}")
-            axes[axis] = [value for value in axes[axis] if any(_is_named(value, name) for name in wanted)]
+                named = _named(axes[axis], value)
+                if not named:
+                    raise InvalidOptionError(f"axes.{axis}", value, f"among {', '.join(map(_path, axes[axis]))}")
+                kept += named
+            axes[axis] = [value for value in axes[axis] if value in kept]
         return replace(self, axes=axes)
 
     def _config(self, point: Json) -> Json:
@@ -257,12 +259,14 @@ def _range(value: Any) -> Iterator[Any]:
     yield from range(first, last + 1)
 
 
-def _name(value: Any) -> str:
-    return ClassSpec(value["class_path"]).class_name if isinstance(value, dict) else str(value)
+def _named(values: list[Any], name: Any) -> list[Any]:
+    """Those values that a name means: classes with just this path, or else all classes of this name."""
+    exact = [value for value in values if value == name or _path(value) == str(name)]
+    return exact or [value for value in values if _path(value).rpartition(".")[2] == str(name)]
 
 
-def _is_named(value: Any, name: Any) -> bool:
-    return value == name or _name(value) == str(name)
+def _path(value: Any) -> str:
+    return str(value["class_path"]) if isinstance(value, dict) else str(value)
 
 
 def merged(config: Json, changes: Json) -> Json:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 
+from ib_bench.models.plain_module import TrainableModule
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.training.fitting import has_own_batches, takes_many_steps_at_once
 
@@ -67,7 +68,8 @@ def accelerated(
         graphs: the user's choice, true, false or ``auto``.
         is_team: whether processes may train a model together; their steps are taken as they are.
     """
-    name, reasons = type(model).__name__, []
+    name = type(model.module if isinstance(model, TrainableModule) else model).__name__
+    reasons = []
     unreplayed = _unreplayed(model, data, trainer_arguments, on_gpu, is_team)
     replayable = bool(graphs) and unreplayed is None
     obstacle = _TEAM if is_team else _obstacle(model, data, trainer_arguments, on_gpu)

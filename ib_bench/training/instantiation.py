@@ -8,15 +8,18 @@ from functools import cache
 from typing import Any, cast
 
 import lightning.pytorch as pl
-from jsonargparse import ArgumentParser
+from torch import nn
 
 from ib_bench import catalogue
+from ib_bench.constructors import takes_any_keyword
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
+from ib_bench.models.plain_module import TrainableModule, is_plain_module
 from ib_bench.results.identity import Json, identifies
 from ib_bench.results.records import ClassSpec, DataSpec
 from ib_bench.results.trial_record import TrialConfig
+from ib_bench.training.class_parser import ClassParser, Data, Model
 from ib_bench.training.sources import is_ours
 
 VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
@@ -24,6 +27,9 @@ VOCABULARY_PARAMETERS = ("vocab_size", "num_classes")
 
 DATA_PARAMETERS = (*VOCABULARY_PARAMETERS, "num_positions")
 """What a model may take from the data."""
+
+LEARNING_RATE = "learning_rate"
+"""What every model takes from the search, unless it is a plain ``nn.Module``."""
 
 SOLUTION = "solution"
 """What a model may take too, an object: :attr:`~ib_bench.data.searchable_data.SearchableData.solution`."""
@@ -64,7 +70,12 @@ def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -
     from_data: Json = {**vocabulary_for(spec, data)}
     if SOLUTION in spec.parameters:
         from_data[SOLUTION] = data.solution
-    return cast(pl.LightningModule, _instantiate("model", spec, {**from_data, **overrides}))
+    if not is_plain_module(spec.cls):
+        return cast(pl.LightningModule, _instantiate("model", spec, {**from_data, **overrides}))
+    learning_rate = overrides.get(LEARNING_RATE, spec.init_args.get(LEARNING_RATE))
+    taken = {name: value for name, value in overrides.items() if _takes(spec, name)}
+    module = _instantiate("model", spec, {**from_data, **taken})
+    return TrainableModule(cast(nn.Module, module), data.num_classes, learning_rate)
 
 
 def vocabulary_for(spec: ClassSpec, data: SearchableData) -> dict[str, int]:
@@ -74,7 +85,8 @@ def vocabulary_for(spec: ClassSpec, data: SearchableData) -> dict[str, int]:
         spec: of the model.
         data: gives the values.
     """
-    return {name: getattr(data, name) for name in DATA_PARAMETERS if name in spec.parameters}
+    offered = [name for name in DATA_PARAMETERS if name in spec.parameters or name in VOCABULARY_PARAMETERS]
+    return {name: getattr(data, name) for name in offered if _takes(spec, name)}
 
 
 def check_parameters(spec: ClassSpec, option: str, required: tuple[str, ...]) -> None:
@@ -83,8 +95,12 @@ def check_parameters(spec: ClassSpec, option: str, required: tuple[str, ...]) ->
     Raises:
         BenchError: one of the ``required`` parameters is missing.
     """
-    if missing := [name for name in required if name not in spec.parameters]:
+    if missing := [name for name in required if not _takes(spec, name)]:
         raise BenchError(f"{option} {spec.class_path} must take the parameters {', '.join(missing)} in its __init__")
+
+
+def _takes(spec: ClassSpec, name: str) -> bool:
+    return name in spec.parameters or takes_any_keyword(spec.cls)
 
 
 def identifying_spec(spec: ClassSpec) -> ClassSpec:
@@ -141,8 +157,8 @@ def _instantiate(option: str, spec: ClassSpec, overrides: Json) -> object:
 
 
 @cache
-def _parser(option: str) -> ArgumentParser:
+def _parser(option: str) -> ClassParser:
     """A parser that knows how to build nested and typed arguments, as the command line does."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument(f"--{option}", type={"data": pl.LightningDataModule, "model": pl.LightningModule}[option])
+    parser = ClassParser(exit_on_error=False)
+    parser.add_argument(f"--{option}", type={"data": Data, "model": Model}[option])
     return parser

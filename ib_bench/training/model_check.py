@@ -20,6 +20,8 @@ from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
+from ib_bench.training.fitting import contained, quiet_trainer, silent
+from ib_bench.training.threshold_stopping import VAL_LOSS, missing_loss
 
 CAUSAL = "causal"
 """The check that :attr:`SearchSettings.allow_lookahead` overrules."""
@@ -49,10 +51,13 @@ def model_findings(model: pl.LightningModule, data: SearchableData, num_position
 
     Returns:
         A finding for each check, ``ok``, ``warning`` or ``failure``. After a result that is no tensor of logits,
-        nothing else is checked. A LightningModule that is no SequenceModel is only checked for parameters.
+        nothing else is checked. A LightningModule that is no SequenceModel is only checked for parameters, and for
+        what it logs.
     """
+    if not isinstance(model, SequenceModel):
+        return [_parameters(model), _validation(model, data)]
     batch = few_rows(data)
-    if batch is None or not isinstance(model, SequenceModel):
+    if batch is None:
         return [_parameters(model)]
     was_training = model.training
     model.eval()
@@ -78,18 +83,30 @@ def state_size(model: SequenceModel, vocab_size: int) -> str:
         model: to be asked.
         vocab_size: number of different tokens.
     """
-    if type(model).decode is SequenceModel.decode:
-        return "unknown, as decode is not overridden"
     sizes = []
     with torch.no_grad():
         for length in (4, 8):
             tokens = torch.arange(2 * length).view(2, length) % vocab_size
-            two, one = (_num_elements(model.decode(rows)[1]) for rows in (tokens, tokens[:1]))
-            sizes.append(two - one)  # what the rows share is no state
+            state = model.decode(tokens)[1]
+            if isinstance(state, Tensor) and state.shape == tokens.shape and torch.equal(state, tokens):
+                return "unknown, as decode reads all tokens again"
+            sizes.append(
+                _num_elements(state) - _num_elements(model.decode(tokens[:1])[1])
+            )  # what the rows share is no state
     short, long = sizes
     if short == long:
         return f"{short:,} numbers"
     return f"{short:,} numbers after 4 tokens, {long:,} after 8: it grows"
+
+
+def why_unreadable(model: SequenceModel, tokens: Tensor) -> str | None:
+    """What a model raises where it reads tokens ``(batch, length)``; None if it can read them."""
+    try:
+        with torch.no_grad():
+            model(tokens)
+    except Exception as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return None
 
 
 def milliseconds_per_step(model: SequenceModel, batch: Batch) -> float:
@@ -169,11 +186,8 @@ def _positions(model: SequenceModel, batch: Batch, num_positions: int) -> Iterat
     if num_positions <= batch.tokens.shape[1]:
         return
     num = min(num_positions, _MAX_POSITIONS)
-    tokens = batch.tokens[:1, torch.arange(num) % batch.tokens.shape[1]]
-    try:
-        model(tokens)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    reason = why_unreadable(model, batch.tokens[:1, torch.arange(num) % batch.tokens.shape[1]])
+    if reason is not None:
         text = f"a sequence of {num:,} tokens cannot be read, which extrapolation to {num_positions:,} needs ({reason})"
         yield Finding("positions", "warning", text)
     else:
@@ -210,6 +224,20 @@ def _parameters(model: pl.LightningModule) -> Finding:
     if num == 0:
         return Finding("parameters", "failure", "there is no parameter to train")
     return Finding("parameters", "ok", f"{num:,} to train")
+
+
+def _validation(model: pl.LightningModule, data: SearchableData) -> Finding:
+    """Whether a LightningModule logs what a trial is judged by; one batch of the validation set shows it."""
+    trainer = quiet_trainer(accelerator="cpu", devices=1, limit_val_batches=1)
+    try:
+        with silent(), contained(trainer):
+            trainer.validate(model, datamodule=data, verbose=False)
+    except Exception as error:
+        text = f"validation raises {type(error).__name__}: {' '.join(str(error).split())}"
+        return Finding("validation", "failure", text)
+    if VAL_LOSS not in trainer.callback_metrics:
+        return Finding("validation", "failure", missing_loss(trainer.callback_metrics))
+    return Finding("validation", "ok", f"logs {', '.join(sorted(trainer.callback_metrics))}")
 
 
 def _gradients(model: SequenceModel, batch: Batch) -> Iterator[Finding]:

@@ -17,13 +17,14 @@ import json
 import linecache
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
-from typing import Any, get_args, get_origin, get_type_hints
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
 
+from ib_bench.constructors import constructor_parameters, is_hinted_as_code, is_path_of_code
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
@@ -73,8 +74,11 @@ def _classes(spec: ClassSpec) -> Iterator[str]:
     yield spec.class_path
     for name, value in spec.init_args.items():
         yield from _nested_classes(value)
-        if isinstance(value, str) and "." in value and _names_a_class(spec.cls, name):
+        if isinstance(value, str) and "." in value and _names_code(spec.cls, name, value):
             yield value
+            arguments = spec.init_args.get(f"{name}_arguments")  # as of a mixer
+            if isinstance(arguments, Mapping):
+                yield from _classes(ClassSpec(value, dict(arguments)))
 
 
 def _nested_classes(value: Any) -> Iterator[str]:
@@ -85,19 +89,14 @@ def _nested_classes(value: Any) -> Iterator[str]:
             yield from _nested_classes(item)
 
 
-def _names_a_class(cls: type, argument: str) -> bool:
-    """Whether the value of an argument is the dotted path of a class or function."""
+def _names_code(cls: type, argument: str, value: str) -> bool:
+    """Whether the value of an argument is the dotted path of a class or function that a text identifies."""
     if issubclass(cls, StateTrackingData) and argument in _CLASSES_BY_NAME:
         return True
-    try:
-        hint = get_type_hints(cls.__init__).get(argument)  # type: ignore[misc]
-    except (NameError, TypeError):
+    if not is_path_of_code(cls, argument, value) or isinstance(ClassSpec(value).cls, BuiltinFunctionType):
         return False
-    return any(_is_of_classes(one) for one in (hint, *get_args(hint)))
-
-
-def _is_of_classes(hint: Any) -> bool:
-    return hint in (type, Callable) or get_origin(hint) in (type, get_origin(Callable[..., Any]))
+    is_hinted = is_hinted_as_code(constructor_parameters(cls)[argument])
+    return is_hinted or value.partition(".")[0] not in _VERSIONED
 
 
 def _digest_of_class(cls: type | FunctionType) -> str:

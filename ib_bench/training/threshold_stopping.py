@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import lightning.pytorch as pl
 
+from ib_bench.errors import BenchError
 from ib_bench.models.metrics import FINAL_STATE_ACCURACY, LOSS, metric_key
 from ib_bench.training.judgement import judged
 
 VAL_LOSS = metric_key("val", LOSS)
 VAL_ACCURACY = metric_key("val", FINAL_STATE_ACCURACY)
+
+
+def missing_loss(logged: Iterable[str]) -> str:
+    """The sentence that says what a LightningModule must log.
+
+    Args:
+        logged: names of what it logs instead.
+    """
+    names = ", ".join(sorted(logged)) or "nothing"
+    return (
+        f"validation_step must log {VAL_LOSS}, as in self.log({VAL_LOSS!r}, loss), the mean cross-entropy of the "
+        f"supervised positions in nats; it logs {names}"
+    )
 
 
 class ThresholdStopping(pl.Callback):
@@ -43,6 +57,8 @@ class ThresholdStopping(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the loss, and decide."""
+        if VAL_LOSS not in trainer.callback_metrics:
+            raise BenchError(missing_loss(trainer.callback_metrics))
         loss = float(trainer.callback_metrics[VAL_LOSS])
         if trainer.world_size > 1:
             loss = trainer.strategy.broadcast(loss)

@@ -37,7 +37,7 @@ CASES = {
     ),
     "not a model": (
         ["search", "--model", "pathlib.Path", *DATA],
-        ["cannot be used as a LightningModule", "pathlib.Path"],
+        ["model 'pathlib.Path' cannot be used: it is no nn.Module"],
     ),
     "no model": (["search", *DATA], ["required", "model"]),
     "task": (["search", *MODEL, "--data", "ModularAdition"], ["unknown data 'ModularAdition'", "'ModularAddition'"]),

@@ -97,7 +97,7 @@ def test_a_search_refuses_it_and_writes_nothing(
 def test_a_look_ahead_is_measured_where_it_is_asked_for_and_named(capsys: pytest.CaptureFixture[str]) -> None:
     search = ["search", "--model", "checked_models.Bidirectional", *SEARCH, "--search.allow_lookahead", "true"]
     assert main([*search, "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["model"] == "Bidirectional (looks ahead)"
+    assert json.loads(capsys.readouterr().out)["model"] == "checked_models.Bidirectional (looks ahead)"
     assert main(["results", "--format", "json"]) == 0
     (record,) = json.loads(capsys.readouterr().out)
-    assert record["model"] == "Bidirectional (looks ahead)"
+    assert record["model"] == "checked_models.Bidirectional (looks ahead)"

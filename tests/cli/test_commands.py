@@ -438,7 +438,7 @@ class TestSuites:
         (working_folder / "tiny.yaml").write_text(TINY_SUITE.replace("LSTM", "broken.Broken"))
         run = ib_bench("run", "tiny.yaml", "--wandb.mode", "disabled")
         assert run.returncode == 1
-        assert "failed Broken" in run.stdout and "no luck [at all]" in run.stdout
+        assert "failed broken.Broken" in run.stdout and "no luck [at all]" in run.stdout
         assert [record["status"] for record in results(capsys)].count("finished") == 1
 
 

@@ -30,7 +30,7 @@ from ib_bench.quantities.sharing.record import Sharing
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
-from ib_bench.results.records import Record
+from ib_bench.results.records import ClassSpec, Record
 from ib_bench.studies.claims import check_claims
 
 
@@ -164,7 +164,21 @@ class TestTables:
             config = replace(one.config, experiment=experiment)
             records.append(replace(one, config=config, key=config.key))
         table = tables_of(*records)["min_train_size"]
-        assert cells(table) == [["source=GRU@aaaaaa", "128"], ["source=GRU@bbbbbb", "128"]]
+        assert cells(table) == [["code of mine.GRU=aaaaaa", "128"], ["code of mine.GRU=bbbbbb", "128"]]
+
+    def test_models_of_ones_own_stand_beside_the_shipped_ones(self) -> None:
+        shipped = search(Point("LSTM", ACOT), 128)
+        records = [shipped]
+        own = (("mine.LSTM", "a" * 32, 64), ("mine.LSTM", "b" * 32, 32), ("other.LSTM", "c" * 32, 16))
+        for path, digest, size in own:
+            experiment = replace(shipped.config.experiment, model=ClassSpec(path), source_digests={path: digest})
+            config = replace(search(Point("LSTM", ACOT), size).config, experiment=experiment)
+            records.append(replace(search(Point("LSTM", ACOT), size), config=config, key=config.key))
+        table = tables_of(*records)["min_train_size"]
+        assert {"LSTM", "mine.LSTM@aaaaaa", "mine.LSTM@bbbbbb", "other.LSTM"} <= set(table.columns)
+        assert [sorted(row, key=len) for row in cells(table)] == [
+            ["64", "32", "16", "128", "ModularAddition(modulus=5)"]
+        ]
 
     def test_what_a_user_asked_for_is_shown_beside_the_parts_of_kappa(self) -> None:
         longer = search(Point("LSTM", ACOT, "fixed", 6), 16)

@@ -37,7 +37,7 @@ def test_out_of_memory_in_one_search(tmp_path: Path, figures: Figures, undisturb
     assert "Traceback" not in run.out + run.err
     kept = contents(store)
     figures.note_fault(kept, kept)
-    failed, *finished = sorted(kept.searches.values(), key=lambda search: search.labels.model != "Hungry")
+    failed, *finished = sorted(kept.searches.values(), key=lambda search: search.labels.model != "hungry.Hungry")
     assert failed.status == "failed" and "out of memory" in str(failed.error)
     assert undisturbed.num_different_verdicts(kept) == 1 and len(finished) == 2, "the others are as they were"
     listing = Command(tmp_path, "results", "--format", "json")

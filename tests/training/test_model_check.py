@@ -106,18 +106,28 @@ class PackedInNameOnly(Own):
 
 
 class Growing(Own):
-    """Carries all tokens that it has read."""
+    """Carries something of every token that it has read."""
 
     def decode(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        return super().decode(tokens, state)
+        logits, seen = super().decode(tokens, None if state is None else state["tokens"])
+        return logits, {"tokens": seen}
 
 
 class Plain(pl.LightningModule):
     """No SequenceModel."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "val/loss") -> None:
         super().__init__()
         self.head = nn.Linear(2, 2)
+        self.name = name
+
+    def validation_step(self, batch: object, batch_idx: int) -> None:
+        self.log(self.name, self.head.weight.sum())
+
+
+class Unjudged(Plain):
+    def validation_step(self, batch: object, batch_idx: int) -> None:
+        raise KeyError("loss")
 
 
 def found(model: pl.LightningModule, num_positions: int = 0) -> list[Finding]:
@@ -203,6 +213,8 @@ def test_what_logits_must_be(change: Callable[[Tensor], Any], check: str) -> Non
         (Own(lambda logits: logits.sqrt().nan_to_num()), {"gradients": "not finite"}),
         (Failing(), {"gradients": "the loss in training mode raises AssertionError: not today"}),
         (Plain(), {}),
+        (Plain("loss"), {"validation": "validation_step must log val/loss, as in self.log('val/loss', loss)"}),
+        (Unjudged(), {"validation": "validation raises KeyError"}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -228,7 +240,7 @@ def test_sizes_of_states() -> None:
     assert state_size(models.DenseSSM(num, 5, hidden_size=12), num) == "12 numbers"
     assert state_size(models.Transformer(num, 5, hidden_size=12, num_layers=1, num_heads=2), num).endswith("it grows")
     assert state_size(Growing(), num) == "4 numbers after 4 tokens, 8 after 8: it grows"
-    assert state_size(Own(), num) == "unknown, as decode is not overridden"
+    assert state_size(Own(), num) == "unknown, as decode reads all tokens again"
 
 
 def test_a_step_takes_time() -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.errors import BenchError
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.quantities.extrapolation.extrapolation import extrapolate
 from ib_bench.quantities.extrapolation.length_evaluation import evaluate_length, evaluation_set
+from ib_bench.quantities.extrapolation.readable import require_readable_lengths
 from ib_bench.quantities.extrapolation.record import (
     HEADLINE_MULTIPLE,
     ExtrapolationConfig,
@@ -51,14 +51,12 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         """The measurement that a request asks for.
 
         Raises:
-            BenchError: the data have no lengths.
+            BenchError: the data have no lengths, or the model cannot read the longest ones.
         """
-        data = request.experiment.data
-        if data.presentation.max_length is None:
-            raise BenchError(
-                f"extrapolation needs data with a max_length, so that lengths can be set; {data.class_path}"
-            )
-        return ExtrapolationJob(SearchJob.of(request), request.settings["extrapolation"])
+        settings: ExtrapolationSettings = request.settings["extrapolation"]
+        if request.pool_size:  # else nothing is trained
+            require_readable_lengths(request.experiment, settings)
+        return ExtrapolationJob(SearchJob.of(request), settings)
 
     @property
     def config(self) -> ExtrapolationConfig:
@@ -126,8 +124,7 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
     def _evaluate(self, trained: TrainedTrial) -> list[LengthAccuracy]:
         """Accuracies of a trained model, computed as its training run was: same threads, same switches of torch."""
         model, data, config = trained.model.to(trained.device).eval(), trained.data, trained.record.config
-        if not (isinstance(model, SequenceModel) and isinstance(data, StateTrackingData)):
-            raise BenchError("extrapolation needs a SequenceModel and a StateTrackingData, so that lengths can be set")
+        assert isinstance(model, SequenceModel) and isinstance(data, StateTrackingData), "see ExtrapolationJob.of"
         lengths = self.settings.lengths(data.max_length)
         with silent(), fresh_global_state(config.seed, config.num_threads):
             # data are drawn before the Trainer is built, as in a trial: drawing has no deterministic implementation

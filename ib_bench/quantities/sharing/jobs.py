@@ -36,6 +36,10 @@ def sharing_jobs(request: Request) -> list[Job[Any]]:
 
 def _requests(request: Request, settings: SharingSettings) -> list[Request]:
     """For all lengths together, then for each length alone, from the shortest on."""
+    data = request.experiment.data
+    for name in ("max_length", "length_distribution"):
+        if getattr(data.presentation, name) is None:
+            raise BenchError(f"sharing sets lengths, and needs data that take {name}; {data.class_path} do not")
     joint = _with_min_length(request, settings.min_length)
     given = joint.experiment.data.presentation.length_distribution
     if given != JOINT:

@@ -1,0 +1,73 @@
+"""Whether a model can be asked about longer sequences, before it is trained."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError
+from ib_bench.models.plain_module import is_plain_module
+from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.quantities.extrapolation.record import ExtrapolationSettings
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
+from ib_bench.training.global_state import global_state_kept
+from ib_bench.training.instantiation import instantiate_data, instantiate_model
+from ib_bench.training.model_check import why_unreadable
+
+
+def require_readable_lengths(experiment: Experiment, settings: ExtrapolationSettings) -> None:
+    """Make sure that accuracy can be measured at all lengths.
+
+    Args:
+        experiment: whose model would be trained.
+        settings: that say at which lengths.
+
+    Raises:
+        BenchError: the data have no lengths, or the model cannot read sequences of the longest.
+    """
+    model, data = experiment.model, experiment.data
+    if not issubclass(data.cls, StateTrackingData):
+        raise BenchError(
+            f"extrapolation needs a task's data, whose lengths can be set, or a StateTrackingData; {data.class_path} "
+            f"is neither"
+        )
+    if not (issubclass(model.cls, SequenceModel) or is_plain_module(model.cls)):
+        raise BenchError(
+            f"extrapolation asks for logits, and needs a SequenceModel or a plain nn.Module; {model.class_path} is "
+            f"another LightningModule"
+        )
+    is_foreign = bool(experiment.source_digests)
+    if is_foreign and (reason := _why_unreadable(model, data, _longest(experiment, settings))) is not None:
+        raise BenchError(reason)
+
+
+def _longest(experiment: Experiment, settings: ExtrapolationSettings) -> int:
+    max_length = experiment.data.presentation.max_length
+    return max(settings.lengths(_built(experiment.data).max_length if max_length is None else max_length))
+
+
+@lru_cache(maxsize=256)
+def _built(data: DataSpec) -> StateTrackingData:
+    built = instantiate_data(data)
+    assert isinstance(built, StateTrackingData)
+    return built
+
+
+@lru_cache(maxsize=256)
+def _why_unreadable(model: ClassSpec, data: DataSpec, length: int) -> str | None:
+    """Why a newly built model cannot read a sequence of a length; None if it can."""
+    built = _built(data)
+    with global_state_kept(), isolate_rng(include_cuda=False):
+        untrained = instantiate_model(model, built).eval()
+        assert isinstance(untrained, SequenceModel)
+        tokens = torch.zeros(1, built.supervision.complete.num_tokens(length), dtype=torch.long)
+        reason = why_unreadable(untrained, tokens)
+    if reason is None:
+        return None
+    return (
+        f"model {model.class_path} cannot read the {tokens.shape[1]:,} tokens of sequences of length {length}, which "
+        f"extrapolation.multiples asks for ({reason}); its constructor may take num_positions, the largest number"
+    )
