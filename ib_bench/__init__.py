@@ -11,7 +11,7 @@ From Python::
     print(found.min_train_size, found.verdict)
     ib_bench.read("ib_bench.sqlite")["search"].to_pandas()
 
-The functions are defined in ``ib_bench/runner``: ``api.py``, ``api_suites.py`` and ``results.py``.
+The functions are defined in ``ib_bench/runner``: ``api.py``, ``api_suites.py``, ``api_scores.py`` and ``results.py``.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ib_bench.runner.api import check, curve, extrapolate, growth, measure, search, sharing
+    from ib_bench.runner.api_scores import score
     from ib_bench.runner.api_suites import run
     from ib_bench.runner.results import read
 
 __version__ = "0.1.0"
 
-__all__ = ["check", "curve", "extrapolate", "growth", "measure", "read", "run", "search", "sharing"]
+__all__ = ["check", "curve", "extrapolate", "growth", "measure", "read", "run", "score", "search", "sharing"]
 
 
 def __getattr__(name: str) -> Any:
@@ -35,7 +36,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"ib_bench.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'ib_bench' has no attribute {name!r}")
-    module = {"read": "results", "run": "api_suites"}.get(name, "api")
+    module = {"read": "results", "run": "api_suites", "score": "api_scores"}.get(name, "api")
     return getattr(importlib.import_module(f"ib_bench.runner.{module}"), name)
 
 

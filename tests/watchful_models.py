@@ -50,6 +50,13 @@ class PlainLSTM(SequenceModel):
         return self.head(self.lstm(self.embedding(tokens))[0])
 
 
+class WithoutState(PlainLSTM):
+    """Cannot be read on from a state."""
+
+    def decode(self, tokens: Tensor, state: object = None) -> tuple[Tensor, object]:
+        raise NotImplementedError
+
+
 class TwoStepsABatch(PlainLSTM):
     """Takes two optimizer steps for a batch, which Lightning counts as two."""
 

@@ -28,6 +28,8 @@ _BEFORE = {
 }
 _AFTER = {
     "check": ("check", "check that a model of your own can be measured"),
+    "score": ("score", "score a model by a fixed protocol, and print its card"),
+    "league": ("league", "rank the models that were scored, yours beside the shipped ones"),
     "run": ("run", "run a suite: many measurements, side by side"),
     "status": ("status", "show running jobs, their progress, and failures"),
     "results": ("results", "list what was measured"),
@@ -52,7 +54,7 @@ def commands() -> dict[str, tuple[str, str]]:
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 
-_TRAINS = (_MEASURE, "run")
+_TRAINS = (_MEASURE, "run", "score")
 """Modules of commands that train, and continue where an interrupted one stopped."""
 
 _WORKER_MODULES = ("ib_bench.runner.jobs", "ib_bench.quantities.search.job")
@@ -117,7 +119,9 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
 
 def _needs_workers(command: str, arguments: list[str]) -> bool:
     """Whether a command will probably start worker processes on this machine."""
-    is_suite = command == "run" or any(one.name == command and one.has_many_jobs for one in catalogue.quantities())
+    is_suite = command in ("run", "score") or any(
+        one.name == command and one.has_many_jobs for one in catalogue.quantities()
+    )
     given = {argument.partition("=")[0] for argument in arguments}
     return is_suite and num_cores() > 1 and not given & _NO_WORKERS
 

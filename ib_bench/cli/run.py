@@ -41,10 +41,16 @@ def main(command: str, arguments: Sequence[str]) -> int:
     for figure in () if options.fast_dev_run else finished.figures():
         for path in figure.save(Path(options.figures) / suite.name):
             console.print(f"figure: {path}", soft_wrap=True, markup=False)
-    return _list_failures(finished, console)
+    return list_failures(finished, console)
 
 
-def _list_failures(finished: FinishedSuite, console: Console) -> int:
+def list_failures(finished: FinishedSuite, console: Console) -> int:
+    """Print which jobs have not ended well; the exit code.
+
+    Args:
+        finished: what was run.
+        console: where to.
+    """
     num_jobs = len(finished.plan.jobs)
     for reason, count in finished.unfinished.items():
         console.print(f"{count} of {num_jobs} not finished: {reason}", soft_wrap=True, markup=False)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ib_bench import catalogue
 from ib_bench.cli.parsing import parse
+from ib_bench.cli.submission import add_submission_arguments, export_submission, require_no_submission_arguments
 from ib_bench.drawing.columns import Table, flat_table, json_text, write_csv, write_parquet
 from ib_bench.drawing.terminal import show
 from ib_bench.drawing.texts import OutputFormat
@@ -30,6 +31,8 @@ from ib_bench.results.vacuum import vacuum
 from ib_bench.results.whole_file import write_whole
 from ib_bench.runner.counting import counted
 from ib_bench.runner.places import DEFAULT_STORE
+from ib_bench.runner.protocols import add_protocol_argument
+from ib_bench.scoring.protocol import DEFAULT_PROTOCOL
 
 _ARCHIVE = ".jsonl.gz"
 
@@ -52,24 +55,43 @@ def main(command: str, arguments: Sequence[str]) -> int:
 
 def _check(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     _add_store(parser)
+    parser.add_argument(
+        "--submission", type=str | None, help="Folder of a score that was sent in: compute every number of it again."
+    )
+    add_protocol_argument(parser)
     parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
     options = parse(parser, arguments)
-    with counted("records") as on_progress:
-        findings = check_store(Path(options.store), on_progress)
+    if options.submission is not None:
+        from ib_bench.scoring.submission import check_submission  # noqa: PLC0415 (loads numpy)
+
+        findings = check_submission(Path(options.submission), options.protocol)
+    else:
+        require(options.protocol == DEFAULT_PROTOCOL, "protocol", options.protocol, "left out without --submission")
+        with counted("records") as on_progress:
+            findings = check_store(Path(options.store), on_progress)
     if options.format == "json":
         print(json_text([asdict(finding) for finding in findings]), end="")
     else:
-        show(findings_table(findings, options.store))
-    return int(any(finding.state == "damaged" for finding in findings))
+        show(findings_table(findings, options.submission or options.store))
+    return int(any(finding.state in ("damaged", "failure") for finding in findings))
 
 
 def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
-    parser.add_argument("file", type=str, help=f"Where to: {_ARCHIVE} holds all records, .csv and .parquet one kind.")
+    parser.add_argument(
+        "file",
+        type=str,
+        nargs="?",
+        help=f"Where to: {_ARCHIVE} holds all records, .csv and .parquet one kind. Left out with --submission.",
+    )
     _add_store(parser)
     whats = _exports()
     known = ", ".join(whats)
     parser.add_argument("--what", type=str | None, help=f"What a .csv or .parquet holds: {known}; null is trials.")
+    add_submission_arguments(parser)
     options = parse(parser, arguments)
+    if options.submission is not None:
+        return export_submission(options)
+    require_no_submission_arguments(options)
     path = Path(options.file)
     if path.name.endswith(_ARCHIVE):
         require(options.what is None, "what", options.what, f"left out for a {_ARCHIVE} file, which holds all records")

@@ -45,6 +45,8 @@ class StudyTable:
         num_labels: how many of the first columns say what the row is about.
         rows: entries, as many as columns.
         shared: labels that are the same in all rows, and so no columns; CSV, which has no title, makes them columns.
+        protocol: by which the numbers were measured, with its version; empty where there is none. It stands below the
+            table, and CSV makes it a column.
     """
 
     name: str
@@ -54,6 +56,12 @@ class StudyTable:
     num_labels: int
     rows: list[list[Entry]]
     shared: dict[str, str] = field(default_factory=dict)
+    protocol: str = ""
+
+    @property
+    def caption(self) -> str:
+        """The note, with the protocol."""
+        return "\n".join(filter(None, [self.note, self.protocol and f"protocol: {self.protocol}"]))
 
 
 _LABELS: dict[str, Callable[[Label], str | int | None]] = {
@@ -134,7 +142,7 @@ def rich_table(table: StudyTable) -> Group:
     body = [[entry.text for entry in row] for row in table.rows[:MAX_ROWS]]
     left = more_rows(len(table.rows), f"tables/{table.name}.csv of ib-bench report lists all")
     grid = terminal_table(table.columns, body, set(table.columns[: table.num_labels]))
-    return titled(table.title, grid, "\n".join(filter(None, [left, table.note])))
+    return titled(table.title, grid, "\n".join(filter(None, [left, table.caption])))
 
 
 def markdown(table: StudyTable, link: Callable[[str], str] | None = None) -> str:
@@ -164,7 +172,10 @@ def markdown(table: StudyTable, link: Callable[[str], str] | None = None) -> str
         for width, is_left in zip(widths, left, strict=True)
     )
     body = "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
-    return f"## {_escaped(table.title, _MARKDOWN)}\n\n{body}\n\n{_escaped(table.note, _MARKDOWN)}\n"
+    below = [
+        _escaped(text, _MARKDOWN) for text in (table.note, table.protocol and f"protocol: {table.protocol}") if text
+    ]
+    return "\n\n".join([f"## {_escaped(table.title, _MARKDOWN)}", body, *below]) + "\n"
 
 
 def latex(table: StudyTable) -> str:
@@ -173,19 +184,20 @@ def latex(table: StudyTable) -> str:
     texts = [table.columns, *([entry.text for entry in row] for row in table.rows)]
     head, *body = [" & ".join(_escaped(text, _LATEX) for text in row) + r" \\" for row in texts]
     lines = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
-    comments = [f"% {one_line(text)}" for text in (table.title, table.note)]
+    comments = [f"% {one_line(text)}" for text in (table.title, table.caption)]
     return "\n".join([*comments, *lines, r"\end{tabular}", ""])
 
 
 def comma_separated(table: StudyTable) -> str:
     """As CSV with a header; the first columns are what all rows share, the last are the keys of the row's records."""
     file = io.StringIO()
-    shared = list(table.shared.values())
+    same = {**table.shared, **({"protocol": table.protocol} if table.protocol else {})}
+    shared = list(same.values())
     rows = []
     for row in table.rows:
         keys = dict.fromkeys(entry.key for entry in row if entry.key)
         rows.append([*shared, *(entry.text for entry in row), " ".join(keys)])
-    write_rows(file, [*table.shared, *table.columns, "records"], rows)
+    write_rows(file, [*same, *table.columns, "records"], rows)
     return file.getvalue()
 
 

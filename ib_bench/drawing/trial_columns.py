@@ -26,6 +26,8 @@ TRIAL_COLUMNS: tuple[Column[TrialRecord], ...] = (
     Column("confirmation_loss", lambda trial: None if trial.confirmation is None else trial.confirmation.loss),
     Column("num_confirming", lambda trial: 0 if trial.confirmation is None else trial.confirmation.num_sequences),
     Column("best_step", lambda trial: trial.best_step),
+    Column("num_parameters", lambda trial: trial.num_parameters),
+    Column("state_sizes", lambda trial: list(trial.state_sizes)),
     Column("wall_time_s", lambda trial: trial.wall_time_s, "s"),
     Column("process_time_s", lambda trial: trial.process_time_s),
     Column("finished_at", lambda trial: trial.finished_at),

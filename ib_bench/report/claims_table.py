@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import isinf
 
 from ib_bench.drawing.tables import EMPTY, Entry, StudyTable
-from ib_bench.studies.claims import WHY_OPEN, Claim
+from ib_bench.studies.claims import PAPER_PROTOCOL, WHY_OPEN, Claim
 from ib_bench.studies.comparison import Interval
 from ib_bench.studies.verdict import Count, Pair, Statement
 
@@ -32,7 +33,8 @@ def claims_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
                 body.append([Entry(source, source), *row] if several else row)
     if several:
         columns.insert(0, "source")
-    return StudyTable("claims", "Claims of the paper", COUNT_NOTE + WHY_OPEN, columns, len(columns) - 4, body)
+    table = StudyTable("claims", "Claims of the paper", COUNT_NOTE + WHY_OPEN, columns, len(columns) - 4, body)
+    return replace(table, protocol=PAPER_PROTOCOL)
 
 
 def pairs_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
@@ -55,7 +57,8 @@ def pairs_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
     if several:
         columns.insert(0, "source")
     note = "interval: of the ratio, or of kappa; with 90 % intervals of N50, or the spread between seeds of N*, in it"
-    return StudyTable("pairs", "Pairs that the claims rest on", note, columns, len(columns), body)
+    table = StudyTable("pairs", "Pairs that the claims rest on", note, columns, len(columns), body)
+    return replace(table, protocol=PAPER_PROTOCOL)
 
 
 def interval_text(interval: Interval | None) -> str:

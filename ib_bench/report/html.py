@@ -50,7 +50,7 @@ def html_report(
         specs=_script_json([figure.spec for figure in figures]),
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") if figures else "",
         claims=claims,
-        claims_note=of_claims.note,
+        claims_note=of_claims.caption,
         shown_strata=shown_strata,
         chance_text=chance_text,
         configs=configs,

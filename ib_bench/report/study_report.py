@@ -22,7 +22,7 @@ from ib_bench.report.reproduction import commands_text, config_of, config_text
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.whole_file import write_whole
-from ib_bench.studies.claims import Claim, check_claims
+from ib_bench.studies.claims import PAPER_PROTOCOL, Claim, check_claims
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def study_report(sources: Mapping[str, Records], search: str | None = None) -> S
     notes = futility_notes(one.result for one in study.results)
     return StudyReport(
         study=study,
-        tables=[replace(table, note="; ".join([table.note, *notes])) for table in tables],
+        tables=[replace(one, note="; ".join([one.note, *notes]), protocol=PAPER_PROTOCOL) for one in tables],
         figures=[figure for quantity in quantities for figure in quantity.figures(study)],
         claims=claims,
         configs=_configs((quantity, one) for (_, quantity), results in found.items() for one in results),

@@ -152,15 +152,21 @@ def _news(
         if old is None or record.supersedes(old):
             news[record.key] = record
             added.add(record.key)
-        elif differences := _differences(old, record):
-            merged.conflicts.append(Conflict(record.key, record.title, source, differences))
+        elif found := differences(old, record):
+            merged.conflicts.append(Conflict(record.key, record.title, source, found))
         else:
             same.add(record.key)
             merged.num_rounded += _results(old, record) != _results(record, old)
     return list(news.values())
 
 
-def _differences(old: Record, new: Record) -> list[str]:
+def differences(old: Record, new: Record) -> list[str]:
+    """What differs between two records with one key, beyond rounding: names, or values where they say it in short.
+
+    Args:
+        old: the one to go by.
+        new: the other; as long as it is not finished, it contradicts nothing.
+    """
     if not new.finished:
         return []
     mine, other = _results(old, new), _results(new, old)

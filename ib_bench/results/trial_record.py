@@ -110,6 +110,9 @@ class TrialRecord(Record):
             too few sequences, for data of one's own, and in records of earlier versions.
         val_accuracies: final-state accuracy at each point of the validation curve, rounded to 6 digits; None where
             the model does not log it. Empty in records of earlier versions.
+        num_parameters: to be trained; None in records of earlier versions.
+        state_sizes: numbers that the model carries from token to token, after 4 and after 8 tokens; empty where that is
+            unknown, and where ``num_parameters`` is None.
 
     Raises:
         ValueError: the fields contradict each other, so that no training run can have led to them.
@@ -118,7 +121,7 @@ class TrialRecord(Record):
     table: ClassVar[str] = "trials"
     incidental: ClassVar[frozenset[str]] = frozenset(
         {"wall_time_s", "process_time_s", "versions", "environment", "finished_at"}
-        | {"confirmation", "val_accuracies"}  # earlier versions did not measure them
+        | {"confirmation", "val_accuracies", "num_parameters", "state_sizes"}  # earlier versions did not measure them
     )
     headline: ClassVar[tuple[str, ...]] = ("status", "best_val_loss", "num_steps")
 
@@ -139,6 +142,8 @@ class TrialRecord(Record):
     finished_at: str
     confirmation: Confirmation | None = None
     val_accuracies: list[float | None] = field(default_factory=list)
+    num_parameters: Count | None = None
+    state_sizes: list[Count] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.num_steps > self.config.max_steps:

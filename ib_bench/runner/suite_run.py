@@ -34,6 +34,7 @@ from ib_bench.runner.outputs import add_keep_weights, add_output_arguments, chos
 from ib_bench.runner.places import require_writable_folder
 from ib_bench.runner.plan import Plan, data_parameters, make_plan
 from ib_bench.runner.wandb_logging import log_quietly
+from ib_bench.studies.claims import PAPER_PROTOCOL
 from ib_bench.studies.divergence import divergence_notes
 from ib_bench.studies.estimate import estimate
 from ib_bench.studies.suite import Suite, covering
@@ -118,7 +119,8 @@ class FinishedSuite:
                 yield quantity.listing(results, f"{self.name}: {quantity.caption}", notes)
             elif results:
                 for table in quantity.tables(self.study):
-                    yield rich_table(replace(table, note="\n".join([table.note, *notes])))
+                    note = "\n".join([table.note, *notes])
+                    yield rich_table(replace(table, note=note, protocol=PAPER_PROTOCOL))
 
     def figures(self) -> Iterator[Figure]:
         """The figures that the suite ends with."""
@@ -139,6 +141,18 @@ def planned(suite: Suite, options: Namespace) -> Group:
     """
     executor = chosen_executor(options)
     plan = make_plan(suite, suite.cells(data_parameters), _output(suite, options).store, _keeps_weights(options))
+    return planned_work(suite.name, plan, options, executor)
+
+
+def planned_work(name: str, plan: Plan, options: Namespace, executor: Executor) -> Group:
+    """How much of a plan there is to do.
+
+    Args:
+        name: of what is planned.
+        plan: the jobs and results.
+        options: with the store.
+        executor: that would run the jobs.
+    """
     require_writable_folder("store", str(Path(options.store).parent))
     stored, finished = Records(), set[str]()
     if Path(options.store).exists():
@@ -157,7 +171,7 @@ def planned(suite: Suite, options: Namespace) -> Group:
         if len(keys) > len(alone):  # some are only there as parts of other results
             counts[f"{kind.table} behind them"] = len(keys), sum(key in finished for key in keys)
     workers = executor.num_at_once
-    return plan_table(suite.name, counts, estimate(todo, stored, workers), workers)
+    return plan_table(name, counts, estimate(todo, stored, workers), workers)
 
 
 def run_suite(
@@ -184,12 +198,12 @@ def run_suite(
     cells = suite.cells(data_parameters)
     if not options.fast_dev_run:
         plan = make_plan(suite, cells, output.store, _keeps_weights(options))
-        return _run(suite.name, plan, executor, output, make_watcher)
+        return _logged(run_plan(suite.name, plan, executor, output, make_watcher), output)
     with tempfile.TemporaryDirectory() as folder:
         wandb = replace(output.wandb, mode="disabled")
         output = replace(output, store=Path(folder) / "store.sqlite", wandb=wandb)
         plan = make_plan(suite, covering(cells), output.store, _keeps_weights(options)).shortened()
-        return _run(suite.name, plan, executor, output, make_watcher)
+        return _logged(run_plan(suite.name, plan, executor, output, make_watcher), output)
 
 
 def _output(suite: Suite, options: Namespace) -> Output:
@@ -200,7 +214,18 @@ def _keeps_weights(options: Namespace) -> bool:
     return bool(options.keep_weights == "best")
 
 
-def _run(name: str, plan: Plan, executor: Executor, output: Output, make_watcher: MakeWatcher | None) -> FinishedSuite:
+def run_plan(
+    name: str, plan: Plan, executor: Executor, output: Output, make_watcher: MakeWatcher | None
+) -> FinishedSuite:
+    """Run the jobs of a plan.
+
+    Args:
+        name: of what is measured.
+        plan: the jobs and results.
+        executor: where the jobs run.
+        output: where results go.
+        make_watcher: makes a display, or None.
+    """
     require_room(executor, max((job.num_cores for job in plan.jobs.values()), default=1))
     keys = {job.key: key for key, job in plan.jobs.items()}  # a shortened job has another key than in the plan
     jobs = list(plan.jobs.values())
@@ -211,7 +236,10 @@ def _run(name: str, plan: Plan, executor: Executor, output: Output, make_watcher
     with Store(output.store) as store:
         trial_keys = dict.fromkeys(key for record in records.values() for key in record.trials)
         trials = store.get_many(TrialRecord, list(trial_keys))
-    finished = FinishedSuite(name, plan, records, trials, errors)
-    if records:
-        log_quietly(finished.source, output.wandb, name)
+    return FinishedSuite(name, plan, records, trials, errors)
+
+
+def _logged(finished: FinishedSuite, output: Output) -> FinishedSuite:
+    if finished.records:
+        log_quietly(finished.source, output.wandb, finished.name)
     return finished

@@ -17,6 +17,7 @@ import wandb
 
 from ib_bench import catalogue
 from ib_bench.drawing.columns import flat_table
+from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.results.archive import Records, write_archive
 from ib_bench.results.identity import Json
@@ -61,11 +62,22 @@ def replay(
     return len(todo) - num_there, num_there
 
 
-def _log(quantity: Quantity[Any], result: Any, records: Records, settings: WandbSettings, group: str | None) -> None:
-    logged = quantity.logged(result, records)
-    run = GrowingRun(settings, quantity.job_type, group, logged)
+def log_run(logged: LoggedRun, job_type: str, settings: WandbSettings, group: str | None) -> None:
+    """Log one whole run.
+
+    Args:
+        logged: what it holds.
+        job_type: kind of result.
+        settings: where to.
+        group: name of the suite that it belongs to, or None.
+    """
+    run = GrowingRun(settings, job_type, group, logged)
     run.update(logged)
     run.finish(logged)
+
+
+def _log(quantity: Quantity[Any], result: Any, records: Records, settings: WandbSettings, group: str | None) -> None:
+    log_run(quantity.logged(result, records), quantity.job_type, settings, group)
 
 
 def _log_suite(records: Records, settings: WandbSettings, group: str | None, report: str, run_id: str) -> None:

@@ -77,26 +77,46 @@ def model_findings(model: pl.LightningModule, data: SearchableData, num_position
 
 
 def state_size(model: SequenceModel, vocab_size: int) -> str:
-    """How many numbers a model carries from token to token, as :meth:`SequenceModel.decode` shows.
+    """How many numbers a model carries from token to token, for people.
 
     Args:
         model: to be asked.
         vocab_size: number of different tokens.
     """
-    sizes = []
-    with torch.no_grad():
-        for length in (4, 8):
-            tokens = torch.arange(2 * length).view(2, length) % vocab_size
-            state = model.decode(tokens)[1]
-            if isinstance(state, Tensor) and state.shape == tokens.shape and torch.equal(state, tokens):
-                return "unknown, as decode reads all tokens again"
-            sizes.append(
-                _num_elements(state) - _num_elements(model.decode(tokens[:1])[1])
-            )  # what the rows share is no state
+    sizes = state_sizes(model, vocab_size)
+    if not sizes:
+        return "unknown, as decode reads all tokens again"
     short, long = sizes
     if short == long:
         return f"{short:,} numbers"
     return f"{short:,} numbers after 4 tokens, {long:,} after 8: it grows"
+
+
+def state_sizes(model: SequenceModel, vocab_size: int) -> list[int]:
+    """How many numbers a model carries from token to token, as :meth:`SequenceModel.decode` shows.
+
+    Args:
+        model: to be asked.
+        vocab_size: number of different tokens.
+
+    Returns:
+        After 4 and after 8 tokens; empty where ``decode`` reads all tokens again.
+    """
+    sizes = []
+    with torch.no_grad():
+        for length in (4, 8):
+            tokens = torch.arange(2 * length, device=model.device).view(2, length) % vocab_size
+            state = model.decode(tokens)[1]
+            if isinstance(state, Tensor) and state.shape == tokens.shape and torch.equal(state, tokens):
+                return []
+            of_one = _num_elements(model.decode(tokens[:1])[1])
+            sizes.append(_num_elements(state) - of_one)  # what the rows share is no state
+    return sizes
+
+
+def num_parameters(model: pl.LightningModule) -> int:
+    """How many parameters are trained."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def why_unreadable(model: SequenceModel, tokens: Tensor) -> str | None:
@@ -220,7 +240,7 @@ def _packed(model: SequenceModel, batch: Batch) -> Iterator[Finding]:
 
 
 def _parameters(model: pl.LightningModule) -> Finding:
-    num = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    num = num_parameters(model)
     if num == 0:
         return Finding("parameters", "failure", "there is no parameter to train")
     return Finding("parameters", "ok", f"{num:,} to train")

@@ -12,6 +12,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ from ib_bench.training.instantiation import instantiate_model, instantiate_trial
 from ib_bench.training.judgement import judged
 from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.memory import memory_errors_explained
+from ib_bench.training.model_check import num_parameters, state_sizes
 from ib_bench.training.threshold_stopping import ThresholdStopping
 from ib_bench.training.validation_cadence import validation_interval
 
@@ -120,12 +122,14 @@ def train_trial(
         if judged(stopping.curve, config.threshold) == "succeeded":
             trainer.callbacks.remove(stopping)  # type: ignore[attr-defined]  # what follows is no validation of the trial
             confirmed = confirmation(model, data, trainer)
+        sizes = _state_sizes(model, data)
     device = trainer.strategy.root_device
     together = {"num_processes": str(trainer.world_size)} if trainer.world_size > 1 else {}
     replayed = {"replayed_steps": str(graphs.num_replayed)} if graphs is not None and graphs.num_replayed else {}
     environment = {"device": str(device), "platform": platform.platform(), **together, **replayed}
     validations = _Validations(stopping.curve, stopping.accuracies, metrics, confirmed)
     record = _record(config, validations, num_steps, interval, environment, clock.seconds())
+    record = replace(record, num_parameters=num_parameters(model), state_sizes=sizes)
     return TrainedTrial(record, model, data, device)
 
 
@@ -133,6 +137,20 @@ def _graphs(config: TrialConfig, model: pl.LightningModule, data: object) -> Ste
     """What replays steps on a GPU; None where that is not wanted or not possible."""
     is_wanted = config.cuda_graph and not config.options.get("compile")
     return StepGraphs() if is_wanted and graph_obstacle(model, data, config.experiment.trainer) is None else None
+
+
+def _state_sizes(model: pl.LightningModule, data: SearchableData) -> list[int]:
+    """See :class:`TrialRecord`; a model that cannot say how large its state is has been trained all the same."""
+    if not isinstance(model, SequenceModel):
+        return []
+    was_training = model.training
+    model.eval()
+    try:
+        return state_sizes(model, data.vocab_size)
+    except Exception:
+        return []
+    finally:
+        model.train(was_training)
 
 
 def _futile_after(config: TrialConfig) -> float:

@@ -3,8 +3,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
+from typing import cast
 
-from ib_bench.drawing.tables import Entry, StudyTable, comma_separated, latex, markdown
+from rich.console import Console
+
+from ib_bench.drawing.tables import Entry, StudyTable, comma_separated, latex, markdown, rich_table
 
 EVIL = "<!--<script>alert(1)</script>|\n$x^$ 50% & a_b \\ `c` =1"
 
@@ -23,6 +27,19 @@ def test_markdown_links_numbers_to_configs() -> None:
         "| plain | [> 4,096](../k1.yaml) |",
         "| b     |       [7](../k2.yaml) |",
     ]
+
+
+def test_every_form_names_the_protocol_if_there_is_one() -> None:
+    own = replace(table("plain"), protocol="score-v1, budget laptop")
+    assert markdown(own).splitlines()[-3:] == ["note plain", "", "protocol: score-v1, budget laptop"]
+    assert "% note plain protocol: score-v1, budget laptop" in latex(own).splitlines()
+    rows = list(csv.DictReader(io.StringIO(comma_separated(own))))
+    assert {row["protocol"] for row in rows} == {"score-v1, budget laptop"}
+    console = Console(file=io.StringIO(), width=200)
+    console.print(rich_table(own))
+    assert "protocol: score-v1, budget laptop" in cast(io.StringIO, console.file).getvalue()
+    for text in (markdown(table("plain")), latex(table("plain")), comma_separated(table("plain"))):
+        assert "protocol" not in text
 
 
 def test_nothing_in_a_cell_of_markdown_is_markup() -> None:

@@ -34,6 +34,12 @@ from ib_bench.results.records import ClassSpec, Record
 from ib_bench.studies.claims import check_claims
 
 
+def test_every_table_names_the_version_of_the_paper() -> None:
+    report = study_report({"own": Records.of_all([search(Point("LSTM", ACOT), 128)])})
+    assert {table.protocol for table in report.tables} == {"paper v1 (arXiv 2602.18333, February 2026)"}
+    assert report.html.count("protocol: paper v1") >= 1
+
+
 def tables_of(*records: Record, reference: Records | None = None) -> dict[str, StudyTable]:
     sources = {"own": Records.of_all(records), **({} if reference is None else {"reference": reference})}
     return {table.name: table for table in study_report(sources).tables}

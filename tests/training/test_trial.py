@@ -97,6 +97,20 @@ def test_same_config_same_record_whatever_has_run_before(config: TrialConfig) ->
     assert lasting(run_trial(config)) == lasting(first)
 
 
+def test_the_model_is_measured(config: TrialConfig) -> None:
+    short = replace(config, max_steps=1)
+    record = run_trial(short)
+    assert record.num_parameters == 16 * 3 + 16 * 16 * 16 + 16 + 16 * 3 + 3
+    assert record.state_sizes == [16, 16]
+    transformer = ClassSpec("ib_bench.models.Transformer", {"num_layers": 1, "hidden_size": 8, "num_heads": 1})
+    grows = run_trial(replace(short, experiment=replace(config.experiment, model=transformer)))
+    assert grows.state_sizes == [4 * 2 * 8, 8 * 2 * 8]
+    for name in ("PlainLSTM", "WithoutState"):
+        own = ClassSpec(f"watchful_models.{name}", {})
+        unknown = run_trial(replace(short, experiment=replace(config.experiment, model=own)))
+        assert unknown.state_sizes == [] and unknown.num_parameters == 3 * 8 + 2 * 4 * 8 * (8 + 1) + 8 * 3 + 3
+
+
 def test_the_seed_changes_the_curve(config: TrialConfig) -> None:
     config = replace(config, max_steps=60)
     assert run_trial(config).val_curve != run_trial(replace(config, seed=20)).val_curve

@@ -1,0 +1,90 @@
+"""Rank the models that were scored by one protocol, your own beside those that ship with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+
+from ib_bench.cli.parsing import parse
+from ib_bench.drawing.columns import json_text
+from ib_bench.drawing.tables import comma_separated, markdown, rich_table
+from ib_bench.drawing.terminal import show
+from ib_bench.errors import BenchError
+from ib_bench.results.archive import Records
+from ib_bench.runner.places import DEFAULT_STORE
+from ib_bench.runner.protocols import add_protocol_arguments, require_card_file, write_text
+from ib_bench.scoring.league import (
+    SHIPPED,
+    League,
+    league,
+    league_figure,
+    league_json,
+    league_records,
+    league_table,
+    shipped_archive,
+)
+from ib_bench.scoring.protocol import read_budget
+
+LeagueFormat = Literal["table", "markdown", "csv", "json"]
+
+_FILES: dict[str, Callable[[League], str]] = {
+    ".svg": lambda own: league_figure(own).svg,
+    ".md": lambda own: markdown(league_table(own)),
+    ".csv": lambda own: comma_separated(league_table(own)),
+    ".json": lambda own: json_text(league_json(own)),
+}
+_FORMATS = {"markdown": ".md", "csv": ".csv", "json": ".json"}
+
+
+def main(command: str, arguments: Sequence[str]) -> int:
+    """Print the league."""
+    parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
+    parser.add_argument(
+        "sources",
+        type=str,
+        nargs="*",
+        help=f"Stores, archives and folders of submissions; {DEFAULT_STORE}, if it is there, where none is named.",
+    )
+    add_protocol_arguments(parser)
+    parser.add_argument("--own_only", action="store_true", help="Leave out the scores that ship with the package.")
+    parser.add_argument(
+        "--sort",
+        type=str,
+        default="size",
+        help="Number to rank by: size, kappa, slope, accuracy_2x, accuracy_8x, parameters, state, step_ms, or a cell "
+        "such as abelian_outcome.",
+    )
+    parser.add_argument("--format", type=LeagueFormat, default="table", help="How to print.")
+    parser.add_argument("--out", type=str | None, help="File for the league: .svg, .md, .csv or .json.")
+    options = parse(parser, arguments)
+    if options.out is not None:
+        require_card_file(options.out, _FILES)
+    budget = read_budget(options.protocol, options.budget)
+    own = league(_sources(options.sources, budget.protocol, options.own_only), budget, options.sort)
+    if not own.places:
+        raise BenchError(f"there are no scores of {budget.title}; `ib-bench score MODEL` measures one")
+    console = Console()
+    if options.format == "table":
+        show(rich_table(league_table(own)), console)
+    else:
+        print(_FILES[_FORMATS[options.format]](own), end="")
+    if options.out is not None:
+        write_text(Path(options.out), _FILES[Path(options.out).suffix](own))
+        console.print(f"league: {options.out}", soft_wrap=True, markup=False)
+    return 0
+
+
+def _sources(named: Sequence[str], protocol: str, own_only: bool) -> dict[str, Records]:
+    """The records, by the name of where they are from."""
+    sources: dict[str, Any] = {}
+    archive = None if own_only else shipped_archive(protocol)
+    if archive is not None:
+        sources[SHIPPED] = league_records(archive)
+    default = [DEFAULT_STORE] if Path(DEFAULT_STORE).exists() else []
+    for source in named or default:
+        sources[source] = league_records(Path(source))
+    return sources

@@ -1,0 +1,76 @@
+"""The arguments of ``ib-bench store export`` that send a score in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+
+from ib_bench.errors import BenchError, UnknownNameError, require
+from ib_bench.results.archive import stored_records
+from ib_bench.runner.places import require_writable_folder
+from ib_bench.runner.protocols import add_protocol_arguments
+from ib_bench.scoring.protocol import DEFAULT_BUDGET, DEFAULT_PROTOCOL, read_budget
+from ib_bench.scoring.score import scores_of
+
+_DEFAULTS = {"model": None, "reference": None, "protocol": DEFAULT_PROTOCOL, "budget": DEFAULT_BUDGET}
+
+
+def add_submission_arguments(parser: ArgumentParser) -> None:
+    """The arguments of :func:`export_submission`."""
+    parser.add_argument("--submission", type=str | None, help="Folder for one score, to be sent in.")
+    parser.add_argument(
+        "--model",
+        type=str | None,
+        help="With --submission: the model as `ib-bench league` names it, or start of its name.",
+    )
+    parser.add_argument(
+        "--reference", type=str | None, help="With --submission: where the model is from, a paper or an address."
+    )
+    add_protocol_arguments(parser)
+
+
+def require_no_submission_arguments(options: Namespace) -> None:
+    """Make sure that an export of records has no arguments of a submission, and says where to.
+
+    Raises:
+        BenchError: it has, or does not.
+    """
+    if options.file is None:
+        raise BenchError("the following arguments are required: file, or --submission")
+    for name, default in _DEFAULTS.items():
+        require(options[name] == default, name, options[name], "left out without --submission")
+
+
+def export_submission(options: Namespace) -> int:
+    """Write the folder of one score.
+
+    Raises:
+        BenchError: the arguments do not say which score, or it cannot be sent in.
+    """
+    for name in ("file", "what"):
+        require(options[name] is None, name, options[name], "left out with --submission")
+    reference = options.reference or ""
+    require(bool(reference.strip()), "reference", options.reference, "given: a paper, or the address of the code")
+    budget = read_budget(options.protocol, options.budget)
+    found = {one.name: one for one in scores_of(stored_records(options.store), budget)}
+    if not found:
+        raise BenchError(f"{options.store} has no score of {budget.title}; `ib-bench score MODEL` measures one")
+    fitting = [name for name in found if options.model is None or _fits(name, options.model)]
+    if not fitting:
+        raise UnknownNameError("model", options.model, found)
+    require(len(fitting) == 1, "model", options.model, f"one of {', '.join(fitting)}")
+    score = found[fitting[0]]
+    require_writable_folder("submission", options.submission)
+    from ib_bench.scoring.submission import write_submission  # noqa: PLC0415 (loads numpy)
+
+    for path in write_submission(score, Path(options.submission), reference):
+        Console().print(f"submission: {path}", soft_wrap=True, markup=False)
+    return 0
+
+
+def _fits(name: str, given: str) -> bool:
+    """Whether a name is the given one, or begins with it and goes on with other arguments."""
+    start = given.removesuffix(")")
+    return name.startswith(start) and name[len(start) :][:1] in ("", ")", ",", "(", " ")

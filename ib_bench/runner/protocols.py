@@ -1,0 +1,51 @@
+"""What the commands share that are about scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from ib_bench.errors import require
+from ib_bench.results.whole_file import write_whole
+from ib_bench.runner.places import require_writable_file
+from ib_bench.scoring.protocol import DEFAULT_BUDGET, DEFAULT_PROTOCOL
+
+
+def add_protocol_arguments(parser: ArgumentParser) -> None:
+    """The arguments that say which scores are meant."""
+    parser.add_argument("--budget", type=str, default=DEFAULT_BUDGET, help="Budget of the protocol: laptop or gpu.")
+    add_protocol_argument(parser)
+
+
+def add_protocol_argument(parser: ArgumentParser) -> None:
+    """The argument that says by which protocol."""
+    parser.add_argument(
+        "--protocol", type=str, default=DEFAULT_PROTOCOL, help="Name of a protocol, or path of a file of your own."
+    )
+
+
+def require_card_file(path: str, endings: Iterable[str]) -> None:
+    """Make sure that a file's ending is known, and that it can be written.
+
+    Args:
+        path: of the file.
+        endings: that it may have.
+
+    Raises:
+        InvalidOptionError: it is not so.
+    """
+    endings = list(endings)
+    require(Path(path).suffix in endings, "out", path, f"a name that ends in {', '.join(endings)}")
+    require_writable_file("out", path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))

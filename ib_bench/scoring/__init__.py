@@ -1,0 +1,1 @@
+"""Scores: one fixed protocol for any model, cards of models, and a league of them."""

@@ -1,0 +1,198 @@
+"""The league: scores of one protocol and budget, ranked by one of their numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from ib_bench.drawing.figure import Figure
+from ib_bench.drawing.tables import EMPTY, Entry, StudyTable
+from ib_bench.errors import StoreError, UnknownNameError
+from ib_bench.results.archive import Records, is_archive, read_archive, stored_records
+from ib_bench.results.identity import Json
+from ib_bench.scoring.card import interval_spec
+from ib_bench.scoring.numbers import Number, numbers_of, overall_numbers, plain
+from ib_bench.scoring.protocol import Budget
+from ib_bench.scoring.ranking import Estimate, Rank, ranks
+from ib_bench.scoring.score import Score, scores_of
+
+SHIPPED = "shipped"
+"""Name of the archive that ships with the package, among the sources."""
+
+ARCHIVE = "records.jsonl.gz"
+"""Name of the archive in a submission's folder."""
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model in a league.
+
+    Attributes:
+        source: name of the store or archive that its records are from.
+        score: of the model.
+        rank: None for a yardstick, and where the number that is ranked by is not known.
+        probability: that it needs less than the next contestant in the table; None where that is not known.
+    """
+
+    source: str
+    score: Score
+    rank: Rank | None
+    probability: float | None
+
+
+@dataclass(frozen=True)
+class League:
+    """Scores, ranked.
+
+    Attributes:
+        budget: of the protocol, the same for all.
+        number: that is ranked by.
+        places: the best first.
+    """
+
+    budget: Budget
+    number: Number
+    places: Sequence[Place]
+
+
+def shipped_archive(protocol: str) -> Path | None:
+    """The archive of scores that ships with the package; None where there is none."""
+    path = _FOLDER / f"{protocol}.jsonl.gz"
+    return path if path.is_file() else None
+
+
+def league_records(source: Path) -> Records:
+    """The records of a store, an archive, or a submission's folder.
+
+    Raises:
+        StoreError: it is none of them, or cannot be read.
+    """
+    path = source / ARCHIVE if source.is_dir() else source
+    if not path.exists():
+        raise StoreError(f"{str(path)!r} does not exist; name stores, archives, or folders of submissions")
+    return read_archive(path) if is_archive(path) else stored_records(path)
+
+
+def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -> League:
+    """Rank every score that records hold.
+
+    Args:
+        sources: records by the name of where they are from.
+        budget: of the protocol.
+        sort: name of the number that is ranked by.
+
+    Raises:
+        UnknownNameError: there is no such number.
+    """
+    numbers = {number.name: number for number in numbers_of(budget)}
+    if sort not in numbers:
+        raise UnknownNameError("number to sort by", sort, numbers)
+    number = numbers[sort]
+    found = [(source, score) for source, records in sources.items() for score in scores_of(records, budget)]
+    values = {id(score): number.value(score) for _, score in found}
+    sign = 1 if number.lower_is_better else -1
+
+    def place(one: tuple[str, Score]) -> tuple[float, str]:
+        value = values[id(one[1])]
+        return (math.inf if value is None else sign * value.order), one[1].name
+
+    found.sort(key=place)
+    ranked = [(score, value) for _, score in found if not score.kind and (value := values[id(score)]) is not None]
+    given = ranks([value for _, value in ranked], number.lower_is_better)
+    rank_of = {id(score): rank for (score, _), rank in zip(ranked, given, strict=True)}
+    following = {id(score): other for (score, _), (_, other) in pairwise(ranked)}
+    places = []
+    for source, score in found:
+        value, other = values[id(score)], following.get(id(score))
+        probability = None if value is None or other is None else _probability_less(value, other)
+        places.append(Place(source, score, rank_of.get(id(score)), probability))
+    return League(budget, number, places)
+
+
+def league_table(own: League) -> StudyTable:
+    """A row for each model; the number that is ranked by comes first.
+
+    Args:
+        own: the league.
+    """
+    several = len({place.source for place in own.places}) > 1
+    incomplete = any(not place.score.is_complete for place in own.places)
+    numbers = [own.number, *(number for number in overall_numbers(own.budget) if number.name != own.number.name)]
+    has_chances = any(place.probability is not None for place in own.places)
+    columns = ["rank", "model", *(["source"] if several else []), *(["cells"] if incomplete else [])]
+    num_labels = len(columns)
+    columns += [number.title for number in numbers] + (["P(less than next)"] if has_chances else [])
+    body = []
+    for index, place in enumerate(own.places):
+        score = place.score
+        row = [Entry(_rank_text(place), index), Entry(score.name, score.name)]
+        row += [Entry(place.source, place.source)] if several else []
+        row += [Entry(f"{score.num_cells} of {len(own.budget.cells)}", score.num_cells)] if incomplete else []
+        row += [_entry(number, score) for number in numbers]
+        if has_chances:
+            row.append(EMPTY if place.probability is None else Entry(f"{place.probability:.2f}", place.probability))
+        body.append(row)
+    direction = "small is good" if own.number.lower_is_better else "large is good"
+    note = (
+        f"Sorted by {own.number.title} ({direction}): {own.number.meaning}. In brackets 90 % intervals; models whose "
+        "intervals overlap are not ranked apart. Floor, chance and ceiling are no contestants."
+    )
+    return StudyTable("league", "League", note, columns, num_labels, body, protocol=own.budget.title)
+
+
+def league_json(own: League) -> Json:
+    """The league for programs."""
+    rows = []
+    for place in own.places:
+        score = place.score
+        rows.append(
+            {
+                "rank": None if place.rank is None else [place.rank.best, place.rank.worst],
+                "kind": score.kind or "contestant",
+                "model": score.name,
+                "source": place.source,
+                "num_cells": score.num_cells,
+                "probability_less_than_next": place.probability,
+                "numbers": {number.name: plain(number.value(score)) for number in numbers_of(own.budget)},
+            }
+        )
+    head = {"protocol": own.budget.protocol, "budget": own.budget.name, "sort": own.number.name}
+    return {**head, "num_all_cells": len(own.budget.cells), "rows": rows}
+
+
+def league_figure(own: League) -> Figure:
+    """The number that is ranked by, with its interval, a line for each model."""
+    rows, is_ratio = [], own.number.is_ratio
+    for place in own.places:
+        value = own.number.value(place.score)
+        if (
+            value is not None
+            and math.isfinite(value.low)
+            and math.isfinite(value.high)
+            and (value.low > 0 or not is_ratio)
+        ):
+            head = f"{_rank_text(place)}  {place.score.name}"
+            ends = {"low": value.low, "median": value.median, "high": value.high}
+            rows.append({"row": head, **ends, "text": own.number.text(place.score)})
+    above = [f"League of {own.budget.title}", own.number.meaning]
+    return Figure("league", above[0], interval_spec(rows, own.number.title, above, is_ratio))
+
+
+def _probability_less(value: Estimate, other: Estimate) -> float | None:
+    from ib_bench.scoring.composite import probability_less  # noqa: PLC0415 (loads scipy)
+
+    return probability_less(value, other)
+
+
+def _entry(number: Number, score: Score) -> Entry:
+    value = number.value(score)
+    return EMPTY if value is None else Entry(number.text(score), value.order)
+
+
+def _rank_text(place: Place) -> str:
+    return place.score.kind or ("" if place.rank is None else str(place.rank))

@@ -1,0 +1,243 @@
+"""Scores and leagues of made-up records."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up_records import OUTCOME, Point, curve
+from made_up_scores import NUM_CELLS, budget, every_cell, score_records
+
+from ib_bench.cli import main
+from ib_bench.drawing.columns import json_text
+from ib_bench.drawing.tables import comma_separated, latex, markdown
+from ib_bench.errors import BenchError
+from ib_bench.results.archive import Records, write_archive
+from ib_bench.scoring.card import card_figure, card_json, card_markdown, card_text, logged_card
+from ib_bench.scoring.league import League, league, league_figure, league_json, league_table, shipped_archive
+from ib_bench.scoring.protocol import Budget
+from ib_bench.scoring.score import Score, scores_of
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Budget:
+    return budget(tmp_path)
+
+
+def together(*parts: Records) -> Records:
+    return Records.of_all(record for part in parts for record in part)
+
+
+def score(own: Budget, *arguments: Any, **options: Any) -> Score:
+    (found,) = scores_of(score_records("LSTM", *arguments, **options), own)
+    return found
+
+
+def row_texts(own: League) -> list[list[str]]:
+    return [[entry.text for entry in row] for row in league_table(own).rows]
+
+
+class TestScore:
+    def test_its_numbers(self, small: Budget) -> None:
+        found = score(small, every_cell(100, kappa=2))
+        assert found.is_complete and found.num_cells == NUM_CELLS
+        assert found.size is not None and found.size.low < 100 < found.size.high
+        assert found.size.high / found.size.low < 1.6
+        assert found.kappa is not None and found.kappa.low < 2 < found.kappa.high
+        assert found.slope is not None and found.slope.low < 0 < found.slope.high
+        at_2x = found.accuracy(2)
+        assert at_2x is not None and at_2x.median == 0.5 and at_2x.low < 0.45 < 0.55 < at_2x.high
+        assert (found.num_parameters, found.state_sizes) == (1000, [8, 8])
+        assert found.step_ms is not None and found.step_ms.median == pytest.approx(2)
+        assert (found.seeds, found.versions) == ([10], {"torch": ["2.9"]})
+
+    def test_the_interval_of_an_accuracy_is_that_of_its_sequences(self, small: Budget) -> None:
+        at_2x = score(small, every_cell(100), 0.9).accuracy(2)
+        assert at_2x is not None
+        assert at_2x.high - at_2x.low == pytest.approx(2 * 1.645 * math.sqrt(0.9 * 0.1 / 100), rel=0.1)
+
+    def test_a_cell_above_the_largest_size_counts_as_the_largest_size(self, small: Budget) -> None:
+        found = score(small, {**every_cell(64), "outcome": math.inf})
+        assert found.size is not None and found.size.median == pytest.approx(512, rel=0.2)
+        assert "above the largest size in 1 of 2 cells" in card_text(found)
+
+    def test_a_partial_score_says_what_is_missing(self, small: Budget) -> None:
+        found = score(small, {"outcome": 100}, accuracy=None)
+        assert not found.is_complete and found.kappa is None and found.slope is None and found.accuracy(2) is None
+        assert found.size is not None and found.size.median is None
+        assert found.size.low < 20 and found.size.high > 500
+        assert f"incomplete: 1 of {NUM_CELLS} cells" in card_text(found)
+
+    def test_a_curve_that_still_runs_is_no_part_of_it(self, small: Budget) -> None:
+        running = replace(curve(Point("LSTM", OUTCOME), 50), status="running")
+        assert scores_of(Records.of_all([running]), small) == []
+
+    def test_models_are_told_apart_by_arguments_code_and_what_they_see(self, small: Budget) -> None:
+        one = curve(Point("LSTM", OUTCOME), 50)
+        experiment = one.config.experiment
+        others = [
+            replace(experiment, source_digests={"my.Own": "1" * 32}),
+            replace(experiment, looks_ahead=True),
+            replace(experiment, model=experiment.model.with_arguments(hidden_size=9)),
+        ]
+        configs = [replace(one.config, experiment=other) for other in others]
+        records = [one, *(replace(one, key=config.key, config=config) for config in configs)]
+        names = [found.name for found in scores_of(Records.of_all(records), small)]
+        first, second, *others = names
+        assert first != second and {first.partition(" @")[0], second.partition(" @")[0]} == {"LSTM(hidden_size=8)"}
+        assert others == ["LSTM(hidden_size=8) (looks ahead)", "LSTM(hidden_size=9)"]
+
+    def test_its_command_repeats_it(self, small: Budget) -> None:
+        command = score(small, every_cell(100)).command
+        assert command == 'ib-bench score "LSTM(hidden_size=8)" --protocol made-up.yaml --budget small'
+
+
+class TestCard:
+    def test_every_form_names_protocol_device_versions_seeds_and_command(self, small: Budget) -> None:
+        found = score(small, every_cell(100))
+        svg = card_figure(found).svg
+        for text in (card_text(found), card_markdown(found), json_text(card_json(found)), svg, str(found)):
+            for part in ("made-up.yaml", "small", "cpu", "2.9", "10", "ib-bench score"):
+                assert part in text
+        assert len(repr(found)) < 100
+
+    def test_json_has_no_infinite_numbers(self, small: Budget) -> None:
+        card = card_json(score(small, {**every_cell(64), "fixed 2": math.inf, "L=9": math.inf}))
+        assert json.loads(json_text(card)) == card
+        assert card["numbers"]["kappa"]["low"] > 0 and card["numbers"]["kappa"]["high"] is None
+
+    def test_a_name_from_elsewhere_is_no_markup_and_moves_no_cursor(self, small: Budget) -> None:
+        one = curve(Point("LSTM", OUTCOME), 50)
+        model = one.config.experiment.model.with_arguments(note="`|\x1b[2J<b>\n# x")
+        config = replace(one.config, experiment=replace(one.config.experiment, model=model))
+        (found,) = scores_of(Records.of_all([replace(one, key=config.key, config=config)]), small)
+        assert "\x1b" not in card_text(found) + card_markdown(found) + card_figure(found).svg
+        assert "\n# x" not in card_markdown(found) and "<b>" not in card_figure(found).svg
+
+    def test_wandb_gets_a_step_for_each_cell(self, small: Budget) -> None:
+        logged = logged_card(score(small, every_cell(100)))
+        assert [step["cell"] for step in logged.steps] == list(range(1, NUM_CELLS + 1))
+        assert {key for step in logged.steps for key in step} >= {"score/n50", "score/accuracy_2x"}
+        assert logged.summary["size_low"] < logged.summary["size"] < logged.summary["size_high"]
+        assert logged.config["protocol"] == "made-up.yaml" and logged.config["class_path"] == "ib_bench.models.LSTM"
+        assert logged.run_id != logged_card(score(small, every_cell(100), accuracy=None)).run_id
+
+
+class TestLeague:
+    def test_models_are_ranked_by_their_score(self, small: Budget) -> None:
+        parts = [score_records("LSTM", every_cell(400)), score_records("GRU", every_cell(40))]
+        parts.append(score_records("RNN", every_cell(420)))
+        own = league({"here": together(*parts)}, small)
+        assert [(place.score.model.class_name, str(place.rank)) for place in own.places] == [
+            ("GRU", "1"),
+            ("LSTM", "2-3"),
+            ("RNN", "2-3"),
+        ]
+        chances = [place.probability for place in own.places]
+        assert (
+            chances[0] == pytest.approx(1) and chances[1] is not None and 0.5 < chances[1] < 0.9 and chances[2] is None
+        )
+
+    def test_yardsticks_are_rows_without_a_rank(self, small: Budget) -> None:
+        parts = [score_records("Oracle", every_cell(3)), score_records("LSTM", every_cell(40))]
+        parts.append(score_records("Majority", every_cell(math.inf)))
+        own = league({"here": together(*parts)}, small)
+        assert [row[0] for row in row_texts(own)] == ["ceiling", "1", "chance"]
+        assert [place.rank is None for place in own.places] == [True, False, True]
+
+    def test_a_partial_score_has_a_wide_range(self, small: Budget) -> None:
+        parts = [score_records("LSTM", every_cell(40)), score_records("GRU", every_cell(300))]
+        parts.append(score_records("RNN", {"outcome": 40}, accuracy=None))
+        own = league({"here": together(*parts)}, small)
+        ranks = {place.score.model.class_name: str(place.rank) for place in own.places}
+        assert ranks == {"LSTM": "1-2", "GRU": "2-3", "RNN": "1-3"}
+        assert "1 of 8" in {row[2] for row in row_texts(own)}
+
+    @pytest.mark.parametrize(
+        ("sort", "first"),
+        [
+            ("size", "GRU"),
+            ("kappa", "LSTM"),
+            ("accuracy_2x", "LSTM"),
+            ("abelian_outcome", "GRU"),
+            ("parameters", "GRU"),
+        ],
+    )
+    def test_the_number_to_rank_by_is_chosen_and_named(self, sort: str, first: str, small: Budget) -> None:
+        parts = [score_records("LSTM", every_cell(400, kappa=3), 0.9), score_records("GRU", every_cell(40), 0.1)]
+        own = league({"here": together(*parts)}, small, sort)
+        assert own.places[0].score.model.class_name == first
+        table = league_table(own)
+        assert table.columns[2] == own.number.title and table.note.startswith(f"Sorted by {own.number.title} (")
+        assert "GRU" in league_figure(own).svg
+        assert json.loads(json_text(league_json(own)))["sort"] == sort
+
+    def test_an_unknown_number(self, small: Budget) -> None:
+        with pytest.raises(BenchError, match="unknown number to sort by 'szie', did you mean 'size'"):
+            league({}, small, "szie")
+
+    def test_a_model_without_the_number_has_no_rank(self, small: Budget) -> None:
+        parts = [score_records("LSTM", every_cell(40)), score_records("GRU", {"outcome": 40}, accuracy=None)]
+        own = league({"here": together(*parts)}, small, "kappa")
+        assert [(place.score.model.class_name, str(place.rank or "")) for place in own.places] == [
+            ("LSTM", "1"),
+            ("GRU", ""),
+        ]
+
+    def test_own_scores_stand_beside_others(self, small: Budget) -> None:
+        sources = {"shipped": score_records("LSTM", every_cell(400)), "mine": score_records("LSTM", every_cell(40))}
+        assert [row[:3] for row in row_texts(league(sources, small))] == [
+            ["1", "LSTM(hidden_size=8)", "mine"],
+            ["2", "LSTM(hidden_size=8)", "shipped"],
+        ]
+
+    def test_the_shipped_scores_are_those_of_the_protocol(
+        self, small: Budget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("ib_bench.scoring.league._FOLDER", tmp_path)
+        monkeypatch.chdir(tmp_path)
+        arguments = ["league", "--protocol", "made-up.yaml", "--budget", "small", "--format", "json"]
+        assert shipped_archive(small.protocol) is None and main(arguments) == 2
+        write_archive(score_records("LSTM", every_cell(400)), tmp_path / f"{small.protocol}.jsonl.gz")
+        capsys.readouterr()
+        assert main(arguments) == 0
+        assert [row["source"] for row in json.loads(capsys.readouterr().out)["rows"]] == ["shipped"]
+        assert main([*arguments, "--own_only"]) == 2
+
+    def test_numbers_of_two_budgets_never_meet(self, small: Budget, tmp_path: Path) -> None:
+        large = budget(tmp_path, "large")
+        records = together(
+            score_records("LSTM", every_cell(400)),
+            Records.of_all([_of_large(curve(Point("GRU", OUTCOME), 40))]),
+        )
+        names = [
+            [place.score.model.class_name for place in league({"": records}, own).places] for own in (small, large)
+        ]
+        assert names == [["LSTM"], ["GRU"]]
+
+    def test_every_form_names_protocol_and_budget(self, small: Budget) -> None:
+        own = league({"here": score_records("LSTM", every_cell(400))}, small)
+        table = league_table(own)
+        title = "made-up.yaml, budget small"
+        for text in (markdown(table), latex(table).replace("\\_", "_"), league_figure(own).svg):
+            assert title in text
+        (row,) = csv.DictReader(io.StringIO(comma_separated(table)))
+        assert row["protocol"] == title and row["rank"] == "1"
+        told = league_json(own)
+        assert (told["protocol"], told["budget"], told["rows"][0]["rank"]) == ("made-up.yaml", "small", [1, 1])
+
+
+def _of_large(record: Any) -> Any:
+    """The record as the other budget would have it."""
+    config = record.config
+    data = {name: value for name, value in config.experiment.data.init_args.items() if name != "batch_size"}
+    experiment = replace(config.experiment, data=type(config.experiment.data)(config.experiment.data.class_path, data))
+    search = replace(config.search, max_size=65536, seeds=[10, 20, 30, 40, 50])
+    config = replace(config, experiment=experiment, search=search)
+    return replace(record, key=config.key, config=config)
