@@ -8,7 +8,6 @@ from typing import Any, Literal
 from jsonargparse import Namespace
 
 from ib_bench.cli.parsing import DEFAULT_STORE, require_writable_file
-from ib_bench.errors import require
 from ib_bench.runner.jobs import Output
 from ib_bench.tracking.settings import WandbSettings
 
@@ -44,7 +43,5 @@ def chosen_output(options: Namespace, group: str | None = None) -> Output:
     """
     store = Path(options.store).absolute()
     if options.log_file is not None:
-        require_writable_file("log_file", options.log_file)
-        is_store = str(Path(options.log_file).absolute()).startswith(str(store))
-        require(not is_store, "log_file", options.log_file, "another file than the store")
+        require_writable_file("log_file", options.log_file, store)
     return Output(store, WandbSettings(**options.wandb), group, options.log_file)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ib_bench import catalogue
 from ib_bench.cli.counting import counted
-from ib_bench.cli.parsing import DEFAULT_STORE, parse
+from ib_bench.cli.parsing import DEFAULT_STORE, parse, require_writable_file
 from ib_bench.drawing.columns import Table, flat_table, json_text, write_csv, write_parquet
 from ib_bench.drawing.terminal import show
 from ib_bench.drawing.texts import OutputFormat
@@ -70,6 +70,7 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     parser.add_argument("--what", type=str | None, help=f"What a .csv or .parquet holds: {known}; null is trials.")
     options = parse(parser, arguments)
     path = Path(options.file)
+    require_writable_file("file", options.file, options.store)
     if path.name.endswith(_ARCHIVE):
         require(options.what is None, "what", options.what, f"left out for a {_ARCHIVE} file, which holds all records")
         records = stored_records(options.store)

@@ -10,11 +10,12 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 
 from ib_bench.cli.counting import counted
-from ib_bench.cli.parsing import parse
+from ib_bench.cli.parsing import parse, require_writable_file
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
 from ib_bench.errors import BenchError, UnknownNameError
 from ib_bench.results.archive import Records
+from ib_bench.results.whole_file import write_text_whole
 from ib_bench.tracking.settings import WandbSettings
 
 _SUBCOMMANDS = {
@@ -99,17 +100,14 @@ def _workspace(prog: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--out", type=str, default="workspace.json", help="That file.")
     options = parse(parser, arguments)
     WandbSettings(project=options.project)
+    if options.dry_run:
+        require_writable_file("out", options.out)
     from ib_bench.tracking.workspace import default_entity, definition, workspace  # noqa: PLC0415 (as above)
 
     entity = options.entity or ("ENTITY" if options.dry_run else default_entity())
     dashboard = workspace(entity, options.project)
     if options.dry_run:
-        try:
-            Path(options.out).write_text(json_text(definition(dashboard)), encoding="utf-8")
-        except OSError as error:
-            raise BenchError(
-                f"out must be a file that can be written, got {options.out!r}: {error.strerror}"
-            ) from error
+        write_text_whole(Path(options.out), json_text(definition(dashboard)))
         Console().print(f"definition: {options.out}", soft_wrap=True)
         return 0
     dashboard.save()

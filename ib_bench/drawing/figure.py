@@ -52,7 +52,7 @@ class Figure:
         }
         files = {path.with_name(f"{path.name}{ending}"): content for ending, content in contents.items()}
         for file, content in files.items():
-            write_whole(file, partial(_write, content=content))
+            write_whole(file, partial(Path.write_bytes, data=content))
         return list(files)
 
 
@@ -69,7 +69,3 @@ def _printed(spec: Any) -> Any:
     if isinstance(spec, dict):
         return {name: _printed(item) for name, item in spec.items() if name not in ("href", "tooltip")}
     return spec
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

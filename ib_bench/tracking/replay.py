@@ -20,6 +20,7 @@ from ib_bench.drawing.columns import flat_table
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.results.archive import Records, write_archive
 from ib_bench.results.identity import Json
+from ib_bench.results.whole_file import write_text_whole
 from ib_bench.studies.claims import check_claims
 from ib_bench.tracking.runs import GrowingRun, close_run, logged_runs, open_run
 from ib_bench.tracking.settings import WandbSettings
@@ -82,7 +83,7 @@ def _log_suite(records: Records, settings: WandbSettings, group: str | None, rep
             rows = [list(row) for row in zip(*table.values(), strict=True)]
             run.log({quantity.name: wandb.Table(columns=[*table], data=rows, allow_mixed_types=True)})
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "report.html").write_text(report, encoding="utf-8")
+        write_text_whole(Path(folder) / "report.html", report)
         write_archive(records, Path(folder) / "records.jsonl.gz")
         for kind, file in (("report", "report.html"), ("records", "records.jsonl.gz")):
             artifact = wandb.Artifact(f"{name}-{kind}", type=kind)
