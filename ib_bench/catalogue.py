@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ib_bench.errors import BenchError, UnknownNameError
+from ib_bench.user_code import import_class
 
 TASKS = "ib_bench.tasks"
 SUPERVISION = "ib_bench.supervision"
@@ -127,10 +128,9 @@ def find_class(package: str, name: str, option: str, base: type) -> Any:
     for entry in entries(package):
         if entry.name == name:
             return entry.load()
-    module, _, class_name = name.rpartition(".")
-    if module:
+    if "." in name:
         try:
-            found = getattr(importlib.import_module(module), class_name)
+            found = import_class(name)
         except Exception as error:
             raise BenchError(f"{option} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
         if not (isinstance(found, type) and issubclass(found, base)):
