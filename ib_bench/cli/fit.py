@@ -8,8 +8,10 @@ every process unless ``--trainer.use_distributed_sampler true`` is given, with D
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 import time
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -64,8 +66,10 @@ class BenchCLI(LightningCLI):
             allowed = "false for a SequenceModel, which shares out every batch by itself"
             require(not of_ours, "trainer.use_distributed_sampler", True, allowed)
         checkpoint = config.get("ckpt_path")
+        if "weights_only" in self.config[command] and self.config[command].weights_only is None:
+            self.config[command].weights_only = True  # Lightning's default depends on torch's version
         if checkpoint is not None and Path(checkpoint).is_file():
-            _check_checkpoint(checkpoint, model)
+            _check_checkpoint(checkpoint, model, weights_only=config.get("weights_only") is not False)
         elif checkpoint not in (None, "best", "last", "hpc"):
             raise BenchError(f"ckpt_path must be a checkpoint's path, best, last or hpc, got {checkpoint!r}")
         if command == "test" and isinstance(data, StateTrackingData) and data.num_test == 0:
@@ -111,10 +115,24 @@ def _watch_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _check_checkpoint(path: str, model: pl.LightningModule) -> None:
-    """Raise :class:`BenchError` unless the file holds this model's weights."""
+def _check_checkpoint(path: str, model: pl.LightningModule, weights_only: bool) -> None:
+    """Raise :class:`BenchError` unless the file holds this model's weights.
+
+    Args:
+        path: of the file.
+        model: that is to take the weights.
+        weights_only: refuse a file that holds more than tensors and plain data: reading it may run any code. Lightning,
+            which reads the file again afterwards, then finds no code in it either.
+    """
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=False)["state_dict"]
+        saved = torch.load(path, map_location="cpu", weights_only=weights_only)["state_dict"]
+    except pickle.UnpicklingError as error:
+        if not weights_only or not zipfile.is_zipfile(path):
+            raise BenchError(f"ckpt_path {path!r} is no checkpoint: {type(error).__name__}") from error
+        raise BenchError(
+            f"ckpt_path {path!r} holds more than weights and plain data, and reading that may run any code; "
+            f"--weights_only false, an option of Lightning 2.6, reads it all the same"
+        ) from error
     except Exception as error:
         raise BenchError(f"ckpt_path {path!r} is no checkpoint: {type(error).__name__}") from error
     own = model.state_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -237,6 +238,10 @@ CASES = {
         ["validate", *MODEL, *DATA, "--ckpt_path", "other.ckpt"],
         ["ckpt_path", "other.ckpt", "is of another model"],
     ),
+    "checkpoint that runs code": (
+        ["fit", *MODEL, *DATA, "--ckpt_path", "code.ckpt"],
+        ["ckpt_path 'code.ckpt' holds more than weights and plain data", "may run any code", "--weights_only false"],
+    ),
     "folder of fit": (
         ["fit", *MODEL, *DATA, "--trainer.default_root_dir", "broken.yaml/inside"],
         ["trainer.default_root_dir", "broken.yaml/inside", "a folder that can be written"],
@@ -295,6 +300,11 @@ class Raises(LSTM):
 """
 
 
+class MakesFolder:
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, ("code was run",)
+
+
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -320,6 +330,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "items.yaml").write_text("- 1\n")
     (tmp_path / "nothing.yaml").write_text("")
     torch.save({"state_dict": {"weight": torch.zeros(2)}}, tmp_path / "other.ckpt")
+    torch.save({"state_dict": {"weight": torch.zeros(2)}, "more": MakesFolder()}, tmp_path / "code.ckpt")
     Store(tmp_path / "empty.sqlite").close()
     Store(tmp_path / "old.sqlite").close()
     with sqlite3.connect(tmp_path / "old.sqlite") as connection:
@@ -342,6 +353,7 @@ def test_one_sentence(name: str, working_folder: Path, capfd: pytest.CaptureFixt
     for text in expected:
         assert text in err, err
     assert contents(working_folder) == before
+    assert not Path("code was run").exists()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
