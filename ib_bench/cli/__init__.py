@@ -20,6 +20,7 @@ from ib_bench.execution.devices import num_cores
 from ib_bench.execution.fork_server import start_early
 from ib_bench.execution.ranks import let_the_first_speak, speaks
 from ib_bench.importing import import_for_good
+from ib_bench.plain_text import one_line
 from ib_bench.user_code import look_in
 
 _BEFORE = {
@@ -111,7 +112,7 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         return int(module.main(command, arguments[1:]))
     except BenchError as error:
         if speaks():
-            print(f"{prog}: error: {error}", file=sys.stderr, flush=True)
+            print(f"{prog}: error: {one_line(str(error))}", file=sys.stderr, flush=True)
         let_the_first_speak()
         return EXIT_LOST if isinstance(error, LostProcessError) else EXIT_BAD_INPUT
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it

@@ -22,9 +22,10 @@ from ib_bench.cli.suites import find_suite
 from ib_bench.cli.wandb import log_quietly
 from ib_bench.drawing.study import Study, study_of
 from ib_bench.drawing.tables import rich_table
-from ib_bench.drawing.terminal import show
+from ib_bench.drawing.terminal import say, show
 from ib_bench.execution.executor import CallResult, Executor
 from ib_bench.execution.slurm.driver import UnfinishedError
+from ib_bench.plain_text import one_line
 from ib_bench.quantities.job import Job
 from ib_bench.quantities.num_states import num_states
 from ib_bench.report.plan_table import plan_table
@@ -142,7 +143,7 @@ def _print_results(
     for quantity in catalogue.quantities() if figures is not None else ():
         figure = quantity.overview(study, name)
         for path in figure.save(figures / name) if figure is not None and figures is not None else ():
-            console.print(f"figure: {path}", soft_wrap=True, markup=False)
+            say(f"figure: {path}", console)
 
 
 def _study(name: str, plan: Plan, records: Mapping[str, Record], output: Output) -> Study:
@@ -159,9 +160,9 @@ def _list_failures(jobs: Sequence[Job[Any]], outcomes: Sequence[CallResult[Any]]
     ended = [(job, outcome.error) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is not None]
     failures = [(job, error) for job, error in ended if not isinstance(error, UnfinishedError)]
     for reason, count in Counter(str(error) for _, error in ended if isinstance(error, UnfinishedError)).items():
-        console.print(f"{count} of {len(jobs)} not finished: {reason}", soft_wrap=True, markup=False)
+        say(f"{count} of {len(jobs)} not finished: {reason}", console)
     for job, error in failures:
-        console.print("[bold red]failed[/bold red]", Text(f"{job.label}: {error!r}"), soft_wrap=True)
+        console.print(Text("failed", "bold red"), Text(one_line(f"{job.label}: {error!r}")), soft_wrap=True)
     if failures:
-        console.print(f"{len(failures)} of {len(jobs)} failed; the same command tries them again")
+        say(f"{len(failures)} of {len(jobs)} failed; the same command tries them again", console)
     return 1 if failures else 0

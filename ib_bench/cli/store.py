@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser
-from rich.console import Console
 
 from ib_bench import catalogue
 from ib_bench.cli.counting import counted
 from ib_bench.cli.parsing import DEFAULT_STORE, parse, require_writable_file
 from ib_bench.drawing.columns import Table, flat_table, json_text, write_csv, write_parquet
-from ib_bench.drawing.terminal import show
+from ib_bench.drawing.terminal import say, show
 from ib_bench.drawing.texts import OutputFormat
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.errors import InvalidOptionError, UnknownNameError, require
@@ -85,7 +84,7 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         counts = f"{len(next(iter(columns.values()), [])):,} rows of {what}"
     else:
         raise InvalidOptionError("file", options.file, f"a name that ends in {_ARCHIVE}, .csv or .parquet")
-    Console().print(f"{options.file}: {counts}", soft_wrap=True, highlight=False)
+    say(f"{options.file}: {counts}")
     return 0
 
 
@@ -112,13 +111,12 @@ def _merge(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         merged = merge(Path(options.out), list(map(Path, options.sources)), lambda done: on_progress(done, None))
     if merged.conflicts:
         show(conflicts_table(merged.conflicts))
-    console = Console(highlight=False, soft_wrap=True)
     for source, faults in merged.left_out.items():
         for fault, keys in faults.items():
-            console.print(f"{source}: {len(keys):,} records are {FAULT_TEXTS[fault]} and left out", markup=False)
+            say(f"{source}: {len(keys):,} records are {FAULT_TEXTS[fault]} and left out")
     rounded = f" ({merged.num_rounded:,} of them up to rounding)" if merged.num_rounded else ""
     counts = f"{merged.num_added:,} records added, {merged.num_same:,} were there already{rounded}"
-    console.print(f"{options.out}: {counts}, {len(merged.conflicts):,} conflicts", markup=False)
+    say(f"{options.out}: {counts}, {len(merged.conflicts):,} conflicts")
     return int(bool(merged.conflicts))
 
 
@@ -127,12 +125,11 @@ def _vacuum(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     parser.add_argument("--dry_run", action="store_true", help="Print what there is to remove, and do nothing.")
     options = parse(parser, arguments)
     done = vacuum(Path(options.store), options.dry_run)
-    console = Console(highlight=False, soft_wrap=True)
     word = "would be removed" if options.dry_run else "removed"
-    console.print(f"{len(done.damaged):,} damaged records {word}: {', '.join(done.damaged) or 'none'}", markup=False)
-    console.print(f"{len(done.files):,} files {word}: {', '.join(map(str, done.files)) or 'none'}", markup=False)
+    say(f"{len(done.damaged):,} damaged records {word}: {', '.join(done.damaged) or 'none'}")
+    say(f"{len(done.files):,} files {word}: {', '.join(map(str, done.files)) or 'none'}")
     after = "" if done.bytes_after is None else f", {_megabytes(done.bytes_after)} after"
-    console.print(f"{options.store}: {_megabytes(done.bytes_before)} before{after}", markup=False)
+    say(f"{options.store}: {_megabytes(done.bytes_before)} before{after}")
     return 0
 
 

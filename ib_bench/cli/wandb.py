@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
-from rich.console import Console
 
 from ib_bench.cli.counting import counted
 from ib_bench.cli.parsing import parse, require_writable_file
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
+from ib_bench.drawing.terminal import say
 from ib_bench.errors import BenchError, UnknownNameError
 from ib_bench.results.archive import Records
 from ib_bench.results.whole_file import write_text_whole
@@ -88,7 +88,7 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
         raise BenchError("wandb.mode and WANDB_MODE must be online or offline to log a store, got 'disabled'")
     for name, records in chosen_sources(options).items():
         logged, there = log_results(records, settings, options.group)
-        Console().print(f"{name}: {logged} runs logged, {there} were there already", soft_wrap=True)
+        say(f"{name}: {logged} runs logged, {there} were there already")
     return 0
 
 
@@ -108,8 +108,8 @@ def _workspace(prog: str, arguments: Sequence[str]) -> int:
     dashboard = workspace(entity, options.project)
     if options.dry_run:
         write_text_whole(Path(options.out), json_text(definition(dashboard)))
-        Console().print(f"definition: {options.out}", soft_wrap=True)
+        say(f"definition: {options.out}")
         return 0
     dashboard.save()
-    Console().print(f"dashboard: {dashboard.url}", soft_wrap=True)
+    say(f"dashboard: {dashboard.url}")
     return 0

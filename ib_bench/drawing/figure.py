@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ib_bench.drawing.texts import one_line
+from ib_bench.plain_text import one_line
 from ib_bench.results.identity import Json
 from ib_bench.results.whole_file import write_whole
 
