@@ -22,7 +22,7 @@ from jsonargparse import ArgumentError, lazy_instance
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
-from ib_bench.cli.parsing import require_writable_folder
+from ib_bench.cli.parsing import limit_yaml, require_writable_folder
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError, NothingToTestOnError, require
 from ib_bench.execution.ranks import speaks
@@ -51,6 +51,7 @@ class BenchCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, and build data and model once, so that an error is one sentence before anything is set up."""
+        limit_yaml()
         command, *arguments = args
         subparser = self._subcommand_parsers[command]
         try:

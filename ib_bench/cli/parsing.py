@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, Namespace, get_loader, set_loader
 
 from ib_bench.drawing.texts import Format
 from ib_bench.errors import require
+from ib_bench.limited_yaml import load_yaml
 from ib_bench.results.whole_file import is_store
 from ib_bench.runner.config_errors import explained, option_names, unreadable
 
 DEFAULT_STORE = "ib_bench.sqlite"
+
+
+def limit_yaml() -> None:
+    """Have all parsers read YAML within limits."""
+    load = get_loader("yaml")
+    if load is not _load_yaml:
+        _loaders.append(load)
+        set_loader("yaml", _load_yaml, exceptions=(yaml.YAMLError,))
+
+
+_loaders: list[Callable[[str], Any]] = []  # jsonargparse's own
+
+
+def _load_yaml(text: str) -> Any:
+    return load_yaml(text, _loaders[-1])
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
@@ -22,6 +40,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     Raises:
         BenchError: the arguments are wrong; says which and what is allowed.
     """
+    limit_yaml()
     try:
         return parser.parse_args(list(arguments))
     except ArgumentError as error:

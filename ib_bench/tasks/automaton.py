@@ -23,6 +23,7 @@ import yaml
 from torch import Tensor
 
 from ib_bench.errors import BenchError, InvalidOptionError
+from ib_bench.limited_yaml import read_yaml
 from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
 
 _REQUIRED = ("symbols", "states", "initial", "transition")
@@ -92,7 +93,7 @@ def _read(path: Path) -> dict[str, Any]:
         BenchError: it holds none.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except OSError as error:
         raise BenchError(f"automaton {str(path)!r} cannot be opened: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
