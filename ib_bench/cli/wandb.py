@@ -94,18 +94,18 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
 
 def _workspace(prog: str, arguments: Sequence[str]) -> int:
     parser = ArgumentParser(prog=prog, description=_SUBCOMMANDS["workspace"], exit_on_error=False)
-    parser.add_argument("--entity", type=str | None, help="User or team; the account's default if left out.")
-    parser.add_argument("--project", type=str, default=WandbSettings.project, help="Project of the runs.")
+    parser.add_argument("--entity", type=str | None, help="User or team; WANDB_ENTITY or the account's default else.")
+    parser.add_argument("--project", type=str | None, help="Project of the runs; WANDB_PROJECT or ib_bench else.")
     parser.add_argument("--dry_run", action="store_true", help="Write the definition to a file instead of to W&B.")
     parser.add_argument("--out", type=str, default="workspace.json", help="That file.")
     options = parse(parser, arguments)
-    WandbSettings(project=options.project)
+    settings = WandbSettings(project=options.project, entity=options.entity)
     if options.dry_run:
         require_writable_file("out", options.out)
     from ib_bench.tracking.workspace import default_entity, definition, workspace  # noqa: PLC0415 (as above)
 
-    entity = options.entity or ("ENTITY" if options.dry_run else default_entity())
-    dashboard = workspace(entity, options.project)
+    entity = settings.entity_name or ("ENTITY" if options.dry_run else default_entity())
+    dashboard = workspace(entity, settings.project_name)
     if options.dry_run:
         write_text_whole(Path(options.out), json_text(definition(dashboard)))
         say(f"definition: {options.out}")

@@ -22,6 +22,7 @@ from ib_bench.results.archive import Records, write_archive
 from ib_bench.results.identity import Json
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.studies.claims import check_claims
+from ib_bench.tracking.names import artifact_name
 from ib_bench.tracking.runs import GrowingRun, close_run, logged_runs, open_run
 from ib_bench.tracking.settings import WandbSettings
 
@@ -86,7 +87,7 @@ def _log_suite(records: Records, settings: WandbSettings, group: str | None, rep
         write_text_whole(Path(folder) / "report.html", report)
         write_archive(records, Path(folder) / "records.jsonl.gz")
         for kind, file in (("report", "report.html"), ("records", "records.jsonl.gz")):
-            artifact = wandb.Artifact(f"{name}-{kind}", type=kind)
+            artifact = wandb.Artifact(artifact_name(name, kind), type=kind)
             artifact.add_file(f"{folder}/{file}")
             run.log_artifact(artifact)
         verdicts = {f"claim {claim}": verdict for claim, _, verdict in claims}
