@@ -18,11 +18,11 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from jsonargparse import ArgumentError, lazy_instance
+from jsonargparse import ArgumentError, Namespace, lazy_instance
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
-from ib_bench.cli.parsing import limit_yaml, require_writable_folder
+from ib_bench.cli.parsing import limit_yaml, require_writable_folder, with_home
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError, NothingToTestOnError, require
 from ib_bench.execution.ranks import speaks
@@ -35,6 +35,8 @@ from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.team import require_team
 
 _SUBCOMMANDS = ("fit", "validate", "test")
+_ROOT = "trainer.default_root_dir"
+_HERE = "."
 
 
 class BenchCLI(LightningCLI):
@@ -60,6 +62,7 @@ class BenchCLI(LightningCLI):
             raise explained(error, arguments, option_names(subparser)) from error
         except UnicodeDecodeError as error:
             raise unreadable(arguments, error) from error
+        _place(self.config[command])
         config = resolved_config(subparser, self.config[command])
         model, data = check_model_and_data(config)
         if config["trainer"]["use_distributed_sampler"]:
@@ -75,7 +78,7 @@ class BenchCLI(LightningCLI):
             raise BenchError(f"ckpt_path must be a checkpoint's path, best, last or hpc, got {checkpoint!r}")
         if command == "test" and isinstance(data, StateTrackingData) and data.num_test == 0:
             raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences)
-        require_writable_folder("trainer.default_root_dir", config["trainer"]["default_root_dir"] or ".")
+        require_writable_folder(_ROOT, config["trainer"]["default_root_dir"] or ".")
 
     def _parse_ckpt_path(self) -> None:
         """Keep the options: they, not the checkpoint's hyperparameters, determine the model."""
@@ -101,6 +104,18 @@ class BenchCLI(LightningCLI):
         if trainer.world_size > 1:
             _end_with_leader()
         return trainer
+
+
+def _place(config: Namespace) -> None:
+    """Resolve the paths in the config of a command, and put the default logger's files into the Trainer's folder."""
+    trainer = config.trainer
+    for option, holder, name in (("ckpt_path", config, "ckpt_path"), (_ROOT, trainer, "default_root_dir")):
+        if isinstance(holder.get(name), str):
+            holder[name] = with_home(option, holder[name])
+    logger = trainer.get("logger")
+    is_default = isinstance(logger, Namespace) and logger.get("class_path") == "lightning.pytorch.loggers.CSVLogger"
+    if is_default and trainer.default_root_dir is not None and logger.get("init_args.save_dir") == _HERE:
+        logger.init_args.save_dir = trainer.default_root_dir
 
 
 def _end_with_leader() -> None:
@@ -149,7 +164,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     strict: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
     BenchCLI(
         parser_kwargs={**strict, "prog": "ib-bench", **{name: dict(strict) for name in _SUBCOMMANDS}},
-        trainer_defaults={"logger": lazy_instance(CSVLogger, save_dir="."), "use_distributed_sampler": False},
+        trainer_defaults={"logger": lazy_instance(CSVLogger, save_dir=_HERE), "use_distributed_sampler": False},
         save_config_kwargs={"overwrite": True},
         seed_everything_default=10,
         auto_configure_optimizers=False,

@@ -42,11 +42,37 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     """
     limit_yaml()
     try:
-        return parser.parse_args(list(arguments))
+        return _with_homes(parser.parse_args(list(arguments)))
     except ArgumentError as error:
         raise explained(error, arguments, option_names(parser)) from error
     except UnicodeDecodeError as error:
         raise unreadable(arguments, error) from error
+
+
+_PATHS = ("store", "out", "file", "figures", "log_file", "suite", "sources", "slurm.folder")
+"""Options that are paths, of any command."""
+
+
+def _with_homes(options: Namespace) -> Namespace:
+    for name in _PATHS:
+        given = options.get(name)
+        if isinstance(given, list):
+            options[name] = [with_home(name, path) for path in given]
+        elif given is not None:
+            options[name] = type(given)(with_home(name, str(given)))
+    return options
+
+
+def with_home(option: str, path: str) -> str:
+    """A path in which ``~`` at the beginning is the home folder; a shell does this only where a word begins with it.
+
+    Raises:
+        InvalidOptionError: it begins with the name of a user that does not exist.
+    """
+    found = os.path.expanduser(path)
+    allowed = "a path; ~ is the home folder of a user, and ./~ a name that begins with this sign"
+    require(not found.startswith("~"), option, path, allowed)
+    return found
 
 
 def require_writable_folder(option: str, folder: str) -> None:

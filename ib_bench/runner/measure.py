@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,7 @@ def measure(
         options = parser.parse_object(config)
     except ArgumentError as error:
         raise explained(error, options=option_names(parser)) from error
-    output = Output(Path(store).absolute(), wandb or WandbSettings(mode="disabled"))
+    output = Output(Path(os.path.expanduser(store)).absolute(), wandb or WandbSettings(mode="disabled"))
     request = request_for(
         measured, resolved_config(parser, options), parsed_settings(measured.sections, options), output, keep_weights
     )

@@ -15,6 +15,7 @@ state::
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Automaton(FiniteStateMachine):
 
     def __init__(self, file: str = "parity") -> None:
         self.file = file
-        path = Path(file) if Path(file).suffix in (".yaml", ".yml") else _shipped(file)
+        path = Path(os.path.expanduser(file)) if Path(file).suffix in (".yaml", ".yml") else _shipped(file)
         self.files = (path,)
         machine = _read(path)
         self.symbol_names: list[Any] = machine["symbols"]
