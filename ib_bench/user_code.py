@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -69,6 +70,39 @@ def import_class(path: str) -> Any:
     if not _may_define(module, name):
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     return getattr(importlib.import_module(module), name)
+
+
+def origin(path: str) -> str:
+    """Where the module of a dotted path was read, for an error that says what is wrong with the class.
+
+    A module of Python or of a package hides a file of the same name in the working folder.
+
+    Args:
+        path: of a class.
+
+    Returns:
+        Text to follow the name of the class; empty where no module was found.
+    """
+    parts = path.split(".")[:-1]
+    names = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+    module = next((sys.modules[name] for name in names if name in sys.modules), None)
+    file = getattr(module, "__file__", None) if module is not None else _file_of(parts[0]) if parts else None
+    if file is None or not os.path.isfile(file):
+        return ""
+    hidden = [own for folder in (*_folders, os.getcwd()) for own in _own_files(folder, parts[0])]
+    if not hidden or any(os.path.samefile(file, own) for own in hidden):
+        return f" (read from {file})"
+    return f" (read from {file}, which hides {hidden[0]}: rename that)"
+
+
+def _file_of(module: str) -> str | None:
+    spec = _OwnClassesOnly.find_spec(module)
+    return None if spec is None else spec.origin
+
+
+def _own_files(folder: str, module: str) -> list[str]:
+    paths = (os.path.join(folder, f"{module}.py"), os.path.join(folder, module, "__init__.py"))
+    return [path for path in paths if os.path.isfile(path)]
 
 
 class _OwnClassesOnly(PathFinder):

@@ -138,3 +138,22 @@ def test_what_cannot_be_told_without_running_is_run(working_folder: Path) -> Non
     assert user_code.import_class("many.one.One") is user_code.import_class("many.Another")
     with pytest.raises(AttributeError, match="has no attribute 'Two'"):
         user_code.import_class("many.Two")
+
+
+@pytest.mark.parametrize("option", ["--model", "--data.supervision", "--data.length_distribution"])
+def test_an_error_names_the_file_that_was_read(
+    option: str, working_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (working_folder / "test.py").write_text("class GRU: ...\n")
+    (working_folder / "mine_alone.py").write_text("class Other: ...\n")
+    given = {"--model": "LSTM", "--data": "ModularAddition"}
+    for name, expected in (
+        ("test.GRU", [f"test{os.sep}__init__.py, which hides {working_folder / 'test.py'}: rename that"]),
+        ("mine_alone.GRU", [f"(read from {working_folder / 'mine_alone.py'})", "has no attribute 'GRU'"]),
+        ("nowhere.GRU", ["No module named 'nowhere'"]),
+    ):
+        sys.modules.pop("mine_alone", None)
+        command = [word for pair in {**given, option: name}.items() for word in pair]
+        assert main(["search", *command, "--wandb.mode", "disabled"]) == 2
+        said = capfd.readouterr().err
+        assert said.count("\n") == 1 and all(text in said for text in expected), said

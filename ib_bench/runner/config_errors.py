@@ -13,6 +13,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from ib_bench import catalogue
 from ib_bench.errors import BenchError, UnknownNameError, nearest
+from ib_bench.user_code import origin
 
 _SHORT_NAMES = {"model": catalogue.MODELS, "data": catalogue.TASKS}
 _SIMILAR = 0.7  # difflib's ratio from which on a name counts as a mistyped one
@@ -57,7 +58,8 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
     unusable = re.search(r"Errors:\s+- (.*?)\n\s+- Expected a <class 'NoneType'>", message, re.DOTALL)
     if path in _SHORT_NAMES and value and unusable:
         reason = " ".join(unusable[1].rpartition("':\n")[2].split())
-        return BenchError(f"{path} {value[1]!r} cannot be used as a {_lightning_base(path)}: {reason}")
+        name = value[1].strip("'\"")
+        return BenchError(f"{path} {name!r}{origin(name)} cannot be used as a {_lightning_base(path)}: {reason}")
     # An optional class adds "or None" to the errors of everything inside it: only what the innermost key says counts.
     innermost = message.rpartition('Parser key "')[2].partition("Given value type")[0]
     innermost = innermost.partition("Got value")[0]
