@@ -20,6 +20,9 @@ _OF_OTHER_RUNS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH", "W
 
 _NUM_STEPS = "num_logged_steps"
 
+_ANONYMOUS = {"x_disable_meta": True, "x_disable_machine_info": True, "disable_git": True, "host": "", "program": ""}
+"""Settings without which a run has the host's name, the user's paths and the command line."""
+
 _INIT_TIMEOUT_S = 30.0
 _FINISH_TIMEOUT_S = 60.0
 _ASKED_AGAIN_AFTER_S = 600.0
@@ -113,8 +116,8 @@ def _require_answer() -> None:
 def _opened(
     mode: WandbMode, settings: WandbSettings, job_type: str, run_id: str, name: str, group: str | None, config: Json
 ) -> Any:
-    patience = {"init_timeout": _INIT_TIMEOUT_S, "finish_timeout": _FINISH_TIMEOUT_S}
-    known: dict[str, Any] = {name: value for name, value in patience.items() if name in wandb.Settings.model_fields}
+    wanted = {"init_timeout": _INIT_TIMEOUT_S, "finish_timeout": _FINISH_TIMEOUT_S, **_ANONYMOUS}
+    known: dict[str, Any] = {name: value for name, value in wanted.items() if name in wandb.Settings.model_fields}
     return wandb.init(
         mode=mode,
         project=settings.project_name,

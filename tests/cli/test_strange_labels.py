@@ -35,7 +35,8 @@ def evil_experiment(point: Point) -> Experiment:
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    (tmp_path / "mine.py").write_text("open('was run', 'w').close()\n")  # the module of the records' data
     for folder in ("s[", "r[", "m["):
         (tmp_path / folder).mkdir()
     records = []
@@ -60,6 +61,7 @@ def test_nothing_reaches_the_terminal(command: list[str], capfd: pytest.CaptureF
     assert main([*command, "--store", STORE]) in (0, 1)
     for text in capfd.readouterr():
         assert not FORBIDDEN & set(text)
+    assert not Path("was run").exists()
     if command[0] == "report":
         for path in Path(OUT).rglob("*"):
             if path.suffix in (".csv", ".tex", ".md", ".html", ".svg", ".yaml"):
