@@ -22,6 +22,10 @@ class BenchError(Exception):
         """Through another process with the finished sentence; the constructors of subclasses differ."""
         return _restore, (type(self), str(self), self.__dict__)
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: the sentence."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class InvalidOptionError(BenchError, ValueError):
     """An option has a value outside its range.

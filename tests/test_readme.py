@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,6 +102,24 @@ MODULES = [
     for number, block in enumerate(examples(readme))
     if "ib_bench.search(" not in block  # trains
 ]
+
+
+@pytest.mark.system
+def test_ten_lines_of_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a budget that a test has."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_models", raising=False)
+    model, lines = examples("README.md")
+    assert len([line for line in lines.splitlines() if line]) == 10
+    (tmp_path / "my_models.py").write_text(model)
+    for number, less in {"2000": "2", "4096": "16", "40}": "4}"}.items():
+        assert number in lines
+        lines = lines.replace(number, less)
+    names: dict[str, Any] = {}
+    exec(lines, names)
+    assert names["found"].max_size == 16 and list(names["frame"]["model"]) == ["GRU"]
+    monkeypatch.delitem(sys.modules, "my_models")
 
 
 @pytest.mark.parametrize("block", MODULES)

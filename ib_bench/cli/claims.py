@@ -9,13 +9,14 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.text import Text
 
-from ib_bench.cli.parsing import DEFAULT_STORE, parse
+from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import StudyTable, markdown, rich_table
 from ib_bench.drawing.terminal import say, show
 from ib_bench.report.claims_table import claims_table, pairs_table
 from ib_bench.report.published_table import published_table, replication_json
+from ib_bench.runner.places import DEFAULT_STORE
 from ib_bench.studies.claims import Claim, check_claims
 from ib_bench.studies.published import replications
 

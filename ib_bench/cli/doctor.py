@@ -16,7 +16,7 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 
 from ib_bench import __version__
-from ib_bench.cli.parsing import DEFAULT_STORE, parse
+from ib_bench.cli.parsing import parse
 from ib_bench.cli.self_test import self_test
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import show
@@ -28,6 +28,7 @@ from ib_bench.report.findings import findings_table
 from ib_bench.results.integrity import Finding, quick_check
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
+from ib_bench.runner.places import DEFAULT_STORE
 from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.acceleration import cpp_compiler
 

@@ -22,7 +22,7 @@ from jsonargparse import ArgumentError, Namespace, lazy_instance
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
-from ib_bench.cli.parsing import limit_yaml, require_writable_folder, with_home
+from ib_bench.cli.parsing import limit_yaml
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError, NothingToTestOnError, require
 from ib_bench.execution.ranks import speaks
@@ -30,6 +30,7 @@ from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.records import ClassSpec
 from ib_bench.runner.config_errors import explained, option_names, unreadable
 from ib_bench.runner.desk import check_model_and_data, link_vocabulary, load_shipped_classes, resolved_config
+from ib_bench.runner.places import require_writable_folder, with_home
 from ib_bench.training.fitting import silent
 from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.team import require_team

@@ -14,9 +14,9 @@ from rich.console import Console
 
 from ib_bench import catalogue
 from ib_bench.cli.parsing import parse
-from ib_bench.cli.suites import shipped_suites
 from ib_bench.drawing.terminal import say
 from ib_bench.errors import UnknownNameError
+from ib_bench.runner.suites import shipped_suites
 
 if TYPE_CHECKING:
     from ib_bench.tasks.finite_state_machine import FiniteStateMachine

@@ -8,12 +8,13 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from ib_bench.cli.parsing import parse, require_writable_folder
+from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.tables import rich_table
 from ib_bench.drawing.terminal import say, show
 from ib_bench.importing import without_garbage_collection
 from ib_bench.report.study_report import study_report
+from ib_bench.runner.places import require_writable_folder
 
 
 @without_garbage_collection()

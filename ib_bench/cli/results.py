@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ib_bench import catalogue
@@ -12,8 +12,9 @@ from ib_bench.drawing.columns import csv_text, flat_table, json_text
 from ib_bench.drawing.terminal import show
 from ib_bench.importing import without_garbage_collection
 from ib_bench.quantities.quantity import Quantity
-from ib_bench.results.archive import Records, stored_records
-from ib_bench.studies.futility import futility_notes
+from ib_bench.quantities.search.futility import futility_notes
+from ib_bench.results.archive import stored_records
+from ib_bench.runner.results import all_results
 from ib_bench.studies.suite import DEFAULT_QUANTITY
 
 
@@ -26,7 +27,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     add_filter_arguments(parser)
     options = parse(parser, arguments)
     quantity: Quantity[Any] = catalogue.quantity(options.kind)
-    results = filtered(_all_results(quantity, stored_records(options.store)), options)
+    results = filtered(all_results(quantity, stored_records(options.store)), options)
     if options.format == "table":
         what = quantity.title if quantity.record is None else quantity.record.table
         show(quantity.listing(results, f"{len(results)} {what} in {options.store}", futility_notes(results)))
@@ -35,8 +36,3 @@ def main(command: str, arguments: Sequence[str]) -> int:
     else:
         print(json_text([quantity.detail_json(result) for result in results]), end="")
     return 0
-
-
-def _all_results(quantity: Quantity[Any], records: Records) -> Iterable[Any]:
-    """Stored records, unfinished ones too, or derived results."""
-    return quantity.results(records) if quantity.record is None else records.of(quantity.record)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from ib_bench.cli.parsing import DEFAULT_STORE
 from ib_bench.results.archive import Records, stored_records
 from ib_bench.results.reference import reference_records
+from ib_bench.runner.places import DEFAULT_STORE
 
 
 def add_source_arguments(parser: ArgumentParser) -> None:

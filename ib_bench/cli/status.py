@@ -10,13 +10,14 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.text import Text
 
-from ib_bench.cli.parsing import DEFAULT_STORE, parse
+from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import say, show, terminal_table, titled
 from ib_bench.drawing.texts import OutputFormat, duration
 from ib_bench.plain_text import one_line
 from ib_bench.results.run_status import RunningJob, RunStatus, run_statuses
 from ib_bench.results.store import Store
+from ib_bench.runner.places import DEFAULT_STORE
 
 _SILENCE_S = 600.0  # after which a process that cannot be looked at from here may well be gone
 _NO_NEWS = "no news"

@@ -11,8 +11,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from ib_bench import catalogue
-from ib_bench.cli.counting import counted
-from ib_bench.cli.parsing import DEFAULT_STORE, parse, require_writable_file
+from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import Table, flat_table, json_text, write_csv, write_parquet
 from ib_bench.drawing.terminal import say, show
 from ib_bench.drawing.texts import OutputFormat
@@ -28,6 +27,8 @@ from ib_bench.results.store import FAULT_TEXTS
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.results.vacuum import vacuum
 from ib_bench.results.whole_file import write_whole
+from ib_bench.runner.counting import counted
+from ib_bench.runner.places import DEFAULT_STORE, require_writable_file
 
 _ARCHIVE = ".jsonl.gz"
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from ib_bench.cli.counting import counted
-from ib_bench.cli.parsing import parse, require_writable_file
+from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import say
 from ib_bench.errors import BenchError, UnknownNameError
-from ib_bench.results.archive import Records
 from ib_bench.results.whole_file import write_text_whole
+from ib_bench.runner.places import require_writable_file
+from ib_bench.runner.wandb_logging import log_results
 from ib_bench.tracking.settings import WandbSettings
 
 _SUBCOMMANDS = {
@@ -35,44 +34,6 @@ def main(command: str, arguments: Sequence[str]) -> int:
     if subcommand not in _SUBCOMMANDS:
         raise UnknownNameError("subcommand of wandb", subcommand, _SUBCOMMANDS)
     return (_sync_store if subcommand == "sync-store" else _workspace)(f"ib-bench {command} {subcommand}", rest)
-
-
-def log_results(
-    records: Records, settings: WandbSettings, group: str | None, with_suite: bool = True
-) -> tuple[int, int]:
-    """Log what is not in W&B yet: searches, kappas, extrapolations, and a run for all of them together.
-
-    Args:
-        records: of one or several results.
-        settings: where to.
-        group: name of the suite, or None.
-        with_suite: whether there is to be a run for everything together.
-
-    Returns:
-        How many runs were logged, and how many were there already.
-    """
-    from ib_bench.report.study_report import study_report  # noqa: PLC0415 (as below)
-    from ib_bench.tracking.replay import replay  # noqa: PLC0415 (wandb takes a second to import)
-
-    report = study_report({group or "store": records}).html if with_suite else None
-    with counted("W&B runs") as on_count:
-        return replay(records, settings, group, report, on_count)
-
-
-def log_quietly(records: Records, settings: WandbSettings, group: str | None) -> None:
-    """Log the results of a command unless W&B is disabled; an error there becomes a warning.
-
-    Args:
-        records: of the command.
-        settings: where to.
-        group: name of the suite, or None; only a suite gets a run for everything together.
-    """
-    if settings.mode == "disabled":
-        return
-    try:
-        log_results(records, settings, group, with_suite=group is not None)
-    except Exception as error:
-        warnings.warn(f"W&B failed, these results are not all logged there: {error!r}", stacklevel=2)
 
 
 def _sync_store(prog: str, arguments: Sequence[str]) -> int:

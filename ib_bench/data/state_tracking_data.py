@@ -59,6 +59,7 @@ class StateTrackingData(SearchableData):
         max_train_sequences: size of the training pool, the largest training set there can be.
         num_positions: tokens in the longest sequence of any evaluation, ``MAX_LENGTH_MULTIPLE`` times ``max_length``.
         num_test: size of the test set; 0 where training and validation set leave no sequence for one.
+        init_args: the arguments that it was made with, by name; empty where they are not known.
 
     Raises:
         InvalidOptionError: a value outside its range.
@@ -87,6 +88,7 @@ class StateTrackingData(SearchableData):
         revealed: float | None = None,
     ) -> None:
         super().__init__()
+        self.init_args: dict[str, Any] = {}
         in_range = MIN_LENGTH <= max_length <= MAX_LENGTH
         require(in_range, "max_length", max_length, f"an integer in {MIN_LENGTH}..{MAX_LENGTH}")
         shortest = MIN_LENGTH <= min_length <= max_length
@@ -230,6 +232,8 @@ def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:
         machine = task(**of_task)
         check_task(machine, of_task)
         StateTrackingData.__init__(self, machine, **of_data)
+        if type(self).__init__ is __init__:  # else the arguments of a derived class's constructor are others
+            self.init_args = of_task | of_data
 
     self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     signature = inspect.Signature([self_parameter, *own, *shared])

@@ -29,6 +29,13 @@ class Figure:
     title: str
     spec: Json
 
+    @property
+    def svg(self) -> str:
+        """The figure for print: without links and tooltips; the same results give the same text."""
+        import vl_convert  # noqa: PLC0415 (a quarter of a second, which listings need not wait for)
+
+        return vl_convert.vegalite_to_svg(json.dumps(_printed(self.spec)))
+
     def save(self, path: Path) -> list[Path]:
         """Write the figure; the same results give the same bytes of SVG.
 
@@ -41,10 +48,10 @@ class Figure:
         Raises:
             StoreError: a file cannot be written.
         """
-        import vl_convert  # noqa: PLC0415 (a quarter of a second, which listings need not wait for)
+        import vl_convert  # noqa: PLC0415 (as below)
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        svg = vl_convert.vegalite_to_svg(json.dumps(_printed(self.spec)))
+        svg = self.svg
         contents = {
             ".svg": svg.encode(),
             ".png": vl_convert.svg_to_png(svg, scale=_PNG_SCALE),

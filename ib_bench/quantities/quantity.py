@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from ib_bench.drawing.figure import Figure
+    from ib_bench.drawing.notebook import Drawing
     from ib_bench.drawing.study import Study
     from ib_bench.drawing.tables import StudyTable
     from ib_bench.quantities.job import Job
@@ -179,3 +180,31 @@ class Quantity(ABC, Generic[R]):
             name: of the suite.
         """
         return None
+
+    def figure(self, study: Study, name: str) -> Figure | None:
+        """The one figure that a notebook shows: the overview, or else the first of the report.
+
+        Args:
+            study: the results.
+            name: of what they are from.
+        """
+        return self.overview(study, name) or next(iter(self.figures(study)), None)
+
+    def drawing(self, result: R) -> Drawing:
+        """One result in a notebook: what the command prints, and a figure.
+
+        Args:
+            result: finished or, if it is a stored record, still growing.
+        """
+        from ib_bench.drawing.notebook import Drawing  # noqa: PLC0415 (as the methods of the quantities)
+        from ib_bench.drawing.study import study_of  # noqa: PLC0415
+        from ib_bench.quantities.num_states import num_states  # noqa: PLC0415
+        from ib_bench.quantities.search.futility import futility_notes  # noqa: PLC0415
+        from ib_bench.results.archive import Records  # noqa: PLC0415
+
+        notes = futility_notes([result])
+        if not getattr(result, "finished", True):
+            return Drawing([self.listing([result], self.title, notes)])
+        source = Records() if self.record is None else Records.of_all([cast(Record, result)])
+        figure = self.figure(study_of({"": source}, [("", result)], num_states), self.name)
+        return Drawing([self.detail(result, notes)], [figure] if figure is not None else [])

@@ -3,17 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ib_bench.drawing.notebook import Drawing
 from ib_bench.drawing.terminal import terminal_table, titled
+from ib_bench.results.identity import Json
 from ib_bench.results.integrity import Finding
 from ib_bench.results.merge import Conflict
 
 _STYLES = {"ok": "green", "warning": "yellow", "damaged": "bold red", "failure": "bold red"}
 _MAX_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Findings(Sequence[Finding]):
+    """Findings that show their table in a notebook.
+
+    Attributes:
+        findings: in the order of the rows.
+        title: of the table.
+    """
+
+    findings: Sequence[Finding]
+    title: str
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    @overload
+    def __getitem__(self, index: int) -> Finding: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Finding]: ...
+    def __getitem__(self, index: int | slice) -> Finding | Sequence[Finding]:
+        return self.findings[index]
+
+    def __str__(self) -> str:
+        return str(self.drawing)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
+        return self.drawing._repr_mimebundle_()
+
+    @property
+    def drawing(self) -> Drawing:
+        """The table, as a terminal shows it."""
+        return Drawing([findings_table(self, self.title)])
 
 
 def findings_table(findings: Sequence[Finding], title: str) -> Group:

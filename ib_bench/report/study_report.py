@@ -14,6 +14,7 @@ from ib_bench.drawing.tables import StudyTable, comma_separated, latex, markdown
 from ib_bench.errors import BenchError
 from ib_bench.quantities.num_states import num_states
 from ib_bench.quantities.quantity import Quantity
+from ib_bench.quantities.search.futility import futility_notes
 from ib_bench.report.claims_table import claims_table, pairs_table
 from ib_bench.report.html import html_report
 from ib_bench.report.reproduction import commands_text, config_of, config_text
@@ -21,7 +22,6 @@ from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.studies.claims import Claim, check_claims
-from ib_bench.studies.futility import futility_notes
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hint
 
 from msgspec import Meta
 
+from ib_bench import catalogue
 from ib_bench.results.identity import PROTOCOL_VERSION, Json, canonical, key_of
 from ib_bench.user_code import import_class
 
@@ -270,6 +271,12 @@ class Record:
     def trials(self) -> Sequence[str]:
         """Keys of the trials that it rests on."""
         return ()
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
+        """What a notebook shows: the drawing of the quantity that stores such records; nothing special without one."""
+        quantities = [quantity for quantity in catalogue.quantities() if quantity.record is type(self)]
+        shown: Json = quantities[0].drawing(self)._repr_mimebundle_() if quantities else {}
+        return shown
 
     def supersedes(self, other: Record) -> bool:
         """Whether it is a later state of an unfinished record with the same key.

@@ -103,7 +103,7 @@ def add_experiment_arguments(parser: LightningArgumentParser, sections: Mapping[
 
 def resolved_config(parser: LightningArgumentParser, options: Namespace) -> Json:
     """What was parsed, with all defaults, as plain data."""
-    return cast(Json, yaml.safe_load(parser.dump(options, skip_none=False, skip_link_targets=False)))
+    return cast(Json, yaml.safe_load(parser.dump(options, skip_unset=False, skip_link_targets=False)))
 
 
 def parsed_settings(sections: Mapping[str, type], options: Mapping[str, Any] | Namespace) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def make_request(
     search: SearchSettings = settings["search"]
     _require_few_processes(trainer, search, may_take_several_processes)
     try:
-        built = _built_data(data_spec)
+        built = _built_data(data_spec, _code_of(data_spec))
     except NothingHeldOutError:
         if not may_hold_out_none:
             raise
@@ -198,7 +198,7 @@ def check_model_and_data(config: Json) -> tuple[pl.LightningModule, SearchableDa
     """
     model, data_spec = specs_of(config)
     check_parameters(model, "model", VOCABULARY_PARAMETERS)
-    built = _built_data(data_spec)
+    built = _built_data.__wrapped__(data_spec, "")
     model = _without(model, "model", _FROM_DATA)
     return _built("model", model, lambda: instantiate_model(model, built)), built
 
@@ -310,12 +310,28 @@ def _accelerated(
 
 
 @lru_cache(maxsize=1024)
-def _built_data(spec: DataSpec) -> SearchableData:
-    """Data to look at; a suite asks for the same many times."""
+def _built_data(spec: DataSpec, code: str) -> SearchableData:
+    """Data to look at; a suite asks for the same many times.
+
+    Args:
+        spec: of the data.
+        code: that the classes are made of, see :func:`_code_of`: one of the same name may be another by now.
+    """
     built = _built("data", spec, lambda: instantiate_data(spec))
     if missing := [name for name in DATA_ATTRIBUTES if not hasattr(built, name)]:
         raise BenchError(f"data {spec.class_path} must have the attributes {', '.join(missing)}")
     return built
+
+
+def _code_of(*specs: ClassSpec) -> str:
+    """A text that changes with the code of classes from outside this package.
+
+    Empty if one cannot be imported or read: building it, or the key of its experiment, says what is wrong.
+    """
+    try:
+        return json.dumps(source_digests(*specs), sort_keys=True)
+    except Exception:
+        return ""
 
 
 _looks_ahead: dict[tuple[ClassSpec, str], bool] = {}  # of models that can be built; a suite asks for the same few
@@ -330,7 +346,7 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) 
     Raises:
         BenchError: it cannot be built, breaks the contract, or looks ahead although that is not allowed.
     """
-    checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__])
+    checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__, _code_of(spec)])
     if checked not in _looks_ahead:
         model = _built("model", spec, lambda: instantiate_model(spec, built))
         findings = [] if is_ours(spec.cls.__module__) else model_findings(model, built)

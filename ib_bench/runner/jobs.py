@@ -45,12 +45,14 @@ class Output:
         wandb: where results are logged.
         group: name of the suite that they belong to, or None.
         log_file: path of a file to which everything that happens is appended, or None.
+        command: what ``ib-bench status`` calls the run; None is this process's command line.
     """
 
     store: Path
     wandb: WandbSettings = field(default_factory=WandbSettings)
     group: str | None = None
     log_file: str | None = None
+    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def _run(batch: Batch, executor: Executor, output: Output, make_watcher: MakeWat
         if output.log_file is not None:
             watchers.append(stack.enter_context(LogFile(output.log_file, batch)))
         if not executor.only_collects:  # otherwise the status is that of the command that submitted
-            watchers.append(stack.enter_context(StatusKeeper(output.store, batch)))
+            watchers.append(stack.enter_context(StatusKeeper(output.store, batch, output.command)))
         if make_watcher is not None:
             watchers.append(stack.enter_context(make_watcher(batch)))
         tell = _Teller(watchers)

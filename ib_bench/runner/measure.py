@@ -2,76 +2,72 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError
+from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
-from ib_bench import catalogue
-from ib_bench.errors import InvalidOptionError, UnknownNameError, require
+from ib_bench.errors import InvalidOptionError
 from ib_bench.execution.executor import Executor
 from ib_bench.execution.inline import Inline
 from ib_bench.quantities.quantity import Quantity, Request
+from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.records import Record
-from ib_bench.runner.config_errors import explained, option_names
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
+from ib_bench.runner.executors import add_executor_arguments, chosen_executor
 from ib_bench.runner.jobs import MakeWatcher, Output, run_jobs
-from ib_bench.tracking.settings import WandbSettings
+from ib_bench.runner.outputs import add_keep_weights, add_output_arguments, chosen_output
+from ib_bench.runner.wandb_logging import log_quietly
 from ib_bench.training.team import Team
 
 
-def measure(
-    quantity: str,
-    config: Json,
-    store: str | Path,
-    *,
+def add_measurement_arguments(parser: LightningArgumentParser, quantity: Quantity[Any]) -> None:
+    """Everything that can be said about the measurement of one quantity, on the command line and from Python."""
+    add_experiment_arguments(parser, quantity.sections)
+    add_output_arguments(parser)
+    if quantity.keeps_weights:
+        add_keep_weights(parser)
+    if quantity.has_many_jobs:
+        add_executor_arguments(parser)
+
+
+def measured(
+    quantity: Quantity[Any],
+    parser: LightningArgumentParser,
+    options: Namespace,
+    make_watcher: MakeWatcher | None,
     executor: Executor | None = None,
-    keep_weights: bool = False,
-    wandb: WandbSettings | None = None,
+    command: str | None = None,
 ) -> Any:
-    """Measure one quantity of one experiment; what the store holds already is not measured again.
+    """Measure what parsed options ask for, and log it; what the store holds already is not measured again.
 
     Args:
-        quantity: name of the quantity.
-        config: the sections ``model`` and ``data``, and any of ``trainer`` and those of the quantity; sections that
-            are left out have their defaults.
-        store: path of the store.
-        executor: where the jobs run; None runs them one after the other in this process.
-        keep_weights: whether the best weights at the largest size are kept beside the store; not all quantities can.
-        wandb: where results are logged; None logs nothing.
+        quantity: to measure.
+        parser: with :func:`add_measurement_arguments`.
+        options: that it parsed.
+        make_watcher: makes a display, or None.
+        executor: where the jobs run; None takes the one of the options.
+        command: see :class:`~ib_bench.runner.jobs.Output`.
 
     Returns:
-        The result, such as a :class:`~ib_bench.quantities.search.record.SearchRecord`.
+        The result; None in a process that has only helped another one to train.
 
     Raises:
-        BenchError: the config is wrong, or the result cannot be measured; says why.
+        BenchError: an option is wrong, or the result cannot be measured; says why.
     """
-    measured: Quantity[Any] = catalogue.quantity(quantity)
-    allowed = f"False for {quantity}, which keeps no weights"
-    require(measured.keeps_weights or not keep_weights, "keep_weights", keep_weights, allowed)
-    known = ["model", "data", "trainer", *measured.sections]
-    for section in config:
-        if section not in known:
-            raise UnknownNameError("section", section, known)
-    parser = LightningArgumentParser(exit_on_error=False)
-    add_experiment_arguments(parser, measured.sections)
-    try:
-        options = parser.parse_object(config)
-    except ArgumentError as error:
-        raise explained(error, options=option_names(parser)) from error
-    output = Output(Path(os.path.expanduser(store)).absolute(), wandb or WandbSettings(mode="disabled"))
-    request = request_for(
-        measured, resolved_config(parser, options), parsed_settings(measured.sections, options), output, keep_weights
-    )
-    records = records_of(measured, request, executor or Inline(), output)
+    if executor is None:
+        executor = chosen_executor(options) if quantity.has_many_jobs else Inline()
+    output = replace(chosen_output(options), command=command)
+    config, settings = resolved_config(parser, options), parsed_settings(quantity.sections, options)
+    request = request_for(quantity, config, settings, output, options.get("keep_weights") == "best")
+    records = records_of(quantity, request, executor, output, make_watcher)
     if records is None:
-        raise SystemExit(0)  # this process has trained for another one, which has the result
-    return measured.result(records)
+        return None
+    log_quietly(Records.of_all(records), output.wandb, group=None)
+    return quantity.result(records)
 
 
 def request_for(

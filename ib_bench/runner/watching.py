@@ -101,16 +101,17 @@ class StatusKeeper(Watcher):
     Args:
         store: path of the store.
         batch: the jobs that run.
+        command: what the run is called; None is this process's command line.
     """
 
-    def __init__(self, store: Path, batch: Batch) -> None:
+    def __init__(self, store: Path, batch: Batch, command: str | None = None) -> None:
         self._jobs = batch.jobs
         self._newest: dict[int, Progress] = {}
         self._started_at: dict[int, str] = {}
         self._failures: dict[int, str] = {}
         self._waiting: dict[int, str] = {}
         self._start = RunStatus(
-            command=shlex.join(["ib-bench", *sys.argv[1:]]),
+            command=command or shlex.join(["ib-bench", *sys.argv[1:]]),
             host=socket.gethostname(),
             pid=os.getpid(),
             executor=batch.executor,

@@ -184,15 +184,28 @@ def read_suite(path: Path) -> Suite:
         raise BenchError(f"suite {str(path)!r} cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise BenchError(f"suite {str(path)!r} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or set(content) != {"base", "axes"}:
-        raise BenchError(f"suite {str(path)!r} must be a mapping with the two keys base and axes")
-    base, axes = content["base"], content["axes"]
-    if not isinstance(base, dict) or not isinstance(axes, dict):
-        raise BenchError(f"suite {str(path)!r}: base and axes must be mappings")
     try:
-        return _suite(path.stem, base, axes)
+        return suite_of(path.stem, content)
     except BenchError as error:
         raise BenchError(f"suite {str(path)!r}: {error}") from error
+
+
+def suite_of(name: str, content: Any) -> Suite:
+    """A suite from the content of its file.
+
+    Args:
+        name: of the suite.
+        content: a mapping with the keys ``base`` and ``axes``.
+
+    Raises:
+        BenchError: it is no suite.
+    """
+    if not isinstance(content, dict) or set(content) != {"base", "axes"}:
+        raise BenchError("it must be a mapping with the two keys base and axes")
+    base, axes = content["base"], content["axes"]
+    if not isinstance(base, dict) or not isinstance(axes, dict):
+        raise BenchError("base and axes must be mappings")
+    return _suite(name, copy.deepcopy(base), axes)
 
 
 def _suite(name: str, base: Json, axes: dict[str, Any]) -> Suite:

@@ -257,19 +257,28 @@ def _functions(value: type | FunctionType) -> list[FunctionType]:
 
 
 def _cell(name: str, value: type | FunctionType) -> str:
-    for function in _functions(value):
+    """The text of the cell that defines a class or function; a class without methods of its own is its plain values."""
+    functions = [function for function in _functions(value) if not is_ours(function.__module__)]
+    for function in functions:
         if lines := linecache.getlines(function.__code__.co_filename):
             return "".join(lines)
-    raise BenchError(f"{_unreadable(name)}; put it into a .py file")
+    if functions:
+        raise BenchError(f"{_unreadable(name)}; put it into a .py file")
+    own = {key: one for key, one in vars(value).items() if not (key.startswith("__") or callable(one))}
+    return "".join(f"{name}.{key} = {_plain(f'{name}.{key}', one)}\n" for key, one in own.items())
 
 
 def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
-    """The bases of a class, and what its methods or a function take from the notebook by name."""
+    """The bases of a class, and what its methods or a function take from the notebook by name, or close over."""
     found = [(base.__qualname__, base) for base in value.__bases__] if isinstance(value, type) else []
     for function in _functions(value):
-        for name in sorted(_names(function.__code__)):
-            if name in function.__globals__:
-                found.append((name, function.__globals__[name]))
+        if not is_ours(function.__module__):
+            names = _names(function.__code__) & function.__globals__.keys()
+            found += [(name, function.__globals__[name]) for name in sorted(names)]
+        for name, closed in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            content = closed.cell_contents
+            if isinstance(content, type | FunctionType) or not is_ours(function.__module__):
+                found.append((name, content))
     return found
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.measurement import Measurement
+from ib_bench.quantities.search.futility import back_test
 from ib_bench.results.reference import reference_records
-from ib_bench.studies.futility import back_test
 
 _SHARES = (0.25, 0.5, 0.75)
 

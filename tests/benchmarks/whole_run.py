@@ -16,13 +16,13 @@ from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
 
 from benchmarks.commands import run_command
 from benchmarks.measurement import Measurement, OnRound
-from ib_bench.cli.suites import find_suite
 from ib_bench.execution.inline import Inline
 from ib_bench.quantities.search import job as search_job
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.jobs import Output, run_jobs
 from ib_bench.runner.plan import data_parameters, make_plan
+from ib_bench.runner.suites import find_suite
 from ib_bench.studies.suite import read_suite
 from ib_bench.tracking.settings import WandbSettings
 

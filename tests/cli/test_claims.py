@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from made_up_records import ACOT, COT, Point, curve, search
 
+from ib_bench import results
 from ib_bench.cli import main
 from ib_bench.results.store import Store
 
@@ -56,3 +57,13 @@ def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert {key: statement["count"][key] for key in ("true", "false", "open")} == {"true": 5, "false": 0, "open": 1}
     intervals = [(pair["low"], pair["high"]) for pair in statement["pairs"] if pair["holds"]]
     assert len(intervals) == 5 and all(4 <= low < 40 < high for low, high in intervals)
+
+
+def test_the_table_of_the_reference_results_is_that_of_the_readme(
+    working_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (working_folder / "ib_bench.sqlite").unlink()
+    text = printed(capsys, "--reference", "--format", "markdown")
+    table = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+    readme = (Path(results.__file__).parent / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- claims -->\n\n{table}\n<!-- end of claims -->" in readme

@@ -11,9 +11,9 @@ import pytest
 from jsonargparse import ArgumentParser
 
 from ib_bench import catalogue, execution
-from ib_bench.cli.executors import add_executor_arguments, chosen_executor
 from ib_bench.errors import BenchError, InvalidOptionError
 from ib_bench.execution.executor import Executor
+from ib_bench.runner.executors import add_executor_arguments, chosen_executor
 from ib_bench.runner.measure import require_room
 
 BACKWARDS = """

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import ib_bench
-from ib_bench.cli.suites import find_suite
+from ib_bench.runner.suites import find_suite
 
 pytestmark = [pytest.mark.gpu, pytest.mark.system, pytest.mark.filterwarnings("default")]
 

@@ -200,6 +200,29 @@ def test_a_class_redefined_in_a_notebook(notebook: Cells) -> None:
     assert notebook("SCALE = 2") == first
 
 
+TASK = """
+    from ib_bench.data.state_tracking_data import data_module_of
+    from ib_bench.tasks.modular_addition import ModularAddition
+    class Task(ModularAddition):
+        def forward(self):
+            return 1
+    Model = data_module_of(Task)
+    """
+
+
+def test_a_data_module_is_made_of_its_task_in_a_notebook(notebook: Cells) -> None:
+    first = notebook(TASK)
+    assert notebook(TASK) == first != notebook(TASK.replace("return 1", "return 2"))
+
+
+def test_a_class_without_methods_is_its_values_and_its_bases(notebook: Cells) -> None:
+    derived = "class Model(Base):\n    both = True\n"
+    first = notebook("SCALE = 2", MIXED, MODEL.replace("Model", "Base"), derived)
+    assert notebook(derived) == first
+    assert notebook(derived.replace("True", "False")) != first
+    assert notebook(MODEL.replace("Model", "Base") + "        # edited\n", derived) != first
+
+
 def test_what_cannot_be_identified_is_refused(notebook: Cells) -> None:
     with pytest.raises(BenchError, match="SCALE is an object of the notebook"):
         notebook("SCALE = object()", MIXED, MODEL)

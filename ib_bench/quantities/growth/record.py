@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from ib_bench import catalogue
 from ib_bench.errors import require
 from ib_bench.quantities.curve.record import CurveConfig, CurveRecord
 from ib_bench.quantities.growth.cell import Cell, Measure, cells
 from ib_bench.quantities.search.record import SearchConfig, SearchRecord
 from ib_bench.results.archive import Records
+from ib_bench.results.identity import Json
 from ib_bench.results.records import Labels
 
 if TYPE_CHECKING:
@@ -92,6 +94,11 @@ class Growth:
     measure: Measure
     series: tuple[tuple[Measured, ...], ...]
     labels: Labels
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
+        """What a notebook shows."""
+        shown: Json = catalogue.quantity("growth").drawing(self)._repr_mimebundle_()
+        return shown
 
     @property
     def cells(self) -> list[Measured]:

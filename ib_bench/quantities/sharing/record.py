@@ -25,12 +25,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from ib_bench import catalogue
 from ib_bench.errors import require
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.search.record import SearchConfig, SearchRecord, bound_text
 from ib_bench.quantities.search.saturation import SaturationRecord
 from ib_bench.quantities.sharing.curves import FinishedCurves, SharingCurves
 from ib_bench.quantities.sharing.factor import SharingFactor
+from ib_bench.results.identity import Json
 from ib_bench.results.records import MIN_LENGTH, DataSpec, Labels, Record
 
 JOINT, ALONE = "uniform", "fixed"
@@ -135,6 +137,11 @@ class Sharing:
     parts: Mapping[int, SearchRecord]
     saturations: Mapping[str, SaturationRecord] = field(default_factory=dict)
     curves: SharingCurves | None = None
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
+        """What a notebook shows."""
+        shown: Json = catalogue.quantity("sharing").drawing(self)._repr_mimebundle_()
+        return shown
 
     @property
     def key(self) -> str:

@@ -15,12 +15,12 @@ import torch
 from benchmarks.gpu.checks import Check
 from benchmarks.gpu.grids import GRID, GridTimes, ms_per_step
 from benchmarks.measurement import Measurement
-from ib_bench.cli.suites import find_suite
 from ib_bench.quantities.job import Workload
 from ib_bench.results.archive import Records
 from ib_bench.results.records import ClassSpec, Experiment, arguments_text
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.runner.plan import data_parameters, make_plan
+from ib_bench.runner.suites import find_suite
 from ib_bench.studies.estimate import estimate
 from ib_bench.studies.suite import read_suite
 from ib_bench.training.trial import run_trial

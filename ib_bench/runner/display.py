@@ -1,4 +1,4 @@
-"""Progress of jobs: bars on a terminal, elsewhere a line for each that has ended."""
+"""Progress of jobs: bars on a terminal and in a notebook, elsewhere a line for each that has ended."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rich.progress import Progress as Bars
 from rich.table import Column
 from rich.text import Text
 
-from ib_bench.cli.counting import LINE_INTERVAL_S
 from ib_bench.drawing.texts import duration
 from ib_bench.execution.ranks import speaks
 from ib_bench.plain_text import one_line
 from ib_bench.quantities.job import Job
 from ib_bench.quantities.progress import Progress
+from ib_bench.runner.counting import LINE_INTERVAL_S
 from ib_bench.runner.watching import Batch, Watcher
 from ib_bench.studies.estimate import TimeLeft
 
@@ -29,8 +29,12 @@ _WIDE = 110
 
 
 def display(batch: Batch) -> Watcher:
-    """What shows the progress of jobs on the error stream."""
+    """What shows the progress of jobs: in the cell of a notebook, or on the error stream."""
     console = Console(stderr=True)
+    if console.is_jupyter:
+        from ib_bench.runner.notebook_display import NotebookDisplay  # noqa: PLC0415 (needs IPython)
+
+        return NotebookDisplay(batch)
     return Display(batch, console) if console.is_terminal else Lines(batch)
 
 
@@ -49,6 +53,7 @@ class Display(Watcher):
             TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             expand=True,
+            auto_refresh=console.is_terminal,
         )
         self._is_wide = console.width >= _WIDE
         self._clock = _Clock(batch)
@@ -75,11 +80,15 @@ class Display(Watcher):
             self._lines[index] = self._bars.add_task(self._names[index], total=job.max_steps, state="")
         if newest.ended:
             told = (str(newest.verdict), "bold") if newest.error is None else ("failed", "bold red")
-            self._bars.print(Text.assemble(one_line(f"{job.label}: "), told))
+            self.say(Text.assemble(one_line(f"{job.label}: "), told))
             self._bars.remove_task(self._lines.pop(index))
             return
         state = _state(job, newest) if self._is_wide else _state_in_short(newest)
         self._bars.update(self._lines[index], completed=newest.num_steps, state=state)
+
+    def say(self, line: Text) -> None:
+        """Show a line above the bars."""
+        self._bars.print(line)
 
     def lose(self, index: int) -> None:
         """See :class:`Watcher`."""

@@ -13,10 +13,10 @@ import pytest
 from made_up_records import Point
 from rich.console import Console
 
-from ib_bench.cli import counting, display
-from ib_bench.cli.display import Display, Lines, short_names
 from ib_bench.quantities.progress import Progress
 from ib_bench.quantities.search.job import SearchJob
+from ib_bench.runner import counting, display
+from ib_bench.runner.display import Display, Lines, short_names
 from ib_bench.runner.watching import Batch
 
 MODELS, REGIMES = ["Transformer", "LSTM"], ["outcome", "aligned_chain_of_thought"]

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from made_up_records import ACOT, Point, search, trial
 
+from ib_bench.quantities.search.futility import back_test
 from ib_bench.results.archive import Records
-from ib_bench.studies.futility import back_test
 from ib_bench.training.judgement import is_hopeless, judged
 
 STANDSTILL = [(10, 1.0), (20, 0.99), (30, 1.01), (40, 0.98)]

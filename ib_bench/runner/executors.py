@@ -36,6 +36,11 @@ def add_executor_arguments(parser: Any) -> None:
     )
 
 
+def executor_sections() -> list[str]:
+    """The names of the executors that have settings, which are sections of options."""
+    return [name for name, kind in _executors().items() if kind.settings_class is not None]
+
+
 def chosen_executor(options: Namespace) -> Executor:
     """The executor that the arguments ask for.
 
