@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+if sys.path[0] == os.getcwd() != os.path.dirname(os.path.dirname(os.path.abspath(__file__))):
+    del sys.path[0]  # python -m looks in the working folder first, for anything; commands look there for models alone
 
 from ib_bench.cli import main
 

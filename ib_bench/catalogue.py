@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ib_bench.errors import BenchError, UnknownNameError
+from ib_bench.user_code import import_class, origin
 
 TASKS = "ib_bench.tasks"
 SUPERVISION = "ib_bench.supervision"
@@ -127,14 +128,14 @@ def find_class(package: str, name: str, option: str, base: type) -> Any:
     for entry in entries(package):
         if entry.name == name:
             return entry.load()
-    module, _, class_name = name.rpartition(".")
-    if module:
+    if "." in name:
         try:
-            found = getattr(importlib.import_module(module), class_name)
+            found = import_class(name)
         except Exception as error:
-            raise BenchError(f"{option} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+            reason = f"{type(error).__name__}: {error}"
+            raise BenchError(f"{option} {name!r} cannot be imported{origin(name)}: {reason}") from error
         if not (isinstance(found, type) and issubclass(found, base)):
-            raise BenchError(f"{option} {name!r} must be the dotted path of a {base.__name__}")
+            raise BenchError(f"{option} {name!r}{origin(name)} must be the dotted path of a {base.__name__}")
         return found
     raise UnknownNameError(option, name, [entry.name for entry in entries(package)])
 

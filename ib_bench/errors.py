@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ib_bench.plain_text import one_line
+
 
 class BenchError(Exception):
     """Base of all errors that are the input's fault, not the program's."""
@@ -177,5 +179,5 @@ def _in_one_sentence(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parent):
-        return f"ib-bench: warning: {message}\n"
+        return f"ib-bench: warning: {one_line(str(message))}\n"
     return _PYTHONS_FORMAT(message, category, filename, lineno, line)

@@ -18,8 +18,10 @@ from ib_bench.cli.interruption import Interruption
 from ib_bench.errors import BenchError, LostProcessError, UnknownNameError, warn_in_one_sentence
 from ib_bench.execution.devices import num_cores
 from ib_bench.execution.fork_server import start_early
-from ib_bench.execution.ranks import let_the_first_speak, speaks
+from ib_bench.execution.ranks import speak_after_the_first
 from ib_bench.importing import import_for_good
+from ib_bench.plain_text import one_line
+from ib_bench.user_code import look_in
 
 _BEFORE = {
     "fit": ("fit", "train a model once (LightningCLI)"),
@@ -57,6 +59,9 @@ EXIT_BAD_INPUT = 2
 _TRAINS = (_MEASURE, "run", "score")
 """Modules of commands that train, and continue where an interrupted one stopped."""
 
+_BUILDS = (*_TRAINS, "fit", "check")
+"""Modules of commands that build a user's own classes, which may be in the working folder."""
+
 _WORKER_MODULES = ("ib_bench.runner.jobs", "ib_bench.quantities.search.job")
 """What worker processes need."""
 
@@ -91,7 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
     prog = "ib-bench"
+    if sys.flags.optimize > 1:
+        print(f"{prog}: error: PYTHONOPTIMIZE must be 0 or 1, got 2: without docstrings altair fails", file=sys.stderr)
+        return EXIT_BAD_INPUT
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # caused by Lightning's calls
+    os.environ.setdefault("PYTHONSAFEPATH", "1")  # Python puts the working folder first in processes that it starts
     try:
         if command.startswith("-"):
             _parser().parse_args(arguments or ["--help"])
@@ -99,18 +108,17 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         if command not in known:
             raise UnknownNameError("command", command, known)
         prog = f"ib-bench {command}"
-        if os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())  # a user's own model in the working folder is found by its dotted path
         name = known[command][0]
         if _needs_workers(command, arguments):
             start_early(*_WORKER_MODULES)
+        if name in _BUILDS:
+            look_in(os.getcwd())
         module = import_for_good(f"ib_bench.cli.{name}", extras=name not in _TRAINS)
         interruption.has_started = True
         return int(module.main(command, arguments[1:]))
     except BenchError as error:
-        if speaks():
-            print(f"{prog}: error: {error}", file=sys.stderr, flush=True)
-        let_the_first_speak()
+        sentence = f"{prog}: error: {one_line(str(error))}"
+        speak_after_the_first(lambda: print(sentence, file=sys.stderr, flush=True))
         return EXIT_LOST if isinstance(error, LostProcessError) else EXIT_BAD_INPUT
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

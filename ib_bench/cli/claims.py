@@ -7,12 +7,13 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
+from rich.text import Text
 
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import StudyTable, markdown, rich_table
-from ib_bench.drawing.terminal import show
+from ib_bench.drawing.terminal import say, show
 from ib_bench.report.claims_table import claims_table, pairs_table
 from ib_bench.report.published_table import published_table, replication_json
 from ib_bench.runner.places import DEFAULT_STORE
@@ -67,8 +68,8 @@ def _print(table: StudyTable, options: Namespace) -> None:
 def _print_what_to_measure(claims: Sequence[Claim], options: Namespace) -> None:
     console = Console()
     for claim in claims:
-        console.print(f"[bold]{claim.name}[/bold] {claim.text}")
+        console.print(Text.assemble((claim.name, "bold"), f" {claim.text}"))
         if claim.verdict == "not enough data":
             here = "" if options.store == DEFAULT_STORE else f" --store {options.store}"
             advice = claim.to_decide.replace(claim.to_measure, claim.to_measure + here)
-            console.print(f"    to decide it: {advice}", soft_wrap=True, highlight=False, markup=False)
+            say(f"    to decide it: {advice}", console)

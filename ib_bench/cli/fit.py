@@ -8,8 +8,10 @@ every process unless ``--trainer.use_distributed_sampler true`` is given, with D
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 import time
+import zipfile
 from collections.abc import Sequence
 from itertools import chain, count
 from pathlib import Path
@@ -17,11 +19,11 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from jsonargparse import ActionConfigFile, ArgumentError, lazy_instance
+from jsonargparse import ActionConfigFile, ArgumentError, Namespace, lazy_instance
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 
-from ib_bench.cli.parsing import show_if_asked
+from ib_bench.cli.parsing import limit_yaml, show_if_asked
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError, NothingToTestOnError, require
 from ib_bench.execution.ranks import speaks
@@ -29,13 +31,15 @@ from ib_bench.models.plain_module import TrainableModule, is_plain_module
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.runner.config_errors import explained, option_names, unreadable
 from ib_bench.runner.desk import check_model_and_data, link_vocabulary, resolved_config
-from ib_bench.runner.places import require_writable_folder
+from ib_bench.runner.places import require_writable_folder, with_home
 from ib_bench.training.class_parser import ClassParser, Data, Model
 from ib_bench.training.fitting import silent
 from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.team import require_team
 
 _SUBCOMMANDS = ("fit", "validate", "test")
+_ROOT = "trainer.default_root_dir"
+_HERE = "."
 
 
 class SaveConfigBeside(SaveConfigCallback):
@@ -74,6 +78,7 @@ class BenchCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, and build data and model once, so that an error is one sentence before anything is set up."""
+        limit_yaml()
         command, *arguments = args
         subparser = self._subcommand_parsers[command]
         show_if_asked(subparser)
@@ -83,19 +88,22 @@ class BenchCLI(LightningCLI):
             raise explained(error, arguments, option_names(subparser)) from error
         except UnicodeDecodeError as error:
             raise unreadable(arguments, error) from error
+        _place(self.config[command])
         config = resolved_config(subparser, self.config[command])
         model, data = check_model_and_data(config)
         if config["trainer"]["use_distributed_sampler"]:
             allowed = "false for a SequenceModel, which shares out every batch by itself"
             require(not isinstance(model, SequenceModel), "trainer.use_distributed_sampler", True, allowed)
         checkpoint = config.get("ckpt_path")
+        if "weights_only" in self.config[command] and self.config[command].weights_only is None:
+            self.config[command].weights_only = True  # Lightning's default depends on torch's version
         if checkpoint is not None and Path(checkpoint).is_file():
-            _check_checkpoint(checkpoint, model)
+            _check_checkpoint(checkpoint, model, weights_only=config.get("weights_only") is not False)
         elif checkpoint not in (None, "best", "last", "hpc"):
             raise BenchError(f"ckpt_path must be a checkpoint's path, best, last or hpc, got {checkpoint!r}")
         if command == "test" and isinstance(data, StateTrackingData) and data.num_test == 0:
             raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences)
-        require_writable_folder("trainer.default_root_dir", config["trainer"]["default_root_dir"] or ".")
+        require_writable_folder(_ROOT, config["trainer"]["default_root_dir"] or ".")
 
     def instantiate_classes(self) -> None:
         """Build everything; a plain ``nn.Module`` is made trainable."""
@@ -131,6 +139,18 @@ class BenchCLI(LightningCLI):
         return trainer
 
 
+def _place(config: Namespace) -> None:
+    """Resolve the paths in the config of a command, and put the default logger's files into the Trainer's folder."""
+    trainer = config.trainer
+    for option, holder, name in (("ckpt_path", config, "ckpt_path"), (_ROOT, trainer, "default_root_dir")):
+        if isinstance(holder.get(name), str):
+            holder[name] = with_home(option, holder[name])
+    logger = trainer.get("logger")
+    is_default = isinstance(logger, Namespace) and logger.get("class_path") == "lightning.pytorch.loggers.CSVLogger"
+    if is_default and trainer.default_root_dir is not None and logger.get("init_args.save_dir") == _HERE:
+        logger.init_args.save_dir = trainer.default_root_dir
+
+
 def _end_with_leader() -> None:
     """If Lightning has started this process from another one, do not outlive that one."""
     leader = int(os.environ.setdefault("IB_BENCH_LEADER", str(os.getpid())))
@@ -144,10 +164,24 @@ def _watch_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _check_checkpoint(path: str, model: pl.LightningModule) -> None:
-    """Raise :class:`BenchError` unless the file holds this model's weights."""
+def _check_checkpoint(path: str, model: pl.LightningModule, weights_only: bool) -> None:
+    """Raise :class:`BenchError` unless the file holds this model's weights.
+
+    Args:
+        path: of the file.
+        model: that is to take the weights.
+        weights_only: refuse a file that holds more than tensors and plain data: reading it may run any code. Lightning,
+            which reads the file again afterwards, then finds no code in it either.
+    """
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=False)["state_dict"]
+        saved = torch.load(path, map_location="cpu", weights_only=weights_only)["state_dict"]
+    except pickle.UnpicklingError as error:
+        if not weights_only or not zipfile.is_zipfile(path):
+            raise BenchError(f"ckpt_path {path!r} is no checkpoint: {type(error).__name__}") from error
+        raise BenchError(
+            f"ckpt_path {path!r} holds more than weights and plain data, and reading that may run any code; "
+            f"--weights_only false, an option of Lightning 2.6, reads it all the same"
+        ) from error
     except Exception as error:
         raise BenchError(f"ckpt_path {path!r} is no checkpoint: {type(error).__name__}") from error
     own = model.state_dict()
@@ -166,7 +200,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         datamodule_class=Data,
         subclass_mode_data=True,
         parser_kwargs={**strict, "prog": "ib-bench", **{name: dict(strict) for name in _SUBCOMMANDS}},
-        trainer_defaults={"logger": lazy_instance(CSVLogger, save_dir="."), "use_distributed_sampler": False},
+        trainer_defaults={"logger": lazy_instance(CSVLogger, save_dir=_HERE), "use_distributed_sampler": False},
         save_config_callback=SaveConfigBeside,
         save_config_kwargs={"overwrite": True},  # of no file, and all ranks need not agree on one
         seed_everything_default=10,

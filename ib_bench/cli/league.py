@@ -12,11 +12,12 @@ from rich.console import Console
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import comma_separated, markdown, rich_table
-from ib_bench.drawing.terminal import show
+from ib_bench.drawing.terminal import say, show
 from ib_bench.errors import BenchError
 from ib_bench.results.archive import Records
+from ib_bench.results.whole_file import write_text_whole
 from ib_bench.runner.places import DEFAULT_STORE
-from ib_bench.runner.protocols import add_protocol_arguments, require_card_file, write_text
+from ib_bench.runner.protocols import add_protocol_arguments, require_card_file
 from ib_bench.scoring.league import (
     SHIPPED,
     League,
@@ -73,8 +74,8 @@ def main(command: str, arguments: Sequence[str]) -> int:
     else:
         print(_FILES[_FORMATS[options.format]](own), end="")
     if options.out is not None:
-        write_text(Path(options.out), _FILES[Path(options.out).suffix](own))
-        console.print(f"league: {options.out}", soft_wrap=True, markup=False)
+        write_text_whole(Path(options.out), _FILES[Path(options.out).suffix](own))
+        say(f"league: {options.out}", console)
     return 0
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ib_bench import catalogue
 from ib_bench.cli.parsing import parse
+from ib_bench.drawing.terminal import say
 from ib_bench.errors import UnknownNameError
 from ib_bench.runner.suites import shipped_suites
 
@@ -63,8 +64,8 @@ def _row(task: FiniteStateMachine) -> tuple[str, str]:
 
 
 def _print(console: Console, title: str, rows: list[tuple[str, str]]) -> None:
-    console.print(f"[bold]{title}[/bold]", soft_wrap=True)
+    say(title, console, style="bold")
     width = max((len(name) for name, _ in rows), default=0)
     for name, summary in rows:
-        console.print(f"  {name:{width}}  {summary}", soft_wrap=True, highlight=False)
+        say(f"  {name:{width}}  {summary}", console)
     console.print()

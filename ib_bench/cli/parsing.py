@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, Namespace, get_loader, set_loader
 
 from ib_bench.drawing.texts import Format
+from ib_bench.limited_yaml import load_yaml
 from ib_bench.runner.config_errors import explained, option_names, unreadable
-from ib_bench.runner.places import DEFAULT_STORE
+from ib_bench.runner.places import DEFAULT_STORE, with_home
+
+
+def limit_yaml() -> None:
+    """Have all parsers read YAML within limits."""
+    load = get_loader("yaml")
+    if load is not _load_yaml:
+        _loaders.append(load)
+        set_loader("yaml", _load_yaml, exceptions=(yaml.YAMLError,))
+
+
+_loaders: list[Callable[[str], Any]] = []  # jsonargparse's own
+
+
+def _load_yaml(text: str) -> Any:
+    return load_yaml(text, _loaders[-1])
+
 
 _is_asked: ContextVar[bool] = ContextVar("_is_asked", default=False)
 
@@ -51,12 +70,27 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         BenchError: the arguments are wrong; says which and what is allowed.
     """
     show_if_asked(parser)
+    limit_yaml()
     try:
-        return parser.parse_args(list(arguments))
+        return _with_homes(parser.parse_args(list(arguments)))
     except ArgumentError as error:
         raise explained(error, arguments, option_names(parser)) from error
     except UnicodeDecodeError as error:
         raise unreadable(arguments, error) from error
+
+
+_PATHS = ("store", "out", "file", "figures", "log_file", "suite", "sources", "slurm.folder")
+"""Options that are paths, of any command."""
+
+
+def _with_homes(options: Namespace) -> Namespace:
+    for name in _PATHS:
+        given = options.get(name)
+        if isinstance(given, list):
+            options[name] = [with_home(name, path) for path in given]
+        elif given is not None:
+            options[name] = type(given)(with_home(name, str(given)))
+    return options
 
 
 def listing_parser(command: str, description: str) -> ArgumentParser:

@@ -11,7 +11,7 @@ from rich.console import Console
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.tables import rich_table
-from ib_bench.drawing.terminal import show
+from ib_bench.drawing.terminal import say, show
 from ib_bench.importing import without_garbage_collection
 from ib_bench.report.study_report import study_report
 from ib_bench.runner.places import require_writable_folder
@@ -36,5 +36,5 @@ def main(command: str, arguments: Sequence[str]) -> int:
         if table.rows:
             show(rich_table(table), console)
             console.print()
-    console.print(f"report: {path}", soft_wrap=True, markup=False)
+    say(f"report: {path}", console)
     return 0

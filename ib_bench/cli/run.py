@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ib_bench.cli.parsing import parse
-from ib_bench.drawing.terminal import show
+from ib_bench.drawing.terminal import say, show
+from ib_bench.plain_text import one_line
 from ib_bench.runner.display import display
 from ib_bench.runner.places import require_writable_folder
 from ib_bench.runner.suite_run import FinishedSuite, add_suite_arguments, planned, run_suite
@@ -40,7 +41,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         show(table, console)
     for figure in () if options.fast_dev_run else finished.figures():
         for path in figure.save(Path(options.figures) / suite.name):
-            console.print(f"figure: {path}", soft_wrap=True, markup=False)
+            say(f"figure: {path}", console)
     return list_failures(finished, console)
 
 
@@ -53,9 +54,9 @@ def list_failures(finished: FinishedSuite, console: Console) -> int:
     """
     num_jobs = len(finished.plan.jobs)
     for reason, count in finished.unfinished.items():
-        console.print(f"{count} of {num_jobs} not finished: {reason}", soft_wrap=True, markup=False)
+        say(f"{count} of {num_jobs} not finished: {reason}", console)
     for label, error in finished.failures:
-        console.print("[bold red]failed[/bold red]", Text(f"{label}: {error!r}"), soft_wrap=True)
+        console.print(Text("failed", "bold red"), Text(one_line(f"{label}: {error!r}")), soft_wrap=True)
     if finished.failures:
-        console.print(f"{len(finished.failures)} of {num_jobs} failed; the same command tries them again")
+        say(f"{len(finished.failures)} of {num_jobs} failed; the same command tries them again", console)
     return 1 if finished.failures else 0

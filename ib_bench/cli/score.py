@@ -12,10 +12,11 @@ from rich.console import Console
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.run import list_failures
 from ib_bench.drawing.columns import json_text
-from ib_bench.drawing.terminal import show
+from ib_bench.drawing.terminal import say, show
 from ib_bench.errors import require
+from ib_bench.results.whole_file import write_text_whole
 from ib_bench.runner.display import display
-from ib_bench.runner.protocols import require_card_file, write_text
+from ib_bench.runner.protocols import require_card_file
 from ib_bench.runner.scoring import add_score_arguments, model_config, planned_scores, score_models
 from ib_bench.scoring.card import card_figure, card_group, card_json, card_markdown
 from ib_bench.scoring.score import Score
@@ -53,7 +54,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     require(bool(models), "models", [], "at least one model, or left out with --shelf")
     if options.out is not None:
         require(len(models) == 1, "out", options.out, f"left out for {len(models)} models")
-        require_card_file(options.out, _FILES)
+        require_card_file(options.out, _FILES, options.store)
     configs = [model_config(model) for model in models]
     console = Console()
     if options.dry_run:
@@ -62,8 +63,8 @@ def main(command: str, arguments: Sequence[str]) -> int:
     scores, finished = score_models(configs, options, display)
     _print(scores, options.format, console)
     for score in scores if options.out is not None else ():
-        write_text(Path(options.out), _FILES[Path(options.out).suffix](score))
-        console.print(f"card: {options.out}", soft_wrap=True, markup=False)
+        write_text_whole(Path(options.out), _FILES[Path(options.out).suffix](score))
+        say(f"card: {options.out}", console)
     return list_failures(finished, console)
 
 

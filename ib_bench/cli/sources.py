@@ -29,7 +29,7 @@ def chosen_sources(options: Namespace) -> dict[str, Records]:
     """
     sources = {}
     if not options.reference or Path(options.store).exists():
-        sources[options.store] = stored_records(options.store)
+        sources[Path(options.store).name] = stored_records(options.store)  # the name alone: reports are published
     if options.reference:
         sources["reference"] = reference_records()
     return sources

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
-from ib_bench.drawing.terminal import show, terminal_table, titled
-from ib_bench.drawing.texts import OutputFormat, duration, one_line
+from ib_bench.drawing.terminal import say, show, terminal_table, titled
+from ib_bench.drawing.texts import OutputFormat, duration
+from ib_bench.plain_text import one_line
 from ib_bench.results.run_status import RunningJob, RunStatus, run_statuses
 from ib_bench.results.store import Store
 from ib_bench.runner.places import DEFAULT_STORE
@@ -36,7 +37,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         return 0
     console = Console()
     if not statuses:
-        console.print(f"nothing has run on {options.store} yet", soft_wrap=True)
+        say(f"nothing has run on {options.store} yet", console)
     for status in statuses:
         _print(status, console)
     return 0
@@ -63,7 +64,7 @@ def _print(status: RunStatus, console: Console) -> None:
     else:
         console.print(Text(f"{title}\n{note}"), soft_wrap=True)
     for label, error in status.failures:
-        console.print("[bold red]failed[/bold red]", Text(one_line(f"{label}: {error}")), soft_wrap=True)
+        console.print(Text("failed", "bold red"), Text(one_line(f"{label}: {error}")), soft_wrap=True)
     console.print()
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser
-from rich.console import Console
 
 from ib_bench import catalogue
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.submission import add_submission_arguments, export_submission, require_no_submission_arguments
 from ib_bench.drawing.columns import Table, flat_table, json_text, write_csv, write_parquet
-from ib_bench.drawing.terminal import show
+from ib_bench.drawing.terminal import say, show
 from ib_bench.drawing.texts import OutputFormat
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.errors import InvalidOptionError, UnknownNameError, require
@@ -30,7 +29,7 @@ from ib_bench.results.trial_record import TrialRecord
 from ib_bench.results.vacuum import vacuum
 from ib_bench.results.whole_file import write_whole
 from ib_bench.runner.counting import counted
-from ib_bench.runner.places import DEFAULT_STORE
+from ib_bench.runner.places import DEFAULT_STORE, require_writable_file
 from ib_bench.runner.protocols import add_protocol_argument
 from ib_bench.scoring.protocol import DEFAULT_PROTOCOL
 
@@ -93,6 +92,7 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         return export_submission(options)
     require_no_submission_arguments(options)
     path = Path(options.file)
+    require_writable_file("file", options.file, options.store)
     if path.name.endswith(_ARCHIVE):
         require(options.what is None, "what", options.what, f"left out for a {_ARCHIVE} file, which holds all records")
         records = stored_records(options.store)
@@ -107,7 +107,7 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         counts = f"{len(next(iter(columns.values()), [])):,} rows of {what}"
     else:
         raise InvalidOptionError("file", options.file, f"a name that ends in {_ARCHIVE}, .csv or .parquet")
-    Console().print(f"{options.file}: {counts}", soft_wrap=True, highlight=False)
+    say(f"{options.file}: {counts}")
     return 0
 
 
@@ -134,13 +134,12 @@ def _merge(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         merged = merge(Path(options.out), list(map(Path, options.sources)), lambda done: on_progress(done, None))
     if merged.conflicts:
         show(conflicts_table(merged.conflicts))
-    console = Console(highlight=False, soft_wrap=True)
     for source, faults in merged.left_out.items():
         for fault, keys in faults.items():
-            console.print(f"{source}: {len(keys):,} records are {FAULT_TEXTS[fault]} and left out", markup=False)
+            say(f"{source}: {len(keys):,} records are {FAULT_TEXTS[fault]} and left out")
     rounded = f" ({merged.num_rounded:,} of them up to rounding)" if merged.num_rounded else ""
     counts = f"{merged.num_added:,} records added, {merged.num_same:,} were there already{rounded}"
-    console.print(f"{options.out}: {counts}, {len(merged.conflicts):,} conflicts", markup=False)
+    say(f"{options.out}: {counts}, {len(merged.conflicts):,} conflicts")
     return int(bool(merged.conflicts))
 
 
@@ -149,12 +148,11 @@ def _vacuum(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     parser.add_argument("--dry_run", action="store_true", help="Print what there is to remove, and do nothing.")
     options = parse(parser, arguments)
     done = vacuum(Path(options.store), options.dry_run)
-    console = Console(highlight=False, soft_wrap=True)
     word = "would be removed" if options.dry_run else "removed"
-    console.print(f"{len(done.damaged):,} damaged records {word}: {', '.join(done.damaged) or 'none'}", markup=False)
-    console.print(f"{len(done.files):,} files {word}: {', '.join(map(str, done.files)) or 'none'}", markup=False)
+    say(f"{len(done.damaged):,} damaged records {word}: {', '.join(done.damaged) or 'none'}")
+    say(f"{len(done.files):,} files {word}: {', '.join(map(str, done.files)) or 'none'}")
     after = "" if done.bytes_after is None else f", {_megabytes(done.bytes_after)} after"
-    console.print(f"{options.store}: {_megabytes(done.bytes_before)} before{after}", markup=False)
+    say(f"{options.store}: {_megabytes(done.bytes_before)} before{after}")
     return 0
 
 

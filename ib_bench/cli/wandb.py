@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
-from rich.console import Console
 
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
+from ib_bench.drawing.terminal import say
 from ib_bench.errors import BenchError, UnknownNameError
+from ib_bench.results.whole_file import write_text_whole
+from ib_bench.runner.places import require_writable_file
 from ib_bench.runner.wandb_logging import log_results
 from ib_bench.tracking.settings import WandbSettings
 
@@ -47,31 +49,28 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
         raise BenchError("wandb.mode and WANDB_MODE must be online or offline to log a store, got 'disabled'")
     for name, records in chosen_sources(options).items():
         logged, there = log_results(records, settings, options.group)
-        Console().print(f"{name}: {logged} runs logged, {there} were there already", soft_wrap=True)
+        say(f"{name}: {logged} runs logged, {there} were there already")
     return 0
 
 
 def _workspace(prog: str, arguments: Sequence[str]) -> int:
     parser = ArgumentParser(prog=prog, description=SUBCOMMANDS["workspace"], exit_on_error=False)
-    parser.add_argument("--entity", type=str | None, help="User or team; the account's default if left out.")
-    parser.add_argument("--project", type=str, default=WandbSettings.project, help="Project of the runs.")
+    parser.add_argument("--entity", type=str | None, help="User or team; WANDB_ENTITY or the account's default else.")
+    parser.add_argument("--project", type=str | None, help="Project of the runs; WANDB_PROJECT or ib_bench else.")
     parser.add_argument("--dry_run", action="store_true", help="Write the definition to a file instead of to W&B.")
     parser.add_argument("--out", type=str, default="workspace.json", help="That file.")
     options = parse(parser, arguments)
-    WandbSettings(project=options.project)
+    settings = WandbSettings(project=options.project, entity=options.entity)
+    if options.dry_run:
+        require_writable_file("out", options.out)
     from ib_bench.tracking.workspace import default_entity, definition, workspace  # noqa: PLC0415 (as above)
 
-    entity = options.entity or ("ENTITY" if options.dry_run else default_entity())
-    dashboard = workspace(entity, options.project)
+    entity = settings.entity_name or ("ENTITY" if options.dry_run else default_entity())
+    dashboard = workspace(entity, settings.project_name)
     if options.dry_run:
-        try:
-            Path(options.out).write_text(json_text(definition(dashboard)), encoding="utf-8")
-        except OSError as error:
-            raise BenchError(
-                f"out must be a file that can be written, got {options.out!r}: {error.strerror}"
-            ) from error
-        Console().print(f"definition: {options.out}", soft_wrap=True)
+        write_text_whole(Path(options.out), json_text(definition(dashboard)))
+        say(f"definition: {options.out}")
         return 0
     dashboard.save()
-    Console().print(f"dashboard: {dashboard.url}", soft_wrap=True)
+    say(f"dashboard: {dashboard.url}")
     return 0

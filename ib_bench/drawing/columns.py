@@ -17,6 +17,7 @@ from ib_bench.drawing.labels import Labelled, model_texts
 from ib_bench.drawing.terminal import MAX_ROWS, more_rows, terminal_table, titled
 from ib_bench.drawing.texts import DOT, value_text
 from ib_bench.errors import BenchError
+from ib_bench.plain_text import one_line
 from ib_bench.results.identity import Json
 from ib_bench.results.records import task_text
 
@@ -204,13 +205,14 @@ def write_rows(file: TextIO, headings: Sequence[str], rows: Iterable[Sequence[An
 
 
 def csv_cell(value: Any) -> Any:
-    """A value as it may stand in CSV: a text that a spreadsheet would compute has an apostrophe before it."""
-    if isinstance(value, str) and value[:1] in _FORMULA and value[:1] and not _is_number(value):
-        return f"'{value}"
-    return value
+    """A value as it may stand in CSV: one line, and a text that a spreadsheet would compute has an apostrophe first."""
+    if not isinstance(value, str):
+        return value
+    text = one_line(value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) and not _is_number(text) else text
 
 
-_FORMULA = "=+-@\t\r"
+_FORMULA = ("=", "+", "-", "@")
 
 
 def _is_number(text: str) -> bool:

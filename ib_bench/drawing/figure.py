@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ib_bench.drawing.texts import one_line
+from ib_bench.plain_text import one_line
 from ib_bench.results.identity import Json
 from ib_bench.results.whole_file import write_whole
 
@@ -59,7 +59,7 @@ class Figure:
         }
         files = {path.with_name(f"{path.name}{ending}"): content for ending, content in contents.items()}
         for file, content in files.items():
-            write_whole(file, partial(_write, content=content))
+            write_whole(file, partial(Path.write_bytes, data=content))
         return list(files)
 
 
@@ -76,7 +76,3 @@ def _printed(spec: Any) -> Any:
     if isinstance(spec, dict):
         return {name: _printed(item) for name, item in spec.items() if name not in ("href", "tooltip")}
     return spec
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

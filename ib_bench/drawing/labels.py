@@ -14,7 +14,7 @@ from dataclasses import dataclass, is_dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ib_bench.drawing.styles import DISTRIBUTIONS, REGIMES, place
-from ib_bench.drawing.texts import one_line
+from ib_bench.plain_text import one_line
 from ib_bench.results.records import Config, Labels, arguments_text, task_text
 
 _PER_MODEL = {"learning_rates"}

@@ -12,7 +12,7 @@ from ib_bench.drawing.columns import write_rows
 from ib_bench.drawing.labels import AnyResult, Label, Shown
 from ib_bench.drawing.styles import distribution_text, models_in_order, regime_text
 from ib_bench.drawing.terminal import MAX_ROWS, more_rows, terminal_table, titled
-from ib_bench.drawing.texts import one_line
+from ib_bench.plain_text import one_line
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,7 @@ _LATEX = {
     "\N{GREATER-THAN OR EQUAL TO}": r"\ensuremath{\geq}",
     "\N{LESS-THAN OR EQUAL TO}": r"\ensuremath{\leq}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
+    **{character: f"{{{character}}}" for character in "[*"},  # which a line break before them would swallow
 }
 
 

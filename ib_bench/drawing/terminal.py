@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ib_bench.drawing.texts import one_line
+from ib_bench.plain_text import one_line
 
 MAX_ROWS = 300
 """Rows that a table shows; rich takes a tenth of a millisecond for each cell, and nobody reads more."""
@@ -88,6 +88,17 @@ def show(table: Table | Group, console: Console | None = None) -> None:
     console.width = max([width, *least])
     console.print(table, crop=False)
     console.width = width
+
+
+def say(text: str, console: Console | None = None, style: str = "") -> None:
+    """Print a sentence, in which nothing is markup or a command to the terminal.
+
+    Args:
+        text: becomes one line, however wide the terminal is.
+        console: where to; None is the standard output.
+        style: such as ``bold``.
+    """
+    (console or Console()).print(Text(one_line(text), style=style), soft_wrap=True)
 
 
 def _least_width(table: Table) -> int:

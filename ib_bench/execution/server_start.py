@@ -7,11 +7,14 @@ touch, and thereby copy, the memory that workers share with it; workers switch i
 from __future__ import annotations
 
 import gc
+import os
 import signal
 
 from ib_bench.importing import import_for_good
+from ib_bench.user_code import guard
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+guard(os.getcwd())
 gc.disable()
 import_for_good("torchmetrics", extras=False)

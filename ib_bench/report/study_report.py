@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from ib_bench.report.html import html_report
 from ib_bench.report.reproduction import commands_text, config_of, config_text
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
-from ib_bench.results.whole_file import write_whole
+from ib_bench.results.whole_file import write_text_whole
 from ib_bench.studies.claims import PAPER_PROTOCOL, Claim, check_claims
 
 
@@ -64,15 +63,15 @@ class StudyReport:
             for folder in ("tables", "configs"):
                 (out / folder).mkdir(parents=True, exist_ok=True)
             for table in self.tables:
-                _write(out / "tables" / f"{table.name}.csv", comma_separated(table))
-                _write(out / "tables" / f"{table.name}.tex", latex(table))
-                _write(out / "tables" / f"{table.name}.md", markdown(table, link="../configs/{}.yaml".format))
+                write_text_whole(out / "tables" / f"{table.name}.csv", comma_separated(table))
+                write_text_whole(out / "tables" / f"{table.name}.tex", latex(table))
+                write_text_whole(out / "tables" / f"{table.name}.md", markdown(table, link="../configs/{}.yaml".format))
             for key, text in self.configs.items():
-                _write(out / "configs" / f"{key}.yaml", text)
+                write_text_whole(out / "configs" / f"{key}.yaml", text)
             for figure in self.figures:
                 figure.save(out / "figures" / figure.name)
             path = out / "report.html"
-            _write(path, self.html)
+            write_text_whole(path, self.html)
         except OSError as error:
             raise BenchError(f"out must be a folder that can be written, got {str(out)!r}: {error.strerror}") from error
         return path
@@ -119,7 +118,3 @@ def _configs(results: Iterable[tuple[Quantity[Any], Any]]) -> dict[str, str]:
     return {
         key: config_text(config, commands_text(commands[key], f"configs/{key}.yaml")) for key, config in configs.items()
     }
-
-
-def _write(path: Path, text: str) -> None:
-    write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))

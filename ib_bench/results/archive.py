@@ -10,6 +10,7 @@ import io
 import json
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Generic, cast
 
@@ -26,6 +27,7 @@ from ib_bench.results.whole_file import write_whole
 
 _FORMAT = "ib_bench records"
 _GZIP = b"\x1f\x8b"
+_MAX_LINE = 64 * 2**20  # bytes; the largest record of the reference results has some thousands
 _VERSION = 1  # of this format, whatever the store's is
 
 
@@ -187,12 +189,23 @@ class _Line(msgspec.Struct):
 def _lines(path: Path) -> Iterator[bytes]:
     try:
         with gzip.open(path, mode="rb") as lines:
-            header = json.loads(next(lines, b"null"))
+            header = json.loads(_line(lines, path, 1) or b"null")
             if not isinstance(header, dict) or header.get("format") != _FORMAT:
                 raise StoreError(f"archive {str(path)!r} holds no ib_bench records")
             if (version := header.get("schema_version")) != _VERSION:
                 raise StoreError(f"archive {str(path)!r} has schema version {version}, this ib-bench reads {_VERSION}")
-            for line in lines:
+            for number in count(start=2):
+                if not (line := _line(lines, path, number)):
+                    return
                 yield line.strip()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise StoreError(f"archive {str(path)!r} cannot be read: {error}") from error
+
+
+def _line(lines: gzip.GzipFile, path: Path, number: int) -> bytes:
+    """The next line; empty at the end of the file."""
+    line = lines.readline(_MAX_LINE + 1)
+    if len(line) > _MAX_LINE:
+        allowed = f"{_MAX_LINE // 2**20} MiB"
+        raise StoreError(f"archive {str(path)!r} cannot be read: line {number} is longer than {allowed}, the limit")
+    return line

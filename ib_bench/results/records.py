@@ -7,7 +7,6 @@ the record, not into the config.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from msgspec import Meta
 
 from ib_bench import catalogue
 from ib_bench.results.identity import PROTOCOL_VERSION, Json, canonical, key_of
+from ib_bench.user_code import import_class
 
 MIN_LENGTH = 2
 """Number of symbols in the shortest sequences of any data set (arXiv 2602.18333, section 3: lengths n in 2..L)."""
@@ -66,8 +66,7 @@ class ClassSpec:
             ImportError: there is no such module.
             AttributeError: the module has no such class.
         """
-        module, _, name = self.class_path.rpartition(".")
-        found: type = getattr(importlib.import_module(module), name)
+        found: type = import_class(self.class_path)
         return found
 
     @cached_property

@@ -13,6 +13,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from ib_bench import catalogue
 from ib_bench.constructors import constructor_parameters
 from ib_bench.errors import BenchError, UnknownNameError, nearest
+from ib_bench.user_code import origin
 
 _SHORT_NAMES = {"model": catalogue.MODELS, "data": catalogue.TASKS}
 _OPTIMIZERS = ("optimizer", "lr_scheduler")
@@ -68,7 +69,7 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
         reason = " ".join(unusable[1].rpartition("':\n")[2].split())
         if reason.startswith("Import path does not correspond"):
             reason = f"it is no {_base(path)}"
-        return BenchError(f"{path} {value!r} cannot be used: {reason}")
+        return BenchError(f"{path} {value!r}{origin(value)} cannot be used: {reason}")
     # An optional class adds "or None" to the errors of everything inside it: only what the innermost key says counts.
     innermost = message.rpartition('Parser key "')[2].partition("Given value type")[0]
     innermost = innermost.partition("Got value")[0]

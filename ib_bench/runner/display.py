@@ -12,9 +12,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Column
+from rich.text import Text
 
 from ib_bench.drawing.texts import duration
 from ib_bench.execution.ranks import speaks
+from ib_bench.plain_text import one_line
 from ib_bench.quantities.job import Job
 from ib_bench.quantities.progress import Progress
 from ib_bench.runner.counting import LINE_INTERVAL_S
@@ -48,7 +50,7 @@ class Display(Watcher):
         self._bars = Bars(
             TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=10 if console.width >= _WIDE else 5),
-            TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             expand=True,
             auto_refresh=console.is_terminal,
@@ -56,12 +58,12 @@ class Display(Watcher):
         self._is_wide = console.width >= _WIDE
         self._clock = _Clock(batch)
         self._jobs = batch.jobs
-        self._names = short_names([job.label for job in batch.jobs])
+        self._names = [escape(one_line(name)) for name in short_names([job.label for job in batch.jobs])]
         self._what = batch.what
         self._lines: dict[int, TaskID] = {}
         self._waiting: dict[int, str] = {}
         total = sum(batch.costs_s)
-        self._all = self._bars.add_task(f"[bold]all {batch.what}[/bold]", total=total, state=self._counts())
+        self._all = self._bars.add_task(f"[bold]all {escape(batch.what)}[/bold]", total=total, state=self._counts())
         self._bars.start()
 
     def leave(self, error: BaseException | None) -> None:
@@ -77,23 +79,15 @@ class Display(Watcher):
         if index not in self._lines:
             self._lines[index] = self._bars.add_task(self._names[index], total=job.max_steps, state="")
         if newest.ended:
-            told = (
-                f"[bold]{escape(newest.verdict or '')}[/bold]"
-                if newest.error is None
-                else "[bold red]failed[/bold red]"
-            )
-            self.say(f"{escape(job.label)}: {told}")
+            told = (str(newest.verdict), "bold") if newest.error is None else ("failed", "bold red")
+            self.say(Text.assemble(one_line(f"{job.label}: "), told))
             self._bars.remove_task(self._lines.pop(index))
             return
         state = _state(job, newest) if self._is_wide else _state_in_short(newest)
         self._bars.update(self._lines[index], completed=newest.num_steps, state=state)
 
-    def say(self, line: str) -> None:
-        """Show a line above the bars.
-
-        Args:
-            line: with rich's markup.
-        """
+    def say(self, line: Text) -> None:
+        """Show a line above the bars."""
         self._bars.print(line)
 
     def lose(self, index: int) -> None:
@@ -155,7 +149,7 @@ class Lines(Watcher):
     def _print(self, line: str) -> None:
         self._printed_at_s = time.monotonic()
         if speaks():
-            print(" ".join(line.split("\n")), file=sys.stderr, flush=True)
+            print(one_line(line), file=sys.stderr, flush=True)
 
 
 class _Clock:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import warnings
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from ib_bench.runner.notices import tell_once
 from ib_bench.runner.watching import Batch, LogFile, StatusKeeper, Watcher
 from ib_bench.studies.estimate import expected_costs
 from ib_bench.tracking.settings import WandbSettings
+from ib_bench.user_code import look_in
 
 News = Progress | Lost | Waiting
 Tell = Callable[[int, News], None]
@@ -99,8 +99,7 @@ def run_local(call: LocalCall[R], emit: Emit) -> R:
 
 def run_remote(call: RemoteCall[R], emit: Emit) -> R:
     """Run a job far from its store: new records are emitted, for the store's machine to keep."""
-    if call.folder not in sys.path:
-        sys.path.append(call.folder)
+    look_in(call.folder)
     return _run_job(call.job, call.output, emit, MemoryStore(call.records, emit))
 
 

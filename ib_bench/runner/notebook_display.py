@@ -36,7 +36,7 @@ class NotebookDisplay(Display):
     """
 
     def __init__(self, batch: Batch) -> None:
-        self._ended: deque[str] = deque(maxlen=_MAX_LINES)
+        self._ended: deque[Text] = deque(maxlen=_MAX_LINES)
         self._shown_at_s = time.monotonic()
         super().__init__(batch, Console(file=io.StringIO(), width=_WIDTH, force_jupyter=False, force_terminal=False))
         self._output: Any = display_output(HTML(self._html()), display_id=True)
@@ -52,7 +52,7 @@ class NotebookDisplay(Display):
         super().leave(error)
         self._redraw()
 
-    def say(self, line: str) -> None:
+    def say(self, line: Text) -> None:
         """See :class:`Display`."""
         self._ended.append(line)
 
@@ -61,4 +61,4 @@ class NotebookDisplay(Display):
         self._output.update(HTML(self._html()))
 
     def _html(self) -> str:
-        return tables_html([Group(*map(Text.from_markup, self._ended), self._bars.get_renderable())])
+        return tables_html([Group(*self._ended, self._bars.get_renderable())])

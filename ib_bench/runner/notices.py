@@ -6,6 +6,7 @@ from functools import cache
 
 from rich.console import Console
 
+from ib_bench.drawing.terminal import say
 from ib_bench.execution.ranks import speaks
 
 
@@ -13,4 +14,4 @@ from ib_bench.execution.ranks import speaks
 def tell_once(text: str) -> None:
     """Print a sentence, once for each process, however many experiments it is true of."""
     if speaks():
-        Console(stderr=True).print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
+        say(text, Console(stderr=True), style="dim")

@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 
-from ib_bench.errors import require
 from ib_bench.runner.jobs import Output
-from ib_bench.runner.places import DEFAULT_STORE, require_writable_file
+from ib_bench.runner.places import DEFAULT_STORE, require_writable_file, with_home
 from ib_bench.tracking.settings import WandbSettings
 
 KeepWeights = Literal["none", "best"]
@@ -42,9 +41,8 @@ def chosen_output(options: Namespace, group: str | None = None) -> Output:
     Raises:
         BenchError: a file cannot be written, or is the store.
     """
-    store = Path(options.store).absolute()
-    if options.log_file is not None:
-        require_writable_file("log_file", options.log_file)
-        is_store = str(Path(options.log_file).absolute()).startswith(str(store))
-        require(not is_store, "log_file", options.log_file, "another file than the store")
-    return Output(store, WandbSettings(**options.wandb), group, options.log_file)
+    store = Path(with_home("store", options.store)).absolute()
+    log_file = None if options.log_file is None else with_home("log_file", options.log_file)
+    if log_file is not None:
+        require_writable_file("log_file", log_file, store)
+    return Output(store, WandbSettings(**options.wandb), group, log_file)

@@ -20,6 +20,7 @@ from ib_bench.runner.config_errors import explained, option_names
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
 from ib_bench.studies.suite import Cell, Suite
 from ib_bench.training.class_parser import ClassParser
+from ib_bench.user_code import origin
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def data_parameters(class_path: str) -> Collection[str]:
     try:
         cls = ClassSpec(class_path if "." in class_path else f"ib_bench.data.{class_path}").cls
     except (ImportError, AttributeError) as error:
-        raise BenchError(f"task {class_path!r} cannot be imported: {error}") from error
+        raise BenchError(f"task {class_path!r} cannot be imported{origin(class_path)}: {error}") from error
     return constructor_parameters(cls)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
 from ib_bench.errors import require
-from ib_bench.results.whole_file import write_whole
 from ib_bench.runner.places import require_writable_file
 from ib_bench.scoring.protocol import DEFAULT_BUDGET, DEFAULT_PROTOCOL
 
@@ -27,25 +25,17 @@ def add_protocol_argument(parser: ArgumentParser) -> None:
     )
 
 
-def require_card_file(path: str, endings: Iterable[str]) -> None:
+def require_card_file(path: str, endings: Iterable[str], store: str | None = None) -> None:
     """Make sure that a file's ending is known, and that it can be written.
 
     Args:
         path: of the file.
         endings: that it may have.
+        store: path of the command's store, or None.
 
     Raises:
         InvalidOptionError: it is not so.
     """
     endings = list(endings)
     require(Path(path).suffix in endings, "out", path, f"a name that ends in {', '.join(endings)}")
-    require_writable_file("out", path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file.
-
-    Raises:
-        StoreError: it cannot be written.
-    """
-    write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
+    require_writable_file("out", path, store)

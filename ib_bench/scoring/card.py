@@ -15,7 +15,8 @@ from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.notebook import Drawing
 from ib_bench.drawing.styles import distribution_text, regime_text
 from ib_bench.drawing.tables import Entry, StudyTable, markdown, rich_table
-from ib_bench.drawing.texts import duration, one_line
+from ib_bench.drawing.texts import duration
+from ib_bench.plain_text import one_line
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.logged_run import LoggedRun, run_config

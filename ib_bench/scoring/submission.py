@@ -32,7 +32,7 @@ from ib_bench.results.integrity import Finding
 from ib_bench.results.memory_store import MemoryStore
 from ib_bench.results.merge import differences
 from ib_bench.results.trial_record import TrialConfig
-from ib_bench.results.whole_file import write_whole
+from ib_bench.results.whole_file import write_text_whole
 from ib_bench.scoring.card import card_json, card_markdown
 from ib_bench.scoring.league import ARCHIVE
 from ib_bench.scoring.protocol import DEFAULT_PROTOCOL, read_budget
@@ -74,8 +74,8 @@ def write_submission(score: Score, folder: Path, reference: str) -> list[Path]:
     except OSError as error:
         raise StoreError(f"folder {str(folder)!r} cannot be made: {error.strerror}") from error
     write_archive(Records.of_all(own), folder / ARCHIVE)
-    write_whole(folder / _CARD, lambda path: path.write_text(text, encoding="utf-8"))
-    write_whole(folder / _READABLE, lambda path: path.write_text(readable, encoding="utf-8"))
+    write_text_whole(folder / _CARD, text)
+    write_text_whole(folder / _READABLE, readable)
     return [folder / name for name in (ARCHIVE, _CARD, _READABLE)]
 
 

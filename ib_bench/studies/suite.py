@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -32,13 +33,19 @@ from typing import Any
 import yaml
 
 from ib_bench import catalogue
-from ib_bench.errors import BenchError, InvalidOptionError, UnknownNameError
+from ib_bench.errors import BenchError, InvalidOptionError, UnknownNameError, require
+from ib_bench.limited_yaml import read_yaml
 from ib_bench.results.identity import Json
 
 DEFAULT_QUANTITY = "search"
 
 _CLASS_AXES = {"task": "data", "model": "model"}
 """Axes whose values are classes, and the section of the config that each fills."""
+
+_MAX_VALUES = 10_000
+"""On an axis, and in a range."""
+
+_MAX_CELLS = 100_000
 
 _SPEC_KEYS = {"class_path", "init_args", "overrides"}
 
@@ -95,6 +102,13 @@ class Suite:
         for axis in self.axes:
             if axis not in known:
                 raise UnknownNameError(f"axis of suite {self.name!r},", axis, known)
+        num_points = math.prod(map(len, self.axes.values()))
+        if num_points > _MAX_CELLS:
+            sizes = ", ".join(f"{axis} {len(values):,}" for axis, values in self.axes.items())
+            raise BenchError(
+                f"suite {self.name!r} must have at most {_MAX_CELLS:,} combinations of values, got {num_points:,} "
+                f"({sizes}); choose some with --axes"
+            )
         for values in product(*self.axes.values()):
             point = dict(zip(self.axes, values, strict=True))
             config = self._config(point)
@@ -167,7 +181,7 @@ def read_suite(path: Path) -> Suite:
         BenchError: the file cannot be read, is no YAML, or is no suite.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"suite {str(path)!r} cannot be read: {error}") from error
     except yaml.YAMLError as error:
@@ -228,6 +242,8 @@ def _axis(axis: str, values: Any) -> list[Any]:
         for value in values:
             if value not in (known := [quantity.name for quantity in catalogue.quantities()]):
                 raise UnknownNameError("axes.quantity", str(value), known)
+    if len(values) > _MAX_VALUES:
+        raise BenchError(f"axes.{axis} must hold at most {_MAX_VALUES:,} values, got {len(values):,}")
     if len({yaml.safe_dump(value) for value in values}) < len(values):
         raise BenchError(f"axes.{axis} must hold no value twice, got {values!r}")
     return values
@@ -249,13 +265,15 @@ def _expanded(values: list[Any]) -> list[Any]:
 
 
 def _range(value: Any) -> Iterator[Any]:
-    found = re.fullmatch(r"(\d+)\.\.(\d+)", value) if isinstance(value, str) else None
+    found = re.fullmatch(r"([0-9]{1,18})\.\.([0-9]{1,18})", value) if isinstance(value, str) else None
     if found is None:
         yield value
         return
     first, last = map(int, found.groups())
     if first > last:
         raise InvalidOptionError("a range", value, "ascending, such as 2..10")
+    allowed = f"of at most {_MAX_VALUES:,} numbers"
+    require(last - first < _MAX_VALUES, "a range", value, allowed)
     yield from range(first, last + 1)
 
 

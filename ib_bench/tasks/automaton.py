@@ -15,6 +15,7 @@ state::
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import yaml
 from torch import Tensor
 
 from ib_bench.errors import BenchError, InvalidOptionError
+from ib_bench.limited_yaml import read_yaml
 from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
 
 _REQUIRED = ("symbols", "states", "initial", "transition")
@@ -41,7 +43,7 @@ class Automaton(FiniteStateMachine):
 
     def __init__(self, file: str = "parity") -> None:
         self.file = file
-        path = Path(file) if Path(file).suffix in (".yaml", ".yml") else _shipped(file)
+        path = Path(os.path.expanduser(file)) if Path(file).suffix in (".yaml", ".yml") else _shipped(file)
         self.files = (path,)
         machine = _read(path)
         self.symbol_names: list[Any] = machine["symbols"]
@@ -92,7 +94,7 @@ def _read(path: Path) -> dict[str, Any]:
         BenchError: it holds none.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except OSError as error:
         raise BenchError(f"automaton {str(path)!r} cannot be opened: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ is the smallest of them.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -48,7 +49,7 @@ class FiniteGroup(FiniteStateMachine):
     def __init__(self, group: str = "S3", generators: list[int] | str | None = None, point: int | None = None) -> None:
         self.group, self.generators, self.point = group, generators, point
         if group.endswith(".csv"):
-            self.files = (Path(group),)
+            self.files = (Path(os.path.expanduser(group)),)
         self.table: GroupTable = group_from_file(self.files[0]) if self.files else named_group(group)
         order = len(self.table.product)
         self.symbols = _symbols(self.table, group, generators)

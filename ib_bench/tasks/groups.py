@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,10 +107,11 @@ def group_from_file(path: Path) -> GroupTable:
     """
     try:
         with path.open(encoding="utf-8", newline="") as lines:
-            rows = [[int(entry) for entry in row] for row in csv.reader(lines) if row]
+            filled = (row for row in csv.reader(lines) if row)
+            rows = [[int(entry) for entry in row] for row in islice(filled, MAX_ORDER + 1)]
     except OSError as error:
         raise BenchError(f"group table {str(path)!r} cannot be opened: {error.strerror}") from error
-    except ValueError as error:  # also what is no UTF-8
+    except (ValueError, csv.Error) as error:  # also what is no UTF-8
         raise BenchError(f"group table {str(path)!r} must hold integers separated by commas: {error}") from error
     if fault := _fault(rows):
         raise BenchError(f"group table {str(path)!r} is not that of a group: {fault}")
@@ -121,7 +122,7 @@ def _fault(rows: list[list[int]]) -> str | None:
     """The first axiom that a table breaks; None for a group."""
     order = len(rows)
     if not 2 <= order <= MAX_ORDER:
-        return f"it must have 2 to {MAX_ORDER:,} rows, got {order}"
+        return f"it must have 2 to {MAX_ORDER:,} rows, got {'more' if order > MAX_ORDER else order}"
     if uneven := [number for number, row in enumerate(rows) if len(row) != order]:
         return f"it has {order} rows, but row {uneven[0]} has {len(rows[uneven[0]])} entries"
     table, elements = torch.tensor(rows), torch.arange(order)

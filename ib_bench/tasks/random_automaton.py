@@ -14,14 +14,16 @@ from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
 from ib_bench.tasks.reachability import is_strongly_connected, num_distinguishable
 
 _MAX_DRAWS = 1_000
+_MAX_STATES = 2**12
+_MAX_SYMBOLS = 2**13
 
 
 class RandomAutomaton(FiniteStateMachine):
     """A random automaton, drawn again until it is minimal and strongly connected.
 
     Args:
-        num_states: K, at least 2.
-        num_symbols: at least 2; null takes 2 K.
+        num_states: K, in 2..4096.
+        num_symbols: in 2..8192; null takes 2 K.
         num_answers: at least 2, drawn for each state; null takes the state itself as the answer.
         permutations: every symbol permutes the states, and symbol 0 leaves each where it is.
         automaton_seed: decides which automaton is drawn, in 0..2^32-1.
@@ -41,10 +43,12 @@ class RandomAutomaton(FiniteStateMachine):
         permutations: bool = False,
         automaton_seed: int = 0,
     ) -> None:
-        require(num_states >= 2, "num_states", num_states, "an integer of at least 2")
+        in_range = 2 <= num_states <= _MAX_STATES
+        require(in_range, "num_states", num_states, f"an integer in 2..{_MAX_STATES}")
         self.num_states, self.permutations, self.automaton_seed = num_states, permutations, automaton_seed
         self.num_symbols = 2 * num_states if num_symbols is None else num_symbols
-        require(self.num_symbols >= 2, "num_symbols", num_symbols, "null or an integer of at least 2")
+        in_range = 2 <= self.num_symbols <= _MAX_SYMBOLS
+        require(in_range, "num_symbols", num_symbols, f"null or an integer in 2..{_MAX_SYMBOLS}")
         in_range = num_answers is None or 2 <= num_answers <= num_states
         require(in_range, "num_answers", num_answers, f"null or an integer in 2..num_states, {num_states}")
         require(0 <= automaton_seed < 2**32, "automaton_seed", automaton_seed, "an integer in 0..2^32-1")

@@ -21,7 +21,9 @@ from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.results.archive import Records, write_archive
 from ib_bench.results.identity import Json
+from ib_bench.results.whole_file import write_text_whole
 from ib_bench.studies.claims import check_claims
+from ib_bench.tracking.names import artifact_name
 from ib_bench.tracking.runs import GrowingRun, close_run, logged_runs, open_run
 from ib_bench.tracking.settings import WandbSettings
 
@@ -94,10 +96,10 @@ def _log_suite(records: Records, settings: WandbSettings, group: str | None, rep
             rows = [list(row) for row in zip(*table.values(), strict=True)]
             run.log({quantity.name: wandb.Table(columns=[*table], data=rows, allow_mixed_types=True)})
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "report.html").write_text(report, encoding="utf-8")
+        write_text_whole(Path(folder) / "report.html", report)
         write_archive(records, Path(folder) / "records.jsonl.gz")
         for kind, file in (("report", "report.html"), ("records", "records.jsonl.gz")):
-            artifact = wandb.Artifact(f"{name}-{kind}", type=kind)
+            artifact = wandb.Artifact(artifact_name(name, kind), type=kind)
             artifact.add_file(f"{folder}/{file}")
             run.log_artifact(artifact)
         verdicts = {f"claim {claim}": verdict for claim, _, verdict in claims}

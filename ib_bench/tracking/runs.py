@@ -12,9 +12,16 @@ import wandb
 from ib_bench.errors import require
 from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.results.identity import Json
+from ib_bench.tracking.names import run_text
 from ib_bench.tracking.settings import WandbMode, WandbSettings
 
+_OF_OTHER_RUNS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH", "WANDB_RESUME")
+"""Variables of a sweep's agent, or of a program with one run: each of our results is a run with an id of its own."""
+
 _NUM_STEPS = "num_logged_steps"
+
+_ANONYMOUS = {"x_disable_meta": True, "x_disable_machine_info": True, "disable_git": True, "host": "", "program": ""}
+"""Settings without which a run has the host's name, the user's paths and the command line."""
 
 _INIT_TIMEOUT_S = 30.0
 _FINISH_TIMEOUT_S = 60.0
@@ -109,16 +116,16 @@ def _require_answer() -> None:
 def _opened(
     mode: WandbMode, settings: WandbSettings, job_type: str, run_id: str, name: str, group: str | None, config: Json
 ) -> Any:
-    patience = {"init_timeout": _INIT_TIMEOUT_S, "finish_timeout": _FINISH_TIMEOUT_S}
-    known: dict[str, Any] = {name: value for name, value in patience.items() if name in wandb.Settings.model_fields}
+    wanted = {"init_timeout": _INIT_TIMEOUT_S, "finish_timeout": _FINISH_TIMEOUT_S, **_ANONYMOUS}
+    known: dict[str, Any] = {name: value for name, value in wanted.items() if name in wandb.Settings.model_fields}
     return wandb.init(
         mode=mode,
-        project=settings.project,
-        entity=settings.entity,
+        project=settings.project_name,
+        entity=settings.entity_name,
         tags=settings.tags,
-        group=group,
+        group=None if group is None else run_text(group),
         job_type=job_type,
-        name=name,
+        name=run_text(name),
         id=run_id,
         resume="allow",
         reinit="create_new",
@@ -144,9 +151,13 @@ def close_run(run: Any, settings: WandbSettings, run_id: str) -> None:
 def resolved_mode(settings: WandbSettings) -> WandbMode:
     """The mode, with null decided as :class:`WandbSettings` says.
 
+    Whatever is done with W&B begins here. Variables that would give all runs the id of another one are removed first.
+
     Raises:
         InvalidOptionError: ``WANDB_MODE`` is none that W&B knows.
     """
+    for name in _OF_OTHER_RUNS:
+        os.environ.pop(name, None)
     named = os.environ.get("WANDB_MODE")
     known: dict[str, WandbMode] = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline"}
     require(not named or named in {*known, "disabled"}, "WANDB_MODE", named, "online, offline or disabled")
@@ -168,7 +179,7 @@ def logged_runs(settings: WandbSettings) -> set[str]:
     if resolved_mode(settings) == "online":
         _require_answer()
         api = wandb.Api()
-        path = f"{settings.entity or api.default_entity}/{settings.project}"
+        path = f"{settings.entity_name or api.default_entity}/{settings.project_name}"
         try:
             return {run.id for run in api.runs(path, per_page=1000) if run.state == "finished"}
         except ValueError:  # there is no such project yet
@@ -183,4 +194,4 @@ def _offline_list() -> Path:
 
 
 def _offline_name(settings: WandbSettings, run_id: str) -> str:
-    return f"{settings.entity or ''}/{settings.project}/{run_id}"
+    return f"{settings.entity_name or ''}/{settings.project_name}/{run_id}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ib_bench.errors import require
 
+_DEFAULT_PROJECT = "ib_bench"
 _MAX_PROJECT = 128
 _FORBIDDEN = "/\\#?%:"
 _MAX_TAG = 64
@@ -21,8 +23,8 @@ class WandbSettings:
     Args:
         mode: ``online``, ``offline`` (kept in the folder ``wandb`` until ``wandb sync``) or ``disabled``; null is what
             ``WANDB_MODE`` says, or online if there is an API key (``wandb login``, ``WANDB_API_KEY``), or else offline.
-        project: of the runs.
-        entity: user or team; null takes the account's default.
+        project: of the runs; null is what ``WANDB_PROJECT`` says, or ib_bench.
+        entity: user or team; null is what ``WANDB_ENTITY`` says, or the account's default.
         tags: of the runs, each of 1 to 64 characters.
 
     Raises:
@@ -30,13 +32,24 @@ class WandbSettings:
     """
 
     mode: WandbMode | None = None
-    project: str = "ib_bench"
+    project: str | None = None
     entity: str | None = None
     tags: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         allowed = f"a name of 1 to {_MAX_PROJECT} characters without any of {' '.join(_FORBIDDEN)}"
-        fits = 0 < len(self.project) <= _MAX_PROJECT and not set(self.project) & set(_FORBIDDEN)
-        require(fits, "wandb.project", self.project, allowed)
+        option = "WANDB_PROJECT" if self.project is None else "wandb.project"
+        fits = 0 < len(self.project_name) <= _MAX_PROJECT and not set(self.project_name) & set(_FORBIDDEN)
+        require(fits, option, self.project_name, allowed)
         tags_fit = all(0 < len(tag) <= _MAX_TAG for tag in self.tags)
         require(tags_fit, "wandb.tags", self.tags, f"a list of words of 1 to {_MAX_TAG} characters")
+
+    @property
+    def project_name(self) -> str:
+        """The project of the runs."""
+        return os.environ.get("WANDB_PROJECT") or _DEFAULT_PROJECT if self.project is None else self.project
+
+    @property
+    def entity_name(self) -> str | None:
+        """Their user or team; None is the account's default."""
+        return self.entity or os.environ.get("WANDB_ENTITY") or None

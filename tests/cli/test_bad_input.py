@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -200,7 +201,7 @@ CASES = {
     "checkpoint": (["test", *MODEL, *DATA, "--ckpt_path", "no.ckpt"], ["ckpt_path must be", "got 'no.ckpt'"]),
     "not a regime": (
         ["search", *MODEL, *DATA, "--data.supervision", "os.path.join"],
-        ["supervision 'os.path.join' must be the dotted path of a Supervision"],
+        ["supervision 'os.path.join' (read from", "must be the dotted path of a Supervision"],
     ),
     "a regime that cannot be imported": (
         ["search", *MODEL, *DATA, "--data.supervision", "nowhere.Regime"],
@@ -208,7 +209,7 @@ CASES = {
     ),
     "abstract model": (
         ["search", *DATA, "--model", "ib_bench.models.sequence_model.SequenceModel"],
-        ["SequenceModel' cannot be used", "abstract"],
+        ["SequenceModel' (read from", "abstract"],
     ),
     "model that raises": (["search", *DATA, "--model", "raising.Raises"], ["raising.Raises cannot be built", "boom"]),
     "data that is not ours": (
@@ -236,6 +237,10 @@ CASES = {
     "checkpoint of another model": (
         ["validate", *MODEL, *DATA, "--ckpt_path", "other.ckpt"],
         ["ckpt_path", "other.ckpt", "is of another model"],
+    ),
+    "checkpoint that runs code": (
+        ["fit", *MODEL, *DATA, "--ckpt_path", "code.ckpt"],
+        ["ckpt_path 'code.ckpt' holds more than weights and plain data", "may run any code", "--weights_only false"],
     ),
     "folder of fit": (
         ["fit", *MODEL, *DATA, "--trainer.default_root_dir", "broken.yaml/inside"],
@@ -295,6 +300,11 @@ class Raises(LSTM):
 """
 
 
+class MakesFolder:
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, ("code was run",)
+
+
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -320,6 +330,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "items.yaml").write_text("- 1\n")
     (tmp_path / "nothing.yaml").write_text("")
     torch.save({"state_dict": {"weight": torch.zeros(2)}}, tmp_path / "other.ckpt")
+    torch.save({"state_dict": {"weight": torch.zeros(2)}, "more": MakesFolder()}, tmp_path / "code.ckpt")
     Store(tmp_path / "empty.sqlite").close()
     Store(tmp_path / "old.sqlite").close()
     with sqlite3.connect(tmp_path / "old.sqlite") as connection:
@@ -342,6 +353,7 @@ def test_one_sentence(name: str, working_folder: Path, capfd: pytest.CaptureFixt
     for text in expected:
         assert text in err, err
     assert contents(working_folder) == before
+    assert not Path("code was run").exists()
 
 
 def contents(folder: Path) -> dict[str, bytes]:

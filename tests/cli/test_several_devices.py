@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ib_bench.cli import main
+from ib_bench.execution.ranks import PATIENCE_S
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
@@ -106,7 +107,8 @@ def test_same_fit_by_one_process_and_by_two(monkeypatch: pytest.MonkeyPatch) -> 
 def test_started_with_another_number_than_asked_for(
     command: str, rank: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ib_bench.execution.ranks.PATIENCE_S", 0.0)
+    waited: list[float] = []
+    monkeypatch.setattr("ib_bench.execution.ranks.time.sleep", waited.append)
     torchrun = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "none"}
     for name, value in {**torchrun, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)
@@ -117,7 +119,8 @@ def test_started_with_another_number_than_asked_for(
     sentence = (
         "trainer.devices times trainer.num_nodes must be 2, the number of processes that torchrun has started, got 1"
     )
-    assert err == (f"ib-bench {command}: error: {sentence}\n" if rank == "0" else "")
+    assert err == f"ib-bench {command}: error: {sentence}\n"
+    assert waited == ([] if rank == "0" else [PATIENCE_S])  # within which torchrun would have ended it
     assert not list(Path().iterdir())
 
 

@@ -103,7 +103,7 @@ CASES = {
         ["store", "export", "a.csv", "--what", "runs"],
         "known: curves, extrapolations, growth, searches, sharing, trials",
     ),
-    "no such folder": (["store", "export", "none/a.csv"], "file 'none/a.csv' cannot be written"),
+    "no such folder": (["store", "export", "none/a.csv"], "file must be a file that can be written, got 'none/a.csv'"),
     "no store": (["store", "check", "--store", "none.sqlite"], "does not exist"),
     "nothing to merge": (["store", "merge", "new.sqlite"], "sources"),
     "an archive to merge into": (["store", "merge", "a.jsonl.gz", "ib_bench.sqlite"], "name a store to merge into"),

@@ -85,7 +85,7 @@ def test_values_of_several_types(tmp_path: Path) -> None:
 def test_no_cell_of_csv_is_a_formula() -> None:
     texts = ["=cmd|' /C calc'!A0", "+1+1", "-2e3", "@SUM(A1)", "plain", "\t=1"]
     written = list(csv.reader(io.StringIO(csv_text({"=name": texts, "number": [-1, 2, 3, 4, 5, None]}))))
-    assert [row[0] for row in written] == ["'=name", f"'{texts[0]}", "'+1+1", "-2e3", "'@SUM(A1)", "plain", "'\t=1"]
+    assert [row[0] for row in written] == ["'=name", f"'{texts[0]}", "'+1+1", "-2e3", "'@SUM(A1)", "plain", "' =1"]
     assert [row[1] for row in written[1:]] == ["-1", "2", "3", "4", "5", ""]
 
 

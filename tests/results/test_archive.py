@@ -58,6 +58,9 @@ def test_the_trials_of_a_search(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"no archive", "cannot be read"),
+        (_zipped(b"[" * 200_000), "cannot be read: maximum recursion depth"),
+        (HEADER + _zipped(b'{"kind":"trials","x":' + b"[" * 200_000 + b"]" * 200_000 + b"}\n"), "line 2 is no record"),
+        (HEADER + _zipped(b"a" * (64 * 2**20 + 1)), "line 2 is longer than 64 MiB, the limit"),
         (_zipped(b'{"foo": 1}\n'), "holds no ib_bench records"),
         (_zipped(b""), "holds no ib_bench records"),
         (_zipped(b'{"format": "ib_bench records", "schema_version": 99}\n'), "has schema version 99"),

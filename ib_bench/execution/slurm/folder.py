@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from ib_bench.errors import FatalError, InvalidOptionError
 from ib_bench.execution.slurm.reports import Task
+from ib_bench.results.whole_file import write_text_whole
 
 _OPTION = "slurm.folder"
 _ALLOWED = "a folder that can be written"
@@ -82,7 +83,7 @@ class SlurmFolder:
         made = [parent for parent in folder.parents if not parent.exists()]
         try:
             folder.mkdir(parents=True)
-            (folder / "submission.json").write_text(json.dumps([chunks, parameters]))
+            write_text_whole(folder / "submission.json", json.dumps([chunks, parameters]))
             yield name
         except Exception:
             shutil.rmtree(folder, ignore_errors=True)

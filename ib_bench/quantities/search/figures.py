@@ -35,8 +35,9 @@ from ib_bench.drawing.styles import (
     in_order,
     models_in_order,
 )
-from ib_bench.drawing.texts import DOT, one_line
+from ib_bench.drawing.texts import DOT
 from ib_bench.errors import InvalidOptionError
+from ib_bench.plain_text import one_line
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.search.tables import bracket_text, drawn_size, without_parts
 from ib_bench.results.archive import Records

@@ -1,0 +1,169 @@
+"""What commands write: whole files, never over a store, however its path is written."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from damage import write_store
+from made_up_records import ACOT, Point, search, trial
+
+import ib_bench
+from ib_bench.cli import main
+from ib_bench.results.store import Store
+from ib_bench.results.whole_file import write_text_whole
+
+STORE = "ib_bench.sqlite"
+POINT = Point("LSTM", ACOT)
+RECORDS = [search(POINT, 64), trial(POINT, 4096)]
+SEARCH = ["search", "--model", "LSTM", "--data", "ModularAddition", "--wandb.mode", "disabled", "--search.max_steps=2"]
+
+OUTPUTS: dict[str, Callable[[str], list[str]]] = {
+    "log_file": lambda path: [*SEARCH, "--log_file", path],
+    "out of a dashboard": lambda path: ["wandb", "workspace", "--dry_run", "--out", path],
+    "file of an export": lambda path: ["store", "export", path],
+}
+"""The command that writes a file, for each option that names one."""
+
+ALIASES = {
+    "itself": lambda folder, ending: STORE,
+    "another path": lambda folder, ending: f"sub/../{STORE}",
+    "link": lambda folder, ending: _linked(folder, f"link{ending}", os.symlink),
+    "hard link": lambda folder, ending: _linked(folder, f"hard{ending}", os.link),
+    "its log": lambda folder, ending: f"{STORE}-wal",
+}
+
+
+def _linked(folder: Path, name: str, link: Any) -> str:
+    link(folder / STORE, folder / name)
+    return name
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    write_store(tmp_path / STORE, RECORDS)
+    (tmp_path / "sub").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_no_output_goes_onto_a_store(
+    output: str, alias: str, working_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = ALIASES[alias](working_folder, ".csv")
+    before = (working_folder / STORE).read_bytes()
+    assert main(OUTPUTS[output](path)) == 2
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1 and "another file than" in said and repr(path) in said
+    assert (working_folder / STORE).read_bytes() == before
+
+
+def test_no_export_goes_onto_the_store_that_it_reads(working_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (working_folder / STORE).rename("s.csv")
+    assert main(["store", "export", "s.csv", "--store", "sub/../s.csv"]) == 2
+    assert "file must be another file than the store, got 's.csv'" in capfd.readouterr().err
+    with Store("s.csv", create=False) as store:
+        assert len(list(store.all(type(RECORDS[0])))) == 1
+
+
+def test_a_log_goes_onto_no_store_that_is_still_to_come(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([*SEARCH, "--store", "sub/new.sqlite", "--log_file", "sub/../sub/new.sqlite"]) == 2
+    assert "log_file must be another file than the store" in capfd.readouterr().err
+    assert not Path("sub/new.sqlite").exists()
+
+
+def test_a_file_whose_name_begins_like_the_stores_is_another_one(working_folder: Path) -> None:
+    arguments = ["--search.max_size=2", "--search.seeds=[1]", "--search.learning_rates=[0.001]"]
+    assert main([*SEARCH, *arguments, "--data.max_length=3", "--log_file", f"{STORE}.log"]) == 0
+    assert "1 searches to run" in (working_folder / f"{STORE}.log").read_text()
+
+
+def test_no_file_of_a_report_goes_onto_a_store(working_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_store(working_folder / "sub" / "report.html", RECORDS)
+    assert main(["report", "--out", "sub"]) == 2
+    assert "report.html' cannot be written: it is a store" in capfd.readouterr().err
+    Store(working_folder / "sub" / "report.html", create=False).close()
+
+
+WRITTEN = {
+    "dashboard": (["wandb", "workspace", "--dry_run", "--out", "out.json"], "out.json"),
+    "CSV": (["store", "export", "out.csv"], "out.csv"),
+    "Parquet": (["store", "export", "out.parquet"], "out.parquet"),
+    "archive": (["store", "export", "out.jsonl.gz"], "out.jsonl.gz"),
+    "report": (["report", "--out", "out"], "out/report.html"),
+    "table": (["report", "--out", "out"], "out/tables/min_train_size.tex"),
+    "figure": (["report", "--out", "out"], "out/figures/min_train_size_against_length.svg"),
+    "config": (["report", "--out", "out"], f"out/configs/{RECORDS[0].key}.yaml"),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_file_is_whole_or_as_it_was(
+    name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A disk that is full, or a kill, comes before the file has its name."""
+    arguments, path = WRITTEN[name]
+    if name == "Parquet":
+        pytest.importorskip("pyarrow")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("as it was")
+    replace = Path.replace
+
+    def fail(self: Path, target: Path) -> Path:
+        if target == Path(path).absolute():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", fail)
+        assert main(arguments) == 2
+    assert "cannot be written: No space left on device" in capfd.readouterr().err
+    assert Path(path).read_text() == "as it was"
+    assert [file.name for file in Path(path).parent.glob(f"{Path(path).name}*")] == [Path(path).name]
+    assert main(arguments) == 0
+    assert Path(path).read_bytes() != b"as it was"
+
+
+def test_a_link_stays_one_and_a_device_is_no_file(working_folder: Path) -> None:
+    (working_folder / "link").symlink_to("sub/target")
+    write_text_whole(working_folder / "link", "text")
+    assert (working_folder / "link").is_symlink() and (working_folder / "sub" / "target").read_text() == "text"
+    os.mkfifo(working_folder / "pipe")
+    with pytest.raises(ib_bench.errors.StoreError, match="it is no regular file"):
+        write_text_whole(working_folder / "pipe", "text")
+
+
+_WRITES = {"write_text", "write_bytes", "to_csv", "savefig"}
+_WRITERS = {
+    "whole_file.py": "the one way",
+    "columns.py": "CSV, to the path that it is given by write_whole",
+    "runs.py": "a list that grows",
+}
+
+
+def test_nothing_else_opens_files_for_writing() -> None:
+    found = set()
+    for path in Path(ib_bench.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and not _is_in_write_whole(node, path):
+                found.add((path.name, ast.unparse(node)))
+    assert not found
+
+
+def _is_in_write_whole(node: ast.Call, path: Path) -> bool:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    modes = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+    opens = name == "open" and any(isinstance(mode, str) and set(mode) & set("wax") and len(mode) < 4 for mode in modes)
+    if not opens and name not in _WRITES:
+        return True
+    line = path.read_text(encoding="utf-8").splitlines()[node.lineno - 1]
+    return path.name in _WRITERS or "write_whole" in line
