@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def tree() -> set[str]:
-    """The paths of the README's tree; folders end with a slash."""
-    block = README.partition("## The tree")[2].split("```")[1]
+def tree(readme: str, heading: str) -> set[str]:
+    """The paths of a README's tree; folders end with a slash."""
+    block = text_of(readme).partition(f"## {heading}")[2].split("```")[1]
     paths, parents = set(), []
     for line in block.strip("\n").splitlines():
         depth, name = (len(line) - len(line.lstrip())) // 2, line.split()[0]
@@ -50,7 +50,13 @@ def test_the_tree_is_the_real_one() -> None:
     modules = {path for path in files if re.fullmatch(r"ib_bench/\w+\.py", path) and "__" not in path}
     top = {path.partition("/")[0] + ("/" if "/" in path else "") for path in files}
     dotfiles = {".gitignore", ".dockerignore"}
-    assert tree() == package | modules | (top - dotfiles)
+    assert tree("ib_bench/README.md", "The tree") == package | modules
+    assert tree("README.md", "Extend it") == top - dotfiles
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150, "lines"
+    assert len(README.split()) <= 1400, "words"
 
 
 def test_every_folder_is_in_the_layers() -> None:
@@ -118,7 +124,7 @@ def test_ten_lines_of_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         lines = lines.replace(number, less)
     names: dict[str, Any] = {}
     exec(lines, names)
-    assert names["found"].max_size == 16 and list(names["frame"]["model"]) == ["GRU"]
+    assert names["found"].max_size == 16 and list(names["frame"]["model"]) == ["my_models.GRU"]
     monkeypatch.delitem(sys.modules, "my_models")
 
 

@@ -136,7 +136,7 @@ def test_a_run_from_python_is_called_so(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.system
 def test_classes_of_ones_own(own: Any) -> None:
-    assert search(own.Linear, SUMS).labels.model == "Linear"
+    assert search(own.Linear, SUMS).labels.model == "own_classes.Linear"
     named = search("own_classes.Linear", SUMS)
     assert stored_trials() == 1 and named.config.experiment.model.class_path == "own_classes.Linear"
     mixed = search(
@@ -154,7 +154,7 @@ def test_progress_is_a_line_for_each_job_or_nothing(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == ""
     ib_bench.sharing(LSTM, SUMS, search=QUICK, sharing={"saturate": False})
     lines = capsys.readouterr().err.splitlines()
-    assert [line[:4] for line in lines] == ["2/3 ", "3/3 "]  # one of them is stored
+    assert [line[:4] for line in lines] == ["1 of", "2/3 ", "3/3 "]  # one of them is stored, which is said
     assert lines[-1].endswith("all done")
 
 
@@ -267,7 +267,7 @@ def test_a_suite(own: Any, capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_fails_in_a_suite_is_told(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own.Linear, "on_train_start", lambda self: 1 / 0, raising=False)
     suite = {**SUITE, "axes": {"modulus": 3, "model": [own.Linear, DenseSSM]}}
-    with pytest.warns(UserWarning, match="1 of 2 jobs have not finished, the first of them Linear .*division by zero"):
+    with pytest.warns(UserWarning, match="1 of 2 jobs have not finished, the first of them own_classes.Linear .*division by zero"):
         found = ib_bench.run(suite, progress=False)
     assert not isinstance(found, Drawing) and len(found.failures) == 1 and len(found["search"]) == 1
 
