@@ -38,7 +38,7 @@ CASES = {
     ),
     "not a model": (
         ["search", "--model", "pathlib.Path", *DATA],
-        ["model 'pathlib.Path' cannot be used: it is no nn.Module"],
+        ["model 'pathlib.Path' (read from ", "pathlib.py) cannot be used: it is no nn.Module"],
     ),
     "no model": (["search", *DATA], ["required", "model"]),
     "task": (["search", *MODEL, "--data", "ModularAdition"], ["unknown data 'ModularAdition'", "'ModularAddition'"]),

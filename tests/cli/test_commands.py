@@ -262,7 +262,7 @@ class TestSearch:
         (working_folder / "my_models.py").write_text(OWN_MODEL + "\n# an edit\n")
         assert ib_bench(*own).returncode == 0
         records = results(capsys)
-        assert [record["model"] for record in records] == ["GRU", "GRU"]
+        assert {record["model"].partition("@")[0] for record in records} == {"my_models.GRU"} and len(records) == 2
 
     def test_a_users_own_task(self, working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (working_folder / "my_tasks.py").write_text(OWN_TASK)

@@ -94,8 +94,8 @@ def test_labels(experiment: Experiment) -> None:
 
 def test_own_data_need_neither_regime_nor_lengths() -> None:
     labels = Experiment(ClassSpec("my.Model"), DataSpec("my.Data", {"path": "x"})).labels
-    assert labels == Labels("Model", "Data", {"path": "x"}, None, None, None)
-    assert experiment_text(labels) == "Model · Data(path=x)"
+    assert labels == Labels("my.Model", "Data", {"path": "x"}, None, None, None)
+    assert experiment_text(labels) == "my.Model · Data(path=x)"
 
 
 def test_a_spec_is_a_value_that_resolves_its_class_once(experiment: Experiment) -> None:

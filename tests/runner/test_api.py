@@ -267,7 +267,9 @@ def test_a_suite(own: Any, capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_fails_in_a_suite_is_told(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own.Linear, "on_train_start", lambda self: 1 / 0, raising=False)
     suite = {**SUITE, "axes": {"modulus": 3, "model": [own.Linear, DenseSSM]}}
-    with pytest.warns(UserWarning, match="1 of 2 jobs have not finished, the first of them own_classes.Linear .*division by zero"):
+    with pytest.warns(
+        UserWarning, match="1 of 2 jobs have not finished, the first of them own_classes.Linear .*division by zero"
+    ):
         found = ib_bench.run(suite, progress=False)
     assert not isinstance(found, Drawing) and len(found.failures) == 1 and len(found["search"]) == 1
 

@@ -66,7 +66,7 @@ def test_its_model_mixer_task_regime_and_quantity_are_measured(executor: str, in
     assert "optimizer steps until the first success" in printed and "failed" not in printed.replace("that failed", "")
     listed = json.loads(ib_bench("results", "--kind", "speed", "--format", "json"))
     assert {(row["model"], row["task"], row["supervision"]) for row in listed} == {
-        (model, "ToggleData", "ib_toys.regimes.LateChainOfThought") for model in ("GRU", "MixerModel")
+        (model, "ToggleData", "ib_toys.regimes.LateChainOfThought") for model in ("ib_toys.models.GRU", "MixerModel")
     }
     paths_of_code = {path for row in listed for path in row["config"]["experiment"]["source_digests"]}
     modules = {path.rpartition(".")[0].rpartition(".")[2] for path in paths_of_code}
