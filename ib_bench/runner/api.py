@@ -6,6 +6,7 @@ is ``search={"seeds": [1, 2]}`` here.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from ib_bench.execution.main_module import leave_if_imported_again
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.report.findings import Findings
 from ib_bench.results.identity import Json
+from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.check import check_named
 from ib_bench.runner.executors import executor_sections
 from ib_bench.runner.given import (
@@ -32,6 +35,7 @@ from ib_bench.runner.given import (
 )
 from ib_bench.runner.measure import add_measurement_arguments, measured
 from ib_bench.runner.places import DEFAULT_STORE
+from ib_bench.studies.divergence import divergence_notes
 from ib_bench.training.class_parser import ClassParser
 
 if TYPE_CHECKING:
@@ -106,6 +110,9 @@ def measure(
     result = measured(wanted, parser, parsed, watcher(progress), given_executor(executor), command)
     if result is None:
         raise SystemExit(0)  # this process has trained for another one, which has the result
+    with Store(parsed.store) as kept:
+        for note in divergence_notes([result], lambda keys: kept.get_many(TrialRecord, keys)):
+            warnings.warn(note, stacklevel=2)
     return result
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
+import torch
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from torch import nn
 
@@ -174,7 +175,7 @@ def _path(option: str, value: Any) -> str:
     """The dotted path of a class or function, which leads back to it."""
     if isinstance(value, type) and issubclass(value, FiniteStateMachine):
         value = _data_of(option, value)
-    path = f"{value.__module__}.{value.__qualname__}"
+    path = _builtin_path(value) or f"{value.__module__}.{value.__qualname__}"
     try:
         found = ClassSpec(path).cls
     except (ImportError, AttributeError):
@@ -187,6 +188,15 @@ def _path(option: str, value: Any) -> str:
             f"this one once more"
         )
     return path
+
+
+def _builtin_path(value: Any) -> str | None:
+    """Where a builtin function such as ``torch.tanh`` is found, whose own name leads nowhere."""
+    if not inspect.isbuiltin(value):
+        return None
+    own = sys.modules.get(value.__module__ or "", torch)
+    found = (one.__name__ for one in (torch, torch.nn.functional, own) if getattr(one, value.__name__, None) is value)
+    return next((f"{name}.{value.__name__}" for name in found), None)
 
 
 def _data_of(option: str, task: type[FiniteStateMachine]) -> Any:

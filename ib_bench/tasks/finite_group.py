@@ -106,8 +106,8 @@ def _symbols(table: GroupTable, group: str, generators: list[int] | str | None) 
     in_range = all(0 <= element < order for element in chosen) and len(set(chosen)) == len(chosen)
     require(in_range, "generators", generators, f"different numbers in 0..{order - 1}, the elements of {group}")
     if len(chosen) < 2:
-        identity = table.identity
-        hint = f"at least 2 elements, such as {[identity, *chosen]} with the identity"
+        others = [element for element in range(order) if element not in chosen]
+        hint = f"at least 2 elements, such as {[*chosen, *others][:2]}"
         raise InvalidOptionError("generators", generators, hint)
     num_reached = len(table.generated(chosen))
     allowed = f"elements that generate all {order} of {group}, not {num_reached} of them"

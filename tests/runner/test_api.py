@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import ib_bench
 from ib_bench.cli import main
@@ -34,6 +35,7 @@ SUMS = {"class_path": "ModularAddition", "init_args": {"modulus": 3, "max_length
 OWN = """
 from functools import partial
 import lightning.pytorch as pl
+import torch
 from torch import nn
 from ib_bench.data import ModularAddition
 from ib_bench.data.state_tracking_data import data_module_of
@@ -60,6 +62,11 @@ class OwnTask(Task):
     pass
 
 OwnTaskData = data_module_of(OwnTask)
+
+class Squashed(Linear):
+    def __init__(self, vocab_size, num_classes, function=torch.sigmoid, learning_rate=1e-3):
+        super().__init__(vocab_size, num_classes, learning_rate=learning_rate)
+        self.function = function
 
 class Sums(ModularAddition):
     def __init__(self, modulus: int = 3, num_train_sequences: int | None = None, seed: int = 10):
@@ -358,3 +365,17 @@ def test_what_is_public_is_documented() -> None:
         assert name in dir(ib_bench)
     with pytest.raises(AttributeError, match="has no attribute 'serch'"):
         ib_bench.serch  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.system
+def test_builtin_functions_are_arguments_as_on_the_command_line(own: Any) -> None:
+    record = search(partial(own.Squashed, function=torch.tanh), SUMS)
+    assert record.config.experiment.model.init_args["function"] == "torch.tanh"
+
+
+@pytest.mark.system
+def test_sizes_at_which_all_trials_diverged_are_told(own: Any) -> None:
+    quick = {**QUICK, "learning_rates": [1e20]}
+    with pytest.warns(UserWarning, match="diverged: try smaller learning rates"):
+        record = ib_bench.search(own.Linear, SUMS, search=quick, progress=False)
+    assert record.censored

@@ -235,7 +235,7 @@ def test_groups_that_are_too_large() -> None:
     [
         ("S4", [0, 24], r"different numbers in 0\.\.23"),
         ("S4", [1, 1], "different numbers"),
-        ("Z5", "standard", r"at least 2 elements, such as \[0, 1\] with the identity"),
+        ("Z5", "standard", r"at least 2 elements, such as \[1, 0\]"),
         ("Z4", [0, 2], "elements that generate all 4 of Z4, not 2 of them"),
         ("Z4", "usual", "null, 'standard' or a list of element numbers"),
     ],
