@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ib_bench.runner.api_suites import run
     from ib_bench.runner.results import read
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["check", "curve", "extrapolate", "growth", "measure", "read", "run", "score", "search", "sharing"]
 
