@@ -23,34 +23,49 @@ from ib_bench.importing import import_for_good
 from ib_bench.plain_text import one_line
 from ib_bench.user_code import look_in
 
-_BEFORE = {
-    "fit": ("fit", "train a model once (LightningCLI)"),
-    "validate": ("fit", "evaluate a model on the held-out sequences (LightningCLI)"),
-    "test": ("fit", "evaluate a model on sequences that neither training nor validation saw (LightningCLI)"),
-}
-_AFTER = {
-    "check": ("check", "check that a model of your own can be measured"),
-    "score": ("score", "score a model by a fixed protocol, and print its card"),
-    "league": ("league", "rank the models that were scored, yours beside the shipped ones"),
-    "run": ("run", "run a suite: many measurements, side by side"),
-    "status": ("status", "show running jobs, their progress, and failures"),
-    "results": ("results", "list what was measured"),
-    "trials": ("trials", "list the trials of searches"),
-    "report": ("report", "write every table and figure of the study, and one HTML page with all of them"),
-    "claims": ("claims", "check the claims of the paper against the records"),
-    "wandb": ("wandb", "log a store to Weights & Biases, or build the project's dashboard there"),
-    "store": ("store", "maintain a store: check, export, merge, vacuum"),
-    "doctor": ("doctor", "check the installation: versions, devices, executors, store, W&B"),
-    "completion": ("completion", "print a script with which a shell completes commands and options"),
-    "ls": ("ls", "list tasks, supervision regimes, length distributions, models and suites; describe a task"),
-}
 _MEASURE = "measure"
+
+_GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "measure": {  # every quantity comes first
+        "run": ("run", "run a suite: many measurements, side by side"),
+        "fit": ("fit", "train a model once (LightningCLI)"),
+        "validate": ("fit", "evaluate a model on the held-out sequences (LightningCLI)"),
+        "test": ("fit", "evaluate a model on a second held-out set (LightningCLI)"),
+    },
+    "look at results": {
+        "results": ("results", "list results"),
+        "trials": ("trials", "list training runs"),
+        "status": ("status", "show running jobs, their progress, and failures"),
+        "report": ("report", "write all tables and figures, and one HTML page with them"),
+        "claims": ("claims", "check the claims of the paper against your results"),
+    },
+    "score a model": {
+        "score": ("score", "measure a model by a fixed protocol, and print its card"),
+        "league": ("league", "rank the scores of models, yours beside the shipped ones"),
+    },
+    "keep and share results": {
+        "store": ("store", "check, export, merge or clean up a store"),
+        "wandb": ("wandb", "log a store to Weights & Biases, or build a dashboard there"),
+    },
+    "set up": {
+        "ls": ("ls", "list tasks, models, suites and more; describe one task or model"),
+        "check": ("check", "check that a model can be measured"),
+        "doctor": ("doctor", "check the installation: versions, devices, store, W&B"),
+        "completion": ("completion", "print a script for tab completion in your shell"),
+    },
+}
+"""For each purpose, its commands: the module that runs one, and what it does."""
+
+
+def grouped_commands() -> dict[str, dict[str, tuple[str, str]]]:
+    """For each purpose, its commands: the module that runs one, and what it does; every quantity is a command."""
+    quantities = {quantity.name: (_MEASURE, quantity.summary) for quantity in catalogue.quantities()}
+    return {**_GROUPS, "measure": {**quantities, **_GROUPS["measure"]}}
 
 
 def commands() -> dict[str, tuple[str, str]]:
-    """For each command, the module that runs it and what it does; every quantity is a command."""
-    quantities = {quantity.name: (_MEASURE, quantity.summary) for quantity in catalogue.quantities()}
-    return {**_BEFORE, **quantities, **_AFTER}
+    """For each command, the module that runs it and what it does."""
+    return {name: command for group in grouped_commands().values() for name, command in group.items()}
 
 
 EXIT_LOST = 1
@@ -142,14 +157,18 @@ def _interrupted_text(command: str, arguments: list[str]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    known = commands()
-    width = max(map(len, known))
-    listing = "\n".join(f"  {name:{width}}  {summary}" for name, (_, summary) in known.items())
+    groups = grouped_commands()
+    width = max(len(name) for group in groups.values() for name in group)
+    blocks = []
+    for purpose, group in groups.items():
+        lines = [f"  {name:{width}}  {summary}" for name, (_, summary) in group.items()]
+        blocks.append("\n".join([f"{purpose}:", *lines]))
+    listing = "\n\n".join(blocks)
     parser = argparse.ArgumentParser(
         prog="ib-bench",
         usage="ib-bench [-h] [--version] COMMAND ...",
         description="How many training sequences does a sequence model need to learn state tracking?",
-        epilog=f"commands:\n{listing}\n\n'ib-bench COMMAND --help' explains a command.",
+        epilog=f"{listing}\n\n'ib-bench COMMAND --help' explains a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"ib-bench {__version__}")

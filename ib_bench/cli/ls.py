@@ -1,71 +1,141 @@
-"""List tasks, supervision regimes, length distributions, models, quantities and suites; or look at one task.
+"""List what is shipped: tasks, models, suites and more; or describe one task or model.
 
-`ib-bench ls FiniteGroup` describes the task's examples, `ib-bench ls FiniteGroup --group A5` the machine with these
-arguments.
+`ib-bench ls FiniteGroup` describes a task and the machines of its examples, `ib-bench ls FiniteGroup --group A5` the
+machine with these arguments. `ib-bench ls LSTM --hidden_size 64` describes a model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
 from ib_bench import catalogue
 from ib_bench.cli.parsing import parse
+from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import say
 from ib_bench.errors import UnknownNameError
+from ib_bench.results.identity import Json
+from ib_bench.runner.class_cards import Argument, Card, model_card, shipped_cards, task_card, unset_arguments
 from ib_bench.runner.suites import shipped_suites
-
-if TYPE_CHECKING:
-    from ib_bench.tasks.finite_state_machine import FiniteStateMachine
+from ib_bench.scoring.protocol import shipped_protocols
 
 _KINDS = (
-    ("tasks (--data, ib-bench ls TASK)", catalogue.TASKS, "class_name"),
-    ("supervision (--data.supervision)", catalogue.SUPERVISION, "name"),
-    ("length distributions (--data.length_distribution)", catalogue.LENGTH_DISTRIBUTIONS, "name"),
-    ("models (--model)", catalogue.MODELS, "class_name"),
+    ("tasks", "--data, ib-bench ls TASK", catalogue.TASKS, "class_name"),
+    ("supervision", "--data.supervision", catalogue.SUPERVISION, "name"),
+    ("length distributions", "--data.length_distribution", catalogue.LENGTH_DISTRIBUTIONS, "name"),
+    ("models", "--model, ib-bench ls MODEL", catalogue.MODELS, "class_name"),
 )
+_CARDS = {catalogue.MODELS: model_card, catalogue.TASKS: task_card}
+
+_Rows = list[tuple[str, str]]
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
-    """Print one line for each class, quantity and suite, or for each machine of one task."""
+    """Print one line for each class, quantity, suite and protocol, or the card of one task or model."""
     if arguments and not arguments[0].startswith("-"):
         return _describe(command, arguments[0], arguments[1:])
-    parse(ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False), arguments)
+    parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
+    parser.add_argument("--json", action="store_true", help="Print JSON, with the cards of all models and tasks.")
+    options = parse(parser, arguments)
+    listing = _listing()
+    if options.json:
+        named = {title.replace(" ", "_"): _named(rows) for (title, _), rows in listing.items()}
+        print(json_text({**named, **shipped_cards()}), end="")
+        return 0
     console = Console()
-    for title, package, shown in _KINDS:
-        _print(console, title, [(getattr(entry, shown), entry.summary) for entry in catalogue.entries(package)])
-    quantities = [(quantity.name, quantity.summary) for quantity in catalogue.quantities()]
-    _print(console, "quantities (ib-bench NAME)", quantities)
-    _print(console, "suites (ib-bench run)", shipped_suites())
+    for (title, use), rows in listing.items():
+        _print(console, f"{title} ({use})", rows)
     return 0
+
+
+def _listing() -> dict[tuple[str, str], _Rows]:
+    """Name and summary of everything that is shipped, by what it is and how it is used."""
+    listing = {
+        (title, use): [(getattr(entry, shown), entry.summary) for entry in catalogue.entries(package)]
+        for title, use, package, shown in _KINDS
+    }
+    listing["quantities", "ib-bench NAME"] = [(one.name, one.summary) for one in catalogue.quantities()]
+    listing["suites", "ib-bench run"] = shipped_suites()
+    listing["protocols of scores", "--protocol"] = [
+        (name, path.read_text(encoding="utf-8").partition("\n")[0].partition(": ")[2])
+        for name, path in shipped_protocols().items()
+    ]
+    return listing
+
+
+def _named(rows: _Rows) -> list[dict[str, str]]:
+    return [{"name": name, "summary": summary} for name, summary in rows]
 
 
 def _describe(command: str, name: str, arguments: Sequence[str]) -> int:
-    """Print the properties of a task's machines: those of its examples, or the one that the arguments describe."""
-    found = {entry.class_name: entry for entry in catalogue.entries(catalogue.TASKS)}
+    """Print the card of a task or model, with its arguments at their defaults or as they are given."""
+    found = {entry.class_name: (entry, package) for package in _CARDS for entry in catalogue.entries(package)}
     if name not in found:
-        raise UnknownNameError("task", name, found)
-    task_class = found[name].load()
-    parser = ArgumentParser(prog=f"ib-bench {command} {name}", description=found[name].summary, exit_on_error=False)
-    own = parser.add_class_arguments(task_class, None)
+        raise UnknownNameError("task or model", name, found)
+    entry, package = found[name]
+    parser = ArgumentParser(prog=f"ib-bench {command} {name}", description=entry.summary, exit_on_error=False)
+    parser.add_argument("--json", action="store_true", help="Print JSON.")
+    own = parser.add_class_arguments(entry.load(), None, skip=unset_arguments(entry))
     options = parse(parser, arguments)
-    tasks = [task_class(**{option: options[option] for option in own})]
-    if not arguments:
-        tasks = [example.task for example in task_class.examples()]
-    _print(Console(), f"{name}: {found[name].summary}", [_row(task) for task in tasks])
+    given = {option: options[option] for option in own}
+    is_given = any(argument != "--json" for argument in arguments)
+    card = _CARDS[package](entry, given if is_given else None)
+    if options.json:
+        print(json_text(card.to_json()), end="")
+    else:
+        _print_card(card, Console())
     return 0
 
 
-def _row(task: FiniteStateMachine) -> tuple[str, str]:
-    return str(task), ", ".join(f"{name} {value}" for name, value in task.properties().items())
+def _print_card(card: Card, console: Console) -> None:
+    say(f"{card.name}: {card.summary}", console, style="bold")
+    for text in filter(None, [card.description, card.recurrence]):
+        console.print()
+        for line in text.splitlines():
+            say(f"  {line}", console)
+    console.print()
+    sections = {
+        "arguments": [(_argument_text(one), one.description) for one in card.arguments],
+        "size": _sizes(card.facts) if card.kind == "model" else [],
+        "machines": [_machine(machine) for machine in card.facts.get("machines", [])],
+        "references": [(reference, "") for reference in card.references],
+        "published accuracies": [_published(one) for one in card.published],
+    }
+    for title, rows in sections.items():
+        if rows:
+            _print(console, title, rows)
 
 
-def _print(console: Console, title: str, rows: list[tuple[str, str]]) -> None:
+def _argument_text(argument: Argument) -> str:
+    return argument.name if argument.required else f"{argument.name}={argument.default!r}"
+
+
+def _sizes(facts: Json) -> _Rows:
+    if facts["num_parameters"] is None:
+        return [("parameters", "depend on the required arguments")]
+    state = "unknown: the model reads all tokens again"
+    if facts["state_sizes"]:
+        short, long = facts["state_sizes"]
+        growing = f"{short:,} numbers after 4 tokens, {long:,} after 8: it grows"
+        state = growing if facts["state_grows"] else f"{short:,} numbers; it does not grow"
+    vocabulary = f"with {facts['num_tokens']} tokens and {facts['num_answers']} answers"
+    return [("parameters", f"{facts['num_parameters']:,} {vocabulary}"), ("state", state)]
+
+
+def _machine(machine: Json) -> tuple[str, str]:
+    return machine["task"], ", ".join(f"{name} {value}" for name, value in machine.items() if name != "task")
+
+
+def _published(one: Json) -> tuple[str, str]:
+    measured = f"{one['accuracy']:g} with {one['supervision']} (chance {one['chance']:g}), {one['source']}"
+    return f"{one['model_text']}, {one['task_text']}", measured
+
+
+def _print(console: Console, title: str, rows: _Rows) -> None:
     say(title, console, style="bold")
     width = max((len(name) for name, _ in rows), default=0)
     for name, summary in rows:
-        say(f"  {name:{width}}  {summary}", console)
+        say(f"  {name:{width}}  {summary}".rstrip(), console)
     console.print()

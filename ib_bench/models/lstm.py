@@ -1,4 +1,9 @@
-"""Long short-term memory (Hochreiter & Schmidhuber, 1997): a state that gates decide to keep, add to and show."""
+r"""Long short-term memory (Hochreiter & Schmidhuber, 1997): gates decide what the state keeps, adds and shows.
+
+.. math::
+    (i_t, f_t, o_t) = \sigma(W x_t + U h_{t-1} + b), \qquad g_t = \tanh(W_g x_t + U_g h_{t-1} + b_g), \\
+    c_t = f_t \odot c_{t-1} + i_t \odot g_t, \qquad h_t = o_t \odot \tanh(c_t) .
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-r"""Elman's recurrent network (Cognitive Science 14, 1990): :math:`h_t = \tanh(W x_t + U h_{t-1} + b)`."""
+r"""Elman's recurrent network (Cognitive Science 14, 1990).
+
+.. math:: h_t = \tanh(W x_t + U h_{t-1} + b) .
+"""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ib_bench import __version__, catalogue
-from ib_bench.cli import commands, main
+from ib_bench import __version__
+from ib_bench.cli import commands, grouped_commands, main
 
 SEARCH = [
     *("search", "--model", "DenseSSM", "--model.hidden_size", "16"),
@@ -113,30 +113,16 @@ class TestQuickCommands:
     def test_version(self) -> None:
         assert ib_bench("--version").stdout == f"ib-bench {__version__}\n"
 
-    def test_help_lists_every_command(self) -> None:
-        text = ib_bench("--help").stdout
-        assert all(f"  {name} " in text for name in commands())
-
-    def test_ls_lists_everything_that_is_shipped(self) -> None:
-        text = ib_bench("ls").stdout
-        for package in (catalogue.TASKS, catalogue.SUPERVISION, catalogue.LENGTH_DISTRIBUTIONS, catalogue.MODELS):
-            for entry in catalogue.entries(package):
-                assert entry.name in text or entry.class_name in text
-                assert entry.summary
-        assert "demo" in text
-
-    def test_ls_describes_a_task(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["ls", "FiniteGroup", "--group", "A5", "--generators", "standard"]) == 0
-        text = capsys.readouterr().out
-        assert "order 60, abelian no, solvable no, states 60, symbols 2, strongly connected yes, minimal yes" in text
-        assert main(["ls", "FiniteGroup"]) == 0
-        lines = [line for line in capsys.readouterr().out.splitlines() if "order" in line]
-        assert len(lines) == 6
-        assert "Z2xZ4" in lines[3] and "abelian yes" in lines[3]
-
-    def test_ls_of_an_unknown_task(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["ls", "FiniteGrup"]) == 2
-        assert "unknown task 'FiniteGrup', did you mean 'FiniteGroup'?" in capsys.readouterr().err
+    def test_help_lists_every_command_below_its_purpose_in_one_line(self) -> None:
+        blocks = ib_bench("--help").stdout.split("\n\n")
+        listed = {}
+        for purpose, group in grouped_commands().items():
+            (block,) = [block for block in blocks if block.startswith(f"{purpose}:\n")]
+            lines = [line.split(maxsplit=1) for line in block.splitlines()[1:]]
+            assert [name for name, _ in lines] == list(group)
+            listed |= {name: summary for name, summary in lines}
+        assert listed == {name: summary for name, (_, summary) in commands().items()}
+        assert all(len(line) <= 80 for block in blocks for line in block.splitlines())
 
 
 @pytest.mark.system

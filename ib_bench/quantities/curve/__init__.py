@@ -32,7 +32,7 @@ class CurveQuantity(Quantity[CurveRecord]):
     job_type: ClassVar[str] = "curve"
     title: ClassVar[str] = "N50"
     caption: ClassVar[str] = "size at which half of the training runs succeed (N50)"
-    summary: ClassVar[str] = "measure how likely a training run succeeds at each size, and N50 with its interval"
+    summary: ClassVar[str] = "measure N50: the size at which half of the runs succeed"
     note: ClassVar[str] = CURVE_NOTE
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     record: ClassVar[type[Record] | None] = CurveRecord

@@ -42,7 +42,7 @@ class ExtrapolationQuantity(Quantity[ExtrapolationRecord]):
     job_type: ClassVar[str] = "extrapolation"
     title: ClassVar[str] = "extrapolations"
     caption: ClassVar[str] = "length extrapolation"
-    summary: ClassVar[str] = "train on the largest training set and measure accuracy at longer lengths"
+    summary: ClassVar[str] = "measure accuracy at lengths beyond those of training"
     note: ClassVar[str] = ACCURACY_NOTE
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     record: ClassVar[type[Record] | None] = ExtrapolationRecord

@@ -32,7 +32,7 @@ class GrowthQuantity(Quantity[Growth]):
     job_type: ClassVar[str] = "growth"
     title: ClassVar[str] = "growth"
     caption: ClassVar[str] = "how N50 and N* grow with L and the number of states"
-    summary: ClassVar[str] = "measure how N50 grows with the maximal length, or with the number of states"
+    summary: ClassVar[str] = "measure how N50 grows with the length or number of states"
     note: ClassVar[str] = GROWTH_NOTE
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     has_many_jobs: ClassVar[bool] = True

@@ -34,7 +34,7 @@ class SearchQuantity(Quantity[SearchRecord]):
     job_type: ClassVar[str] = "search"
     title: ClassVar[str] = "N*"
     caption: ClassVar[str] = "smallest training set that suffices (N*)"
-    summary: ClassVar[str] = "find N*, the smallest training set with which a model learns a task"
+    summary: ClassVar[str] = "find N*, the smallest training set that suffices"
     note: ClassVar[str] = BRACKET_NOTE
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     record: ClassVar[type[Record] | None] = SearchRecord

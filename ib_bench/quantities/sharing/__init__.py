@@ -49,7 +49,7 @@ class SharingQuantity(Quantity[Sharing]):
     job_type: ClassVar[str] = "sharing"
     title: ClassVar[str] = "kappa"
     caption: ClassVar[str] = "sharing factor (kappa)"
-    summary: ClassVar[str] = "measure the sharing factor kappa: N* at each length alone against all lengths together"
+    summary: ClassVar[str] = "measure kappa: whether lengths share what is learned"
     note: ClassVar[str] = KAPPA_NOTE
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     has_many_jobs: ClassVar[bool] = True
