@@ -1,16 +1,12 @@
-"""The notebook of ``configs/`` runs, and what it shows; a class that is defined anew there is another one."""
+"""The notebook of ``configs/`` runs, and what it shows; a class that is defined again there is another one."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import nbformat
+import notebook_runs
 import pytest
-from nbclient import NotebookClient
-
-NOTEBOOK = Path(__file__).parents[2] / "configs" / "own_model.ipynb"
 
 QUICK = """
 quick = {"learning_rates": [0.01], "seeds": [1], "max_steps": 2, "max_size": 16, "max_evaluations": 1}
@@ -56,7 +52,7 @@ size_of(MyGRU)
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The notebook and further cells, after they have run."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = notebook_runs.read("own_model")
     (model,) = (cell.source for cell in notebook.cells if "class MyGRU" in cell.source)
     further = [
         QUICK,
@@ -72,11 +68,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     notebook.cells += [nbformat.v4.new_code_cell(source) for source in further]
     for cell in notebook.cells[-2:]:
         cell.metadata["tags"] = ["raises-exception"]
-    folder = tmp_path_factory.mktemp("notebook")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(NOTEBOOK.parents[1]), os.environ.get("PYTHONPATH", "")]))
-        client = NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(folder)}})
-        return client.execute()
+    return notebook_runs.execute(notebook, tmp_path_factory.mktemp("notebook"))
 
 
 def outputs(notebook: Any, containing: str) -> list[Any]:

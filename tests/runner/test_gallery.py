@@ -1,0 +1,51 @@
+"""The notebooks of ``configs/`` about a task and about figures run, and what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import notebook_runs
+import pytest
+from notebook_runs import CONFIGS
+
+Shown = Callable[[str], Any]
+"""Returns the last output of the cell that contains a text."""
+
+
+def executed(name: str, folder: Path) -> Shown:
+    """Run a notebook in a folder, which takes what it writes."""
+    notebook = notebook_runs.execute(notebook_runs.read(name), folder)
+
+    def shown(containing: str) -> Any:
+        return next(cell for cell in notebook.cells if containing in cell.source).outputs[-1]
+
+    return shown
+
+
+def test_every_notebook_is_without_outputs_and_has_a_test() -> None:
+    names = {path.stem for path in CONFIGS.glob("*.ipynb")}
+    assert names == {"own_model", "own_task", "study_figures"}  # own_model: test_notebook.py
+    for name in names:
+        assert not [cell for cell in notebook_runs.read(name).cells if cell.get("outputs")]
+
+
+@pytest.mark.system
+def test_a_task_of_ones_own(tmp_path: Path) -> None:
+    shown = executed("own_task", tmp_path)
+    assert "'states': '8', 'symbols': '3'" in shown("properties()").data["text/plain"]
+    curve = shown("ib_bench.curve(").data
+    assert "ToggleData" in curve["text/plain"] and curve["text/html"].count("<img ") == 1
+    assert (tmp_path / "notebook.sqlite").exists()
+
+
+@pytest.mark.system
+def test_the_studys_figures(tmp_path: Path) -> None:
+    shown = executed("study_figures", tmp_path)
+    assert "396 search" in shown("ib_bench.read(").data["text/plain"]
+    assert "8192" in shown("pivot_table").data["text/plain"]
+    assert shown('results["extrapolate"]').data["text/html"].count("<img ") == 1
+    assert shown("chosen.save").data["text/html"].count("<img ") == 1
+    figure = tmp_path / "figures" / "min_train_size_against_length"
+    assert all(figure.with_suffix(ending).stat().st_size > 1_000 for ending in (".svg", ".png", ".pdf"))
