@@ -83,7 +83,7 @@ def quantities() -> tuple[Any, ...]:
         if "search" not in quantity.sections:
             raise BenchError(f"quantity {point.value!r} must have the section search, which says what a trial is")
         if quantity.name in found:
-            raise BenchError(f"quantity {point.value!r} is called {quantity.name!r}, a name that is taken")
+            raise BenchError(f"quantity {point.value!r} has the name {quantity.name!r}, which is taken")
         found[quantity.name] = quantity
     return tuple(found.values())
 

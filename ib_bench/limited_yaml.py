@@ -92,7 +92,7 @@ def check_limits(text: str) -> None:
             _end(event, ended.size, ended.anchor, sizes, stack)
         elif isinstance(event, yaml.AliasEvent):
             if sizes.get(str(event.anchor)) == 0:
-                raise yaml.YAMLError(f"*{event.anchor} refers to what it is a part of, in line {_line(event)}")
+                raise yaml.YAMLError(f"*{event.anchor} refers to itself, in line {_line(event)}")
             _end(event, sizes.get(str(event.anchor), 1), None, sizes, stack)
         elif isinstance(event, yaml.ScalarEvent):
             _end(event, 1, event.anchor, sizes, stack)

@@ -17,8 +17,8 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 TEXTS = {
     "bomb": (BOMB, f"holds more than {MAX_VALUES:,} values with its aliases written out"),
-    "list in itself": ("a: &a [1, *a]", r"\*a refers to what it is a part of, in line 1"),
-    "mapping in itself": ("a: &a {b: {c: *a}}", r"\*a refers to what it is a part of"),
+    "list in itself": ("a: &a [1, *a]", r"\*a refers to itself, in line 1"),
+    "mapping in itself": ("a: &a {b: {c: *a}}", r"\*a refers to itself"),
     "nested lists": ("[" * 200_000, f"nested more than {MAX_DEPTH} deep, in line 1"),
     "nested mappings": (
         "".join(f"{' ' * n}a:\n" for n in range(200)),

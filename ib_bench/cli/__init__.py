@@ -153,7 +153,7 @@ def _interrupted_text(command: str, arguments: list[str]) -> str:
     """Printed if the command is interrupted."""
     kept = f"\nib-bench {command}: interrupted; finished trials are kept"
     is_resumable = command in commands() and commands()[command][0] in _TRAINS
-    return f"{kept}\ngo on with: {shlex.join(['ib-bench', *arguments])}" if is_resumable else kept
+    return f"{kept}\ncontinue with: {shlex.join(['ib-bench', *arguments])}" if is_resumable else kept
 
 
 def _parser() -> argparse.ArgumentParser:

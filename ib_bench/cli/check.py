@@ -17,7 +17,7 @@ from ib_bench.runner.desk import resolved_config
 def main(command: str, arguments: Sequence[str]) -> int:
     """Print a line for each check; exit code 1 if one fails."""
     parser = check_parser(f"ib-bench {command}", __doc__ or "")
-    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="Output format.")
     if arguments and not arguments[0].startswith("-"):
         arguments = ["--model", *arguments]
     options = parse(parser, arguments)

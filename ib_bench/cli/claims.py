@@ -27,9 +27,9 @@ def main(command: str, arguments: Sequence[str]) -> int:
     """Check every claim, and print what would decide the open ones."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     add_source_arguments(parser)
-    parser.add_argument("--pairs", action="store_true", help="List every pair of results that is compared, instead.")
-    parser.add_argument("--published", action="store_true", help="Check other published results, instead.")
-    parser.add_argument("--format", type=_Format, default="table", help="How to print; json has every pair.")
+    parser.add_argument("--pairs", action="store_true", help="List all compared pairs of results instead.")
+    parser.add_argument("--published", action="store_true", help="Check other published results instead.")
+    parser.add_argument("--format", type=_Format, default="table", help="Output format; json has every pair.")
     options = parse(parser, arguments)
     if options.published:
         _check_published(options)

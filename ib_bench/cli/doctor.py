@@ -44,13 +44,13 @@ def main(command: str, arguments: Sequence[str]) -> int:
     """Check everything, and print a line for each; exit code 1 if something fails."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store, if there is one.")
-    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="Output format.")
     options = parse(parser, arguments)
     findings = []
-    with Console(stderr=True).status("looking") as status:
+    with Console(stderr=True).status("checking") as status:
         for finding in _findings(Path(options.store)):
             findings.append(finding)
-            status.update(f"looking; last at {finding.check}")
+            status.update(f"checking; last: {finding.check}")
     if options.format == "json":
         print(json_text([asdict(finding) for finding in findings]), end="")
     else:
@@ -110,7 +110,7 @@ def _executors() -> Iterator[Finding]:
     yield Finding("ray", "ok", "available" if ray else "not available: pip install 'ib_bench[ray]'")
     sbatch = shutil.which("sbatch")
     missing = [] if submitit else ["pip install 'ib_bench[slurm]'"]
-    missing += [] if sbatch else ["there is no sbatch here"]
+    missing += [] if sbatch else ["sbatch is not installed"]
     if missing:
         yield Finding("slurm", "ok", f"not available: {', '.join(missing)}")
     elif slurm_answers():
@@ -125,20 +125,20 @@ def _disk(store: Path) -> Finding:
     free = shutil.disk_usage(folder).free / _GB
     if not os.access(folder, os.W_OK):
         return Finding(
-            "disk", "warning", f"{folder} cannot be written; a store can only be made elsewhere, with --store"
+            "disk", "warning", f"{folder} cannot be written; choose another place with --store"
         )
     return Finding("disk", "ok" if free >= _LOW_DISK_GB else "warning", f"{free:,.1f} GB free in {folder}")
 
 
 def _store(path: Path) -> Finding:
     if not path.exists():
-        return Finding("store", "ok", f"there is no {path} yet; a search makes it")
+        return Finding("store", "ok", f"{path} does not exist yet; a search creates it")
     try:
         with Store(path, create=False) as store:
             found, num_trials = quick_check(store), store.count(TrialRecord)
     except StoreError as error:
         return Finding("store", "damaged" if isinstance(error, DamagedStoreError) else "failure", str(error))
-    more = f"{num_trials:,} trials; `ib-bench store check` also looks at each record"
+    more = f"{num_trials:,} trials; `ib-bench store check` checks every record"
     return Finding("store", found.state, f"{path}: {found.text}" + (f", {more}" if found.state == "ok" else ""))
 
 
@@ -156,7 +156,7 @@ def _wandb() -> Finding:
     because = f"WANDB_MODE is {named}" if named else found
     if mode == "online" and not has_api_key():
         return Finding(
-            "W&B", "warning", f"{mode} ({because}), but there is no API key: run wandb login, or set WANDB_API_KEY"
+            "W&B", "warning", f"{mode} ({because}), but no API key was found: run wandb login, or set WANDB_API_KEY"
         )
     return Finding("W&B", "ok", f"{mode} ({because}; server not contacted)")
 

@@ -92,7 +92,7 @@ class BenchCLI(LightningCLI):
         config = resolved_config(subparser, self.config[command])
         model, data = check_model_and_data(config)
         if config["trainer"]["use_distributed_sampler"]:
-            allowed = "false for a SequenceModel, which shares out every batch by itself"
+            allowed = "false for a SequenceModel, which splits every batch between processes itself"
             require(not isinstance(model, SequenceModel), "trainer.use_distributed_sampler", True, allowed)
         checkpoint = config.get("ckpt_path")
         if "weights_only" in self.config[command] and self.config[command].weights_only is None:
@@ -177,18 +177,18 @@ def _check_checkpoint(path: str, model: pl.LightningModule, weights_only: bool) 
         saved = torch.load(path, map_location="cpu", weights_only=weights_only)["state_dict"]
     except pickle.UnpicklingError as error:
         if not weights_only or not zipfile.is_zipfile(path):
-            raise BenchError(f"ckpt_path {path!r} is no checkpoint: {type(error).__name__}") from error
+            raise BenchError(f"cannot load a checkpoint from ckpt_path {path!r}: {type(error).__name__}") from error
         raise BenchError(
             f"ckpt_path {path!r} holds more than weights and plain data, and reading that may run any code; "
-            f"--weights_only false, an option of Lightning 2.6, reads it all the same"
+            f"--weights_only false, an option of Lightning 2.6, reads it anyway"
         ) from error
     except Exception as error:
-        raise BenchError(f"ckpt_path {path!r} is no checkpoint: {type(error).__name__}") from error
+        raise BenchError(f"cannot load a checkpoint from ckpt_path {path!r}: {type(error).__name__}") from error
     own = model.state_dict()
     for name in [*own, *saved]:
         there, here = (tuple(state[name].shape) if name in state else "missing" for state in (saved, own))
         if there != here:
-            raise BenchError(f"ckpt_path {path!r} is of another model: {name} is {there} there and {here} here")
+            raise BenchError(f"ckpt_path {path!r} belongs to another model: {name} has the shape {there} in the file and {here} in the model")
 
 
 def main(command: str, arguments: Sequence[str]) -> int:

@@ -48,7 +48,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         "sources",
         type=str,
         nargs="*",
-        help=f"Stores, archives and folders of submissions; {DEFAULT_STORE}, if it is there, where none is named.",
+        help=f"Stores, archives and folders of submissions; default: {DEFAULT_STORE}, if it exists.",
     )
     add_protocol_arguments(parser)
     parser.add_argument("--own_only", action="store_true", help="Leave out the scores that ship with the package.")
@@ -59,7 +59,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         help="Number to rank by: size, kappa, slope, accuracy_2x, accuracy_8x, parameters, state, step_ms, or a cell "
         "such as abelian_outcome.",
     )
-    parser.add_argument("--format", type=LeagueFormat, default="table", help="How to print.")
+    parser.add_argument("--format", type=LeagueFormat, default="table", help="Output format.")
     parser.add_argument("--out", type=str | None, help="File for the league: .svg, .md, .csv or .json.")
     options = parse(parser, arguments)
     if options.out is not None:

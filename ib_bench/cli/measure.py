@@ -49,5 +49,5 @@ def experiment_parser(quantity: Quantity[Any]) -> ClassParser:
     )
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="Path of a config file in YAML or JSON.")
     add_measurement_arguments(parser, quantity)
-    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="Output format.")
     return parser

@@ -97,5 +97,5 @@ def listing_parser(command: str, description: str) -> ArgumentParser:
     """The parser of a command that lists what a store holds."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=description, exit_on_error=False)
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store.")
-    parser.add_argument("--format", type=Format, default="table", help="How to print.")
+    parser.add_argument("--format", type=Format, default="table", help="Output format.")
     return parser

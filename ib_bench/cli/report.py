@@ -24,7 +24,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     add_source_arguments(parser)
     parser.add_argument("--out", type=str, default="report", help="Folder for tables, figures, configs, report.html.")
     parser.add_argument(
-        "--search", type=str | None, help="Key, or start of key, of the search whose loss curves are drawn."
+        "--search", type=str | None, help="Key, or start of the key, of the search whose loss curves are drawn."
     )
     options = parse(parser, arguments)
     sources = chosen_sources(options)

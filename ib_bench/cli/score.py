@@ -36,7 +36,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     parser = ArgumentParser(
         prog=f"ib-bench {command}",
         description="Score models by a fixed protocol: success curves, kappa, extrapolation and slope in L, of a few "
-        "small cells; what the store holds is not measured again.",
+        "small cells; results in the store are not measured again.",
         exit_on_error=False,
     )
     parser.add_argument(
@@ -47,7 +47,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--shelf", action="store_true", help="Score every shipped model, at the sizes of the league.")
     add_score_arguments(parser)
-    parser.add_argument("--format", type=CardFormat, default="table", help="How to print.")
+    parser.add_argument("--format", type=CardFormat, default="table", help="Output format.")
     parser.add_argument("--out", type=str | None, help="File for the card of one model: .svg, .md or .json.")
     options = parse(parser, arguments)
     models = [*options.models, *(shelf() if options.shelf else [])]

@@ -40,11 +40,11 @@ def self_test(accelerator: str) -> Finding:
         return Finding(check, "failure", f"the search fails: {type(error).__name__}: {' '.join(str(error).split())}")
     seconds = time.perf_counter() - start
     if record.bracket != _BRACKET:
-        return Finding(check, "failure", f"N* must lie in {_BRACKET}, it lies in {record.bracket}")
+        return Finding(check, "failure", f"N* must lie in {_BRACKET}, got {record.bracket}")
     if [(trial.val_curve, trial.metrics) for trial in trials] != [(trial.val_curve, trial.metrics) for trial in again]:
         state: State = "failure" if accelerator == "cpu" else "warning"
-        return Finding(check, state, "the same search gives other losses the second time")
-    return Finding(check, "ok", f"N* is where it must be, and losses are the same bit for bit twice ({seconds:.1f} s)")
+        return Finding(check, state, "a second run of the same search gives other losses")
+    return Finding(check, "ok", f"N* is as expected, and a second run gives the same losses bit for bit ({seconds:.1f} s)")
 
 
 def _searched(accelerator: str) -> tuple[SearchRecord, list[TrialRecord]]:

@@ -17,7 +17,7 @@ def add_source_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--reference",
         action="store_true",
-        help="Show the reference results that ship with the package, beside the store's own if there is a store.",
+        help="Show the reference results that ship with the package, next to those of the store if it exists.",
     )
 
 

@@ -27,7 +27,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     """Print every command that runs on a store, or the last one that ran."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store.")
-    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="Output format.")
     options = parse(parser, arguments)
     with Store(options.store, create=False) as store:
         statuses = run_statuses(store)

@@ -55,10 +55,10 @@ def main(command: str, arguments: Sequence[str]) -> int:
 def _check(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     _add_store(parser)
     parser.add_argument(
-        "--submission", type=str | None, help="Folder of a score that was sent in: compute every number of it again."
+        "--submission", type=str | None, help="Folder of a submitted score: compute every number in it again."
     )
     add_protocol_argument(parser)
-    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="Output format.")
     options = parse(parser, arguments)
     if options.submission is not None:
         from ib_bench.scoring.submission import check_submission  # noqa: PLC0415 (loads numpy)
@@ -80,12 +80,12 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         "file",
         type=str,
         nargs="?",
-        help=f"Where to: {_ARCHIVE} holds all records, .csv and .parquet one kind. Left out with --submission.",
+        help=f"Output file: {_ARCHIVE} holds all records, .csv and .parquet one kind. Not used with --submission.",
     )
     _add_store(parser)
     whats = _exports()
     known = ", ".join(whats)
-    parser.add_argument("--what", type=str | None, help=f"What a .csv or .parquet holds: {known}; null is trials.")
+    parser.add_argument("--what", type=str | None, help=f"Kind of records in a .csv or .parquet: {known}; default: trials.")
     add_submission_arguments(parser)
     options = parse(parser, arguments)
     if options.submission is not None:
@@ -127,7 +127,7 @@ def _exported(quantity: Quantity[Any], records: Records) -> Table:
 
 
 def _merge(parser: ArgumentParser, arguments: Sequence[str]) -> int:
-    parser.add_argument("out", type=str, help="The store that is added to, made if there is none.")
+    parser.add_argument("out", type=str, help="Store to add to; created if it does not exist.")
     parser.add_argument("sources", type=str, nargs="+", help=f"Stores and {_ARCHIVE} archives.")
     options = parse(parser, arguments)
     with counted("records read") as on_progress:
@@ -138,14 +138,14 @@ def _merge(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         for fault, keys in faults.items():
             say(f"{source}: {len(keys):,} records are {FAULT_TEXTS[fault]} and left out")
     rounded = f" ({merged.num_rounded:,} of them up to rounding)" if merged.num_rounded else ""
-    counts = f"{merged.num_added:,} records added, {merged.num_same:,} were there already{rounded}"
+    counts = f"{merged.num_added:,} records added, {merged.num_same:,} already there{rounded}"
     say(f"{options.out}: {counts}, {len(merged.conflicts):,} conflicts")
     return int(bool(merged.conflicts))
 
 
 def _vacuum(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     _add_store(parser)
-    parser.add_argument("--dry_run", action="store_true", help="Print what there is to remove, and do nothing.")
+    parser.add_argument("--dry_run", action="store_true", help="Print what would be removed, and change nothing.")
     options = parse(parser, arguments)
     done = vacuum(Path(options.store), options.dry_run)
     word = "would be removed" if options.dry_run else "removed"
@@ -157,10 +157,10 @@ def _vacuum(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 
 
 SUBCOMMANDS: dict[str, tuple[Callable[[ArgumentParser, Sequence[str]], int], str]] = {
-    "check": (_check, "look for damage: the file, checksums, keys, trials, and files beside the store"),
+    "check": (_check, "find damage: the file, checksums, keys, trials, and files next to the store"),
     "export": (_export, "write records into a file, for other programs or to publish"),
-    "merge": (_merge, "add the records of stores and archives to a store, and show which contradict each other"),
-    "vacuum": (_vacuum, "remove damaged records and leftover files, and make the store small"),
+    "merge": (_merge, "add the records of stores and archives to a store, and show conflicts"),
+    "vacuum": (_vacuum, "delete damaged records and leftover files, and shrink the store"),
 }
 
 

@@ -19,14 +19,14 @@ _DEFAULTS = {"model": None, "reference": None, "protocol": DEFAULT_PROTOCOL, "bu
 
 def add_submission_arguments(parser: ArgumentParser) -> None:
     """The arguments of :func:`export_submission`."""
-    parser.add_argument("--submission", type=str | None, help="Folder for one score, to be sent in.")
+    parser.add_argument("--submission", type=str | None, help="Folder for one score, to submit it.")
     parser.add_argument(
         "--model",
         type=str | None,
-        help="With --submission: the model as `ib-bench league` names it, or start of its name.",
+        help="With --submission: the model as `ib-bench league` names it, or the start of that name.",
     )
     parser.add_argument(
-        "--reference", type=str | None, help="With --submission: where the model is from, a paper or an address."
+        "--reference", type=str | None, help="With --submission: source of the model, a paper or a URL."
     )
     add_protocol_arguments(parser)
 
@@ -52,7 +52,7 @@ def export_submission(options: Namespace) -> int:
     for name in ("file", "what"):
         require(options[name] is None, name, options[name], "left out with --submission")
     reference = options.reference or ""
-    require(bool(reference.strip()), "reference", options.reference, "given: a paper, or the address of the code")
+    require(bool(reference.strip()), "reference", options.reference, "a paper, or the URL of the code")
     budget = read_budget(options.protocol, options.budget)
     found = {one.name: one for one in scores_of(stored_records(options.store), budget)}
     if not found:

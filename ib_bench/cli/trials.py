@@ -19,7 +19,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     """List the trials of a store, or of one of its results."""
     parser = listing_parser(command, "List the trials in a store; as JSON with config, validation curve and versions.")
     parser.add_argument(
-        "--search", type=str | None, help="Only the trials of the result with this key, or start of key."
+        "--search", type=str | None, help="Only trials of the result with this key, or start of the key."
     )
     add_filter_arguments(parser)
     options = parse(parser, arguments)
@@ -40,5 +40,5 @@ def _trials_of(store: Store, key: str) -> list[TrialRecord]:
     others = [kind for kind in record_kinds() if kind is not TrialRecord]
     found = [record for kind in others for record in store.all(kind) if record.key.startswith(key)]
     if len(found) != 1:
-        raise BenchError(f"--search must be the key of one result, got {key!r}, which fits {len(found)}")
+        raise BenchError(f"--search must be the key of one result, got {key!r}, which matches {len(found)} results")
     return store.get_many(TrialRecord, found[0].trials)

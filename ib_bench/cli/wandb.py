@@ -49,16 +49,16 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
         raise BenchError("wandb.mode and WANDB_MODE must be online or offline to log a store, got 'disabled'")
     for name, records in chosen_sources(options).items():
         logged, there = log_results(records, settings, options.group)
-        say(f"{name}: {logged} runs logged, {there} were there already")
+        say(f"{name}: {logged} runs logged, {there} already there")
     return 0
 
 
 def _workspace(prog: str, arguments: Sequence[str]) -> int:
     parser = ArgumentParser(prog=prog, description=SUBCOMMANDS["workspace"], exit_on_error=False)
-    parser.add_argument("--entity", type=str | None, help="User or team; WANDB_ENTITY or the account's default else.")
-    parser.add_argument("--project", type=str | None, help="Project of the runs; WANDB_PROJECT or ib_bench else.")
+    parser.add_argument("--entity", type=str | None, help="User or team; default: WANDB_ENTITY, or the account's default.")
+    parser.add_argument("--project", type=str | None, help="Project of the runs; default: WANDB_PROJECT, or ib_bench.")
     parser.add_argument("--dry_run", action="store_true", help="Write the definition to a file instead of to W&B.")
-    parser.add_argument("--out", type=str, default="workspace.json", help="That file.")
+    parser.add_argument("--out", type=str, default="workspace.json", help="File for --dry_run.")
     options = parse(parser, arguments)
     settings = WandbSettings(project=options.project, entity=options.entity)
     if options.dry_run:

@@ -147,6 +147,7 @@ class _Calls:
         self._ray = ray
         self._function, self._on_event, self._resume = function, on_event, resume
         self._items = list(items)
+        self._max_retries = settings.max_retries
         self._retries = [settings.max_retries] * len(items)
         options = {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus, "max_retries": 0}
         self._call = ray.remote(_call).options(**options)
@@ -173,8 +174,8 @@ class _Calls:
                         outcomes[index] = outcome
         except self._ray.exceptions.RayError as error:  # not of a call: the cluster or the queue is gone
             reason = str(error).strip().partition("\n")[0]
-            said = f"Ray was lost ({type(error).__name__}: {reason})"
-            raise LostProcessError(f"{said}; finished trials are kept, and the same command goes on") from error
+            said = f"the connection to Ray was lost ({type(error).__name__}: {reason})"
+            raise LostProcessError(f"{said}; finished trials are kept, and the same command continues from them") from error
         except BaseException:
             for call in pending:
                 self._ray.cancel(call, force=True)
@@ -196,7 +197,7 @@ class _Calls:
                 self._retries[index] -= 1
                 return None
             line = str(error).strip().partition("\n")[0]
-            reason = f"its worker was lost again and again: {type(error).__name__}: {line}"
+            reason = f"the worker died {self._max_retries + 1} times: {type(error).__name__}: {line}"
             self._on_event(index, Lost(reason))
             return CallResult(error=RuntimeError(reason))
 

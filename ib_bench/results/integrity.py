@@ -56,7 +56,7 @@ def check_store(path: Path, on_progress: OnProgress = lambda done, total: None) 
             return [
                 quick_check(store),
                 *_record_findings(store, on_progress),
-                _files_finding("unfinished files", unfinished_files(path), "left behind by what was killed"),
+                _files_finding("unfinished files", unfinished_files(path), "left behind by killed processes"),
                 _files_finding("weights", unowned_weights(store), "of trials that are not in the store"),
             ]
     except DamagedStoreError as error:
@@ -70,7 +70,7 @@ def quick_check(store: Store) -> Finding:
     except StoreError as error:
         problems = [str(error)]
     if problems == ["ok"]:
-        return Finding("file", "ok", "SQLite finds it in order")
+        return Finding("file", "ok", "SQLite finds no damage")
     text = f"SQLite finds {' '.join(problems[0].split())}; {recovery(store.path)}"
     return Finding("file", "damaged", text, problems)
 

@@ -53,9 +53,9 @@ class Merge:
 
     Attributes:
         num_added: records that are new, or newer states of searches.
-        num_same: records that were there already, those included that differ by rounding.
+        num_same: records that already there, those included that differ by rounding.
         num_rounded: those that differ by rounding.
-        conflicts: results that contradict those that were there already.
+        conflicts: results that contradict those that already there.
         left_out: for each source, keys of rows that no other source has, by their fault.
     """
 
@@ -80,7 +80,7 @@ def merge(out: Path, sources: Sequence[Path], on_progress: OnProgress) -> Merge:
         StoreError: ``out`` cannot be used.
     """
     if out.name.endswith(".jsonl.gz") or (out.is_file() and is_archive(out)):
-        raise BenchError(f"{str(out)!r} is an archive, which nothing is added to; name a store to merge into")
+        raise BenchError(f"{str(out)!r} is an archive, to which nothing can be added; name a store to merge into")
     for source in sources:
         if not source.exists():
             raise StoreError(

@@ -56,7 +56,7 @@ def run(
             which classes may stand as in :func:`measure`.
         axes: keep only these values of an axis.
         dry_run: return how much there is to do, and do nothing.
-        fast_dev_run: try every value of every axis once, for a few steps, keeping nothing.
+        fast_dev_run: try every value of every axis once, for a few steps, storing nothing.
         figures: folder for the figure's files; None writes none.
         store: see :func:`measure`, as for the other arguments that it has too.
         executor: likewise.

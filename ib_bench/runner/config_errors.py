@@ -92,7 +92,7 @@ def _given(path: str, message: str) -> tuple[str, str | None]:
 
 def _missing_arguments(option: str, class_path: str, names: str) -> BenchError:
     given = ", ".join(f"--{option}.{name}" for name in names.split(", "))
-    return BenchError(f"{option} {class_path.rpartition('.')[2]} needs {given}, which it has no default for")
+    return BenchError(f"{option} {class_path.rpartition('.')[2]} needs {given}, which has no default")
 
 
 def _unknown_option(option: str, options: Sequence[str]) -> BenchError:

@@ -360,7 +360,7 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) 
     if _looks_ahead[checked] and not allow_lookahead:
         raise BenchError(
             f"model {spec.class_path} looks ahead: its logits depend on later tokens, or on the padding, and may know "
-            f"answers before they are asked for; --search.allow_lookahead true measures it all the same, and says so"
+            f"answers before they are asked for; --search.allow_lookahead true measures it anyway, and marks its name"
         )
     return _looks_ahead[checked]
 

@@ -94,7 +94,7 @@ class Display(Watcher):
         """See :class:`Watcher`."""
         self._clock.lose(index)
         if index in self._lines:
-            self._bars.update(self._lines[index], completed=0, state="lost, to be run again")
+            self._bars.update(self._lines[index], completed=0, state="lost; will run again")
 
     def wait(self, index: int, reason: str) -> None:
         """See :class:`Watcher`."""
@@ -141,7 +141,7 @@ class Lines(Watcher):
     def lose(self, index: int) -> None:
         """See :class:`Watcher`."""
         self._clock.lose(index)
-        self._print(f"{self._jobs[index].label}: its process is lost, to be run again")
+        self._print(f"{self._jobs[index].label}: its process is lost; the job will run again")
 
     def wait(self, index: int, reason: str) -> None:
         """See :class:`Watcher`."""

@@ -32,7 +32,7 @@ def add_executor_arguments(parser: Any) -> None:
     parser.add_argument(
         "--collect",
         action="store_true",
-        help=f"Take what has finished, submit nothing, and do not wait{_only_for('collect')}.",
+        help=f"Collect finished searches; submit nothing, and do not wait{_only_for('collect')}.",
     )
 
 

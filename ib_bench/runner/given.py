@@ -184,8 +184,8 @@ def _path(option: str, value: Any) -> str:
         ) from None
     if found is not value:
         raise BenchError(
-            f"{option} {_name(value)} is an older one than the class that {path} names now: pass that one, or define "
-            f"this one once more"
+            f"{option} {_name(value)} is older than the class that {path} names now: pass that one, or define "
+            f"this one again"
         )
     return path
 

@@ -33,7 +33,7 @@ def add_score_arguments(parser: Any) -> None:
     """Everything that can be said about scores, on the command line and from Python, but for the models."""
     add_protocol_arguments(parser)
     parser.add_argument("--allow_lookahead", action="store_true", help="Score models although they look ahead.")
-    parser.add_argument("--dry_run", action="store_true", help="Print how much there is to do, and do nothing.")
+    parser.add_argument("--dry_run", action="store_true", help="Print how much there is to do, and run nothing.")
     add_executor_arguments(parser)
     add_output_arguments(parser)
 

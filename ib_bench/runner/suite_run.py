@@ -50,12 +50,12 @@ def add_suite_arguments(parser: Any) -> None:
         default={},
         help="Keep only these values of an axis: --axes.modulus 5 --axes.max_length [5,10] --axes.model LSTM.",
     )
-    parser.add_argument("--dry_run", action="store_true", help="Print how much there is to do, and do nothing.")
+    parser.add_argument("--dry_run", action="store_true", help="Print how much there is to do, and run nothing.")
     parser.add_argument("--figures", type=str, default="figures", help="Folder for the figure.")
     parser.add_argument(
         "--fast_dev_run",
         action="store_true",
-        help="Try the suite: every value of every axis once, for a few steps, keeping nothing.",
+        help="Try the suite: every value of every axis once, for a few steps, storing nothing.",
     )
     add_executor_arguments(parser)
     add_output_arguments(parser)

@@ -21,7 +21,7 @@ def log_results(
         with_suite: whether there is to be a run for everything together.
 
     Returns:
-        How many runs were logged, and how many were there already.
+        How many runs were logged, and how many already there.
     """
     from ib_bench.report.study_report import study_report  # noqa: PLC0415 (as below)
     from ib_bench.tracking.replay import replay  # noqa: PLC0415 (wandb takes a second to import)

@@ -260,7 +260,7 @@ class LogFile(Watcher):
         """See :class:`Watcher`."""
         newest = self._newest.pop(index, None)
         where = "before it has started" if newest is None else f"in {newest.place}"
-        self._log(f"{self._jobs[index].label}: lost {where}, to be run again", logging.WARNING)
+        self._log(f"{self._jobs[index].label}: lost {where}; will run again", logging.WARNING)
 
     def wait(self, index: int, reason: str) -> None:
         """See :class:`Watcher`; each reason is logged once."""

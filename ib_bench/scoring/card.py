@@ -168,7 +168,7 @@ def logged_card(score: Score) -> LoggedRun:
 
 
 _NOTE = (
-    "N50: the size with which a training run succeeds as often as not, with its 90 % interval. rate: learning rate, "
+    "N50: the size at which half of the training runs succeed, with its 90 % interval. rate: learning rate, "
     "chosen by a pilot. size: counts for the mean of N50."
 )
 _LOGGED = ("n50", "n50_low", "n50_high", "num_trials", f"accuracy_{NEAR}x", f"accuracy_{FAR}x")
@@ -181,7 +181,7 @@ def _state_note(score: Score) -> str:
     num_above = sum(curve.censored for curve in curves)
     notes = [f"N50 lies above the largest size in {num_above} of {len(curves)} cells"] if num_above else []
     if not score.is_complete:
-        notes.append(f"incomplete: {score.num_cells} of {len(score.budget.cells)} cells; the same command goes on")
+        notes.append(f"incomplete: {score.num_cells} of {len(score.budget.cells)} cells; the same command continues")
     return "\n".join(notes)
 
 

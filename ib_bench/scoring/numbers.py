@@ -177,7 +177,7 @@ _BESIDE = (
     _number(
         "step_ms",
         "ms a step",
-        "time of a training step: median and 90 % range of trials; noisy, and of the machine as much as of the model",
+        "time of a training step: median and 90 % range of trials; it depends on the machine as much as on the model",
         lambda one: one.step_ms,
         _decimal_text,
     ),

@@ -90,7 +90,7 @@ class Claim:
         if not undecided:
             return ""
         num_open = sum(count.open for count in undecided)
-        there = f" (of the pairs that are there {num_open} are open)" if num_open else ""
+        there = f" ({num_open} of the existing pairs are open)" if num_open else ""
         return f"measure more tasks and lengths, as {self.to_measure}{there}"
 
     def to_json(self) -> Json:

@@ -11,7 +11,7 @@ Open is a pair
 * of which one side fails with all sequences that exist: that is no need for more data,
 * of which one side lies above the largest size, if its architecture and supervision never succeed under this protocol
   with lengths of the same distribution, at any task and L: then the budget may be what is missing,
-* that could only have come out on one side, given the size that was measured.
+* that only one outcome was possible, given the size that was measured.
 
 All of these hold for both sides of a ratio alike. So where both sizes are equally likely to be the larger one, a
 decided pair is as likely to speak for a statement as against it, however many sizes lie above the largest. Each curve
@@ -54,7 +54,7 @@ from ib_bench.studies.verdict import Count, Pair
 
 SPREAD_UNKNOWN = "single search, spread unknown"
 EXHAUSTED = "all sequences that exist are not enough, or none can be held out"
-ONE_SIDED = "could only have come out on one side"
+ONE_SIDED = "only one outcome was possible"
 NEVER_SUCCEEDS = "never succeeds under this protocol: the budget may be too small"
 UNDECIDED = "the interval holds the bound"
 

@@ -98,7 +98,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BenchError(f"automaton {str(path)!r} cannot be opened: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BenchError(f"automaton {str(path)!r} is no YAML: {' '.join(str(error).split())}") from error
+        raise BenchError(f"automaton {str(path)!r} is not valid YAML: {' '.join(str(error).split())}") from error
     if fault := _fault(content):
         raise BenchError(f"automaton {str(path)!r} {fault}")
     return dict(content)
@@ -140,7 +140,7 @@ def _fault_of_keys(kind: str, given: Any, states: list[Any]) -> str | None:
     if not isinstance(given, dict):
         return f"must have a value for each state in {kind}, got {given!r}"
     if missing := [state for state in states if state not in given]:
-        return f"must have a value for each state in {kind}, but has none for {missing[0]!r}"
+        return f"must have a value for each state in {kind}, but lacks one for {missing[0]!r}"
     if surplus := [state for state in given if state not in states]:
         return f"has {surplus[0]!r} in {kind}, which is not one of its states"
     return None

@@ -45,7 +45,7 @@ def replay(
         on_run: receives the number of runs that are done, and of all.
 
     Returns:
-        How many runs were logged, and how many were there already.
+        How many runs were logged, and how many already there.
     """
     todo: dict[str, Callable[[], None]] = {}
     for quantity in catalogue.quantities():

@@ -28,7 +28,7 @@ MIN_COMPILED_STEPS = 20_000
 """Optimizer steps of a size at most, from which on compiling, which takes half a minute, repays itself."""
 
 _TEAM = "as processes may train one model together (trainer.strategy)"
-_NOT_OURS = "as the model or the data are not of our kind, or the Trainer wants to see single steps"
+_NOT_OURS = "as the model has a loss, or the data have batches, of their own, or the Trainer acts on single steps"
 _GRAPHED = "as steps are replayed as a CUDA graph"
 
 

@@ -186,7 +186,7 @@ def _same(model: SequenceModel, batch: Batch, logits: Tensor) -> Iterator[Findin
 def _rows(model: SequenceModel, batch: Batch, logits: Tensor) -> Finding:
     if _differ(logits[:1], model(batch.tokens[:1])):
         return Finding("rows", "failure", "a sequence's logits depend on the other sequences of its batch")
-    return Finding("rows", "ok", "each sequence is read for itself")
+    return Finding("rows", "ok", "each sequence is read independently")
 
 
 def _causal(model: SequenceModel, batch: Batch, logits: Tensor, vocab_size: int) -> Finding:

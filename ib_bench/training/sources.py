@@ -117,7 +117,7 @@ def _digest_of_class(cls: type | FunctionType) -> str:
 
 
 def _unreadable(name: str) -> str:
-    return f"the source of {name} cannot be read, so its results could not be told from those of an edited one"
+    return f"the source of {name} cannot be read, so its results could not be distinguished from those of an edited one"
 
 
 def _digest(text: str) -> str:
@@ -290,6 +290,6 @@ def _plain(name: str, value: Any) -> str:
         return json.dumps(value, sort_keys=True)
     except (TypeError, ValueError) as error:
         raise BenchError(
-            f"{name} is an object of the notebook that a class to be measured mentions; its results could not be told "
+            f"{name} is an object of the notebook that a class to be measured mentions; its results could not be distinguished "
             f"from those with another {name}. Make it an argument of the class, or put both into a .py file"
         ) from error

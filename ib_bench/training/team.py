@@ -213,7 +213,7 @@ class Team:
         which = next(filter(None, ended), "another one than this")
         return LostProcessError(
             f"of the {self.num_processes} processes that train one model together, {which} has ended; "
-            f"finished trials are kept, and the same command goes on from them"
+            f"finished trials are kept, and the same command continues from them"
         )
 
     def _watch(self) -> None:

@@ -189,7 +189,7 @@ def _record(
 ) -> TrialRecord:
     if num_steps > config.max_steps:
         raise BenchError(
-            f"a training took {num_steps:,} optimizer steps, more than search.max_steps, {config.max_steps:,}; where a "
+            f"a training run took {num_steps:,} optimizer steps, more than search.max_steps, {config.max_steps:,}; where a "
             f"model takes several optimizer steps for a batch, search.max_steps must be a multiple of their number"
         )
     curve = validations.curve

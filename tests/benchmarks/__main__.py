@@ -70,7 +70,7 @@ def _measure_and_print(arguments: Sequence[str]) -> None:
     parser.add_argument("names", type=str, nargs="*", default=[], help="Which benchmarks; all of them if left out.")
     parser.add_argument("--steps", type=int, default=700, help="Optimizer steps in each timing of a training.")
     parser.add_argument("--rounds", type=int, default=3, help="Timings of each contestant, in turns.")
-    parser.add_argument("--format", type=OutputFormat, default="table", help="How to print.")
+    parser.add_argument("--format", type=OutputFormat, default="table", help="Output format.")
     options = parse(parser, arguments)
     for option in ("steps", "rounds"):
         require(getattr(options, option) >= 1, option, getattr(options, option), "an integer of at least 1")

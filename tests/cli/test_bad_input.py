@@ -232,11 +232,11 @@ CASES = {
     "config that is missing": (["search", "--config", "missing.yaml"], ["missing.yaml", "does not exist"]),
     "checkpoint that is none": (
         ["test", *MODEL, *DATA, "--ckpt_path", "binary.yaml"],
-        ["ckpt_path", "binary.yaml", "is no checkpoint"],
+        ["ckpt_path", "binary.yaml", "cannot load a checkpoint from"],
     ),
     "checkpoint of another model": (
         ["validate", *MODEL, *DATA, "--ckpt_path", "other.ckpt"],
-        ["ckpt_path", "other.ckpt", "is of another model"],
+        ["ckpt_path", "other.ckpt", "belongs to another model"],
     ),
     "checkpoint that runs code": (
         ["fit", *MODEL, *DATA, "--ckpt_path", "code.ckpt"],

@@ -85,7 +85,7 @@ def test_ctrl_c_ends_soon_and_says_how_to_go_on() -> None:
     assert time.monotonic() - interrupted_at < 5
     assert run.returncode == 130
     assert "finished trials are kept" in err
-    assert "go on with: ib-bench run suite.yaml --workers 2 --wandb.mode offline" in err
+    assert "continue with: ib-bench run suite.yaml --workers 2 --wandb.mode offline" in err
     assert "Traceback" not in err
     assert group_is_gone(run.pid)
     assert 1 <= len(stored()) < NUM_TRIALS

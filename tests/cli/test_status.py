@@ -162,7 +162,7 @@ def test_a_lost_job_runs_no_more_until_it_runs_again(job: SearchJob, store: Stor
         for watcher in (keeper, lines):
             watcher.show(0, Progress(place="b:2"))
     told = [line.partition(f"{job.label}: ")[2] for line in log.read_text().splitlines()]
-    waiting, lost = "waiting for a node (other jobs may wait too)", "lost in a:1, to be run again"
+    waiting, lost = "waiting for a node (other jobs may wait too)", "lost in a:1; will run again"
     assert list(filter(None, told)) == [waiting, "started in a:1", lost, "started in b:2"]
     assert log.read_text().endswith("ended: 0 searches finished, 0 failed, 1 not finished\n")
 

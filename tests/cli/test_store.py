@@ -74,16 +74,16 @@ def test_export_to_parquet_without_pyarrow(monkeypatch: pytest.MonkeyPatch, caps
 def test_merge_shows_conflicts_and_what_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
     write_store(Path("other.sqlite"), [replace(TRIALS[0], status="diverged"), *TRIALS[1:]])
     assert main(["store", "merge", "new.sqlite", "ib_bench.sqlite"]) == 0
-    assert "new.sqlite: 54 records added, 0 were there already, 0 conflicts" in capsys.readouterr().out
+    assert "new.sqlite: 54 records added, 0 already there, 0 conflicts" in capsys.readouterr().out
     assert main(["store", "merge", "new.sqlite", "other.sqlite"]) == 1
     printed = capsys.readouterr().out
     assert TRIALS[0].key in printed and "status failed, not diverged" in printed
-    assert "0 records added, 53 were there already, 1 conflicts" in printed
+    assert "0 records added, 53 already there, 1 conflicts" in printed
     flip_in_record(Path("ib_bench.sqlite"), TRIALS[0].key)
     assert main(["store", "merge", "another.sqlite", "ib_bench.sqlite"]) == 0
     printed = capsys.readouterr().out
     assert "ib_bench.sqlite: 1 records are damaged and left out" in printed
-    assert "another.sqlite: 53 records added, 0 were there already, 0 conflicts" in printed
+    assert "another.sqlite: 53 records added, 0 already there, 0 conflicts" in printed
 
 
 def test_vacuum(capsys: pytest.CaptureFixture[str]) -> None:

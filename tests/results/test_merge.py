@@ -162,6 +162,6 @@ def test_what_is_no_source_is_refused_before_anything_is_written(tmp_path: Path)
         merged(tmp_path, "one", out="one")
     write_archive(paper_like(), tmp_path / "archive")
     before = (tmp_path / "archive").read_bytes()
-    with pytest.raises(BenchError, match="archive' is an archive, which nothing is added to"):
+    with pytest.raises(BenchError, match="archive' is an archive, to which nothing can be added"):
         merged(tmp_path, "one", out="archive")
     assert (tmp_path / "archive").read_bytes() == before

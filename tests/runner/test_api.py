@@ -237,7 +237,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(case: str, own: Any, t
 def test_a_class_that_was_defined_anew_is_not_mistaken_for_the_newer_one(own: Any, tmp_path: Path) -> None:
     older = own.Linear
     exec(compile(OWN, str(tmp_path / "own_classes.py"), "exec"), vars(own))
-    with pytest.raises(BenchError, match=r"Linear is an older one than the class that own_classes\.Linear names now"):
+    with pytest.raises(BenchError, match=r"Linear is older than the class that own_classes\.Linear names now"):
         search(older, SUMS)
 
 

@@ -66,7 +66,7 @@ def test_a_line_for_each_job_that_has_ended(
     assert capsys.readouterr().err.splitlines() == [
         f"3/6 Transformer · {aligned}: N* = 128 (64, 128]  2m 00s, about 2m 30s left",
         f"4/6 Transformer · {outcome}: failed: ValueError: no  2m 10s, about 2m 05s left",
-        f"LSTM · {outcome}: its process is lost, to be run again",
+        f"LSTM · {outcome}: its process is lost; the job will run again",
         f"5/6 LSTM · {aligned}: N* > 4,096  0s, about 1m 23s left",
         f"6/6 LSTM · {outcome}: N* > 4,096  0s, all done",
     ]

@@ -267,7 +267,7 @@ class TestFiles:
         [
             ("initial: locked", "start: locked", "must have symbols, states, initial, transition"),
             (TURNSTILE, "[1, 2]", "must have symbols, .* got list"),
-            (TURNSTILE, "{", "is no YAML"),
+            (TURNSTILE, "{", "is not valid YAML"),
             ("initial: locked", "initial: open", "has the initial state 'open', which is not one of its states"),
             ("[push, coin]", "[push]", "must list at least two symbols"),
             ("[push, coin]", "[push, push]", "lists 'push' among its symbols more than once"),

@@ -55,4 +55,4 @@ def _signal_and_wait(command: Command, number: signal.Signals, to_group: bool, c
     assert exit_code == 128 + number, (exit_code, command.err)
     assert seconds < _ENDS_WITHIN_S, f"it took {seconds:.1f} s to end"
     assert "finished trials are kept" in command.err, command.err
-    assert "go on with: ib-bench run suite.yaml" in command.err, command.err
+    assert "continue with: ib-bench run suite.yaml" in command.err, command.err

@@ -75,14 +75,14 @@ def test_doing_it_again_changes_nothing(in_tmp_path: Path, capsys: pytest.Captur
         store.add_all(RECORDS)
     command = ["wandb", "sync-store", "--wandb.mode", "offline", "--group", "small"]
     assert main(command) == 0
-    assert f"{NUM_RUNS} runs logged, 0 were there already" in capsys.readouterr().out
+    assert f"{NUM_RUNS} runs logged, 0 already there" in capsys.readouterr().out
     before = sorted(path.name for path in (in_tmp_path / "wandb").glob("offline-run-*"))
     assert len(before) == NUM_RUNS
     assert main(command) == 0
-    assert f"0 runs logged, {NUM_RUNS} were there already" in capsys.readouterr().out
+    assert f"0 runs logged, {NUM_RUNS} already there" in capsys.readouterr().out
     assert sorted(path.name for path in (in_tmp_path / "wandb").glob("offline-run-*")) == before
     assert main([*command, "--wandb.project", "elsewhere"]) == 0
-    assert f"{NUM_RUNS} runs logged, 0 were there already" in capsys.readouterr().out
+    assert f"{NUM_RUNS} runs logged, 0 already there" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("named", ["disabled", "sometimes"])

@@ -85,13 +85,13 @@ class Driver:
         """Submit the calls that are not queued, and wait for all; raises what :meth:`Slurm.run` raises."""
         active = self.queue.active()
         if active is None:
-            raise BenchError("Slurm does not answer: squeue, which lists what is queued, fails")
+            raise BenchError("Slurm does not answer: squeue fails")
         try:
             self._wait(active)
         except (BenchError, KeyboardInterrupt) as error:
             if self._jobs:
                 jobs = " ".join(sorted(self._jobs))
-                advice = f"its jobs go on in Slurm; repeat the command to wait for them, or end them: scancel {jobs}"
+                advice = f"its jobs keep running in Slurm; repeat the command to wait for them, or cancel them with scancel {jobs}"
                 error.args = (f"{error}; {advice}" if str(error) else advice,)
             raise
         self._tidy_up()

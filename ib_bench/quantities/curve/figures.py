@@ -75,7 +75,7 @@ def _against_threshold(shown: Sequence[Shown[CurveRecord]], study: Study) -> Fig
     bars = alt.Chart().mark_rule(strokeWidth=2, strokeOpacity=0.5).encode(x=x, y=low, y2="high:Q", stroke=marks.stroke)
     points = marks.points(x, alt.Y(**y), ["text:N", "threshold:Q", "unknown:Q"]) + all_labels(rows, x, alt.Y(**y))
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
-    notes = ["N50 at other thresholds, out of the same runs. Bars: 90 % intervals. Open markers: lower ends."]
+    notes = ["N50 at other thresholds, from the same runs. Bars: 90 % intervals. Open markers: lower ends."]
     return Figure(
         "n50_against_threshold",
         "N50 against the threshold",

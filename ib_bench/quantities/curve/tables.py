@@ -18,10 +18,10 @@ from ib_bench.quantities.curve.record import Bounds, CurveEstimate, CurveRecord,
 from ib_bench.quantities.search.tables import bracket_text
 from ib_bench.results.identity import Json
 
-CURVE_NOTE = "N50: a training run succeeds as often as not; N90: 9 of 10 do; in brackets, 90 % intervals"
+CURVE_NOTE = "N50: half of the training runs succeed; N90: 9 of 10 do; in brackets, 90 % intervals"
 
 CONFIRMED_NOTE = (
-    "confirmed: successes whose loss is below the threshold on a second held-out set too, by which nothing was decided"
+    "confirmed: successes whose loss is below the threshold on a second held-out set too, which decided nothing"
 )
 
 UNKNOWN_NOTE = (
@@ -171,7 +171,7 @@ def thresholds_table(shown: Iterable[Shown[CurveRecord]]) -> StudyTable:
         entries = {_heading(estimate): _threshold_entry(one.result, estimate) for estimate in one.result.thresholds}
         head = [*label_entries(one.label, [*labels, "model"])]
         body.append([*head, *(entries.get(name, EMPTY) for name in names)])
-    note = f"Out of the validation curves of the same trials; accuracy: of final states. {UNKNOWN_NOTE}."
+    note = f"From the validation curves of the same trials; accuracy: of final states. {UNKNOWN_NOTE}."
     return StudyTable("n50_at_thresholds", title, note, [*labels, "model", *names], len(labels) + 1, body, shared)
 
 

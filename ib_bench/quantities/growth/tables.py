@@ -20,7 +20,7 @@ TOO_FEW = "too few sizes"
 
 
 def slope_text(slope: Slope | None) -> str:
-    """A slope with its interval, such as ``1.69 [1.41, 1.97]``; an end that cannot be told is infinite."""
+    """A slope with its interval, such as ``1.69 [1.41, 1.97]``; an unknown end is infinite."""
     if slope is None:
         return TOO_FEW
     low = "-\N{INFINITY}" if slope.low is None else f"{slope.low:.2f}"

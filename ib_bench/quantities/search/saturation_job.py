@@ -110,7 +110,7 @@ class SaturationJob(Job[SaturationRecord]):
 
     def _evaluated(self, progress: ProgressReporter, store: RecordStore) -> SaturationRecord:
         if store.finished(SearchRecord, self.search.key) is None:
-            raise BenchError("its search is not finished; the same command goes on with both")
+            raise BenchError("its search is not finished; the same command continues both")
         training = GridTraining(replace(self.search, weights=None), progress, store)
         grid = Grid(self.search.settings, store, training.train, progress, training.train_grid)
         configs = self.search.settings.grid_configs(self.search.experiment, self.size)

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
 def _check_and_print(arguments: Sequence[str]) -> list[Row]:
     parser = ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__, exit_on_error=False)
     parser.add_argument("--minutes", type=float, default=10.0, help="Time for everything, above 0.")
-    parser.add_argument("--format", type=Literal["table", "markdown", "json"], default="table", help="How to print.")
+    parser.add_argument("--format", type=Literal["table", "markdown", "json"], default="table", help="Output format.")
     options = parse(parser, arguments)
     require(options.minutes > 0, "minutes", options.minutes, "a number above 0")
     with Console(stderr=True).status("looking for a GPU") as status:
