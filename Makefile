@@ -50,7 +50,7 @@ format: setup ## let ruff format and fix what it can
 bench: setup ## measure what training runs and reports cost; NAMES="store startup" takes some (all: half an hour)
 	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m benchmarks $(NAMES)
 
-gpu: ## check on this machine's GPU whatever is claimed of one (10 minutes); installs nothing: GPU_PYTHON names the Python
+gpu: ## check every claim about GPUs on this machine (10 minutes); installs nothing: GPU_PYTHON names the Python
 	$(GPU_PYTHON) tests/gpu/wheels.py
 	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(GPU_PYTHON) -m benchmarks.gpu $(ARGUMENTS)
 

@@ -135,7 +135,7 @@ def _is_for_user_code() -> bool:
 
 
 def _may_define(module: str, name: str) -> bool:
-    """Whether a module's text binds a name; true where that cannot be told without running it."""
+    """Whether a module's text binds a name; true where only running it would show that."""
     if module in sys.modules:
         return True
     locations: Sequence[str] | None = None

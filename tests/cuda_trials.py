@@ -32,7 +32,7 @@ NOT_COMPARED = {"MixerModel", "Majority", "Oracle", "TabularLearner"}
 """What needs a mixer of one's own, and yardsticks that are not trained by gradients of a network."""
 
 WEIGHTS_IN_PIECES = "error:RNN module weights are not part of single contiguous chunk"
-"""For pytest: of all warnings of libraries on a machine that nobody has seen, this one shows a fault of ours."""
+"""For pytest: of all warnings of libraries on an unknown machine, this one shows a fault of this package."""
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 

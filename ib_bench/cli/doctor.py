@@ -124,9 +124,7 @@ def _disk(store: Path) -> Finding:
     folder = next(path for path in store.absolute().parents if path.exists())
     free = shutil.disk_usage(folder).free / _GB
     if not os.access(folder, os.W_OK):
-        return Finding(
-            "disk", "warning", f"{folder} cannot be written; choose another place with --store"
-        )
+        return Finding("disk", "warning", f"{folder} cannot be written; choose another place with --store")
     return Finding("disk", "ok" if free >= _LOW_DISK_GB else "warning", f"{free:,.1f} GB free in {folder}")
 
 

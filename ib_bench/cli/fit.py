@@ -188,7 +188,10 @@ def _check_checkpoint(path: str, model: pl.LightningModule, weights_only: bool) 
     for name in [*own, *saved]:
         there, here = (tuple(state[name].shape) if name in state else "missing" for state in (saved, own))
         if there != here:
-            raise BenchError(f"ckpt_path {path!r} belongs to another model: {name} has the shape {there} in the file and {here} in the model")
+            raise BenchError(
+                f"ckpt_path {path!r} belongs to another model: {name} has the shape {there} in the file and "
+                f"{here} in the model"
+            )
 
 
 def main(command: str, arguments: Sequence[str]) -> int:

@@ -27,7 +27,7 @@ class Interruption:
     """Context manager around a command; swallows the interruption and errors that follow from it.
 
     Args:
-        farewell: text for stderr if a signal comes.
+        message: text for stderr if a signal comes.
         for_good: nothing but the end of the process follows, so that a signal need not raise anything then.
 
     Attributes:
@@ -35,10 +35,10 @@ class Interruption:
         has_started: whether there is anything that would have to be ended; set by the command.
     """
 
-    def __init__(self, farewell: str, for_good: bool) -> None:
+    def __init__(self, message: str, for_good: bool) -> None:
         self.number: int | None = None
         self.has_started = False
-        self._farewell = farewell
+        self._message = message
         self._for_good = for_good
         self._has_left = False
         self._previous: dict[signal.Signals, Any] = {}
@@ -69,11 +69,11 @@ class Interruption:
         if self.number is None:
             return False
         if isinstance(error, KeyboardInterrupt) and str(error):  # the interrupted code has added a text
-            self._farewell += f"\n{error}"
+            self._message += f"\n{error}"
         if self._for_good:  # for the interpreter's end as well, in which handlers are taken away
             for number in self._previous:
                 signal.signal(number, signal.SIG_IGN)
-        self._say_farewell()
+        self._print_message()
         return True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -93,10 +93,10 @@ class Interruption:
             self._end_now()
 
     def _end_now(self) -> None:
-        self._say_farewell()
+        self._print_message()
         os._exit(self.exit_code)
 
-    def _say_farewell(self) -> None:
+    def _print_message(self) -> None:
         if speaks() and self._spoken.acquire(blocking=False):
             sys.stderr.flush()
-            os.write(sys.stderr.fileno(), f"{self._farewell}\n".encode())  # a handler may have cut off a print
+            os.write(sys.stderr.fileno(), f"{self._message}\n".encode())  # a handler may have cut off a print

@@ -24,7 +24,9 @@ from ib_bench.studies.suite import DEFAULT_QUANTITY
 @without_garbage_collection()
 def main(command: str, arguments: Sequence[str]) -> int:
     """List the results of one kind in a store."""
-    parser = listing_parser(command, "List the results in a store, finished or not: searches, or the kind that --kind names.")
+    parser = listing_parser(
+        command, "List the results in a store, finished or not: searches, or the kind that --kind names."
+    )
     names = ", ".join(quantity.name for quantity in catalogue.quantities())
     parser.add_argument("--kind", type=str, default=DEFAULT_QUANTITY, help=f"Kind of result: {names}.")
     add_filter_arguments(parser)

@@ -44,7 +44,9 @@ def self_test(accelerator: str) -> Finding:
     if [(trial.val_curve, trial.metrics) for trial in trials] != [(trial.val_curve, trial.metrics) for trial in again]:
         state: State = "failure" if accelerator == "cpu" else "warning"
         return Finding(check, state, "a second run of the same search gives other losses")
-    return Finding(check, "ok", f"N* is as expected, and a second run gives the same losses bit for bit ({seconds:.1f} s)")
+    return Finding(
+        check, "ok", f"N* is as expected, and a second run gives the same losses bit for bit ({seconds:.1f} s)"
+    )
 
 
 def _searched(accelerator: str) -> tuple[SearchRecord, list[TrialRecord]]:

@@ -85,7 +85,9 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     _add_store(parser)
     whats = _exports()
     known = ", ".join(whats)
-    parser.add_argument("--what", type=str | None, help=f"Kind of records in a .csv or .parquet: {known}; default: trials.")
+    parser.add_argument(
+        "--what", type=str | None, help=f"Kind of records in a .csv or .parquet: {known}; default: trials."
+    )
     add_submission_arguments(parser)
     options = parse(parser, arguments)
     if options.submission is not None:

@@ -55,7 +55,9 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
 
 def _workspace(prog: str, arguments: Sequence[str]) -> int:
     parser = ArgumentParser(prog=prog, description=SUBCOMMANDS["workspace"], exit_on_error=False)
-    parser.add_argument("--entity", type=str | None, help="User or team; default: WANDB_ENTITY, or the account's default.")
+    parser.add_argument(
+        "--entity", type=str | None, help="User or team; default: WANDB_ENTITY, or the account's default."
+    )
     parser.add_argument("--project", type=str | None, help="Project of the runs; default: WANDB_PROJECT, or ib_bench.")
     parser.add_argument("--dry_run", action="store_true", help="Write the definition to a file instead of to W&B.")
     parser.add_argument("--out", type=str, default="workspace.json", help="File for --dry_run.")

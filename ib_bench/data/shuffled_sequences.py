@@ -7,7 +7,7 @@ A small deck is shuffled by ``torch.randperm``. A large one is the image of 0, 1
 the sequences themselves: a Feistel network on numeral strings in the manner of FF1 (NIST SP 800-38G), with a mixing
 function that is fast instead of cryptographic. A sequence is cut into a left and a right half, and in turn each half
 has a pseudo-random function of the other added to it (modulo the number of values it can take), which can be undone,
-and hence is a permutation whatever the function. A half longer than a machine integer is held as several *limbs*,
+and hence is a permutation for any function. A half longer than a machine integer is held as several *limbs*,
 added to separately.
 """
 

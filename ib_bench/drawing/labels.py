@@ -18,7 +18,7 @@ from ib_bench.plain_text import one_line
 from ib_bench.results.records import Config, Labels, arguments_text, task_text
 
 _PER_MODEL = {"learning_rates"}
-"""Settings that architectures may differ in without being told apart by it: each has the grid that suits it."""
+"""Settings that architectures may differ in without counting as different: each has the grid that suits it."""
 
 
 class Labelled(Protocol):
@@ -113,7 +113,7 @@ class Shown(Generic[AnyResult_co]):
 
 
 def model_texts(results: Sequence[Labelled]) -> list[str]:
-    """The models of results, told apart by those init arguments in which models of one name differ.
+    """The models of results, distinguished by those init arguments in which models of one name differ.
 
     Args:
         results: that are shown together.

@@ -1,4 +1,4 @@
-"""Everything that a report shows: results side by side from one or several sources, told apart by labels."""
+"""Everything that a report shows: results side by side from one or several sources, distinguished by labels."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ EMPTY = Entry("", "")
 
 @dataclass(frozen=True)
 class StudyTable:
-    """A table, whatever it is written as.
+    """A table, independent of its output format.
 
     Attributes:
         name: file name without ending.

@@ -46,7 +46,7 @@ Function = Callable[[Item, Emit], Result]
 
 
 Resume = Callable[[Item, Any], Item]
-"""What is left of an item after an event of its call, so that a call that is made again goes on from there."""
+"""What is left of an item after an event of its call; a repeated call continues from there."""
 
 
 @dataclass(frozen=True)

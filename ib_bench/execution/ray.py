@@ -33,7 +33,7 @@ from ib_bench.execution.picklable import picklable
 _POLL_S = 0.1
 _TRANSIENT_INTERVAL_S = 1.0
 _MAX_DONE = 100
-_KNOCK_S = 10.0
+_CONNECT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Ray(Executor):
                 wanted = getattr(settings, option)
                 require(wanted <= most, f"ray.{option}", wanted, f"at most {most}, what this machine has")
         try:
-            _knock(settings.address)
+            _require_reachable(settings.address)
         except (OSError, ValueError) as error:
             raise _no_cluster(settings) from error
 
@@ -175,7 +175,9 @@ class _Calls:
         except self._ray.exceptions.RayError as error:  # not of a call: the cluster or the queue is gone
             reason = str(error).strip().partition("\n")[0]
             said = f"the connection to Ray was lost ({type(error).__name__}: {reason})"
-            raise LostProcessError(f"{said}; finished trials are kept, and the same command continues from them") from error
+            raise LostProcessError(
+                f"{said}; finished trials are kept, and the same command continues from them"
+            ) from error
         except BaseException:
             for call in pending:
                 self._ray.cancel(call, force=True)
@@ -202,7 +204,7 @@ class _Calls:
             return CallResult(error=RuntimeError(reason))
 
     def _drain(self) -> None:
-        """Pass on what has arrived; whatever a call has emitted is there before the call has ended."""
+        """Pass on the events that have arrived; those of a call arrive before it ends."""
         if waiting := self._events.qsize():
             for index, event in self._events.get_nowait_batch(waiting):
                 if self._resume is not None and not isinstance(event, TransientEvent):
@@ -237,7 +239,7 @@ def _sigterm_handled_as_before() -> Iterator[None]:
     """Ray takes SIGTERM over, and would end this process without a word: within it already, and ever after.
 
     What its C++ part does between its own start and the end of ``ray.init`` cannot be undone: a signal in that second
-    ends the process, which loses nothing but the farewell.
+    ends the process, which loses only the final message.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # there Ray leaves it alone
@@ -260,13 +262,13 @@ def _no_cluster(settings: RaySettings) -> BenchError:
     )
 
 
-def _knock(address: str | None) -> None:
+def _require_reachable(address: str | None) -> None:
     """Raise OSError where nobody listens, ValueError for no address; Ray itself would try for many minutes."""
     if address in (None, "auto") or "://" in str(address):
         return
     host, _, port = str(address).rpartition(":")
     if host:
-        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
     else:
         raise ValueError(address)
 

@@ -30,7 +30,7 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
 class PortableLSTM(nn.LSTM):
     """``torch.nn.LSTM`` that trains under bfloat16 autocast on every processor.
 
-    Without AVX-512, oneDNN has no LSTM kernel for bfloat16, and autocast asks for it all the same. There this LSTM
+    Without AVX-512, oneDNN has no LSTM kernel for bfloat16, but autocast asks for it. There this LSTM
     computes in float32 and returns float32. Arguments, parameters and ``state_dict`` are those of ``torch.nn.LSTM``.
     """
 

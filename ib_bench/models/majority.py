@@ -1,4 +1,4 @@
-"""Chance: the answer that is most frequent in the training set, whatever is read."""
+"""Chance: the most frequent answer of the training set, for any input."""
 
 from __future__ import annotations
 

@@ -21,12 +21,12 @@ def plan_table(name: str, counts: Mapping[str, tuple[int, int]], estimate: Estim
         num_workers: that it is for.
     """
     times = {"at most": estimate.max_time_s, "likely": estimate.likely_time_s}
-    told = ", ".join(f"{word} {duration(time)}" for word, time in times.items() if time is not None)
+    times_text = ", ".join(f"{word} {duration(time)}" for word, time in times.items() if time is not None)
     unknown = "no estimate: the store holds no trials of one of the models"
     rows = [
         [kind, f"{everything:,}", f"{stored:,}", f"{everything - stored:,}"]
         for kind, (everything, stored) in counts.items()
     ]
     table = terminal_table(["", "all", "in the store", "to do"], rows, {""})
-    note = f"at most {estimate.max_trials:,} trials\ntime with {num_workers} workers: {told or unknown}"
+    note = f"at most {estimate.max_trials:,} trials\ntime with {num_workers} workers: {times_text or unknown}"
     return titled(f"{name}: what there is to do", table, note)

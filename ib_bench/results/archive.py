@@ -28,7 +28,7 @@ from ib_bench.results.whole_file import write_whole
 _FORMAT = "ib_bench records"
 _GZIP = b"\x1f\x8b"
 _MAX_LINE = 64 * 2**20  # bytes; the largest record of the reference results has some thousands
-_VERSION = 1  # of this format, whatever the store's is
+_VERSION = 1  # of this format, not of the store
 
 
 class StoredRecords(Collection[R], Generic[R]):

@@ -99,7 +99,7 @@ class Database:
         return bool(self._columns_of(name))
 
     def make_table(self, name: str) -> set[str]:
-        """The columns of a table of records, which is made if there is none; to be called inside a transaction.
+        """The columns of a table of records, created if it does not exist; to be called inside a transaction.
 
         Args:
             name: letters and underscores.

@@ -67,7 +67,7 @@ def measure(
         model: a class, its name (shipped ones) or dotted path, ``functools.partial`` of a class with arguments, or
             both as in a config file: ``{"class_path": ..., "init_args": {...}}``.
         data: likewise; also an instance of a DataModule.
-        store: path of the store, made if there is none.
+        store: path of the store; created if it does not exist.
         executor: where jobs run: ``inline`` (also None) is this process, one after the other; ``processes``, ``ray``
             and ``slurm``, for a quantity of several jobs, as on the command line; or an executor.
         workers: see ``--workers``.

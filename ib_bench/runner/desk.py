@@ -120,7 +120,7 @@ def make_request(
 ) -> Request:
     """A request, from a resolved config; data and model are built once, to report errors before anything runs.
 
-    Whatever their constructors change for the whole process is set back.
+    Changes of their constructors to the whole process are undone.
 
     Args:
         config: ``model``, ``data`` and ``trainer`` with all defaults filled in.
@@ -244,8 +244,8 @@ def _checked_trainer(trainer_json: str) -> _Trainer:
         with silent():
             trial = quiet_trainer(**{"devices": 1, **changed})
     except Exception as error:
-        told = ", ".join(f"trainer.{name} {value!r}" for name, value in changed.items())
-        raise BenchError(f"Lightning's Trainer refuses {told}: {' '.join(str(error).split())}") from error
+        options_text = ", ".join(f"trainer.{name} {value!r}" for name, value in changed.items())
+        raise BenchError(f"Lightning's Trainer refuses {options_text}: {' '.join(str(error).split())}") from error
     require_team(trial)
     if changed.get("precision") == "16-mixed" and trial.precision == "bf16-mixed":
         tell_once("trainer.precision 16-mixed: bf16-mixed, as Lightning has no float16 on CPUs")

@@ -79,8 +79,8 @@ class Display(Watcher):
         if index not in self._lines:
             self._lines[index] = self._bars.add_task(self._names[index], total=job.max_steps, state="")
         if newest.ended:
-            told = (str(newest.verdict), "bold") if newest.error is None else ("failed", "bold red")
-            self.say(Text.assemble(one_line(f"{job.label}: "), told))
+            outcome = (str(newest.verdict), "bold") if newest.error is None else ("failed", "bold red")
+            self.say(Text.assemble(one_line(f"{job.label}: "), outcome))
             self._bars.remove_task(self._lines.pop(index))
             return
         state = _state(job, newest) if self._is_wide else _state_in_short(newest)
@@ -128,10 +128,10 @@ class Lines(Watcher):
         self._clock.note(index, newest)
         job = self._jobs[index]
         if newest.ended:
-            told = newest.verdict if newest.error is None else f"failed: {newest.error}"
+            outcome = newest.verdict if newest.error is None else f"failed: {newest.error}"
             took = duration(self._clock.taken_s(index))
             of_all = f"{self._clock.num_done}/{self._clock.num_jobs}"
-            self._print(f"{of_all} {job.label}: {told}  {took}, {self._clock.left}")
+            self._print(f"{of_all} {job.label}: {outcome}  {took}, {self._clock.left}")
         elif len(self._jobs) == 1 and newest.num_evaluations > self._num_evaluations:
             self._num_evaluations = newest.num_evaluations
             if time.monotonic() - self._printed_at_s >= LINE_INTERVAL_S:

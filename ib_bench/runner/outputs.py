@@ -17,7 +17,9 @@ KeepWeights = Literal["none", "best"]
 def add_output_arguments(parser: Any) -> None:
     """The arguments of :func:`chosen_output`."""
     parser.add_class_arguments(WandbSettings, "wandb")
-    parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store; created if it does not exist.")
+    parser.add_argument(
+        "--store", type=str, default=DEFAULT_STORE, help="Path of the store; created if it does not exist."
+    )
     parser.add_argument("--log_file", type=str | None, help="File to which a line is appended for each event.")
 
 

@@ -143,8 +143,8 @@ def logged_card(score: Score) -> LoggedRun:
     """What W&B gets of a score: a step for each cell, the numbers in the summary."""
     steps: list[Json] = []
     for number, cell in enumerate(score.budget.cells, start=1):
-        told = _cell_json(cell, score.record(cell))
-        values = {f"score/{name}": told[name] for name in _LOGGED if told.get(name) is not None}
+        content = _cell_json(cell, score.record(cell))
+        values = {f"score/{name}": content[name] for name in _LOGGED if content.get(name) is not None}
         steps.append({"cell": number, **values})
     card = card_json(score)
     summary: Json = {"status": "finished" if score.is_complete else "incomplete", "num_steps": score.num_steps}
@@ -203,14 +203,14 @@ def _measured_texts(record: Any) -> list[str]:
         return [record.verdict, str(record.num_trials), rate]
     if isinstance(record, ExtrapolationRecord):
         found = {multiple: record.at(multiple * record.max_length) for multiple in (NEAR, FAR)}
-        told = [f"{one.normalized_final_state_accuracy:.2f} at {m} L" for m, one in found.items() if one is not None]
-        return [", ".join(told), str(len(record.trials)), ""]
+        texts = [f"{one.normalized_final_state_accuracy:.2f} at {m} L" for m, one in found.items() if one is not None]
+        return [", ".join(texts), str(len(record.trials)), ""]
     return ["", "", ""]
 
 
 def _cell_json(cell: ProtocolCell, record: Any) -> Json:
     labels = cell.labels
-    told: Json = {
+    content: Json = {
         "algebra": cell.algebra,
         "measures": list(cell.measures),
         "task": labels.task,
@@ -221,17 +221,17 @@ def _cell_json(cell: ProtocolCell, record: Any) -> Json:
         "key": None if record is None else record.key,
     }
     if isinstance(record, CurveRecord):
-        told |= {"verdict": record.verdict, "num_trials": record.num_trials, "learning_rate": record.learning_rate}
+        content |= {"verdict": record.verdict, "num_trials": record.num_trials, "learning_rate": record.learning_rate}
         sizes = None if record.estimate is None else record.estimate.n50
         ends = {"n50": "median", "n50_low": "low", "n50_high": "high"}
-        told |= {name: None if sizes is None else getattr(sizes, end) for name, end in ends.items()}
-        told |= {"num_confirmed": record.num_confirmed, "num_checked": record.num_checked}
+        content |= {name: None if sizes is None else getattr(sizes, end) for name, end in ends.items()}
+        content |= {"num_confirmed": record.num_confirmed, "num_checked": record.num_checked}
     if isinstance(record, ExtrapolationRecord):
-        told["learned"] = record.trial_succeeded
+        content["learned"] = record.trial_succeeded
         for multiple in (NEAR, FAR):
             found = record.at(multiple * record.max_length)
-            told[f"accuracy_{multiple}x"] = None if found is None else found.normalized_final_state_accuracy
-    return told
+            content[f"accuracy_{multiple}x"] = None if found is None else found.normalized_final_state_accuracy
+    return content
 
 
 def _origin(score: Score) -> dict[str, str]:

@@ -146,7 +146,7 @@ def read_budget(protocol: str = DEFAULT_PROTOCOL, budget: str = DEFAULT_BUDGET) 
         raise BenchError(f"protocol {protocol!r} cannot be read: {' '.join(str(error).split())}") from error
     try:
         found = _budget(path.stem if path.stem in shipped else path.name, budget, content)
-        require(bool(found.cells), "cells", [], "at least one")  # reads them all, so that any error is told here
+        require(bool(found.cells), "cells", [], "at least one")  # reads them all, so that errors are raised here
         return found
     except (BenchError, TypeError) as error:
         raise BenchError(f"protocol {protocol!r}: {error}") from error

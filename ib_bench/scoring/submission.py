@@ -147,8 +147,8 @@ def _wrong_records(records: Records, score: Score) -> Iterator[str]:
     for cell in score.budget.cells:
         if score.record(cell) is None:
             labels = cell.labels
-            told = f"{labels.task}, {labels.supervision}, {labels.length_distribution}, L={labels.max_length}"
-            yield f"missing: {cell.quantity} of {cell.algebra}, {told}"
+            cell_text = f"{labels.task}, {labels.supervision}, {labels.length_distribution}, L={labels.max_length}"
+            yield f"missing: {cell.quantity} of {cell.algebra}, {cell_text}"
     wanted = {key for record in score.records.values() for key in record.trials}
     yield from (f"missing: trial {key}" for key in sorted(wanted - score.trials.keys()))
     known = {*score.trials, *(record.key for record in score.records.values())}

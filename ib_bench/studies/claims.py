@@ -95,9 +95,9 @@ class Claim:
 
     def to_json(self) -> Json:
         """As plain data, with every pair."""
-        told = {"name": self.name, "text": self.text, "rule": self.rule, "verdict": self.verdict}
+        plain = {"name": self.name, "text": self.text, "rule": self.rule, "verdict": self.verdict}
         statements = [statement.to_json() for statement in self.statements]
-        return {**told, "to_measure": self.to_measure, "to_decide": self.to_decide, "statements": statements}
+        return {**plain, "to_measure": self.to_measure, "to_decide": self.to_decide, "statements": statements}
 
 
 Rule = Callable[[Evidence], list[Statement]]

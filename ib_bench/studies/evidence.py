@@ -206,10 +206,10 @@ class Evidence:
                 low = 0.0 if change.high is None else 2**-change.high
                 high = math.inf if change.low is None else 2**-change.low
                 return Known(f"slope of {growth.measure}", tuple(own), Interval(low, high))
-        told = [cell for cell in series if not self._is_exhausted(cell)]
-        if len(told) < 2:
+        usable = [cell for cell in series if not self._is_exhausted(cell)]
+        if len(usable) < 2:
             return Known("", tuple(sorted(keys)), why_open=EXHAUSTED)
-        return self.ratio(Sides(told[0], told[-1]), bound=1)
+        return self.ratio(Sides(usable[0], usable[-1]), bound=1)
 
     def kappa(self, joint: Cell) -> Known | None:
         """What is known of the sharing factor.

@@ -145,8 +145,8 @@ def _fits(spec: ClassSpec, arguments: Choice) -> bool:
 
 
 def _text(name: str, arguments: Choice) -> str:
-    told = ", ".join(f"{argument}={value}" for argument, value in arguments.items())
-    return f"{name} ({told})" if told else name
+    listed = ", ".join(f"{argument}={value}" for argument, value in arguments.items())
+    return f"{name} ({listed})" if listed else name
 
 
 @dataclass(frozen=True)

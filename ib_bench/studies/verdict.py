@@ -11,7 +11,7 @@ sign test). A statement is
 
 Pairs of one statement fall into strata: the architecture, and whether all sequences have one length or several. Each
 stratum is counted apart. If at least 5 pairs are decided in each of two strata, and one leans for the statement (80 %)
-and the other against it (20 %), the statement is mixed, whatever the sum says.
+and the other against it (20 %), the statement is mixed, even if the sum is decided.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Pair:
         """As plain data; an infinite end is None."""
         ends = (self.interval.low, self.interval.high) if self.interval else (None, None)
         low, high = (None if end is None or isinf(end) else end for end in ends)
-        told = {"title": self.title, "stratum": self.stratum, "measure": self.measure, "low": low, "high": high}
-        return {**told, "holds": self.holds, "why_open": self.why_open, "records": list(self.records)}
+        plain = {"title": self.title, "stratum": self.stratum, "measure": self.measure, "low": low, "high": high}
+        return {**plain, "holds": self.holds, "why_open": self.why_open, "records": list(self.records)}
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Count:
 
     @property
     def lean(self) -> Verdict:
-        """Where the count points, whatever its chance: not enough data, supported, contradicted or mixed."""
+        """The direction of the count, ignoring its chance: not enough data, supported, contradicted or mixed."""
         if self.decided < MIN_DECIDED:
             return "not enough data"
         share = self.true / self.decided
@@ -149,5 +149,5 @@ class Statement:
     def to_json(self) -> Json:
         """As plain data."""
         strata = {name: stratum.to_json() for name, stratum in self.strata.items()}
-        told = {"text": self.text, "verdict": self.verdict, "count": self.count.to_json(), "strata": strata}
-        return {**told, "pairs": [pair.to_json() for pair in self.pairs]}
+        plain = {"text": self.text, "verdict": self.verdict, "count": self.count.to_json(), "strata": strata}
+        return {**plain, "pairs": [pair.to_json() for pair in self.pairs]}

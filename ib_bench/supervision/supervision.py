@@ -5,7 +5,7 @@ where the task says that a state *is* a symbol (as in a group), further ones oth
 one, is the last token. Sequences are padded on the right with token 0; the models are causal, so padding reaches no
 supervised position.
 
-A task may hide its states behind answers. A regime that writes states down asks for the states all the same, as each is
+A task may hide its states behind answers. A regime that writes states down still asks for the states, as each is
 needed to find the next one. All others ask for the answers.
 """
 

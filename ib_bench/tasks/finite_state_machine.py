@@ -4,7 +4,7 @@ A machine reads symbols :math:`x_1, x_2, \dots` and moves through states
 
 .. math:: s_k = \delta(s_{k-1}, x_k), \qquad s_0 = \text{initial state}.
 
-Whoever can name :math:`s_n` after :math:`x_1 \dots x_n` tracks the state. A task is such a machine and nothing else:
+A model that names :math:`s_n` after :math:`x_1 \dots x_n` tracks the state. A task is such a machine and nothing else:
 how its run is written down for a model is :mod:`ib_bench.supervision`'s business.
 
 Some machines hide their state: the *answer* after k symbols is then a function of the state, :math:`o(s_k)`, such as

@@ -1,4 +1,4 @@
-"""Which states of a table can be reached, and which of them can be told apart by their answers."""
+"""Which states of a table can be reached, and which of them differ in their answers."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def close_run(run: Any, settings: WandbSettings, run_id: str) -> None:
 def resolved_mode(settings: WandbSettings) -> WandbMode:
     """The mode, with null decided as :class:`WandbSettings` says.
 
-    Whatever is done with W&B begins here. Variables that would give all runs the id of another one are removed first.
+    All use of W&B begins here. Variables that would give all runs the id of another one are removed first.
 
     Raises:
         InvalidOptionError: ``WANDB_MODE`` is none that W&B knows.

@@ -242,7 +242,7 @@ def process_environment() -> ClusterEnvironment:
 
 @contextmanager
 def contained(trainer: pl.Trainer) -> Iterator[None]:
-    """Around whatever a Trainer runs: Ctrl-C raises, and the files of a model's own callbacks are removed.
+    """Context manager around a Trainer: Ctrl-C raises, and the files of a model's own callbacks are removed.
 
     Lightning answers Ctrl-C by ending the program and disabling Ctrl-C; a search has something to say first.
 

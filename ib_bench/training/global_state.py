@@ -40,7 +40,7 @@ def global_state_kept() -> Iterator[None]:
 
 @contextmanager
 def fresh_global_state(seed: int, num_threads: int) -> Iterator[None]:
-    """The same state for everything that runs inside, whatever ran before; the caller's is restored at the end.
+    """Context manager that sets a fixed global state; the caller's is restored at the end.
 
     Args:
         seed: of all global random number generators.

@@ -1,4 +1,4 @@
-"""Trainings for which the memory does not suffice."""
+"""Training runs that run out of memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MESSAGES = (
 
 @contextmanager
 def memory_errors_explained(config: TrialConfig) -> Iterator[None]:
-    """Whatever says that memory has run out becomes one sentence.
+    """Turn every error about missing memory into one sentence.
 
     Args:
         config: of the trial.

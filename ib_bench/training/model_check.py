@@ -218,7 +218,7 @@ def _packed(model: SequenceModel, batch: Batch) -> Iterator[Finding]:
     """Whether :meth:`SequenceModel.packed_forward`, where a model offers it, agrees with its ``forward``."""
     if not (vars(type(model)).get("packable", False) and model.packable):
         return
-    lengths = 1 + torch.arange(len(batch.tokens)) % batch.tokens.shape[1]  # all different, whatever the data have
+    lengths = 1 + torch.arange(len(batch.tokens)) % batch.tokens.shape[1]  # all different, for any data
     position = torch.arange(batch.tokens.shape[1])
     targets = torch.where(position < lengths[:, None], torch.zeros_like(batch.tokens), IGNORE_INDEX)
     packed = PackedBatch(Batch(batch.tokens, targets))

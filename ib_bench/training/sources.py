@@ -290,6 +290,7 @@ def _plain(name: str, value: Any) -> str:
         return json.dumps(value, sort_keys=True)
     except (TypeError, ValueError) as error:
         raise BenchError(
-            f"{name} is an object of the notebook that a class to be measured mentions; its results could not be distinguished "
-            f"from those with another {name}. Make it an argument of the class, or put both into a .py file"
+            f"{name} is an object of the notebook that a class to be measured mentions; its results could not be "
+            f"distinguished from those with another {name}. Make it an argument of the class, or put both into a .py "
+            f"file"
         ) from error

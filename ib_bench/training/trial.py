@@ -140,7 +140,7 @@ def _graphs(config: TrialConfig, model: pl.LightningModule, data: object) -> Ste
 
 
 def _state_sizes(model: pl.LightningModule, data: SearchableData) -> list[int]:
-    """See :class:`TrialRecord`; a model that cannot say how large its state is has been trained all the same."""
+    """See :class:`TrialRecord`; a model without a known state size is trained, too."""
     if not isinstance(model, SequenceModel):
         return []
     was_training = model.training
@@ -189,8 +189,8 @@ def _record(
 ) -> TrialRecord:
     if num_steps > config.max_steps:
         raise BenchError(
-            f"a training run took {num_steps:,} optimizer steps, more than search.max_steps, {config.max_steps:,}; where a "
-            f"model takes several optimizer steps for a batch, search.max_steps must be a multiple of their number"
+            f"a training run took {num_steps:,} optimizer steps, more than search.max_steps, {config.max_steps:,}; "
+            f"where a model takes several optimizer steps for a batch, search.max_steps must be a multiple of them"
         )
     curve = validations.curve
     finite = [(loss, step) for step, loss in curve if math.isfinite(loss)]

@@ -43,7 +43,7 @@ class BestWeights:
     def __init__(self, folder: Path, store: RecordStore) -> None:
         self._folder = folder
         self._store = store
-        self._has_told_of_unsealed = False
+        self._has_warned_of_unsealed = False
 
     def offer(self, record: TrialRecord, weights: Weights, grid: Sequence[TrialConfig]) -> None:
         """Keep a trial's weights if it is the best of its grid so far; those of the others are removed.
@@ -83,12 +83,12 @@ class BestWeights:
         try:
             weights, is_sealed = _read(path, config.key)
             model.load_state_dict(weights)
-        except Exception as error:  # torch raises whatever damaged bytes lead to
+        except Exception as error:  # damaged bytes can lead to any error
             reason = " ".join(str(error).split())
             warnings.warn(f"weights {path} are damaged, training again: {reason}", stacklevel=2)
             return None
-        if not is_sealed and not self._has_told_of_unsealed:
-            self._has_told_of_unsealed = True
+        if not is_sealed and not self._has_warned_of_unsealed:
+            self._has_warned_of_unsealed = True
             text = "some weights were kept by an older version, without a checksum: damage in them goes unnoticed"
             warnings.warn(f"{self._folder}: {text}", stacklevel=2)
         with silent():

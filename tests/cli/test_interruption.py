@@ -16,7 +16,7 @@ def test_the_first_signal_ends_the_command_and_a_second_does_not_cut_that_short(
 ) -> None:
     previous = signal.getsignal(number)
     tidied = False
-    with Interruption("farewell", for_good=False) as interruption:
+    with Interruption("message", for_good=False) as interruption:
         try:
             os.kill(os.getpid(), number)
         finally:
@@ -25,10 +25,10 @@ def test_the_first_signal_ends_the_command_and_a_second_does_not_cut_that_short(
             raise RuntimeError("what goes wrong in the wake of a signal")
     assert tidied
     assert interruption.exit_code == exit_code
-    assert capfd.readouterr().err == "farewell\n"
+    assert capfd.readouterr().err == "message\n"
     assert signal.getsignal(number) is previous
 
 
 def test_other_errors_pass() -> None:
-    with pytest.raises(RuntimeError, match="no luck"), Interruption("farewell", for_good=False):
+    with pytest.raises(RuntimeError, match="no luck"), Interruption("message", for_good=False):
         raise RuntimeError("no luck")

@@ -1,4 +1,4 @@
-"""Models as people write them: on the command line, in suites, from Python; stored so that they are told apart."""
+"""Models as people write them: on the command line, in suites, from Python; stored so that they are distinguished."""
 
 from __future__ import annotations
 

@@ -300,7 +300,7 @@ def test_a_killed_task_harms_no_other_call_and_is_given_up(tmp_path: Path, queue
 def test_tasks_that_begin_nothing_are_given_up_with_their_log(
     tmp_path: Path, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # where a module of ours is broken
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # where one of our modules is broken
     (tmp_path / "numpy.py").write_text("raise RuntimeError('this environment is broken')")
     executor = slurm_executor(tmp_path / "slurm", queue, max_attempts=1)
     (outcome,) = executor.run(square, [3], lambda *_: None)

@@ -53,7 +53,7 @@ def test_score_v1_holds_what_it_promises(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["laptop", "gpu"])
 def test_the_cells_are_those_that_are_measured(name: str, tmp_path: Path) -> None:
-    """Cells are told from a file without loading torch, and jobs by building everything; their records must agree."""
+    """Cells are read from a file without loading torch, and jobs by building everything; their records must agree."""
     own = read_budget("score-v1", name)
     plan = score_plan([model_config("Majority")], own, tmp_path / "store.sqlite")
     for job in plan.jobs.values():

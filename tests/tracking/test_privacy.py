@@ -28,7 +28,7 @@ POINT = Point("LSTM", ACOT)
 
 @pytest.fixture
 def private(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What must not be told: the host, the folder, the interpreter and the arguments of the command."""
+    """What must stay private: the host, the folder, the interpreter and the arguments of the command."""
     monkeypatch.setattr(sys, "argv", ["ib-bench", "a-secret-argument"])
     monkeypatch.setattr(sys, "path", [*sys.path])
     return [str(in_tmp_path), sys.executable, "a-secret-argument", f'"{socket.gethostname()}"']

@@ -91,7 +91,10 @@ class Driver:
         except (BenchError, KeyboardInterrupt) as error:
             if self._jobs:
                 jobs = " ".join(sorted(self._jobs))
-                advice = f"its jobs keep running in Slurm; repeat the command to wait for them, or cancel them with scancel {jobs}"
+                advice = (
+                    "its jobs keep running in Slurm; repeat the command to wait for them, or cancel them with "
+                    f"scancel {jobs}"
+                )
                 error.args = (f"{error}; {advice}" if str(error) else advice,)
             raise
         self._tidy_up()

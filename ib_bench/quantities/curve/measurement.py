@@ -72,7 +72,7 @@ class CurveMeasurement:
         self._record = CurveRecord(config.key, config, "running", max_size, pool_size, num_states=num_states)
 
     def run(self) -> CurveRecord:
-        """Measure; every finished trial is kept, whatever happens."""
+        """Measure; every finished trial is kept, even after an error."""
         self._put()
         try:
             return self._measured()

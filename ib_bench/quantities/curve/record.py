@@ -39,7 +39,7 @@ class CurveSettings:
             most measures the curve, with other seeds. One learning rate needs no pilot.
         hold: what all trials share, so that their seeds move only the rest: ``data`` (training set, validation set and
             order) or ``weights`` (initialisation and dropout), those of ``first_seed``. null shares neither.
-        from_records: train nothing; fit all trials of the experiment in the store, whatever their seeds.
+        from_records: train nothing; fit all trials of the experiment in the store, of any seed.
         thresholds: validation losses at which N50 is also computed, out of the validation curves of the same trials, in
             nats, each above 0. These options train nothing and do not identify a curve.
         accuracies: final-state accuracies of the validation set at which N50 is also computed, each in (0, 1].

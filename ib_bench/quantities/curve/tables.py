@@ -209,8 +209,8 @@ def curve_listing(record: CurveRecord, notes: Iterable[str] = ()) -> Group:
         body = []
         for point in record.estimate.points:
             succeeded, number = successes.get(point.size, (0, 0))
-            told = f"{succeeded} of {number}" if number else ""
-            body.append([f"{point.size:,}", told, f"{point.chance.median:.2f}", _bar(point.chance)])
+            shares = f"{succeeded} of {number}" if number else ""
+            body.append([f"{point.size:,}", shares, f"{point.chance.median:.2f}", _bar(point.chance)])
         note = "|: median of the chance of success, -: its 90 % interval, from 0 to 1"
         table = terminal_table(["N", "succeeded", "p(N)", "90 %"], body, {"90 %"})
         parts.append(titled("Success curve", table, note))

@@ -64,8 +64,8 @@ def _curve(record: ExtrapolationRecord, row: Json) -> list[Json]:
         for accuracy in record.accuracies
         if accuracy is record.at(accuracy.length)
     ]
-    told = ", ".join(f"{multiple:g}x {final:.2f}" for multiple, final in points)
-    row = {**row, "curve": f"{row['group']} {record.key}", "accuracies": told}
+    texts = ", ".join(f"{multiple:g}x {final:.2f}" for multiple, final in points)
+    row = {**row, "curve": f"{row['group']} {record.key}", "accuracies": texts}
     return [{**row, "multiple": multiple, "final": final} for multiple, final in points]
 
 

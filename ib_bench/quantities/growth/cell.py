@@ -1,4 +1,4 @@
-"""Cells: everything that was measured of one experiment under one protocol, whatever the seeds."""
+"""Cells: all measurements of one experiment under one protocol, of all seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Measure = Literal["N50", "N*"]
 
 _OF_TRIALS = ("learning_rates", "threshold", "max_steps", "max_size", "val_check_interval", "futility")
 _OF_COMPUTING = ("vectorize", "compile", "num_threads", "start")
-"""Settings that say how trials are computed. Architectures may differ in them and are compared all the same."""
+"""Settings that say how trials are computed. Architectures that differ in them are still compared."""
 
 
 @dataclass(frozen=True, eq=False)

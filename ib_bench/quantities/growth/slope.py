@@ -75,7 +75,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Slope:
-    """A 90 % interval and the median. None: no end can be told.
+    """A 90 % interval and the median. None: both ends are unknown.
 
     Attributes:
         low: lower end.

@@ -2,7 +2,7 @@
 
 Start at the largest size. While nothing has failed, divide by the multiplier; after the first failure, bisect between
 the largest failing and the smallest succeeding size. It ends when these are neighbours, close enough, or when enough
-sizes have been tried. Whatever the answers, monotone or not, every size lies inside the bracket, which shrinks.
+sizes have been tried. For any answers, monotone or not, every size lies inside the bracket, which shrinks.
 
 Reference: arXiv 2602.18333, section 4 (hybrid binary-geometric search).
 """

@@ -1,7 +1,7 @@
 """Figures of N*: against the maximal length and the number of states, over both, per regime, and losses of trials.
 
 What is only known to be larger than a size is an open marker with an arrow, or has a ">" before it. Where that size is
-every training sequence that exists, the word "all" stands beside it.
+every training sequence that exists, the word "all" is printed next to it.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Search:
         self._trials: list[TrialRecord] = []
 
     def run(self) -> SearchRecord:
-        """Search, or return what the store holds; every finished trial is kept, whatever happens."""
+        """Search, or return what the store holds; every finished trial is kept, even after an error."""
         done = self._store.finished(SearchRecord, self.config.key)
         if done is not None:
             return done

@@ -205,7 +205,7 @@ class Sharing:
     def unexhausted_factor(self) -> SharingFactor | None:
         """Kappa over the lengths that are not exhausted; None where all are.
 
-        The exhausted lengths are left out of the sum. The joint search has learned them all the same.
+        The exhausted lengths are left out of the sum. The joint search has still learned them.
         """
         needs = [need for need in self.needs.values() if not need.is_exhausted]
         return sharing_factor(self.joint_need, needs) if needs else None

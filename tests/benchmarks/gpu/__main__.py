@@ -1,4 +1,4 @@
-"""``make gpu``: checks whatever is claimed of a GPU on this one, and prints one table with targets."""
+"""``make gpu``: checks every claim about GPUs on this one, and prints one table with targets."""
 
 from __future__ import annotations
 

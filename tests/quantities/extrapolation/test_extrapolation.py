@@ -29,7 +29,7 @@ class FakeTrained:
 
 
 class Fakes:
-    """Trainings whose loss is given for each configuration; remembers what was asked for."""
+    """Training runs whose loss is given for each configuration; remembers what was asked for."""
 
     def __init__(self, losses: dict[tuple[float, int], float], threshold: float = 1e-4) -> None:
         self.losses = losses
