@@ -1,4 +1,4 @@
-"""What the suite ships, found by reading its folders; no registration needed.
+"""The shipped classes, found by reading the folders; no registration needed.
 
 A file of ``tasks/``, ``supervision/``, ``data/length_distributions/``, ``models/`` or ``execution/`` holds one class of
 the same name (``dense_ssm.py`` holds ``DenseSSM``), and that class is shipped. A folder counts as a file: one of the

@@ -1,4 +1,4 @@
-"""What processes that this package starts have in common."""
+"""Settings shared by all processes that this package starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a constructor takes, also where it passes ``*args`` and ``**kwargs`` on to another one."""
+"""The parameters of a constructor, also where it passes ``*args`` and ``**kwargs`` on to another one."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def import_class(path: str) -> Any:
 
 
 def origin(path: str) -> str:
-    """Where the module of a dotted path was read, for an error that says what is wrong with the class.
+    """The file of a dotted path's module, for an error about the class.
 
     A module of Python or of a package hides a file of the same name in the working folder.
 

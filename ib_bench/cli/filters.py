@@ -22,7 +22,7 @@ def add_filter_arguments(parser: ArgumentParser) -> None:
 
 
 def filtered(rows: Iterable[Row], options: Namespace) -> list[Row]:
-    """Those rows, with a ``labels`` attribute, that fit all filters that are given."""
+    """The rows, with a ``labels`` attribute, that match all given filters."""
     wanted = {name: options[name] for name in _FILTERS if options[name] is not None}
     return [row for row in rows if _fits(row.labels, wanted)]
 

@@ -1,4 +1,4 @@
-"""A tiny search whose bracket is known, run twice: whether this installation computes what it should, and always alike.
+"""A tiny search with a known bracket, run twice: checks that this installation computes the right and the same numbers.
 
 DenseSSM learns sums modulo 3 with aligned supervision from 64 sequences and not from one, by a wide margin.
 """

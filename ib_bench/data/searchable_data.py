@@ -1,4 +1,4 @@
-"""What a search asks of a DataModule, ours or a user's own."""
+"""The interface that a search needs from a DataModule."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ class SequenceSpace(NamedTuple):
 
     @property
     def evaluated(self) -> SequenceSet:
-        """Those that a trained model is evaluated on at other lengths."""
+        """The sequences on which a trained model is evaluated at other lengths."""
         return self.trained if self.asked is None else self.asked
 
 

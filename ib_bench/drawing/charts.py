@@ -65,7 +65,7 @@ def described(shown: Iterable[Shown[AnyResult]]) -> list[tuple[AnyResult, Json]]
 
 @dataclass(frozen=True)
 class Marks:
-    """How the models of one figure are marked: a colour and a shape each.
+    """The marks of the models in one figure: a colour and a shape each.
 
     Args:
         rows: everything that is drawn.
@@ -96,7 +96,7 @@ class Marks:
 
     @property
     def shape(self) -> alt.Shape:
-        """Of markers."""
+        """The shape of markers."""
         shapes = [style(model).shape for model in self.models]
         return alt.Shape("model:N", title="model", scale=alt.Scale(domain=self.models, range=shapes), legend=_LEGEND)
 
@@ -145,7 +145,7 @@ def all_labels(rows: Iterable[Json], x: Any, y: Any, **place: Any) -> list[alt.C
 
 
 def all_notes(rows: Iterable[Json]) -> list[str]:
-    """What the word "all" in a chart means, if it is there."""
+    """The note that explains the word "all" in a chart, if it occurs."""
     return ["all: no more sequences exist."] if any(row.get("is_all") for row in rows) else []
 
 
@@ -174,7 +174,7 @@ def thinned(values: Sequence[Any]) -> Sequence[Any]:
 
 @dataclass(frozen=True)
 class Panels:
-    """Where panels stand: a column for each value of ``column``, a line for each value of ``line``.
+    """The layout of panels: a column for each value of ``column``, a line for each value of ``line``.
 
     Attributes:
         column: name of the rows' value.

@@ -1,4 +1,4 @@
-"""What people tell results apart by, and results with these labels.
+"""The labels of results in tables and figures.
 
 A label names what differs among the results that are shown together: a model's text names those init arguments in
 which models of one name differ, and a setting names those options in which searches of one source differ.
@@ -26,23 +26,23 @@ class Labelled(Protocol):
 
     @property
     def key(self) -> str:
-        """Of the record that a reader is led to."""
+        """The key of the record that figures and tables link to."""
 
     @property
     def labels(self) -> Labels:
-        """Of the experiment."""
+        """The labels of the experiment."""
 
     @property
     def config(self) -> Config:
-        """What was measured."""
+        """The config that was measured."""
 
 
 class Result(Labelled, Protocol):
-    """What a quantity measures of one experiment: a record, or something derived from records."""
+    """A measurement of one experiment: a record, or something derived from records."""
 
     @property
     def num_states(self) -> int | None:
-        """Of the task's machine; None where the record does not say."""
+        """The number of states of the task's machine; None where the record lacks it."""
 
 
 AnyResult = TypeVar("AnyResult", bound=Result)
@@ -51,7 +51,7 @@ AnyResult_co = TypeVar("AnyResult_co", bound=Result, covariant=True)
 
 @dataclass(frozen=True)
 class Label:
-    """What tells a result apart from the others that are shown with it.
+    """The label by which a reader distinguishes a result from others.
 
     Attributes:
         source: name of the store or archive that it is from.
@@ -82,7 +82,7 @@ class Label:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """By which results are sorted; the model is left out."""
+        """The sort key of results, without the model."""
         return (
             self.source,
             self.family,

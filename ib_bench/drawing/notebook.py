@@ -25,7 +25,7 @@ _PRE = (
 
 @dataclass(frozen=True)
 class Drawing:
-    """What an object of this package shows as the last value of a notebook's cell.
+    """The view of an object as the last value of a notebook's cell.
 
     Attributes:
         tables: as they are printed on a terminal.

@@ -42,7 +42,7 @@ class Study:
 
     @property
     def settings_notes(self) -> list[str]:
-        """What the short names of settings stand for."""
+        """Explanations of the short names of settings."""
         return [f"{name}: {text}" for name, text in self.settings.items()]
 
 

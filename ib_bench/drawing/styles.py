@@ -28,7 +28,7 @@ OTHER_DASH = [6, 2, 2, 2]
 
 
 class Style(NamedTuple):
-    """What marks an architecture.
+    """The colour and shape of an architecture.
 
     Attributes:
         colour: hexadecimal, such as ``#0072B2``.

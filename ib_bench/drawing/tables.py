@@ -17,7 +17,7 @@ from ib_bench.plain_text import one_line
 
 @dataclass(frozen=True)
 class Entry:
-    """What one place of a table shows.
+    """The content of one place of a table.
 
     Attributes:
         text: for people.
@@ -127,7 +127,7 @@ def varying_labels(
 
 
 def label_entries(label: Label, headings: Iterable[str]) -> list[Entry]:
-    """What a row says of the result that it is about.
+    """The entries that identify the result of a row.
 
     Args:
         label: of the result.
@@ -146,7 +146,7 @@ def rich_table(table: StudyTable) -> Group:
 
 
 def markdown(table: StudyTable, link: Callable[[str], str] | None = None) -> str:
-    """As Markdown, with a heading; nothing in a cell is markup.
+    """The table as Markdown, with a heading; nothing in a cell is markup.
 
     Args:
         table: to be written.
@@ -179,7 +179,7 @@ def markdown(table: StudyTable, link: Callable[[str], str] | None = None) -> str
 
 
 def latex(table: StudyTable) -> str:
-    """As a LaTeX tabular for the package booktabs."""
+    """The table as a LaTeX tabular for the package booktabs."""
     alignment = "l" * table.num_labels + "r" * (len(table.columns) - table.num_labels)
     texts = [table.columns, *([entry.text for entry in row] for row in table.rows)]
     head, *body = [" & ".join(_escaped(text, _LATEX) for text in row) + r" \\" for row in texts]

@@ -64,7 +64,7 @@ def titled(title: str, table: Table, note: str = "") -> Group:
 
 
 def more_rows(num_rows: int, where: str = "--format csv lists all") -> str:
-    """What a table says of the rows that it leaves out; nothing where it shows all.
+    """The note about rows that a table leaves out; empty if it shows all.
 
     Args:
         num_rows: that there are.

@@ -1,4 +1,4 @@
-"""What every executor does: call a function on each item, pass its events on, and say how each call ended."""
+"""The base class of executors: call a function on each item, pass on its events, report how each call ended."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Resume = Callable[[Item, Any], Item]
 
 @dataclass(frozen=True)
 class CallResult(Generic[Result]):
-    """How a call ended.
+    """The result of a call.
 
     Attributes:
         result: what the function returned; None after an error.

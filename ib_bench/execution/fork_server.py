@@ -1,4 +1,4 @@
-"""Where worker processes come from: a server that has imported everything, and is forked for each of them.
+"""The server from which worker processes are forked: it has imported everything once.
 
 Importing torch and Lightning takes seconds, and a few hundred MB. The server does it once, while the command still
 reads its config; a worker then starts within a tenth of a second, and shares that memory. Nothing but imports happens
@@ -19,7 +19,7 @@ _IS_AVAILABLE = sys.platform == "linux"
 
 
 def worker_context() -> BaseContext:
-    """How worker processes are started."""
+    """The multiprocessing context of worker processes."""
     return multiprocessing.get_context("forkserver" if _IS_AVAILABLE else "spawn")
 
 

@@ -1,4 +1,4 @@
-"""The script or notebook that runs (``__main__``), of which worker processes know little.
+"""The running script or notebook (``__main__``), as worker processes see it.
 
 A worker process imports the script again, under another name, up to ``if __name__ == "__main__":``. It knows nothing of
 a notebook, of standard input, or of an interactive session. A worker on another machine does not know the script

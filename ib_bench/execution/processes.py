@@ -221,7 +221,7 @@ class _Worker:
         return future
 
     def events(self) -> Iterator[tuple[int, Any]]:
-        """What the process has sent since the last time; an event that its death has cut short is dropped."""
+        """New events of the process; an event that its death has cut short is dropped."""
         while self._news is not None:
             try:
                 if not self._news.poll():
@@ -236,7 +236,7 @@ class _Worker:
                 self._news = None
 
     def exit_code(self) -> int | None:
-        """Of the process, once it has died; negative if a signal has ended it."""
+        """The exit code of the process, once it has died; negative if a signal has ended it."""
         for process in self._processes:
             process.join(_EXIT_S)
         return next((process.exitcode for process in self._processes), None)

@@ -1,4 +1,4 @@
-"""Which of several processes that were started alike speaks to the user."""
+"""The one of several equal processes that prints messages."""
 
 from __future__ import annotations
 

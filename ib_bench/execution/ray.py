@@ -38,13 +38,14 @@ _CONNECT_S = 10.0
 
 @dataclass(frozen=True)
 class RaySettings:
-    """Where on Ray searches run, and with what.
+    """Resources of searches on Ray.
 
     Args:
-        address: of a running cluster's head node, such as ``head:6379``, or ``auto``; null starts Ray on this machine.
+        address: address of a running cluster's head node, such as ``head:6379``, or ``auto``; null starts Ray on this
+            machine.
         num_cpus: CPU cores of each search, above 0.
         num_gpus: GPUs of each search, at least 0; a fraction shares a GPU between searches.
-        max_retries: how often a search is made again, from its finished trials, after its worker or its node has died;
+        max_retries: how often a search is repeated, from its finished trials, after its worker or its node has died;
             at least 0.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the fork server imports first; to be imported by nothing else.
+"""The first import of the fork server; no other module imports it.
 
 It leaves Ctrl-C to the command, and imports fast. The garbage collector is off in the server, so that it does not
 touch, and thereby copy, the memory that workers share with it; workers switch it on again.

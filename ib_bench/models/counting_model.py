@@ -1,4 +1,4 @@
-r"""Learning by counting, as a training like any other.
+r"""Learning by counting, in the form of an ordinary training run.
 
 Counts are parameters. The loss is linear in them: minus the mean count of what was observed, so that its gradient is
 minus the share of each observation, and a gradient step of size one adds these shares to the counts. The usual
@@ -31,7 +31,7 @@ class CountingModel(SequenceModel, ABC):
 
     @abstractmethod
     def observed(self, batch: Batch) -> Tensor:
-        """What a batch shows.
+        """The observations in a batch.
 
         Args:
             batch: of training sequences.

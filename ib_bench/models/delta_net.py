@@ -45,7 +45,7 @@ class DeltaNet(ResidualModel):
         num_classes: number of different answers.
         hidden_size: width.
         num_layers: number of blocks.
-        num_heads: of each layer, a divisor of ``hidden_size``.
+        num_heads: heads of each layer, a divisor of ``hidden_size``.
         num_householders: reflections n_h in each token's transition, at least 1.
         negative_eigenvalues: whether reflections have eigenvalues in [-1, 1] instead of [0, 1].
         gate: whether the state decays by a factor alpha that depends on the token.
@@ -53,7 +53,7 @@ class DeltaNet(ResidualModel):
         output_gate: whether a gate that depends on the token scales the output.
         conv_size: tokens that the short convolution sees; 0 leaves it out.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size lies outside its range.
@@ -196,7 +196,7 @@ class Decay(nn.Module):
         self.bias = nn.Parameter(initial_step_bias(num_heads))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Of ``(batch, length, hidden_size)``, values below 0, ``(batch, length, num_heads)``."""
+        """Map ``(batch, length, hidden_size)`` to values below 0, ``(batch, length, num_heads)``."""
         return -self.log_rate.exp() * functional.softplus(self.projection(hidden) + self.bias)
 
 

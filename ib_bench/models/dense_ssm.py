@@ -43,7 +43,7 @@ class DenseSSM(SequenceModel):
         embedding_size: width of the embedding; null takes ``hidden_size``.
         normalization: of the state after every step: ``rms`` divides by the root mean square, ``unit`` by the norm,
             ``none`` leaves it. With ``unit`` the logits are too small for a loss of 1e-4 at most widths.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
         write_term: whether each token also adds a vector to the state, linear in its embedding.
 
     Raises:

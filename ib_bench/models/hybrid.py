@@ -41,7 +41,7 @@ class Hybrid(ResidualModel):
         recurrence_arguments: of their layers beside the width, by name, such as ``negative_eigenvalues``.
         num_heads: of attention, a divisor of ``hidden_size``.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size lies outside its range, or an unknown ``recurrence``.

@@ -28,7 +28,7 @@ class LSTM(SequenceModel):
         num_classes: number of different answers.
         hidden_size: width of the embedding and of the state (the paper: 768, also 256).
         num_layers: LSTMs on top of each other (the paper: 1).
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size below 1.

@@ -55,7 +55,7 @@ class Mamba2(ResidualModel):
         rotation: whether pairs of rows of the state are turned by angles that depend on the token.
         conv_size: tokens that the short convolution sees; 0 leaves it out.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out, as the paper.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size lies outside its range.

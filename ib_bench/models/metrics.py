@@ -27,7 +27,7 @@ version only."""
 
 
 class Answers(NamedTuple):
-    """What a model answered to a batch.
+    """The answers of a model to a batch.
 
     Attributes:
         logits: float ``(batch, width, num_classes)``.
@@ -43,7 +43,7 @@ class Answers(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """How well uniform guessing does.
+    """The metrics of uniform guessing.
 
     Attributes:
         loss: its cross-entropy, in nats.

@@ -25,7 +25,7 @@ class MinGRU(ResidualModel):
         hidden_size: width, also of the state.
         num_layers: number of blocks.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size lies outside its range.

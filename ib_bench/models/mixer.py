@@ -55,7 +55,7 @@ class StepMixer(Mixer):
 
     @abstractmethod
     def project(self, hidden: Tensor) -> State:
-        """What each step needs of its token, ``(..., width)`` to tensors of shape ``(..., *)``."""
+        """Compute each step's inputs from its token, ``(..., width)`` to tensors of shape ``(..., *)``."""
 
     @abstractmethod
     def initial_state(self, num_rows: int, like: Tensor) -> State:

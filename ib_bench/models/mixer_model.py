@@ -26,7 +26,7 @@ class MixerModel(ResidualModel):
         hidden_size: width.
         num_layers: number of blocks, each with a mixer of its own.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size below 1, or ``mlp_factor`` below 0.

@@ -24,7 +24,7 @@ class Oracle(SequenceModel):
         vocab_size: number of different tokens.
         num_classes: number of different answers.
         solution: of the data, :class:`~ib_bench.data.solution.Solution`; None takes it from the Trainer's data.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
     """
 
     def __init__(self, vocab_size: int, num_classes: int, solution: Any = None, learning_rate: float = 1e-3) -> None:

@@ -90,7 +90,7 @@ class PackedBatch:
         return self._to_line(rows, self._cells)
 
     def pad_supervised(self, values: Tensor) -> Tensor:
-        """As :meth:`pad`, of supervised tokens only: ``(num_supervised, *)`` to ``(num_rows, most in a row, *)``."""
+        """Pad supervised tokens only: ``(num_supervised, *)`` to ``(num_rows, most in a row, *)``; see :meth:`pad`."""
         return self._to_rows(values, *self._supervised_cells)
 
     def unpad_supervised(self, rows: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ class PDSSM(ResidualModel):
         state_size: number N of complex entries of the state.
         dictionary_size: number K of matrices that are mixed before the hardmax.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size lies outside its range.

@@ -31,7 +31,7 @@ def rotated(values: Tensor, positions: Tensor) -> Tensor:
 
 
 def alibi(distance: Tensor, num_heads: int) -> Tensor:
-    """What ALiBi adds to scores: ``(..., queries, keys)`` distances to ``(..., num_heads, queries, keys)``.
+    """The bias of ALiBi: ``(..., queries, keys)`` distances to ``(..., num_heads, queries, keys)``.
 
     Args:
         distance: position of the query minus that of the key.

@@ -21,7 +21,7 @@ class TorchRecurrence(SequenceModel):
         layer: ``nn.GRU`` or ``nn.RNN``.
         hidden_size: width of the embedding and of the state.
         num_layers: layers on top of each other.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size below 1.

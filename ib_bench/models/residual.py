@@ -30,7 +30,7 @@ class ResidualModel(SequenceModel):
             again.
         hidden_size: width, at least 1.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: there are no mixers, or ``mlp_factor`` lies below 0.
@@ -95,7 +95,7 @@ class _Block(nn.Module):
             )
 
     def transform(self, hidden: Tensor) -> Tensor:
-        """What follows the mixer, ``(..., hidden_size)`` to the same."""
+        """Apply the layers after the mixer, ``(..., hidden_size)`` to the same."""
         return hidden if self.mlp is None else hidden + self.mlp(hidden)
 
     def packed_mix(self, hidden: Tensor, batch: PackedBatch) -> Tensor:

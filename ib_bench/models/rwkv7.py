@@ -38,9 +38,9 @@ class RWKV7(ResidualModel):
         num_classes: number of different answers.
         hidden_size: width.
         num_layers: number of blocks.
-        num_heads: of each layer, a divisor of ``hidden_size``.
+        num_heads: heads of each layer, a divisor of ``hidden_size``.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size lies outside its range.

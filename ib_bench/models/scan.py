@@ -74,7 +74,7 @@ def key_value_scan(
     num_substeps: int = 1,
     chunk_size: int = 16,
 ) -> tuple[Tensor, Tensor]:
-    r"""What queries read from a matrix that every substep decays, erases and writes to, chunk by chunk.
+    r"""Read queries from a matrix that every substep decays, erases and writes to, chunk by chunk.
 
     .. math::
         \tilde S_i = D_i S_{i-1}, \qquad

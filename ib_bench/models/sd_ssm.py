@@ -33,7 +33,7 @@ class SDSSM(ResidualModel):
         num_layers: number of blocks.
         dictionary_size: number K of transitions that are mixed.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size lies outside its range.

@@ -1,4 +1,4 @@
-"""What every architecture shares: how it is trained, validated and judged."""
+"""The base class of architectures: training, validation and metrics."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class SequenceModel(pl.LightningModule, ABC):
         """
 
     def packed_forward(self, batch: PackedBatch) -> Tensor:
-        """What :meth:`forward` returns at supervised positions, computed without padding.
+        """The logits of :meth:`forward` at supervised positions, computed without padding.
 
         Optional, see :attr:`packable`. Values and gradients must be the same up to rounding, without dropout; dropout
         may draw other random numbers.

@@ -1,4 +1,4 @@
-"""One batch shared out over the processes that train one model.
+"""One batch split between the processes that train one model.
 
 Every process reads the whole batch and takes the rows that are its own, so that data need not know of processes. A rank
 is a process's number, from 0.

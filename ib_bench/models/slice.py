@@ -35,7 +35,7 @@ class SLiCE(ResidualModel):
         block_size: of the transition, a divisor of ``hidden_size``; ``hidden_size`` itself makes it dense, 1 diagonal.
         write_term: whether each token also adds a vector to the state.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size lies outside its range.

@@ -38,7 +38,7 @@ class SLSTM(ResidualModel):
         num_layers: number of blocks.
         num_heads: blocks of the recurrent weights R, a divisor of ``hidden_size``.
         mlp_factor: how many times wider than ``hidden_size`` the MLP of each block is; 0 leaves it out.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Raises:
         InvalidOptionError: a size lies outside its range.

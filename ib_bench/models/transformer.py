@@ -42,7 +42,7 @@ class Transformer(SequenceModel):
         hidden_size: width (the paper: 256); the MLP is four times as wide.
         num_heads: attention heads, a divisor of ``hidden_size`` (4 keep GPT-2's head size of 64 at width 256).
         dropout: probability, in [0, 1), in the three places where GPT-2 has it.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
         positions: how attention learns where tokens are: ``learned`` embeddings as GPT-2, ``rotary``, ``alibi`` or
             ``none`` (the causal mask alone). Rotary needs an even head size.
         num_loops: how many times all blocks are applied, with the same weights.
@@ -161,11 +161,11 @@ class _Block(nn.Module):
         return hidden + self.mlp(self.mlp_norm(hidden)), present
 
     def packed_forward(self, hidden: Tensor, batch: PackedBatch, bias: Tensor) -> Tensor:
-        """Of all tokens, ``(num_tokens, hidden_size)`` to the same."""
+        """Map all tokens, ``(num_tokens, hidden_size)``, to the same shape."""
         return self._packed_mlp(hidden + self.attention.packed_forward(self.attention_norm(hidden), batch, bias))
 
     def packed_answers(self, hidden: Tensor, batch: PackedBatch, bias: Tensor) -> Tensor:
-        """Of all tokens to the supervised ones', ``(num_supervised, hidden_size)``; the others give keys and values."""
+        """Map all tokens to the supervised ones, ``(num_supervised, hidden_size)``; the others give keys and values."""
         attended = self.attention.packed_answers(self.attention_norm(hidden), batch, bias)
         return self._packed_mlp(hidden.index_select(0, batch.supervised) + attended)
 
@@ -215,13 +215,13 @@ class CausalAttention(nn.Module):
         return self.dropout(self.out(attended.transpose(1, 2).flatten(2))), (key, value)
 
     def packed_forward(self, hidden: Tensor, batch: PackedBatch, bias: Tensor) -> Tensor:
-        """Of all tokens, ``(num_tokens, hidden_size)`` to the same; ``bias`` as of :meth:`packed_bias`."""
+        """Map all tokens, ``(num_tokens, hidden_size)``, to the same shape; ``bias`` is that of :meth:`packed_bias`."""
         projected = self._turned(self.query_key_value(hidden), batch.positions, num_parts=2)
         query, key, value = self._heads(batch.pad(projected))
         return self._packed_out(batch.unpad(self._attend(query, key, value, bias)))
 
     def packed_answers(self, hidden: Tensor, batch: PackedBatch, bias: Tensor) -> Tensor:
-        """Of all tokens to the supervised ones', ``(num_supervised, hidden_size)``."""
+        """Map all tokens to the supervised ones, ``(num_supervised, hidden_size)``."""
         size = self.query_key_value.in_features
         of_query, of_key_value = torch.split(self.query_key_value.weight, [size, 2 * size])
         query_bias, key_value_bias = torch.split(self.query_key_value.bias, [size, 2 * size])
@@ -233,7 +233,7 @@ class CausalAttention(nn.Module):
         return self._packed_out(batch.unpad_supervised(self._attend(query, key, value, bias)))
 
     def packed_bias(self, distance: Tensor, like: Tensor, num_rows: int) -> Tensor:
-        """What is added to the scores of padded rows.
+        """The bias for the scores of padded rows.
 
         Args:
             distance: position of the query minus that of the key, ``(query length, length)``, or for each row.

@@ -1,1 +1,1 @@
-"""What is measured. Every folder here is one quantity, with all that belongs to it."""
+"""The measured quantities. Every folder here is one quantity, with its jobs, records, tables and figures."""

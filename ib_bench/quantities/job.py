@@ -88,7 +88,7 @@ class Job(ABC, Generic[R]):
 
     @property
     def key(self) -> str:
-        """Of the config."""
+        """The key of the config."""
         return self.config.key
 
     def stored(self, store: RecordStore) -> R | None:
@@ -105,7 +105,7 @@ class Job(ABC, Generic[R]):
 
     @abstractmethod
     def workload(self, others: Collection[str]) -> Workload:
-        """What there is to train at most.
+        """The largest amount of training.
 
         Args:
             others: keys of results that are there, or will be, when this job runs.

@@ -61,7 +61,7 @@ class KnownSize:
 
     @property
     def probability_above(self) -> float:
-        """That the size lies above the largest that could be tried."""
+        """The probability that the size lies above the largest that could be tried."""
         return float(self.weights[np.isinf(self.highs)].sum())
 
     @property

@@ -10,7 +10,7 @@ from ib_bench.results.records import Config, Labels
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """What one run holds.
+    """The content of one run.
 
     Attributes:
         run_id: one result has one id, however often and wherever it is logged.

@@ -14,7 +14,7 @@ from ib_bench.results.trial_record import TrialConfig
 
 @dataclass(frozen=True)
 class Progress(TransientEvent):
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
         num_evaluations: sizes judged so far.

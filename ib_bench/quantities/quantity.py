@@ -1,4 +1,4 @@
-"""What a quantity brings with it, so that everything else can iterate over quantities without knowing any of them.
+"""The interface of a quantity: other code iterates over quantities and knows none of them.
 
 A quantity is a folder of this package, or a module or package elsewhere that an entry point of the group
 ``ib_bench.quantities`` names. Its ``__init__`` assigns an instance of a :class:`Quantity` to ``QUANTITY``. Commands
@@ -36,7 +36,7 @@ R = TypeVar("R", bound=Result)
 
 @dataclass(frozen=True)
 class Request:
-    """What a command, or a cell of a suite, asks to be measured.
+    """A measurement that a command, or a cell of a suite, asks for.
 
     Attributes:
         experiment: what is trained on what.
@@ -101,7 +101,7 @@ class Quantity(ABC, Generic[R]):
 
     @abstractmethod
     def jobs(self, request: Request) -> list[Job[Any]]:
-        """What has to be run, the main job first.
+        """The jobs to run, the main one first.
 
         Raises:
             BenchError: the quantity cannot be measured for this experiment.
@@ -125,12 +125,12 @@ class Quantity(ABC, Generic[R]):
         return [] if self.record is None else cast(list[R], records.finished(self.record))
 
     def run_id(self, result: R) -> str:
-        """Of the result's W&B run: one result has one id, however often and wherever it is logged."""
+        """The id of the result's W&B run: the same each time and on each machine."""
         return result.key
 
     @abstractmethod
     def logged(self, result: R, records: Records) -> LoggedRun:
-        """What W&B gets of a result.
+        """The result as a W&B run.
 
         Args:
             result: finished or, if it is a stored record, still growing.

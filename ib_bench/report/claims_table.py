@@ -1,4 +1,4 @@
-"""The paper's claims, and what the records say of them."""
+"""The paper's claims and their verdicts, as tables."""
 
 from __future__ import annotations
 

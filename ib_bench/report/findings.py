@@ -1,4 +1,4 @@
-"""What checks and merges have found, for people."""
+"""The findings of checks and merges, as tables."""
 
 from __future__ import annotations
 

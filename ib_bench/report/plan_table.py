@@ -1,4 +1,4 @@
-"""What a suite still has to do."""
+"""The plan of a suite, as a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ib_bench.studies.estimate import Estimate
 
 
 def plan_table(name: str, counts: Mapping[str, tuple[int, int]], estimate: Estimate, num_workers: int) -> Group:
-    """How much a suite has to do.
+    """The remaining work of a suite.
 
     Args:
         name: of the suite.

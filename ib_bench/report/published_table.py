@@ -1,4 +1,4 @@
-"""Published results, and what the records say of them."""
+"""Published results next to the measured ones, as a table."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def published_table(replications: Mapping[str, Iterable[Replication]]) -> StudyT
 
 
 def replication_json(one: Replication) -> Json:
-    """As plain data."""
+    """The comparison as plain data."""
     published, accuracy = one.published, one.accuracy
     return {
         **vars(published),

@@ -34,7 +34,7 @@ def config_of(result: Result, sections: Mapping[str, type]) -> Json:
 
 
 def commands_text(commands: Sequence[str], path: str) -> list[str]:
-    """What to type, once the config is in a file.
+    """The commands that repeat a result, once its config is in a file.
 
     Args:
         commands: of ``ib-bench``.

@@ -1,1 +1,1 @@
-"""What was measured: frozen records, and the store they are kept in. Nothing here imports torch."""
+"""Frozen records of measurements, and their store. Nothing here imports torch."""

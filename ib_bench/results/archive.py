@@ -55,13 +55,13 @@ class StoredRecords(Collection[R], Generic[R]):
         return any(one == record for one in self)
 
     def with_keys(self, keys: Iterable[str]) -> list[R]:
-        """Those with the given keys, in their order; without those that the store lacks."""
+        """The records with the given keys, in their order; keys that the store lacks are skipped."""
         with Store(self._path, create=False) as store:
             return store.get_many(self._kind, keys)
 
 
 class Records:
-    """What was measured: the records of all kinds.
+    """The records of all kinds.
 
     Args:
         by_kind: records of each kind; a kind that is missing has none.

@@ -195,7 +195,7 @@ def damaged(path: Path, reason: str) -> DamagedStoreError:
 
 
 def recovery(path: Path) -> str:
-    """How to recover what can be read of a damaged file."""
+    """The advice how to recover the readable part of a damaged file."""
     return (
         "recover what can be read with SQLite's own tool: "
         f"`sqlite3 {shlex.quote(str(path))} .recover | sqlite3 recovered.sqlite`, "

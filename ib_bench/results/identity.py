@@ -1,4 +1,4 @@
-"""What identifies a result: the one place that decides what a key is a hash of.
+"""The identity of a result: this module alone defines the content of a key.
 
 A config is made of dataclasses and plain data. Its key is a hash of its *canonical form*, which leaves out every value
 that is at its default. So a new option, or a new init argument of a shipped class, changes no key as long as it stays

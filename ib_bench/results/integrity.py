@@ -26,7 +26,7 @@ MIN_AGE_S = 3600.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check has found.
+    """The result of one check.
 
     Attributes:
         check: what was looked at.
@@ -129,7 +129,7 @@ def _files_finding(check: str, files: list[Path], what: str) -> Finding:
 
 
 def weights_folder(store: Path) -> Path:
-    """Where the weights of a store's trials are."""
+    """The folder of the weights of a store's trials."""
     return store.with_name(f"{store.name}.weights")
 
 

@@ -161,7 +161,7 @@ def _news(
 
 
 def differences(old: Record, new: Record) -> list[str]:
-    """What differs between two records with one key, beyond rounding: names, or values where they say it in short.
+    """Differences between two records with one key, beyond rounding: names of fields, with short values.
 
     Args:
         old: the one to go by.

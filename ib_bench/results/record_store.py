@@ -1,4 +1,4 @@
-"""What a study asks of a store, wherever its records are."""
+"""The interface of a store, on disk or in memory."""
 
 from __future__ import annotations
 

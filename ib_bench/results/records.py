@@ -1,4 +1,4 @@
-"""What every record has in common: a config that identifies it, and the classes that the config names.
+"""The base class of records: a config that identifies each, and the classes that the config names.
 
 A *config* says what is measured. Its key is a hash of it (:mod:`ib_bench.results.identity`). A *record* is what was
 measured, stored under the key of its config. Where an experiment runs (device, host, package versions) is written into
@@ -83,7 +83,7 @@ class ClassSpec:
 
 @dataclass(frozen=True)
 class Presentation:
-    """How runs of any task are presented to a model.
+    """The way in which runs of any task are presented to a model.
 
     Attributes:
         supervision: name of the regime, or its dotted path.
@@ -160,7 +160,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is trained on what.
+    """A model and the data that it is trained on.
 
     Attributes:
         model: the architecture, without learning rate and vocabulary.
@@ -213,7 +213,7 @@ class Config:
 
     @property
     def key(self) -> str:
-        """By which the result is stored: 32 hexadecimal digits."""
+        """The key under which the result is stored: 32 hexadecimal digits."""
         return self.key_under(PROTOCOL_VERSION)
 
     def key_under(self, protocol: int) -> str:
@@ -226,7 +226,7 @@ class Config:
 
 
 class Record:
-    """What was measured: a frozen dataclass, kept in a table of the store under the key of its config.
+    """A measurement: a frozen dataclass, kept in a table of the store under the key of its config.
 
     A subclass is found and read by its class attributes; see :mod:`ib_bench.results.codec` for how it is checked.
 
@@ -266,7 +266,7 @@ class Record:
 
     @property
     def title(self) -> str:
-        """What was measured, in one line."""
+        """The measured experiment, in one line."""
         return experiment_text(self.labels)
 
     @property

@@ -1,4 +1,4 @@
-"""What running commands are doing, kept in the store for `ib-bench status`."""
+"""The state of running commands, kept in the store for `ib-bench status`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class RunStatus:
 
     @property
     def key(self) -> str:
-        """By which it is kept."""
+        """The key under which the status is stored."""
         return f"{self.host}:{self.pid}:{self.what}"
 
     @property

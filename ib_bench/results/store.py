@@ -161,7 +161,7 @@ class Store(RecordStore):
             )
 
     def runs(self) -> dict[str, str]:
-        """Those states by their keys, in the order in which they were first put."""
+        """The states of runs by their keys, oldest first."""
         rows = self.database.rows("SELECT key, record FROM runs ORDER BY rowid")
         return {_text(key): _text(text) for key, text in rows}
 

@@ -46,12 +46,12 @@ class TrialConfig(Config):
 
     @property
     def data_seed(self) -> int:
-        """Of training set, validation set and order."""
+        """The seed of training set, validation set and order."""
         return int(self.options.get("data_seed", self.seed))
 
     @property
     def model_seed(self) -> int:
-        """Of initialisation and dropout."""
+        """The seed of initialisation and dropout."""
         return int(self.options.get("model_seed", self.seed))
 
     @property

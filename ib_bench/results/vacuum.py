@@ -14,7 +14,7 @@ _LOG_SUFFIXES = ("-wal", "-shm")
 
 @dataclass(frozen=True)
 class Vacuumed:
-    """What was removed, or would be.
+    """The records and files that were removed, or would be.
 
     Attributes:
         damaged: keys of damaged records.

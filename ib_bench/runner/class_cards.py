@@ -43,7 +43,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Card:
-    """What there is to know of one shipped class.
+    """The description of one shipped class.
 
     Attributes:
         kind: of class.

@@ -75,7 +75,7 @@ def link_vocabulary(parser: LightningArgumentParser) -> None:
 
 
 def add_experiment_arguments(parser: ClassParser, sections: Mapping[str, type]) -> None:
-    """What an experiment is made of, and the settings of what is measured.
+    """Add the arguments of an experiment, and the settings of the measurement.
 
     Of Lightning's Trainer, exactly those options are there that a trial takes.
 
@@ -93,7 +93,7 @@ def add_experiment_arguments(parser: ClassParser, sections: Mapping[str, type]) 
 
 
 def resolved_config(parser: LightningArgumentParser, options: Namespace) -> Json:
-    """What was parsed, with all defaults, as plain data."""
+    """The parsed options with all defaults, as plain data."""
     return cast(Json, yaml.safe_load(parser.dump(options, skip_unset=False, skip_link_targets=False)))
 
 

@@ -29,7 +29,7 @@ _WIDE = 110
 
 
 def display(batch: Batch) -> Watcher:
-    """What shows the progress of jobs: in the cell of a notebook, or on the error stream."""
+    """The display of the progress of jobs: in the cell of a notebook, or on the error stream."""
     console = Console(stderr=True)
     if console.is_jupyter:
         from ib_bench.runner.notebook_display import NotebookDisplay  # noqa: PLC0415 (needs IPython)

@@ -1,4 +1,4 @@
-"""What a Python session gives, as a config file would hold it: classes, partials and instances become plain data."""
+"""Arguments from a Python session in the form of a config file: classes, partials and instances become plain data."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def given_executor(executor: str | Executor | None) -> Executor | None:
 
 
 def watcher(progress: bool) -> MakeWatcher | None:
-    """What shows progress, or None."""
+    """The display of progress, or None."""
     return display if progress else None
 
 

@@ -40,7 +40,7 @@ MakeWatcher = Callable[[Batch], Watcher]
 
 @dataclass(frozen=True)
 class Output:
-    """Where results go.
+    """The destinations of results.
 
     Attributes:
         store: path of the store.

@@ -34,7 +34,7 @@ def add_keep_weights(parser: Any) -> None:
 
 
 def chosen_output(options: Namespace, group: str | None = None) -> Output:
-    """Where results go.
+    """The chosen destinations of results.
 
     Args:
         options: of :func:`add_output_arguments`.

@@ -1,4 +1,4 @@
-"""What the commands share that are about scores."""
+"""Arguments shared by the commands about scores."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def score_models(
 
 
 def planned_scores(models: Sequence[Json], options: Namespace) -> Group:
-    """How much there is to do for the scores of models, of which nothing is done; arguments as above."""
+    """The remaining work for the scores of models; runs nothing. Arguments as above."""
     budget = read_budget(options.protocol, options.budget)
     executor = chosen_executor(options)
     plan = score_plan(models, budget, Path(options.store).absolute(), options.allow_lookahead)

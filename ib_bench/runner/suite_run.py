@@ -64,7 +64,7 @@ def add_suite_arguments(parser: Any) -> None:
 
 @dataclass(frozen=True)
 class FinishedSuite:
-    """How the run of a suite has ended.
+    """The outcome of a suite's run.
 
     Attributes:
         name: of the suite.
@@ -82,12 +82,12 @@ class FinishedSuite:
 
     @property
     def failures(self) -> list[tuple[str, Exception]]:
-        """Those of the errors that are not only a matter of waiting."""
+        """The errors, except those of jobs that only wait."""
         return [(label, error) for label, error in self.errors if not isinstance(error, UnfinishedError)]
 
     @property
     def unfinished(self) -> Counter[str]:
-        """How many jobs have not finished, by the reason."""
+        """The number of unfinished jobs, by the reason."""
         return Counter(str(error) for _, error in self.errors if isinstance(error, UnfinishedError))
 
     @property
@@ -130,7 +130,7 @@ class FinishedSuite:
 
 
 def planned(suite: Suite, options: Namespace) -> Group:
-    """How much there is to do, of which nothing is done.
+    """The remaining work of a suite; runs nothing.
 
     Args:
         suite: narrowed already.
@@ -145,7 +145,7 @@ def planned(suite: Suite, options: Namespace) -> Group:
 
 
 def planned_work(name: str, plan: Plan, options: Namespace, executor: Executor) -> Group:
-    """How much of a plan there is to do.
+    """The remaining work of a plan.
 
     Args:
         name: of what is planned.

@@ -140,7 +140,7 @@ def interval_spec(rows: list[Json], title: str, above: Iterable[str], is_ratio: 
 
 
 def logged_card(score: Score) -> LoggedRun:
-    """What W&B gets of a score: a step for each cell, the numbers in the summary."""
+    """The score as a W&B run: a step for each cell, the numbers in the summary."""
     steps: list[Json] = []
     for number, cell in enumerate(score.budget.cells, start=1):
         content = _cell_json(cell, score.record(cell))

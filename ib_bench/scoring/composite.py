@@ -1,4 +1,4 @@
-r"""One number out of the success curves of many cells: pure rules, that know neither stores nor models.
+r"""One number from the success curves of many cells: pure rules, without stores or models.
 
 *The composite.* A model's score is the geometric mean of N50 over the cells of a protocol, *restricted* at the largest
 size:
@@ -62,7 +62,7 @@ def restricted_mean(sizes: Sequence[KnownSize | None], limits: Sequence[float]) 
 
 
 def probability_less(one: Estimate, other: Estimate) -> float | None:
-    """That one number is smaller than another, independent one; equal ones count half.
+    """The probability that one number is smaller than another, independent one; equal ones count half.
 
     Args:
         one: with draws, or not.

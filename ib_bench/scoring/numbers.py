@@ -48,7 +48,7 @@ def numbers_of(budget: Budget) -> list[Number]:
 
 
 def overall_numbers(budget: Budget) -> list[Number]:
-    """Those that cards and leagues show: all but N50 of single cells.
+    """The numbers that cards and leagues show: all but N50 of single cells.
 
     Args:
         budget: of the protocol.

@@ -68,7 +68,7 @@ class ProtocolCell:
 
     @cached_property
     def identity(self) -> str:
-        """What records of it have in common, see :func:`identity_of`."""
+        """The part of the config that all its records share, see :func:`identity_of`."""
         return _identity(self.quantity, self.data, self.settings)
 
     @property

@@ -1,4 +1,4 @@
-"""Estimates, and ranks with their uncertainty: pure rules, that know neither stores nor models.
+"""Estimates, and ranks with their uncertainty: pure rules, without stores or models.
 
 *Ranks.* A model is ranked above another only if their 90 % intervals do not overlap. Its rank is a range: from one more
 than the number of models that are surely better, to the number of those that are not surely worse. Intervals of equal
@@ -39,7 +39,7 @@ class Estimate:
 
     @property
     def order(self) -> float:
-        """By which estimates are sorted: the median, or else the middle of what is known."""
+        """The sort key of estimates: the median, or else the middle of the interval."""
         if self.median is not None:
             return self.median
         ends = [end for end in (self.low, self.high) if math.isfinite(end)]
@@ -63,7 +63,7 @@ class Rank:
 
 
 def ranks(estimates: Sequence[Estimate], lower_is_better: bool = True) -> list[Rank]:
-    """Where each may stand among all.
+    """The possible ranks of each.
 
     Args:
         estimates: of the contestants.

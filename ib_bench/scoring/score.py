@@ -37,7 +37,7 @@ _QUANTILES = 0.05, 0.95
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """What is known of one model.
+    """The score of one model.
 
     Attributes:
         budget: of the protocol.
@@ -67,7 +67,7 @@ class Score:
 
     @property
     def config(self) -> Config:
-        """Of one of the records."""
+        """The config of one of the records."""
         return next(iter(self.records.values())).config
 
     @property
@@ -102,7 +102,7 @@ class Score:
         return self.num_cells == len(self.budget.cells)
 
     def record(self, cell: ProtocolCell) -> Any:
-        """What was measured of a cell; None where nothing is known."""
+        """The record of a cell; None if there is none."""
         return self.records.get(cell.identity)
 
     @cached_property
@@ -135,7 +135,7 @@ class Score:
 
     @cached_property
     def slope(self) -> Estimate | None:
-        """How N50 grows with L: its exponent; None where cells are missing, or too few of their N50 are known."""
+        """The exponent with which N50 grows with L; None where cells are missing, or too few of their N50 are known."""
         cells = self.budget.of("slope")
         curves = [curve for curve in map(self.record, cells) if curve is not None]
         if not cells or len(curves) < len(cells):
@@ -205,7 +205,7 @@ class Score:
 
     @property
     def seeds(self) -> list[int]:
-        """Of all trials, ascending."""
+        """The seeds of all trials, ascending."""
         return sorted({trial.config.seed for trial in self.trials.values()})
 
     @property
@@ -220,7 +220,7 @@ class Score:
 
     @property
     def command(self) -> str:
-        """What measures it again."""
+        """The command that measures it again."""
         arguments = {key: value for key, value in self.model.init_args.items() if value is not None}
         is_ours = self.model.class_path.startswith("ib_bench.")
         name = self.model.class_name if is_ours else self.model.class_path

@@ -1,4 +1,4 @@
-"""Submissions: one score in a folder, to be sent in; and the check of every number in it.
+"""Submissions: one score in a folder, to be submitted; and the check of every number in it.
 
 The folder holds ``records.jsonl.gz`` (the score's curves and extrapolations with their trials), ``card.json`` and
 ``card.md``. The check believes none of the first two files' numbers that follow from others:

@@ -1,4 +1,4 @@
-"""What the paper claims, and whether the records in hand support it.
+"""The claims of the paper, and whether records support them.
 
 A claim is made of statements about pairs of results that differ in one respect, such as the supervision, and in nothing
 else. :mod:`ib_bench.studies.evidence` says when a pair is decided, :mod:`ib_bench.studies.verdict` when a statement is.
@@ -85,16 +85,16 @@ class Claim:
 
     @property
     def to_decide(self) -> str:
-        """What to do about statements that lack data; empty if there is none."""
+        """Advice for statements that lack data; empty if there are none."""
         undecided = [one.count for one in self.statements if one.verdict == "not enough data"]
         if not undecided:
             return ""
         num_open = sum(count.open for count in undecided)
-        there = f" ({num_open} of the existing pairs are open)" if num_open else ""
+        there = f" (of the existing pairs {num_open} are open)" if num_open else ""
         return f"measure more tasks and lengths, as {self.to_measure}{there}"
 
     def to_json(self) -> Json:
-        """As plain data, with every pair."""
+        """The claim as plain data, with every pair."""
         plain = {"name": self.name, "text": self.text, "rule": self.rule, "verdict": self.verdict}
         statements = [statement.to_json() for statement in self.statements]
         return {**plain, "to_measure": self.to_measure, "to_decide": self.to_decide, "statements": statements}

@@ -1,4 +1,4 @@
-"""What is known when measured sizes are compared: intervals of ratios, with the spread between seeds in them.
+"""Comparison of measured sizes: intervals of ratios, with the spread between seeds in them.
 
 Ratios of success curves have 90 % intervals, from draws of both posteriors of N50. A single search is one draw of a
 random variable, so the ratio of two is only known if the spread between seeds was measured on the same kind of cell:
@@ -57,7 +57,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """How far N* of one cell differs between seeds.
+    """The spread of N* of one cell between seeds.
 
     Attributes:
         octaves: standard deviation of log2 N*.

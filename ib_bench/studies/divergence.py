@@ -1,4 +1,4 @@
-"""Sizes at which all trials diverged: there a verdict speaks of the learning rates, not of the data."""
+"""Sizes at which all trials diverged: there the learning rates decide the verdict, not the data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_RESULTS = 300  # whose trials are read
 
 
 def divergence_notes(results: Sequence[Any], trials: Callable[[Sequence[str]], Iterable[TrialRecord]]) -> list[str]:
-    """What to say below results: for each one the sizes at which the loss of all trials became infinite or NaN.
+    """Notes below results: for each one the sizes at which the loss of all trials became infinite or NaN.
 
     Args:
         results: shown together; those that name no trials are passed over.

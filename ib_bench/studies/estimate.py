@@ -28,7 +28,7 @@ from ib_bench.results.trial_record import TrialRecord
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is still to be done.
+    """The work that is left.
 
     Attributes:
         max_trials: number of trials, if no size needs less than the whole grid and every search tries all its sizes.
@@ -81,7 +81,7 @@ def expected_costs(todo: Sequence[Workload], stored: Records, reference: Callabl
 
 
 class TimeLeft:
-    """How long the rest of a run takes: expected costs, corrected by what finished jobs have really taken.
+    """The time left of a run: expected costs, corrected by the real times of finished jobs.
 
     Args:
         expected_s: cost of each job, in seconds, above 0, in the order in which they start.

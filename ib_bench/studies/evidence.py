@@ -1,4 +1,4 @@
-"""Records, arranged for comparison: which results make a pair, and what is known of it.
+"""Records, arranged for comparison: which results form a pair, and the ratio of each pair.
 
 A pair is decided where the interval of its ratio decides. The interval is that of two success curves where both cells
 have one. Otherwise it is that of two searches, if the spread between seeds was measured on both kinds of cells. A kind
@@ -63,7 +63,7 @@ CERTAINTY = 0.95
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a statement says of a number.
+    """The bound that a statement sets for a number.
 
     Attributes:
         bound: that the number is compared with, above 0.
@@ -90,7 +90,7 @@ class Sides(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a number.
+    """The estimate of a number.
 
     Attributes:
         measure: what the number is made of.
@@ -107,7 +107,7 @@ class Known:
     objection: str = ""
 
     def pair(self, title: str, stratum: str, *thresholds: Threshold) -> Pair:
-        """What a statement makes of it.
+        """The pair of a statement about it.
 
         Args:
             title: what the number is of.
@@ -166,7 +166,7 @@ class Evidence:
         return sides
 
     def ratio(self, sides: Sides, bound: float) -> Known:
-        """What is known of the ratio of two cells' sizes.
+        """The estimate of the ratio of two cells' sizes.
 
         Args:
             sides: of the ratio.
@@ -212,7 +212,7 @@ class Evidence:
         return self.ratio(Sides(usable[0], usable[-1]), bound=1)
 
     def kappa(self, joint: Cell) -> Known | None:
-        """What is known of the sharing factor.
+        """The estimate of the sharing factor.
 
         Args:
             joint: a cell over all lengths.

@@ -1,4 +1,4 @@
-"""Results that others have published, held against the records.
+"""Results that others have published, compared with the records.
 
 Does a model that generalises there do so here? Numbers of different protocols are not equal, so what is compared is the
 side of one bound. A model *generalises* if its final-state accuracy on sequences several times as long as those it was
@@ -84,7 +84,7 @@ class PublishedResult:
 
 @dataclass(frozen=True)
 class Replication:
-    """What the records say of a published result.
+    """A published result next to the measured one.
 
     Attributes:
         published: the result.

@@ -58,7 +58,7 @@ class Pair:
             raise ValueError("a pair is open for a reason, and for none if it is decided")
 
     def to_json(self) -> Json:
-        """As plain data; an infinite end is None."""
+        """The pair as plain data; an infinite end is None."""
         ends = (self.interval.low, self.interval.high) if self.interval else (None, None)
         low, high = (None if end is None or isinf(end) else end for end in ends)
         plain = {"title": self.title, "stratum": self.stratum, "measure": self.measure, "low": low, "high": high}
@@ -67,7 +67,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Count:
-    """How many pairs speak for a statement, against it, and for neither.
+    """The number of pairs for a statement, against it, and open.
 
     Attributes:
         true: pairs for which it holds.
@@ -107,7 +107,7 @@ class Count:
         return "not enough data" if is_one_sided and self.chance > MAX_CHANCE else self.lean
 
     def to_json(self) -> Json:
-        """As plain data, with what follows."""
+        """The count as plain data, with its verdict and chance."""
         return {**vars(self), "chance": self.chance, "verdict": self.verdict}
 
 
@@ -131,7 +131,7 @@ class Statement:
 
     @property
     def count(self) -> Count:
-        """Of all pairs."""
+        """The count of all pairs."""
         return count(self.pairs)
 
     @property
@@ -147,7 +147,7 @@ class Statement:
         return "mixed" if {"supported", "contradicted"} <= leans else self.count.verdict
 
     def to_json(self) -> Json:
-        """As plain data."""
+        """The statement as plain data."""
         strata = {name: stratum.to_json() for name, stratum in self.strata.items()}
         plain = {"text": self.text, "verdict": self.verdict, "count": self.count.to_json(), "strata": strata}
         return {**plain, "pairs": [pair.to_json() for pair in self.pairs]}

@@ -40,6 +40,6 @@ class AlignedChainOfThought(Supervision):
         return list(zip(symbols, states, strict=True))
 
     def encode(self, symbols: Tensor, states: Tensor, lengths: Tensor) -> Batch:
-        """As many targets as symbols, each in its symbol's place."""
+        """Write as many targets as symbols, each in its symbol's place."""
         inside = torch.arange(symbols.shape[1]) < lengths[:, None]
         return Batch(torch.where(inside, symbols.long(), 0), torch.where(inside, states, IGNORE_INDEX))

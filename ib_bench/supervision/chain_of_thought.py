@@ -34,7 +34,7 @@ class ChainOfThought(Supervision):
         return list(zip(tokens, targets, strict=True))
 
     def encode(self, symbols: Tensor, states: Tensor, lengths: Tensor) -> Batch:
-        """As many targets as symbols, starting at the separator (or at the last symbol if there is none)."""
+        """Write as many targets as symbols, starting at the separator (or at the last symbol if there is none)."""
         max_length = symbols.shape[1]
         position = torch.arange(self.num_tokens(max_length))
         length = lengths[:, None]

@@ -1,4 +1,4 @@
-"""What every supervision regime shares: the vocabulary, and the form of a batch.
+"""The base class of supervision regimes: the vocabulary, and the form of a batch.
 
 Tokens ``0..num_symbols-1`` are the symbols. A regime that writes states down gives them tokens too: the symbols' own
 where the task says that a state *is* a symbol (as in a group), further ones otherwise. The separator, where there is

@@ -17,7 +17,7 @@ _MAX_STATES = 2**15
 
 
 class BoundedDyck(FiniteStateMachine):
-    """Which bracket must close next, in well-formed words of brackets of bounded depth.
+    """The bracket that must close next, in well-formed words of brackets of bounded depth.
 
     Symbol b opens a bracket of kind b, symbol ``num_kinds + b`` closes it. The answer is the kind of the newest open
     bracket plus 1, or 0 if all are closed.

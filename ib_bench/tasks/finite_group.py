@@ -71,7 +71,7 @@ class FiniteGroup(FiniteStateMachine):
         return moved[torch.tensor(self.symbols)].T.contiguous()
 
     def properties(self) -> dict[str, str]:
-        """Of the machine and of the group."""
+        """The properties of the machine and of the group."""
         return {
             "order": f"{len(self.table.product):,}",
             "abelian": yes_or_no(self.table.is_abelian),

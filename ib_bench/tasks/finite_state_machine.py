@@ -80,7 +80,7 @@ class FiniteStateMachine(ABC):
         return self.num_states if self.answer_of_state is None else int(self.answer_of_state.max()) + 1
 
     def answers(self, states: Tensor) -> Tensor:
-        """What is to be answered in states.
+        """The answers in states.
 
         Args:
             states: int64 of any shape, values in ``[0, num_states)``.
@@ -93,7 +93,7 @@ class FiniteStateMachine(ABC):
         return self.answer_of_state.to(states.device).long()[states]
 
     def properties(self) -> dict[str, str]:
-        """What there is to know of the machine, by name, for people."""
+        """The properties of the machine, by name, as texts."""
         facts = {"states": f"{self.num_states:,}", "symbols": f"{self.num_symbols:,}"}
         if self.answer_of_state is not None:
             facts["answers"] = f"{self.num_answers:,}"

@@ -1,4 +1,4 @@
-"""Whether a class is a finite-state machine, looked at before any data are made of it.
+"""The check that a class is a finite-state machine, before data use it.
 
 A table that is transposed or out of range would silently be another machine, and so would one that is built from random
 numbers: every worker process builds its own.

@@ -1,4 +1,4 @@
-"""Results from records into W&B; what is there already is left alone, so that doing it again changes nothing.
+"""Results from records into W&B; existing runs are left alone, so that a second call changes nothing.
 
 Every result of every quantity is a run of its own; ``job_type`` says which quantity. The summaries hold what the
 dashboard compares; curves are logged against a step metric of their own.

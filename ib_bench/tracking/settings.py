@@ -18,14 +18,14 @@ WandbMode = Literal["online", "offline", "disabled"]
 
 @dataclass(frozen=True)
 class WandbSettings:
-    """Where searches are logged.
+    """Options of W&B.
 
     Args:
-        mode: ``online``, ``offline`` (kept in the folder ``wandb`` until ``wandb sync``) or ``disabled``; null is what
-            ``WANDB_MODE`` says, or online if there is an API key (``wandb login``, ``WANDB_API_KEY``), or else offline.
-        project: of the runs; null is what ``WANDB_PROJECT`` says, or ib_bench.
-        entity: user or team; null is what ``WANDB_ENTITY`` says, or the account's default.
-        tags: of the runs, each of 1 to 64 characters.
+        mode: ``online``, ``offline`` (kept in the folder ``wandb`` until ``wandb sync``) or ``disabled``; null takes
+            ``WANDB_MODE``, or online if there is an API key (``wandb login``, ``WANDB_API_KEY``), or else offline.
+        project: project of the runs; null takes ``WANDB_PROJECT``, or ib_bench.
+        entity: user or team; null takes ``WANDB_ENTITY``, or the account's default.
+        tags: tags of the runs, each of 1 to 64 characters.
 
     Raises:
         InvalidOptionError: W&B would refuse a name.

@@ -100,7 +100,7 @@ def default_entity() -> str:
 
 
 def definition(dashboard: Any) -> Json:
-    """What would be sent to W&B, as plain data."""
+    """The dashboard's definition, as plain data."""
     return dict(json.loads(dashboard._to_model().model_dump_json(by_alias=True)))
 
 

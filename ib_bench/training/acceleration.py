@@ -33,7 +33,7 @@ _GRAPHED = "as steps are replayed as a CUDA graph"
 
 
 class Acceleration(NamedTuple):
-    """What was picked.
+    """The chosen way to take steps.
 
     Attributes:
         compile: whether steps are compiled.

@@ -44,7 +44,7 @@ _UNHINTED = (Parameter.empty, Any)
 
 
 class Model(pl.LightningModule, ABC):
-    """Stands for every class that can be a model: an ``nn.Module``, a LightningModule or not."""
+    """Any class that can be a model: an ``nn.Module``, LightningModules included."""
 
     @classmethod
     def __subclasshook__(cls, other: type) -> bool:
@@ -57,7 +57,7 @@ class Model(pl.LightningModule, ABC):
 
 
 class Data(pl.LightningDataModule, ABC):
-    """Stands for every class that can be data: a LightningDataModule."""
+    """Any class that can be data: a LightningDataModule."""
 
     @classmethod
     def __subclasshook__(cls, other: type) -> bool:

@@ -228,7 +228,7 @@ def _private_folder() -> str:
 
 
 def process_environment() -> ClusterEnvironment:
-    """What has started the processes that train one model together; Lightning's own launcher if nothing has.
+    """The launcher of the processes that train one model together; Lightning's own by default.
 
     Slurm sets most of its variables in batch scripts, too; those of a step are srun's.
     """

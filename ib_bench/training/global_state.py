@@ -1,4 +1,4 @@
-"""What torch, Lightning and CUDA keep for a whole process: a trial has its own, and gives the caller's back."""
+"""The process-wide state of torch, Lightning and CUDA: a trial sets its own, and restores the caller's."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -
 
 
 def vocabulary_for(spec: ClassSpec, data: SearchableData) -> dict[str, int]:
-    """Those of the :data:`DATA_PARAMETERS` that a model takes, with their values.
+    """The :data:`DATA_PARAMETERS` that a model takes, with their values.
 
     Args:
         spec: of the model.

@@ -12,7 +12,7 @@ _LOWER = 0.95
 
 
 def judged(curve: Sequence[tuple[int, float]], threshold: float, futile_after: float = math.inf) -> Judgement | None:
-    """What the newest validation says of a trial; None if it goes on.
+    """The outcome of a trial after its newest validation; None if it continues.
 
     Args:
         curve: pairs of optimizer steps and validation loss, up to the newest.

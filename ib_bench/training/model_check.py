@@ -1,4 +1,4 @@
-"""Whether a model keeps the contract of :class:`~ib_bench.models.sequence_model.SequenceModel`, before it is trained.
+"""The check that a model keeps the contract of :class:`~ib_bench.models.sequence_model.SequenceModel`, before training.
 
 A few rows are enough to see most mistakes: a result that is no tensor of logits, a look at later tokens, parameters
 that nothing depends on. A model that looks ahead has seen the answers of chain of thought before it gives them, so its
@@ -77,7 +77,7 @@ def model_findings(model: pl.LightningModule, data: SearchableData, num_position
 
 
 def state_size(model: SequenceModel, vocab_size: int) -> str:
-    """How many numbers a model carries from token to token, for people.
+    """The size of the state that a model carries from token to token, as text.
 
     Args:
         model: to be asked.
@@ -93,7 +93,7 @@ def state_size(model: SequenceModel, vocab_size: int) -> str:
 
 
 def state_sizes(model: SequenceModel, vocab_size: int) -> list[int]:
-    """How many numbers a model carries from token to token, as :meth:`SequenceModel.decode` shows.
+    """The number of numbers that a model carries from token to token, by :meth:`SequenceModel.decode`.
 
     Args:
         model: to be asked.
@@ -115,12 +115,12 @@ def state_sizes(model: SequenceModel, vocab_size: int) -> list[int]:
 
 
 def num_parameters(model: pl.LightningModule) -> int:
-    """How many parameters are trained."""
+    """The number of trained parameters."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def why_unreadable(model: SequenceModel, tokens: Tensor) -> str | None:
-    """What a model raises where it reads tokens ``(batch, length)``; None if it can read them."""
+    """The error of a model that cannot read tokens ``(batch, length)``; None if it can."""
     try:
         with torch.no_grad():
             model(tokens)

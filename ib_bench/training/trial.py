@@ -1,4 +1,4 @@
-"""A trial: one training of one configuration at one size, through Lightning's Trainer.
+"""A trial: one training run of one configuration at one size, through Lightning's Trainer.
 
 It ends when the validation loss goes below the threshold or the step budget is spent.
 
@@ -66,7 +66,7 @@ class TrainedTrial(NamedTuple):
 
     @property
     def weights(self) -> Weights:
-        """Of the model."""
+        """The weights of the model."""
         return self.model.state_dict()
 
 

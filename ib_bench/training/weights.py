@@ -1,4 +1,4 @@
-"""The weights that extrapolation wants: of the best trial of a grid at the largest training set.
+"""The weights that extrapolation loads: of the best trial of a grid at the largest training set.
 
 Best is the first configuration that succeeds, or the one with the lowest validation loss if none does. Its weights are
 a file named after the trial, so that it can be measured again, at other lengths, without training again.

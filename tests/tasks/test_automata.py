@@ -271,7 +271,7 @@ class TestFiles:
             ("initial: locked", "initial: open", "has the initial state 'open', which is not one of its states"),
             ("[push, coin]", "[push]", "must list at least two symbols"),
             ("[push, coin]", "[push, push]", "lists 'push' among its symbols more than once"),
-            ("  unlocked: {push: locked, coin: unlocked}", "", "has none for 'unlocked'"),
+            ("  unlocked: {push: locked, coin: unlocked}", "", "lacks one for 'unlocked'"),
             ("coin: unlocked", "coin: open", "leads from 'locked' by 'coin' to 'open', which is not one of its states"),
             ("coin: unlocked", "kick: locked", "from 'locked' by 'kick', which is not one of its symbols"),
             ("{push: locked, coin: unlocked}", "locked", "must say where each symbol leads from 'locked'"),

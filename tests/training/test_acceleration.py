@@ -77,7 +77,7 @@ def test_it_says_why_steps_are_not_replayed() -> None:
     assert reason(model, {"precision": "16-mixed"}) == "replayed, which changes no number"
     assert reason(derived, {}) == "not replayed, as its class does not say that it is capturable"
     assert reason(model, {"deterministic": True}) == "not replayed, as trainer.deterministic is set"
-    assert reason(model, {"accumulate_grad_batches": 2}).endswith("the Trainer wants to see single steps")
+    assert reason(model, {"accumulate_grad_batches": 2}).endswith("the Trainer acts on single steps")
     assert reason(model, {}, on_gpu=False) == "not replayed, as trials do not run on a GPU"
 
 

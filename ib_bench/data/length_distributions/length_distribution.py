@@ -1,4 +1,4 @@
-"""What every length distribution shares."""
+"""The base class of length distributions."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class ShortToLong(LengthDistribution):
         return list(range(MIN_LENGTH, max_length + 1))
 
     def draw(self, num: int, available: Mapping[int, int], generator: torch.Generator) -> Tensor:
-        """Ascending lengths, each as often as it is available."""
+        """Return ascending lengths, each as often as it is available."""
         lengths = torch.empty(num, dtype=torch.int16)
         start = 0
         for length, count in sorted(available.items()):

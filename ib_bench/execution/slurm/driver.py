@@ -31,7 +31,7 @@ class UnfinishedError(BenchError):
 
 
 class Patience(NamedTuple):
-    """How often the driver looks, in seconds."""
+    """The intervals at which the driver polls, in seconds."""
 
     files_s: float = 1.0  # between two looks at the folder
     queue_s: float = 15.0  # between two questions to the queue; 1, 2, 4, ..., 32 times that after refusals

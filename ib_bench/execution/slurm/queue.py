@@ -24,7 +24,7 @@ def slurm_answers() -> bool:
 
 
 class Standing(NamedTuple):
-    """Where a task stands: the id of its job (``123_4``), its state (``PENDING``), and why it waits (``Priority``)."""
+    """The status of a task: the id of its job (``123_4``), its state (``PENDING``), and why it waits (``Priority``)."""
 
     job: str
     state: str

@@ -1,4 +1,4 @@
-"""What array tasks report: each attempt at a task writes one SQLite file, which the driver reads.
+"""The reports of array tasks: each attempt at a task writes one SQLite file, which the driver reads.
 
     ib-bench-20261125-120000-004213111/7.000.sqlite    the first attempt at task 7 of this submission
     ib-bench-20261125-120000-004213111/7.001.sqlite    the second attempt, after the task was queued again

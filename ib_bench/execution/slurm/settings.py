@@ -1,4 +1,4 @@
-"""What is asked of Slurm."""
+"""The options of Slurm."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _HAVE_OPTIONS = (
 
 @dataclass(frozen=True)
 class SlurmSettings:
-    """How array tasks are submitted; names are those of Slurm and submitit.
+    """Options of array tasks; names are those of Slurm and submitit.
 
     Args:
-        folder: for files of the tasks. Every node must see it, and the same folder finds them again.
+        folder: folder for the files of the tasks. Every node must see it, and the same folder finds them again.
         partition: where tasks run; null takes the cluster's default.
         timeout_min: time limit of a task, in minutes. A task that reaches it is queued again and continues from its
             finished trials, so the limit must exceed the longest trial, not the longest search.
-        max_num_timeout: how often a task is queued again because its time was up.
+        max_num_timeout: how often a task is queued again after it has reached its time limit.
         max_attempts: how many tasks may end without a result of a search before the search is given up.
         cpus_per_task: cores of a task.
         gpus_per_node: GPUs of a task.
         mem_gb: memory of a task, in GB; null takes the cluster's default.
-        account: that pays; null takes the user's default.
+        account: account to charge; null takes the user's default.
         qos: quality of service; null takes the default.
         chunk_size: searches of one task, done one after the other; with more than one, short searches share the start
             of a process.
@@ -65,7 +65,7 @@ class SlurmSettings:
             require(name.replace("_", "-") not in _HAVE_OPTIONS, "slurm.additional", name, allowed)
 
     def parameters(self) -> dict[str, Any]:
-        """As submitit takes them."""
+        """The settings as submitit's parameters."""
         parameters = {
             "partition": self.partition,
             "mem": None if self.mem_gb is None else f"{round(1024 * self.mem_gb)}M",

@@ -1,4 +1,4 @@
-"""What an array task does: make its calls, one after the other, and report what comes of them."""
+"""An array task: make its calls one after the other, and report their results."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ArrayTask(Generic[Item, Result]):
                 self._make(call, item, attempt)
 
     def checkpoint(self) -> Any:
-        """What submitit queues again when time is up or the task is pre-empted: the same task."""
+        """The task that submitit queues again at the time limit or after pre-emption: the same one."""
         from submitit.helpers import DelayedSubmission  # noqa: PLC0415 (only within a task of submitit's)
 
         self._cut_short = True

@@ -16,7 +16,7 @@ from ib_bench.results.identity import Json
 
 
 def figures(study: Study) -> list[Figure]:
-    """Those for which there are curves."""
+    """The figures for which there are curves."""
     shown = [one for one in study.shown(CurveRecord) if one.result.finished and one.result.estimate is not None]
     with_thresholds = [one for one in shown if any(here.measure == "loss" for here in one.result.thresholds)]
     drawn = [_success_curves(shown, study)] if shown else []

@@ -1,4 +1,4 @@
-"""What is assumed of a success curve before the first trial."""
+"""The prior of success curves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CurvePrior:
-    """What is assumed of a curve before the first run. The three parameters are independent.
+    """The prior of a curve. The three parameters are independent.
 
     No field has a default, so that every record which holds a prior holds all of it. With :data:`PRIOR`,
 

@@ -1,4 +1,4 @@
-"""N50, the size with which a training run succeeds as often as not: how it is measured, and what was found."""
+"""N50, the size at which half of the training runs succeed: settings and records."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ BEST_OF = 15
 
 @dataclass(frozen=True)
 class CurveSettings:
-    """How a success curve is measured.
+    """Options of success curves.
 
     Args:
-        first_seed: of the trials, in 0..2^31; they have the seeds ``first_seed``, ``first_seed + 1`` and so on.
-        batch: trials that are chosen together, at least 1. They are trained at once where ``search.spread`` allows it.
+        first_seed: seed of the first trial, in 0..2^31; the next trials have ``first_seed + 1`` and so on.
+        batch: number of trials to choose together, at least 1. They are trained at once if ``search.spread`` allows it.
         interval_factor: stop once the upper end of the 90 % interval of N50 is at most this many times the lower end;
             above 1.
-        max_trials: trials of the curve at most, at least 1.
+        max_trials: largest number of trials of the curve, at least 1.
         pilot_trials: with several learning rates, trials of each at the largest size, at least 1. The one that succeeds
             most measures the curve, with other seeds. One learning rate needs no pilot.
         hold: what all trials share, so that their seeds move only the rest: ``data`` (training set, validation set and
             order) or ``weights`` (initialisation and dropout), those of ``first_seed``. null shares neither.
         from_records: train nothing; fit all trials of the experiment in the store, of any seed.
-        thresholds: validation losses at which N50 is also computed, out of the validation curves of the same trials, in
+        thresholds: validation losses at which N50 is also computed, from the validation curves of the same trials, in
             nats, each above 0. These options train nothing and do not identify a curve.
         accuracies: final-state accuracies of the validation set at which N50 is also computed, each in (0, 1].
 
@@ -59,7 +59,7 @@ class CurveSettings:
     accuracies: list[float] = field(default_factory=lambda: [0.9, 0.99, 0.999], metadata=NOT_IDENTIFYING)
 
     def trial_options(self, seed: int) -> Json:
-        """How a trial departs from one whose seed moves everything, see :class:`TrialConfig`.
+        """Differences from a trial whose seed moves everything, see :class:`TrialConfig`.
 
         Args:
             seed: of the trial.
@@ -137,12 +137,12 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class CurveEstimate:
-    """What the trials say of the curve.
+    """The curve as estimated from the trials.
 
     Attributes:
-        n50: size with which a trial succeeds as often as not.
+        n50: size at which half of the trials succeed.
         n90: size with which 9 of 10 trials succeed.
-        best_of_15: size at which the best of 15 trials succeeds as often as not.
+        best_of_15: size at which the best of 15 trials succeeds with probability 1/2.
         spread: s, in octaves.
         ceiling: c, the probability of success with unlimited data.
         probability_above: that N50 lies above the largest size.
@@ -292,7 +292,7 @@ class CurveRecord(Record):
 
     @property
     def all_trials(self) -> list[CurveTrial]:
-        """Those of the pilot, then those of the curve, then saturated ones."""
+        """The keys of the trials of the pilot, then of the curve, then of saturated ones."""
         pilots = [trial for pilot in self.pilot for trial in pilot.trials]
         return [*pilots, *self.curve_trials, *self.saturated_trials]
 
@@ -349,7 +349,7 @@ class CurveRecord(Record):
 
     @property
     def bound_text(self) -> str:
-        """What lies above the largest size: ``> 4,096``, or ``> all 20 that exist``."""
+        """The text for sizes above the largest: ``> 4,096``, or ``> all 20 that exist``."""
         return bound_text(self.max_size, self.is_pool_exhausted)
 
     def sizes_text(self, sizes: Sizes) -> str:
@@ -373,7 +373,7 @@ class CurveRecord(Record):
 
     @property
     def confirmed_text(self) -> str:
-        """How many successes are confirmed on a second held-out set: ``41 of 43``; empty if none was looked at."""
+        """The number of successes confirmed on a second held-out set: ``41 of 43``; empty if none was checked."""
         return f"{self.num_confirmed} of {self.num_checked}" if self.num_checked else ""
 
     def successes(self) -> dict[int, tuple[int, int]]:

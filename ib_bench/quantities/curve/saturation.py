@@ -1,4 +1,4 @@
-"""Saturated trials of a success curve: they tell whether the model can fit all sequences that exist.
+"""Saturated trials of a success curve: they show whether the model can fit all sequences that exist.
 
 In short lengths all training sequences together may not suffice (m = 10, n = 2: 80 of 100). Only the held-out sequences
 are missing then, so N50 is at most the number of all sequences, if training on all of them succeeds more often than

@@ -67,7 +67,7 @@ class SequentialDesign:
     max_trials: int = 50
 
     def posterior(self, observations: Sequence[Observation]) -> Posterior:
-        """What the observations say."""
+        """The posterior given the observations."""
         return self.curve.posterior(Outcomes.of(observations))
 
     def ended(self, observations: Sequence[Observation]) -> Ended | None:

@@ -6,7 +6,7 @@ One run with N training sequences succeeds with probability
 
 with location :math:`\mu` in octaves, spread :math:`s` in octaves and ceiling :math:`c` in (0, 1]. From 12 % to 88 % of
 its ceiling the curve takes :math:`4 s` octaves. N50 is the size with :math:`p = 1/2`; it is infinite where
-:math:`c \le 1/2`. N90 is the size with :math:`p = 0.9`. The best of k runs succeeds as often as not where
+:math:`c \le 1/2`. N90 is the size with :math:`p = 0.9`. The best of k runs succeeds with probability 1/2 where
 :math:`1 - (1 - p)^k = 1/2`; for the paper's grid of 15 that is :math:`p = 4.5\,\%`.
 
 The posterior is computed on a grid over :math:`(\mu, \log s, c)`, exactly, without sampling. This module knows nothing
@@ -192,7 +192,7 @@ class Posterior:
 
     @property
     def n50(self) -> Interval:
-        """The size with which a run succeeds as often as not."""
+        """The size at which half of the runs succeed."""
         return self._size(self.curve.log2_n50)
 
     @property
@@ -201,7 +201,7 @@ class Posterior:
         return self.size(0.9)
 
     def best_of(self, num_runs: int) -> Interval:
-        """The size at which the best of several runs succeeds as often as not.
+        """The size at which the best of several runs succeeds with probability 1/2.
 
         Args:
             num_runs: k, at least 1.
@@ -239,7 +239,7 @@ class Posterior:
 
     @property
     def probability_above(self) -> float:
-        """That N50 lies above the largest size, or is infinite."""
+        """The probability that N50 lies above the largest size, or is infinite."""
         return float(self.weights[np.isinf(self.curve.log2_n50)].sum())
 
 

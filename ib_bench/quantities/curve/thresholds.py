@@ -1,4 +1,4 @@
-r"""N50 at other thresholds, out of the validation curves of trials that have been trained already.
+r"""N50 at other thresholds, from the validation curves of finished trials.
 
 A trial is trained towards one threshold :math:`\epsilon` and stops at its first success. At another threshold it
 *succeeded* if any of its validations gets there. It *failed* if none does and it was trained to its end: until the

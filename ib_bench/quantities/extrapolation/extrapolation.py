@@ -18,11 +18,11 @@ from ib_bench.results.trial_record import TrialConfig, TrialRecord
 
 
 class Trained(Protocol):
-    """What training returns: the trial's record, and more that only the evaluation looks at."""
+    """The result of training: the trial's record, and more that only the evaluation uses."""
 
     @property
     def record(self) -> TrialRecord:
-        """Of the trial."""
+        """The record of the trial."""
 
 
 AnyTrained = TypeVar("AnyTrained", bound=Trained)

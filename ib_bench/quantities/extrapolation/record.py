@@ -20,7 +20,7 @@ Mode = Literal["teacher_forced", "generated"]
 
 @dataclass(frozen=True)
 class ExtrapolationSettings:
-    """Where accuracy is measured.
+    """Options of length extrapolation.
 
     Args:
         multiples: of the training length L, each at least 1 and at most 16.
@@ -88,7 +88,7 @@ class LengthAccuracy:
 
 @dataclass(frozen=True)
 class ExtrapolationRecord(Record):
-    """How far a trained model extrapolates.
+    """The accuracies of a trained model at longer lengths.
 
     Attributes:
         key: of the config.

@@ -52,7 +52,7 @@ class Measured:
 
     @property
     def states_read(self) -> str:
-        """Whose states the model reads: none, the true ones or its own."""
+        """The states that the model reads: none, the true ones or its own."""
         if self.accuracy.mode == "generated":
             return "its own"
         return "true" if any(one.mode == "generated" for one in self.record.accuracies) else "none"

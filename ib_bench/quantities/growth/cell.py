@@ -41,7 +41,7 @@ class Cell:
 
     @property
     def labels(self) -> Labels:
-        """Of the experiment."""
+        """The labels of the experiment."""
         return self.experiment.labels
 
     @cached_property
@@ -56,7 +56,7 @@ class Cell:
 
     @property
     def keys(self) -> list[str]:
-        """Of all its records."""
+        """The keys of all its records."""
         curves = [] if self.curve is None else [self.curve.key]
         return [*curves, *(search.key for own in self.searches.values() for search in own)]
 
@@ -99,7 +99,7 @@ def cells(records: Records) -> list[Cell]:
 
 
 def trial_protocol(settings: SearchSettings) -> Json:
-    """What a trial is, and the largest size.
+    """The definition of a trial, and the largest size.
 
     Args:
         settings: of a search, or of the trials of a curve.
@@ -108,7 +108,7 @@ def trial_protocol(settings: SearchSettings) -> Json:
 
 
 def search_protocol(settings: SearchSettings) -> str:
-    """How sizes are tried, as JSON: all settings but seeds, of which only the number counts, and what a trial is."""
+    """The rules of the search and of a trial, as JSON: all settings but seeds, of which only the number counts."""
     left_out = {"seeds", *_OF_TRIALS, *_OF_COMPUTING}
     rest = {name: value for name, value in canonical(settings).items() if name not in left_out}
     return json.dumps({**rest, "num_seeds": len(settings.seeds)}, sort_keys=True)

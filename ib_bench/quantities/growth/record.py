@@ -38,11 +38,11 @@ _OF_CURVES = "curves"
 
 @dataclass(frozen=True)
 class GrowthSettings:
-    """Which cells the command measures.
+    """The cells that ``ib-bench growth`` measures.
 
     Args:
         argument: init argument of the data that varies: ``max_length``, or an integer of the task, such as ``modulus``.
-        values: that it takes, at least 3; an empty list stands for all lengths from 2 to ``data.max_length``.
+        values: values of that argument, at least 3; an empty list stands for all lengths from 2 to ``data.max_length``.
 
     Raises:
         InvalidOptionError: fewer than 3 values, or one twice.
@@ -71,7 +71,7 @@ class Measured:
 
     @cached_property
     def size(self) -> KnownSize | None:
-        """What is known of N50 or N*; None where no size could be tried."""
+        """The estimate of N50 or N*; None where no size could be tried."""
         from ib_bench.quantities.known_size import of_curve, of_search  # noqa: PLC0415 (loads numpy)
 
         return of_curve(self.record) if isinstance(self.record, CurveRecord) else of_search(self.record)
@@ -96,13 +96,13 @@ class Growth:
     labels: Labels
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
-        """What a notebook shows."""
+        """The view in a notebook."""
         shown: Json = catalogue.quantity("growth").drawing(self)._repr_mimebundle_()
         return shown
 
     @property
     def cells(self) -> list[Measured]:
-        """Of all series."""
+        """The cells of all series."""
         return [cell for own in self.series for cell in own]
 
     @property
@@ -117,12 +117,12 @@ class Growth:
 
     @property
     def key(self) -> str:
-        """Of the last cell."""
+        """The key of the last cell."""
         return self.cells[-1].record.key
 
     @property
     def config(self) -> CurveConfig | SearchConfig:
-        """Of the last cell."""
+        """The config of the last cell."""
         return self.cells[-1].record.config
 
     @property

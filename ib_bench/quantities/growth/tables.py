@@ -34,7 +34,7 @@ def labels_text(labels: Labels) -> str:
 
 
 def points_text(growth: Growth) -> str:
-    """Where the cells lie, such as ``L = 4, 5, 6``."""
+    """The places of the cells, such as ``L = 4, 5, 6``."""
     places = ", ".join(str(x) for x in sorted({cell.x for cell in growth.cells}))
     several = f" ({len(growth.series)} series)" if growth.is_pooled else ""
     return f"{growth.variable} = {places}{several}"

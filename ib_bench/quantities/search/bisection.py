@@ -19,7 +19,7 @@ Midpoint = Literal["arithmetic", "geometric"]
 
 @dataclass(frozen=True)
 class Bracket:
-    """Where N* lies: above ``failing`` and at most ``succeeding``.
+    """The range of N*: above ``failing`` and at most ``succeeding``.
 
     Attributes:
         failing: largest size known to fail; 0 while none is.

@@ -1,4 +1,4 @@
-"""What the futility rule would have cost and saved: it is held against curves that were recorded without it."""
+"""Costs and savings of the futility rule, computed on curves that were recorded without it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ib_bench.training.judgement import is_hopeless
 
 @dataclass(frozen=True)
 class FutilityCost:
-    """What would have happened.
+    """The effect that the rule would have had.
 
     Attributes:
         share: of its budget after which a trial may be ended.
@@ -76,7 +76,7 @@ def back_test(records: Records, share: float) -> FutilityCost:
 
 
 def futility_notes(results: Iterable[Result]) -> list[str]:
-    """What to say below results: how often the rule is wrong, for each share that some of them were made with.
+    """Notes below results: how often the rule is wrong, for each share that was used.
 
     Args:
         results: shown together.

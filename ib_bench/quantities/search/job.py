@@ -135,7 +135,7 @@ class SearchJob(Job[SearchRecord]):
 
 
 class GridTraining:
-    """How the trials of a search are trained, and whose weights are kept.
+    """Trains the trials of a search, and keeps the weights of the best.
 
     Args:
         job: the search.

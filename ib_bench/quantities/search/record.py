@@ -20,23 +20,23 @@ SearchStatus = Literal["running", "failed", "finished"]
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How N* is searched for; the defaults are the paper's protocol.
+    """Options of the search for N*; the defaults are the paper's protocol.
 
     Args:
-        learning_rates: of the grid, each above 0.
-        seeds: of the grid, each in 0..2^32-1.
+        learning_rates: learning rates of the grid, each above 0.
+        seeds: seeds of the grid, each in 0..2^32-1.
         threshold: validation loss below which a trial succeeds (epsilon), in nats, above 0.
-        max_steps: optimizer steps of a trial at most, at least 1.
+        max_steps: step budget of a trial, in optimizer steps, at least 1.
         max_size: largest training set (N_max), at least 1; the training pool, if that is smaller.
-        multiplier: the size is divided by it while nothing has failed (M), at least 2.
-        max_evaluations: sizes that are tried at most (S), at least 1.
-        midpoint: where a bracket is cut: at the arithmetic or the geometric mean of its ends.
+        multiplier: factor by which the size shrinks until the first failure (M), at least 2.
+        max_evaluations: largest number of sizes to try (S), at least 1.
+        midpoint: next size inside a bracket: the arithmetic or the geometric mean of its ends.
         relative_tolerance: stop once the bracket is no wider than this share of its upper end, in [0, 1).
         exhaustive: train the whole grid at every size, also after a success.
         val_check_interval: optimizer steps between validations; null chooses by the sizes of the data so that
             validation costs at most a tenth of the training.
         num_threads: CPU threads of each training run, at least 1.
-        vectorize: has no effect, and says so; true in records of searches that trained a grid as one stacked model.
+        vectorize: no effect any more; true in records of searches that trained a grid as one stacked model.
         compile: compile training steps (``torch.compile``); ``auto`` does where that saves time.
         cuda_graph: replay training steps as a CUDA graph, which gives the same numbers; ``auto`` does on a GPU where it
             is possible, and so does true, which also says why if it is not.
@@ -95,7 +95,7 @@ class SearchSettings:
         require(share is None or 0 < share < 1, "search.futility", share, "null or a number in (0, 1)")
 
     def trial_options(self) -> Json:
-        """How trials depart from the plain protocol, see :class:`~ib_bench.results.trial_record.TrialConfig`."""
+        """Differences from the plain protocol, see :class:`~ib_bench.results.trial_record.TrialConfig`."""
         options = {name: getattr(self, name) for name in ("compile", "futility")}
         return {name: value for name, value in options.items() if value and value != "auto"}
 
@@ -135,7 +135,7 @@ class SearchSettings:
 
 
 def bound_text(size: int, is_all: bool) -> str:
-    """What lies above the largest size that was tried: the one wording of verdicts, tables and figures.
+    """The text for sizes above the largest: the same in verdicts, tables and figures.
 
     Args:
         size: the largest size.
@@ -196,7 +196,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class SearchRecord(Record):
-    """What a search found.
+    """The result of a search.
 
     Attributes:
         key: of the config.

@@ -1,4 +1,4 @@
-"""The saturated evaluation: it tells whether the model can fit all sequences that exist.
+"""The saturated evaluation: it shows whether the model can fit all sequences that exist.
 
 In short lengths all training sequences together may not suffice (m = 5, n = 2: 20 of 25). Only the held-out sequences
 are missing then, so N* is at most the number of all sequences, if the model can fit them at all. The saturated
@@ -34,7 +34,7 @@ class SaturationConfig(Config):
 
 @dataclass(frozen=True)
 class SaturationRecord(Record):
-    """What a saturated evaluation found.
+    """The result of a saturated evaluation.
 
     Attributes:
         key: of the config.

@@ -139,7 +139,7 @@ class Sharing:
     curves: SharingCurves | None = None
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
-        """What a notebook shows."""
+        """The view in a notebook."""
         shown: Json = catalogue.quantity("sharing").drawing(self)._repr_mimebundle_()
         return shown
 

@@ -85,7 +85,7 @@ def _text(value: object) -> str:
 
 
 def exhausted_text(one: Sharing) -> str:
-    """How many lengths are exhausted, such as ``1 of 7``."""
+    """The number of exhausted lengths, such as ``1 of 7``."""
     return f"{len(one.exhausted)} of {len(one.parts)}"
 
 
@@ -159,7 +159,7 @@ def columns_of(results: Sequence[Sharing]) -> list[Column[Sharing]]:
 
 
 def notes_of(results: Sequence[Sharing]) -> list[str]:
-    """What explains the texts of these results."""
+    """Notes that explain the texts of these results."""
     needs = [need for one in results for need in _needs(one)]
     notes = {
         _SATURATED_NOTE: any(need.is_saturated for need in needs),
@@ -207,7 +207,7 @@ def kappa_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
 
 
 def parts_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
-    """What each kappa rests on: a row each."""
+    """The parts of each kappa, a row each."""
     lengths = sorted({length for one in shown for length in one.result.parts})
     shown = sorted(shown, key=lambda one: (one.label.order, model_order(one.label.model)))
     title = "Sharing factor kappa and its parts"
