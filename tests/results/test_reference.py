@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import ib_bench
+from ib_bench import results
 from ib_bench.cli import main
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.search.record import SearchRecord
@@ -38,3 +41,47 @@ def test_report_and_claims_without_a_store(
     assert not (tmp_path / "ib_bench.sqlite").exists()
     assert main(["report"]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_the_numbers_in_the_readme_are_those_of_the_records() -> None:
+    text = " ".join((Path(results.__file__).parent / "README.md").read_text(encoding="utf-8").split())
+    found = ib_bench.read("reference")
+
+    def of(kind: str, model: str, supervision: str) -> list[Any]:
+        wanted = (model, supervision, 8)
+        return [
+            one for one in found[kind] if (one.labels.model, one.labels.supervision, one.labels.max_length) == wanted
+        ]
+
+    sizes = {
+        model: sorted(one.min_train_size for one in of("search", model, "aligned_chain_of_thought") if not one.censored)
+        for model in ("DenseSSM", "LSTM", "Transformer")
+    }
+    ranges = {model: f"{found[0]:,} to {found[-1]:,}" for model, found in sizes.items()}
+    assert f"DenseSSM needs {ranges['DenseSSM']} sequences and LSTM {ranges['LSTM']}." in text
+    assert f"The transformer needs {sizes['Transformer'][0]:,} or more" in text
+    accuracies = [
+        one.at(16).normalized_final_state_accuracy
+        for model in ("DenseSSM", "LSTM")
+        for one in of("extrapolate", model, "aligned_chain_of_thought")
+    ]
+    assert f"a normalised accuracy of {min(accuracies):.2f} to {max(accuracies):.2f}" in text
+    learned = {model: sum(not one.censored for one in of("search", model, "outcome")) for model in sizes}
+    assert (learned["DenseSSM"], learned["Transformer"]) == (len(of("search", "DenseSSM", "outcome")) - 1, 0)
+
+
+def test_the_slopes_in_the_readme_are_those_of_the_records() -> None:
+    text = " ".join((Path(results.__file__).parent / "README.md").read_text(encoding="utf-8").split())
+    pooled = {
+        one.variable: one.fit.exponent
+        for one in ib_bench.read("reference")["growth"]
+        if one.is_pooled
+        and (one.labels.model, one.labels.supervision) == ("DenseSSM", "aligned_chain_of_thought")
+        and one.labels.length_distribution == "fixed"
+    }
+    lengths, states = pooled["L"], pooled["states"]
+    assert (
+        f"its exponent is {lengths.median:.2f}, with a 90 % interval from {lengths.low:.2f} to {lengths.high:.2f}"
+        in text
+    )
+    assert f"with an exponent of {states.median:.1f} [{states.low:.1f}, {states.high:.1f}]" in text
