@@ -34,7 +34,7 @@ def constructor_parameters(cls: Any) -> Mapping[str, Parameter]:
 
 @cache
 def takes_any_keyword(cls: Any) -> bool:
-    """Whether a constructor keeps its ``**kwargs``, or passes them on to where nobody can tell what they may be."""
+    """Whether a constructor keeps its ``**kwargs``, or passes them on to code that hides their names."""
     for base in cls.__mro__:
         constructor = vars(base).get("__init__")
         if constructor is None:

@@ -64,7 +64,7 @@ def _import_torchmetrics_without_extras() -> None:
 def _requirements_not_met(cache: Any) -> Iterator[None]:
     """Have every requirement of an extra counted as not met that is asked for meanwhile, for good."""
     check = getattr(cache, "_check_available", None)
-    if check is None:  # another version; importing then takes longer, and nothing else changes
+    if check is None:  # another version of torchmetrics: importing only takes longer
         yield
         return
 

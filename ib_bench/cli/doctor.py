@@ -142,7 +142,7 @@ def _store(path: Path) -> Finding:
 
 def _wandb() -> Finding:
     """Which W&B mode applies; its server is not contacted."""
-    os.environ.setdefault("WANDB_SILENT", "true")  # or its login asks the server who we are
+    os.environ.setdefault("WANDB_SILENT", "true")  # otherwise its login contacts the server
     from ib_bench.tracking.runs import has_api_key, resolved_mode  # noqa: PLC0415 (only now it is silent)
 
     named = os.environ.get("WANDB_MODE")

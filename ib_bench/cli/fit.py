@@ -205,7 +205,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         parser_kwargs={**strict, "prog": "ib-bench", **{name: dict(strict) for name in _SUBCOMMANDS}},
         trainer_defaults={"logger": lazy_instance(CSVLogger, save_dir=_HERE), "use_distributed_sampler": False},
         save_config_callback=SaveConfigBeside,
-        save_config_kwargs={"overwrite": True},  # of no file, and all ranks need not agree on one
+        save_config_kwargs={"overwrite": True},  # SaveConfigBeside never overwrites; the ranks need not agree on a name
         seed_everything_default=10,
         auto_configure_optimizers=False,
         args=[command, *arguments],

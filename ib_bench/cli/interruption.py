@@ -53,7 +53,7 @@ class Interruption:
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.getsignal(number) for number in _SIGNALS}
             for number, handler in self._previous.items():
-                if handler is not signal.SIG_IGN:  # as nohup, and shells for what runs in the background, set it
+                if handler is not signal.SIG_IGN:  # nohup and background shells ignore signals
                     signal.signal(number, self._handle)
         return self
 
@@ -70,7 +70,7 @@ class Interruption:
             return False
         if isinstance(error, KeyboardInterrupt) and str(error):  # the interrupted code has added a text
             self._message += f"\n{error}"
-        if self._for_good:  # for the interpreter's end as well, in which handlers are taken away
+        if self._for_good:  # also while the interpreter ends and removes handlers
             for number in self._previous:
                 signal.signal(number, signal.SIG_IGN)
         self._print_message()

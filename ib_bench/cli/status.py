@@ -19,7 +19,7 @@ from ib_bench.results.run_status import RunningJob, RunStatus, run_statuses
 from ib_bench.results.store import Store
 from ib_bench.runner.places import DEFAULT_STORE
 
-_SILENCE_S = 600.0  # after which a process that cannot be looked at from here may well be gone
+_SILENCE_S = 600.0  # a process on another machine may be dead after this
 _NO_NEWS = "no news"
 
 

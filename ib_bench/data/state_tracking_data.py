@@ -21,7 +21,7 @@ from ib_bench.tasks.task_check import check_task
 
 EVAL_BATCH_SIZE = 500
 
-MAX_LENGTH = 2**11 - 1  # 16 times as many symbols are still counted by the 16 bits that lengths are kept in
+MAX_LENGTH = 2**11 - 1  # 16 times as many symbols still fit into the 16 bits of a length
 
 DEFAULT_MAX_SEQUENCES = 16_000_000
 
@@ -232,7 +232,7 @@ def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:
         machine = task(**of_task)
         check_task(machine, of_task)
         StateTrackingData.__init__(self, machine, **of_data)
-        if type(self).__init__ is __init__:  # else the arguments of a derived class's constructor are others
+        if type(self).__init__ is __init__:  # the constructor of a derived class may take other arguments
             self.init_args = of_task | of_data
 
     self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -20,7 +20,7 @@ from ib_bench.drawing.styles import distribution_text, in_order, models_in_order
 from ib_bench.results.identity import Json
 
 MAX_PANELS = 60
-"""Panels in a figure; more make a picture that nobody reads, and some programs cannot open."""
+"""Panels in a figure; more are unreadable, and some programs cannot open them."""
 
 _MAX_COLUMNS = 4
 _MAX_TICKS = 12

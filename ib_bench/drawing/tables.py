@@ -212,7 +212,7 @@ _LATEX = {
     "\N{GREATER-THAN OR EQUAL TO}": r"\ensuremath{\geq}",
     "\N{LESS-THAN OR EQUAL TO}": r"\ensuremath{\leq}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
-    **{character: f"{{{character}}}" for character in "[*"},  # which a line break before them would swallow
+    **{character: f"{{{character}}}" for character in "[*"},  # a line break before them would swallow it
 }
 
 

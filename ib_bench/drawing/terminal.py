@@ -13,7 +13,7 @@ from rich.text import Text
 from ib_bench.plain_text import one_line
 
 MAX_ROWS = 300
-"""Rows that a table shows; rich takes a tenth of a millisecond for each cell, and nobody reads more."""
+"""Rows that a table shows; rich takes a tenth of a millisecond for each cell."""
 
 _MAX_WORD = 40
 """Width of a word of a label that is never broken; longer ones are where the terminal is narrow."""

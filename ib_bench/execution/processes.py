@@ -38,7 +38,7 @@ from ib_bench.execution.picklable import picklable
 _POLL_S = 0.1
 _MAX_RETRIES = 2
 _EXIT_S = 5.0
-_SERVER_RESTART_S = 5.0  # within which a fork server that was killed is known to be dead
+_SERVER_RESTART_S = 5.0  # time until a killed fork server is known to be dead
 
 _events: Any = None  # in a worker: the pipe to the process that started it
 _lock = threading.Lock()  # in a worker: an event is written whole

@@ -73,7 +73,7 @@ class Ray(Executor):
         settings: where and with what.
 
     Raises:
-        BenchError: Ray is not installed, nobody listens at the address, or this machine has not what a call needs.
+        BenchError: Ray is not installed, the address cannot be reached, or this machine lacks what a call needs.
     """
 
     settings_class = RaySettings
@@ -90,7 +90,7 @@ class Ray(Executor):
         self.settings = settings
         self.cores_per_call = settings.num_cpus
         self.cores_advice = f"at most ray.num_cpus, {settings.num_cpus:g}"
-        if settings.address is None:  # a cluster may start machines that have what is wanted
+        if settings.address is None:  # a cluster may start suitable machines later
             there = {"num_cpus": num_cores(), "num_gpus": len(visible_gpus())}
             for option, most in there.items():
                 wanted = getattr(settings, option)
@@ -173,7 +173,7 @@ class _Calls:
                         raise outcome.error
                     else:
                         outcomes[index] = outcome
-        except self._ray.exceptions.RayError as error:  # not of a call: the cluster or the queue is gone
+        except self._ray.exceptions.RayError as error:  # not from a call: the cluster or the queue is lost
             reason = str(error).strip().partition("\n")[0]
             said = f"the connection to Ray was lost ({type(error).__name__}: {reason})"
             raise LostProcessError(
@@ -264,7 +264,7 @@ def _no_cluster(settings: RaySettings) -> BenchError:
 
 
 def _require_reachable(address: str | None) -> None:
-    """Raise OSError where nobody listens, ValueError for no address; Ray itself would try for many minutes."""
+    """Raise OSError if nothing listens, ValueError without an address; Ray itself would try for many minutes."""
     if address in (None, "auto") or "://" in str(address):
         return
     host, _, port = str(address).rpartition(":")

@@ -30,7 +30,9 @@ NORMALIZATIONS = ("rms", "unit", "none")
 
 _PACKED_FROM = 64  # width; the steps of smaller models are too short for the padding to matter
 
-_FEW_SYMBOLS = 32  # up to here, applying every map to every state beats fetching a map for each (measured on CPU)
+_FEW_SYMBOLS = (
+    32  # up to this number, applying every map to every state is faster than fetching one map each (on a CPU)
+)
 
 
 class DenseSSM(SequenceModel):

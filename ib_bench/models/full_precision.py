@@ -34,7 +34,7 @@ class PortableLSTM(nn.LSTM):
     computes in float32 and returns float32. Arguments, parameters and ``state_dict`` are those of ``torch.nn.LSTM``.
     """
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it cannot compile LSTMs, and would warn of the cache
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch.compile cannot compile LSTMs, and would warn about its cache
     def forward(self, input: Any, hx: Any = None) -> Any:
         """See ``torch.nn.LSTM.forward``."""
         device = cast(Tensor, self.weight_ih_l0).device

@@ -34,7 +34,7 @@ from ib_bench.models.residual import ResidualModel
 from ib_bench.models.scan import key_value_scan
 from ib_bench.models.sequence_model import require_size
 
-_SMALLEST = 1e-6  # of |alpha|, whose logarithm is taken
+_SMALLEST = 1e-6  # smallest |alpha|, as its logarithm is taken
 
 
 class Mamba2(ResidualModel):

@@ -217,7 +217,7 @@ class SequenceModel(pl.LightningModule, ABC):
         loss = self.loss(batch) if num_ranks == 1 else self._loss_of_share(batch, rank, num_ranks)
         trainer = self.trainer
         if trainer.loggers or trainer.progress_bar_callback or trainer.checkpoint_callbacks:
-            # only where somebody looks: logging costs a good part of a small model's step
+            # only if there is a logger: logging costs a good part of a small model's step
             self.log(metric_key("train", LOSS), loss, prog_bar=True, sync_dist=num_ranks > 1)
         return loss
 

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 _BINS_PER_OCTAVE = 8
 _LOG2_DRAWS = 12
-_TAIL = 0.05  # on each side of a 90 % interval
+_TAIL = 0.05  # probability on each side of a 90 % interval
 _NEGLIGIBLE = 1e-6
 """Intervals with so small a share of the likelihood of the best are left out."""
 

@@ -66,7 +66,7 @@ class Database:
             self._open_schema()
             if exclusive:
                 with self.transaction():
-                    pass  # takes the lock, for as long as it is open
+                    pass  # takes the lock and keeps it while the file is open
         except BaseException:
             self.close()
             raise

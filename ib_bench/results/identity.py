@@ -70,7 +70,7 @@ def canonical(value: Any) -> Any:
     Args:
         value: a dataclass, or plain data that may hold dataclasses.
     """
-    if type(value) in _PLAIN_TYPES:  # most values are; listings check keys by the ten thousand
+    if type(value) in _PLAIN_TYPES:  # the common case: listings check tens of thousands of keys
         return value
     if type(value) is dict:
         return {name: item if type(item) in _PLAIN_TYPES else canonical(item) for name, item in value.items()}

@@ -26,7 +26,7 @@ OnProgress = Callable[[int], None]
 """Receives the number of records read so far."""
 
 _BATCH = 500  # records in one transaction
-_ROUNDING = 1e-3  # relative: differences in last bits grow during training
+_ROUNDING = 1e-3  # relative tolerance: differences in last bits grow during training
 _DEFINITION = "metric_definition"
 
 

@@ -18,7 +18,7 @@ from ib_bench.results.store import Store
 
 Pid = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
-_FORGOTTEN_S = 86_400.0  # without news from a command, which gives some every minute while it lives
+_FORGOTTEN_S = 86_400.0  # without an update; a living command sends one every minute
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ class TrialRecord(Record):
             has_reached = any(loss is not None and loss < threshold for _, loss in self.val_curve)
             is_whole = not self.succeeded
         else:
-            recorded = self.val_accuracies or [self.metrics.get("final_state_accuracy")]  # all that older records have
+            recorded = self.val_accuracies or [self.metrics.get("final_state_accuracy")]  # older records have only this
             has_reached = any(accuracy is not None and accuracy >= threshold for accuracy in recorded)
             is_whole = not self.succeeded and len(self.val_accuracies) == len(self.val_curve) and None not in recorded
         if has_reached:

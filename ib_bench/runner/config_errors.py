@@ -105,7 +105,9 @@ def _unknown_option(option: str, options: Sequence[str]) -> BenchError:
         )
     section, _, name = option.rpartition(".")
     siblings = [known.rpartition(".")[2] for known in options if known.rpartition(".")[0] == section]
-    siblings = [sibling for sibling in siblings if not sibling.endswith("+")]  # jsonargparse's, to extend a list
+    siblings = [
+        sibling for sibling in siblings if not sibling.endswith("+")
+    ]  # jsonargparse's suffix for extending a list
     if not section or not siblings:
         return BenchError(f"unknown option {option}{nearest(option, options)}")
     instead = _set_by_a_search() if section == "--trainer" else {}

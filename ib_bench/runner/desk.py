@@ -349,7 +349,7 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) 
     checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__, _code_of(spec)])
     if checked not in _looks_ahead:
         model = _built("model", spec, lambda: instantiate_model(spec, built))
-        is_own = bool(source_digests(spec))  # or made of classes of one's own, such as a mixer
+        is_own = bool(source_digests(spec))  # or made of a user's own classes, such as a mixer
         findings = model_findings(model, built) if is_own else []
         for finding in findings:
             if finding.state == "failure" and finding.check != CAUSAL:

@@ -198,7 +198,7 @@ def _longest_first(
     """
     stored = Records({kind: StoredRecords(store, kind) for kind in (TrialRecord, SearchRecord)})
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged records: what needs one of them warns of it
+        warnings.simplefilter("ignore")  # damaged records: code that needs one of them warns
         costs_s = expected_costs([job.workload(all_jobs.keys()) for job in jobs], stored, _reference)
     order = sorted(range(len(jobs)), key=lambda index: (jobs[index].stage, -costs_s[index]))
     return [jobs[index] for index in order], [costs_s[index] for index in order]

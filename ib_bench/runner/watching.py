@@ -167,7 +167,7 @@ class StatusKeeper(Watcher):
             last = replace(self._now(), state=_ending(error), error=reason, jobs=[], num_waiting={})
             put_run_status(self._store, last)
         except BenchError:
-            if error is None:  # else what was raised says more
+            if error is None:  # otherwise the raised error says more
                 raise
         finally:
             self._store.close()

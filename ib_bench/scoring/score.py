@@ -31,7 +31,7 @@ NEAR, FAR = 2, 8
 """Multiples of the training length at which a protocol asks for accuracy."""
 
 _PLACES = "device", "platform", "num_processes"
-_CHANCE_90 = 1.645  # standard errors in half of a 90 % interval
+_CHANCE_90 = 1.645  # number of standard errors in half of a 90 % interval
 _QUANTILES = 0.05, 0.95
 
 

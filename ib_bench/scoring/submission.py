@@ -39,7 +39,7 @@ from ib_bench.scoring.protocol import DEFAULT_PROTOCOL, read_budget
 from ib_bench.scoring.score import Score, scores_of
 
 _CARD, _READABLE = "card.json", "card.md"
-_ROUNDING = 1e-6  # relative: another machine may compute the last digits otherwise
+_ROUNDING = 1e-6  # relative tolerance: another machine may compute other last digits
 
 
 def write_submission(score: Score, folder: Path, reference: str) -> list[Path]:

@@ -59,7 +59,7 @@ CURRICULUM = "short_to_long"
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, held against records.
+    """A claim, compared with records.
 
     Attributes:
         name: its number, such as ``3.1``.
@@ -105,7 +105,7 @@ _RULES: list[tuple[str, str, str, Rule]] = []
 
 
 def check_claims(records: Records) -> list[Claim]:
-    """Every claim, held against records.
+    """Every claim, compared with records.
 
     Args:
         records: of one store; cells are compared only where budget, threshold and largest size are the same, and the

@@ -23,7 +23,7 @@ from ib_bench.quantities.sharing.sampling import sampled_factor
 MIN_DEGREES = 3
 """Degrees of freedom from which a measured spread counts: 4 repeats of one cell, or 2 of each of 3."""
 
-_TAIL = 0.05  # on each side of a 90 % interval
+_TAIL = 0.05  # probability on each side of a 90 % interval
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class Replication:
 
 
 def replications(records: Records) -> Iterator[Replication]:
-    """Every published result, held against records.
+    """Every published result, compared with records.
 
     Args:
         records: of one store. Of several records of one result, the one with the highest accuracy counts, as papers

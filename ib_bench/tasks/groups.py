@@ -111,7 +111,7 @@ def group_from_file(path: Path) -> GroupTable:
             rows = [[int(entry) for entry in row] for row in islice(filled, MAX_ORDER + 1)]
     except OSError as error:
         raise BenchError(f"group table {str(path)!r} cannot be opened: {error.strerror}") from error
-    except (ValueError, csv.Error) as error:  # also what is no UTF-8
+    except (ValueError, csv.Error) as error:  # also bytes that are not UTF-8
         raise BenchError(f"group table {str(path)!r} must hold integers separated by commas: {error}") from error
     if fault := _fault(rows):
         raise BenchError(f"group table {str(path)!r} is not that of a group: {fault}")
@@ -148,7 +148,7 @@ def _associativity_fault(table: Tensor) -> str | None:
             one, other = int(left[a, b]), int(right[a, b])
             return f"({a} * {middle}) * {b} is {one}, but {a} * ({middle} * {b}) is {other}"
         found[middle] = True
-        while True:  # products of elements that have passed pass too
+        while True:  # products of checked elements need no check
             passed = found.nonzero().squeeze(1)
             reached = torch.unique(table[passed][:, passed])
             if found[reached].all():

@@ -108,7 +108,9 @@ def _replayed(model: pl.LightningModule, trainer: pl.Trainer, graphs: StepGraphs
     if (
         graphs is None
         or not isinstance(model, SequenceModel)
-        or not isinstance(strategy, SingleDeviceStrategy)  # others exchange gradients, also where a process is alone
+        or not isinstance(
+            strategy, SingleDeviceStrategy
+        )  # other strategies exchange gradients, even in a single process
         or strategy.root_device.type != graphs.device_type
     ):
         yield
@@ -223,7 +225,7 @@ def _quiet_trainer(callbacks: Sequence[pl.Callback] = (), **arguments: Any) -> p
 
 
 def _private_folder() -> str:
-    """A folder that is not there: nobody can have left a checkpoint in it."""
+    """A missing folder, so that it holds no checkpoint."""
     return str(Path(tempfile.gettempdir()) / f"ib-bench-{uuid4().hex}")
 
 

@@ -110,7 +110,7 @@ def state_sizes(model: SequenceModel, vocab_size: int) -> list[int]:
             if isinstance(state, Tensor) and state.shape == tokens.shape and torch.equal(state, tokens):
                 return []
             of_one = _num_elements(model.decode(tokens[:1])[1])
-            sizes.append(_num_elements(state) - of_one)  # what the rows share is no state
+            sizes.append(_num_elements(state) - of_one)  # data shared by the rows are not part of the state
     return sizes
 
 

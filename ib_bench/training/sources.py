@@ -59,7 +59,7 @@ def source_digests(*specs: ClassSpec, data: SearchableData | None = None) -> dic
         32 hexadecimal digits by dotted path of a class, or by name of a file.
 
     Raises:
-        BenchError: code or a file cannot be read, so that nobody could tell later what was measured.
+        BenchError: code or a file cannot be read, so that the measured code could not be identified later.
     """
     paths = sorted({path for spec in specs for path in _classes(spec) if not is_ours(path)})
     files = [Path(file) for file in getattr(data, "files", ())]
@@ -76,7 +76,7 @@ def _classes(spec: ClassSpec) -> Iterator[str]:
         yield from _nested_classes(value)
         if isinstance(value, str) and "." in value and _names_code(spec.cls, name, value):
             yield value
-            arguments = spec.init_args.get(f"{name}_arguments")  # as of a mixer
+            arguments = spec.init_args.get(f"{name}_arguments")  # such as a mixer's
             if isinstance(arguments, Mapping):
                 yield from _classes(ClassSpec(value, dict(arguments)))
 

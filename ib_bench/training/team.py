@@ -86,7 +86,7 @@ class Team:
 
     def __enter__(self) -> Team:
         if self.num_processes > 1 and not self._is_here:
-            self._assemble()  # otherwise not before there is something to train
+            self._assemble()  # otherwise only when there is something to train
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
@@ -144,7 +144,7 @@ class Team:
             LostProcessError: the leader, or another follower, has ended.
         """
         if multiprocessing.parent_process() is None:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is the leader's to answer
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # only the leader handles Ctrl-C
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the leader warns of the same
             try:
@@ -166,7 +166,7 @@ class Team:
         if not _is_started_by_others(strategy):
             self._start_followers(strategy)
         where = {name: value for name, value in self._placement.items() if name != "strategy"}
-        environment = strategy.cluster_environment  # given nothing, Fabric would look for a cluster by itself
+        environment = strategy.cluster_environment  # without this argument, Fabric would detect a cluster itself
         assert environment is not None
         self._needs_all = True
         try:

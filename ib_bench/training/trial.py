@@ -120,7 +120,7 @@ def train_trial(
         metrics = {name: value for (split, _, name), value in logged.items() if split == "val"}
         confirmed = None
         if judged(stopping.curve, config.threshold) == "succeeded":
-            trainer.callbacks.remove(stopping)  # type: ignore[attr-defined]  # what follows is no validation of the trial
+            trainer.callbacks.remove(stopping)  # type: ignore[attr-defined]  # later validations do not belong to the trial
             confirmed = confirmation(model, data, trainer)
         sizes = _state_sizes(model, data)
     device = trainer.strategy.root_device

@@ -33,8 +33,8 @@ class UnfinishedError(BenchError):
 class Patience(NamedTuple):
     """The intervals at which the driver polls, in seconds."""
 
-    files_s: float = 1.0  # between two looks at the folder
-    queue_s: float = 15.0  # between two questions to the queue; 1, 2, 4, ..., 32 times that after refusals
+    files_s: float = 1.0  # between two reads of the folder
+    queue_s: float = 15.0  # between two calls of squeue; 1, 2, 4, ..., 32 times that after refusals
     grace_s: float = 60.0  # until a task that has left the queue is lost; NFS shows new files up to a minute late
 
 
@@ -119,7 +119,7 @@ class Driver:
         answer: Active | None = active
         asked_at_s = time.monotonic()
         while True:
-            self._read(answer)  # after the question to the queue, so that the reports of ended tasks are complete
+            self._read(answer)  # after asking the queue, so that the reports of ended tasks are complete
             if answer is not None:
                 self._submit_lost(answer)
             if not self._undelivered:
@@ -251,7 +251,7 @@ class Driver:
         return {active[task].job.split("_")[0] for task in tasks if task in active}
 
     def _tidy_up(self) -> None:
-        """Remove submissions that nobody needs any more, once the last tasks have closed their logs."""
+        """Remove submissions that are no longer needed, once the last tasks have closed their logs."""
         deadline_s = time.monotonic() + _LAST_TASKS_S
         while (active := self.queue.active()) and self._jobs_in(active) and time.monotonic() < deadline_s:
             time.sleep(min(0.5, self.patience.files_s))

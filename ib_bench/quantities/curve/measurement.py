@@ -77,7 +77,7 @@ class CurveMeasurement:
         try:
             return self._measured()
         except BaseException as error:
-            if isinstance(error, Exception):  # an interrupted measurement goes on later
+            if isinstance(error, Exception):  # an interrupted measurement continues later
                 reason = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
                 self._put(status="failed", error=reason)
             raise

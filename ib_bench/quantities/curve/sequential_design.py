@@ -29,7 +29,7 @@ Ended = Literal["narrow", "above", "one", "max_trials"]
 
 _CONFIDENCE = 0.95  # that N50 lies above the largest size
 _BINS_PER_OCTAVE = 4
-_GUESSED_SHARE = 0.25  # of the budget that a success takes, before any was seen
+_GUESSED_SHARE = 0.25  # assumed share of the budget that a success takes, before the first one
 _TINY = 1e-12
 _DIGITS = 6  # two gains that differ by less are equal, so that rounding errors of a machine never choose a size
 

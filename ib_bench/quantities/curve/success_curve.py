@@ -31,7 +31,7 @@ from ib_bench.quantities.curve.prior import PRIOR, CurvePrior
 
 Floats = NDArray[np.float64]
 
-_TAIL = 0.05  # on each side of a 90 % interval
+_TAIL = 0.05  # probability on each side of a 90 % interval
 _RESOLUTION = 1e-9  # no curve on the grid makes an outcome impossible
 _STEPS_PER_OCTAVE = 2  # of the sizes that may be tried
 

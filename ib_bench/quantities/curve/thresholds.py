@@ -3,7 +3,7 @@ r"""N50 at other thresholds, from the validation curves of finished trials.
 A trial is trained towards one threshold :math:`\epsilon` and stops at its first success. At another threshold it
 *succeeded* if any of its validations gets there. It *failed* if none does and it was trained to its end: until the
 budget was spent, or until it diverged or was futile. If none does and it stopped because it succeeded at
-:math:`\epsilon`, its outcome is *unknown*: nobody knows what more training would have brought.
+:math:`\epsilon`, its outcome is *unknown*: more training might have changed it.
 
 - At larger :math:`\epsilon` nothing is unknown. The trials are those that a measurement with that threshold would have
   trained with the same seeds and sizes.

@@ -46,7 +46,7 @@ DECISIVE = 3.0
 
 Better = Literal["power law", "exponential", "undecided"]
 
-_TAIL = 0.05  # on each side of a 90 % interval
+_TAIL = 0.05  # probability on each side of a 90 % interval
 _LEVELS_PER_OCTAVE = 8
 _LEVELS = np.arange(-48 * _LEVELS_PER_OCTAVE, 72 * _LEVELS_PER_OCTAVE + 1) / _LEVELS_PER_OCTAVE
 _MARGIN = int(MAX_CHANGE * _LEVELS_PER_OCTAVE) + 2

@@ -67,7 +67,7 @@ class Search:
         try:
             return self._search()
         except BaseException as error:
-            if isinstance(error, Exception):  # an interrupted search goes on later
+            if isinstance(error, Exception):  # an interrupted search continues later
                 reason = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
                 self._store.add(replace(self._record, status="failed", error=reason))
             raise
