@@ -66,8 +66,8 @@ class Figure:
 def _printed(spec: Any) -> Any:
     """A specification as it is drawn for print.
 
-    Links to configs, texts below the pointer and panels left out belong to pages alone. No text may have characters that XML lacks:
-    vl-convert ends the whole process at one.
+    Links to configs, texts below the pointer and panels left out belong to pages alone. No text may have characters
+    that XML lacks: vl-convert ends the whole process at one.
     """
     if isinstance(spec, str):
         return one_line(spec)

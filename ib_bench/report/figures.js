@@ -3,6 +3,7 @@
 const MAX_PANELS = 60;
 const MAX_COLUMNS = 4;
 const PANEL_MARGIN = 45; // pixels beside a panel, for the axis
+const NARROW = 600; // pixels of a page, in which legends do not stand beside panels
 const MAX_VECTOR_ROWS = 4000; // more are drawn as pixels
 
 /** A figure's specification for a choice and a width in pixels. */
@@ -24,6 +25,7 @@ function chosenSpec(spec, passes, isChosen, width) {
   }));
   const datasets = Object.fromEntries(panels.map(({rows}, place) => [`rows ${place}`, rows]));
   const {usermeta, ...rest} = spec;
+  if (width < NARROW) rest.config = {...spec.config, legend: {...spec.config.legend, orient: "top", columns: 2}};
   return {...rest, concat, columns: inRow, datasets, numLeftOut: kept.length - panels.length};
 }
 

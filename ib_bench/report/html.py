@@ -12,6 +12,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def html_report(
         data=packed(data),
         style=(_FOLDER / "report.css").read_text(encoding="utf-8"),
         scripts=[(_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS],
-        vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") if study.results else "",
+        vega=_vega() if study.results else "",
         claims=claims,
         claims_note=of_claims.caption,
         shown_strata=shown_strata,
@@ -76,6 +77,12 @@ def html_report(
         served=version,
         refresh=(_FOLDER / "refresh.js").read_text(encoding="utf-8"),
     )
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and their embedding, as one script; seconds to make, and always the same."""
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def packed(data: Any) -> str:
