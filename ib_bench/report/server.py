@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import FrameType, MappingProxyType
+from types import FrameType
 from urllib.parse import urlsplit
 
 from ib_bench.errors import BenchError, InvalidOptionError
@@ -99,22 +99,15 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             page = self.server.page()
         except BenchError as error:  # for example a store that is damaged right now
-            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, str(error), {"Refresh": str(_RETRY_S)})
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, str(error), Refresh=str(_RETRY_S))
         else:
             self._send(HTTPStatus.OK, "text/html; charset=utf-8", page)
 
-    def _send(
-        self, status: HTTPStatus, kind: str, text: str, headers: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+    def _send(self, status: HTTPStatus, kind: str, text: str, **headers: str) -> None:
         content = text.encode()
         self.send_response(status)
-        all_headers = {
-            "Content-Type": kind,
-            "Content-Length": str(len(content)),
-            "Cache-Control": "no-store",
-            **headers,
-        }
-        for name, value in all_headers.items():
+        own = {"Content-Type": kind, "Content-Length": str(len(content)), "Cache-Control": "no-store"}
+        for name, value in {**own, **headers}.items():
             self.send_header(name, value)
         try:
             self.end_headers()
