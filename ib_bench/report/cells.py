@@ -41,7 +41,8 @@ def cells_json(study: Study, found: Found, configs: Mapping[str, str], max_trial
         ``trials`` (None for one that the page does not hold).
     """
     cells: dict[str, Json] = {}
-    for one in study.results:
+    stored_first = sorted(study.results, key=lambda one: not isinstance(one.result, Record))  # others may pool several
+    for one in stored_first:
         label = one.label
         texts = [label.task, label.max_length, regime_text(label.supervision), distribution_text(label.lengths)]
         cells.setdefault(one.result.key, {"labels": [label.source, *texts, label.model]})

@@ -10,6 +10,7 @@ from ib_bench import catalogue
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import models_in_order
 from ib_bench.quantities.quantity import Quantity
+from ib_bench.results.records import Record
 from ib_bench.studies.claims import Claim
 
 _MAX_MODELS = 6
@@ -35,7 +36,7 @@ def sentences(
 
 def _measured(study: Study) -> str:
     """How many results there are, and of what."""
-    labels = [one.label for one in study.results]
+    labels = [one.label for one in study.results if isinstance(one.result, Record)]  # others may pool several tasks
     models = models_in_order(label.model for label in labels)
     tasks = list(dict.fromkeys(label.task for label in labels))
     named = ", ".join(models[:_MAX_MODELS]) + (f" and {len(models) - _MAX_MODELS} more" * (len(models) > _MAX_MODELS))

@@ -34,6 +34,13 @@ def test_a_cell_has_its_labels_its_command_and_its_trials() -> None:
     assert found["trials"][place] == [4096, 0.003, 10, "failed", 150, 0.1, 0.0001, 50, [1.0, 0.1, None]]
 
 
+def test_what_pools_several_results_takes_no_cell_over() -> None:
+    points = [Point("LSTM", ACOT, max_length=length, modulus=modulus) for modulus in (5, 7) for length in (4, 5, 6)]
+    records = [search(point, 64) for point in points]
+    labels = [cells(*records)["cells"][record.key]["labels"][1:3] for record in records]
+    assert labels == [[f"ModularAddition(modulus={point.modulus})", point.max_length] for point in points]
+
+
 def test_trials_beyond_the_most_are_told_apart_from_none() -> None:
     found = cells(*RECORDS, *TRIALS, max_trials=1)
     assert len(found["trials"]) == 1

@@ -41,6 +41,11 @@ def test_what_was_measured_comes_first_and_the_claims_last() -> None:
     assert texts[-1].startswith("Of the paper's 10 claims, none is decided: 0 of ")
 
 
+def test_tasks_are_counted_as_they_were_measured() -> None:
+    points = [Point("LSTM", ACOT, max_length=length, modulus=modulus) for modulus in (5, 7) for length in (4, 5, 6)]
+    assert "LSTM on 2 tasks, with sequences of up to 6 symbols" in found(*(search(point, 64) for point in points))[0]
+
+
 def test_the_model_that_needs_least_is_named_with_the_interval_of_its_share() -> None:
     text = about("Data needed (N*)", *searches({"LSTM": 10, "Transformer": 100}, range(2, 10)))
     assert text == (
