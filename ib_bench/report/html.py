@@ -30,6 +30,7 @@ from ib_bench.studies.claims import Claim
 
 _SCRIPTS = ("tables.js", "figures.js", "cell.js", "report.js")
 _FOLDER = Path(__file__).parent
+_DATA = ' id="data">'  # where they begin in the page
 
 
 def html_report(
@@ -94,6 +95,15 @@ def packed(data: Any) -> str:
 def unpacked(text: str) -> Any:
     """The inverse of :func:`packed`."""
     return json.loads(gzip.decompress(base64.b64decode(text)))
+
+
+def page_data(page: str) -> Any:
+    """The data of a page, which are compressed in it: tables, specifications of figures, cells and trials.
+
+    Args:
+        page: as :func:`html_report` returns it.
+    """
+    return unpacked(page.partition(_DATA)[2].partition("<")[0])
 
 
 def _table_json(table: StudyTable) -> Json:

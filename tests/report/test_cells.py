@@ -9,7 +9,7 @@ from made_up_records import ACOT, Point, curve, search, trial
 
 from ib_bench.drawing.tables import Entry, StudyTable
 from ib_bench.report.cells import MAX_POINTS, cells_json
-from ib_bench.report.html import html_report, packed, unpacked
+from ib_bench.report.html import html_report, packed, page_data, unpacked
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
@@ -78,6 +78,6 @@ def test_numbers_that_json_lacks_still_sort() -> None:
     orders = [float("inf"), float("-inf"), float("nan")]
     table = StudyTable("odd", "Odd", "", ["x"], 0, [[Entry("odd", order)] for order in orders])
     page = html_report(report.study, [table, report.tables[-1]], [], report.claims, {"cells": {}, "trials": []})
-    (rows,) = [one["rows"] for one in unpacked(page.partition('id="data">')[2].partition("<")[0])["tables"]]
+    (rows,) = [one["rows"] for one in page_data(page)["tables"]]
     high, low, unknown = (row[0][1] for row in rows)
     assert high > 1e300 and low < -1e300 and unknown == ""

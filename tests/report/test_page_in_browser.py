@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,19 @@ def test_a_marker_leads_to_its_cell(visit: Any) -> None:
     opened.page.locator(f"#figure-min_train_size_heatmap svg path[aria-label*='{CHOSEN.key}']").click()
     opened.page.get_by_role("dialog").wait_for()
     assert "model=LSTM" in opened.page.url
+
+
+def test_labels_are_text_in_tables_figures_and_cells(browser: Any, tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+    one = search(Point("LSTM", ACOT), 128)
+    config = replace(one.config, experiment=one.config.experiment.with_data(modulus=evil))
+    record = replace(one, config=config, key=config.key)
+    path = tmp_path / "report.html"
+    path.write_text(study_report({evil: Records.of_all([record])}).html, encoding="utf-8")
+    opened = Visit(browser, f"{path.as_uri()}#{record.key}")
+    assert "<img src=x" in opened.page.get_by_role("dialog").inner_text()
+    assert not opened.page.locator("img").count() and opened.errors == []
+    opened.page.close()
 
 
 def test_contents_stay_in_view_and_lead_to_tables(visit: Any) -> None:
