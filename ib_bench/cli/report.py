@@ -5,36 +5,83 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.tables import rich_table
 from ib_bench.drawing.terminal import say, show
+from ib_bench.errors import InvalidOptionError
 from ib_bench.importing import without_garbage_collection
+from ib_bench.report.server import ReportServer
 from ib_bench.report.study_report import study_report
+from ib_bench.results.archive import Records
 from ib_bench.runner.places import require_writable_folder
 
+_OUT, _PORT = "report", 8765
 
-@without_garbage_collection()
+
 def main(command: str, arguments: Sequence[str]) -> int:
-    """Print the tables, and write them with figures and configs into a folder."""
+    """Print the tables, and write them with figures and configs into a folder; or serve the page."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     add_source_arguments(parser)
-    parser.add_argument("--out", type=str, default="report", help="Folder for tables, figures, configs, report.html.")
+    parser.add_argument(
+        "--out", type=str | None, help=f"Folder for tables, figures, configs, report.html. (default: {_OUT})"
+    )
     parser.add_argument(
         "--search", type=str | None, help="Key, or start of the key, of the search whose loss curves are drawn."
     )
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help="Write nothing; show the page in a browser on this machine, anew whenever the store has changed.",
+    )
+    parser.add_argument("--port", type=int | None, help=f"Of --serve; 0 takes a free one. (default: {_PORT})")
     options = parse(parser, arguments)
+    if options.serve:
+        return _serve(options)
+    if options.port is not None:
+        raise InvalidOptionError("port", options.port, "left out without --serve")
+    with without_garbage_collection():
+        return _write(options)
+
+
+def _write(options: Namespace) -> int:
+    out = _OUT if options.out is None else options.out
     sources = chosen_sources(options)
-    require_writable_folder("out", options.out)
+    require_writable_folder("out", out)
     report = study_report(sources, options.search)
-    path = report.write(Path(options.out))
+    path = report.write(Path(out))
     console = Console()
     for table in report.tables:
         if table.rows:
             show(rich_table(table), console)
             console.print()
     say(f"report: {path}", console)
+    return 0
+
+
+def _serve(options: Namespace) -> int:
+    """Until Ctrl-C, which is how it ends."""
+    if options.out is not None:
+        raise InvalidOptionError("out", options.out, "left out with --serve, which writes nothing")
+    store = Path(options.store)
+
+    def version() -> str:
+        """Changes with every record that is written: SQLite writes them to the file, or to the log beside it."""
+        files = [store, store.with_name(f"{store.name}-wal")]
+        stats = [file.stat() for file in files if file.exists()]
+        written = [one for one in stats if one.st_size]  # a reader makes an empty log
+        return "-".join(f"{one.st_mtime_ns:x}.{one.st_size:x}" for one in written) or "none"
+
+    def page(of_version: str) -> str:
+        sources = chosen_sources(options) if options.reference or store.exists() else {store.name: Records()}
+        return study_report(sources, options.search).page(of_version)
+
+    with ReportServer(_PORT if options.port is None else options.port, version, page) as server:
+        server.page()  # says now what is wrong with the options, and is ready when the browser asks
+        say(f"report: {server.address} (Ctrl-C ends it)", Console())
+        server.serve_until_stopped()
+        say("report: no longer served", Console())
     return 0

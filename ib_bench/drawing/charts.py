@@ -197,7 +197,7 @@ def panelled(layers: Sequence[alt.Chart], rows: Sequence[Json], panels: Panels, 
     """A specification with a panel for each combination of two of the rows' values; all are drawn alike.
 
     Few columns make room for several lines beside each other; more than :data:`MAX_PANELS` panels are not drawn, and
-    the figure says so.
+    the figure says so. Their rows are in ``usermeta``, for a page that draws a choice of panels.
 
     Args:
         layers: of a panel, without data.
@@ -216,23 +216,31 @@ def panelled(layers: Sequence[alt.Chart], rows: Sequence[Json], panels: Panels, 
     panel = alt.layer(*layers).properties(width=panels.width, height=panels.height, data=alt.NamedData("rows"))
     spec = panel.to_dict()
     del spec["config"], spec["$schema"]
-    title_width = int(panels.width / _CHARACTER)
     concat = []
+    titles = {place: _panel_title(place, panels.width) for place in [*shown, *rows_of]}
     for index, place in enumerate(shown):
         inner = [] if index % num_columns == 0 else ["y"]
         inner += ["x"] if index + num_columns < len(shown) else []
-        title = [text for part in place for line in part.split("\n") for text in textwrap.wrap(line, title_width)]
         concat.append(
             {
                 **spec,
                 "layer": [_without_axes(layer, inner) for layer in spec["layer"]],
                 "data": {"name": f"rows {index}"},
-                "title": {"text": title, "fontSize": 10, "fontWeight": "normal"},
+                "title": {"text": titles[place], "fontSize": 10, "fontWeight": "normal"},
             }
         )
     datasets = {f"rows {index}": rows_of.get(place, []) for index, place in enumerate(shown)}
     shared = {"scale": {"x": "shared", "y": "shared"}}  # inner axes have no labels: they are those of the outer ones
-    return finished({"concat": concat, "columns": num_columns, "resolve": shared, "datasets": datasets}, notes)
+    left_out = [{"title": titles[place], "rows": own} for place, own in rows_of.items() if place not in shown]
+    meta = {"usermeta": {"left_out": left_out}} if left_out else {}
+    drawn = {"concat": concat, "columns": num_columns, "resolve": shared, "datasets": datasets}
+    return finished({**drawn, **meta}, notes)
+
+
+def _panel_title(place: tuple[str, str], width: int) -> list[str]:
+    """The line and the column of a panel, in lines as wide as it."""
+    num_characters = int(width / _CHARACTER)
+    return [text for part in place for line in part.split("\n") for text in textwrap.wrap(line, num_characters)]
 
 
 def _layout(

@@ -66,13 +66,13 @@ class Figure:
 def _printed(spec: Any) -> Any:
     """A specification as it is drawn for print.
 
-    Links to configs and texts below the pointer belong to pages alone. No text may have characters that XML lacks:
-    vl-convert ends the whole process at one.
+    Links to configs, texts below the pointer and panels left out belong to pages alone. No text may have characters
+    that XML lacks: vl-convert ends the whole process at one.
     """
     if isinstance(spec, str):
         return one_line(spec)
     if isinstance(spec, list):
         return [_printed(item) for item in spec]
     if isinstance(spec, dict):
-        return {name: _printed(item) for name, item in spec.items() if name not in ("href", "tooltip")}
+        return {name: _printed(item) for name, item in spec.items() if name not in ("href", "tooltip", "usermeta")}
     return spec

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from rich.console import Group
 
@@ -23,14 +24,18 @@ class Entry:
         text: for people.
         order: by which rows are sorted; a number where the text is one.
         key: of the record that it comes from, or None.
+        is_bound: whether the number is only known to be larger, or smaller.
     """
 
     text: str
     order: float | str
     key: str | None = None
+    is_bound: bool = False
 
 
 EMPTY = Entry("", "")
+
+Scale = Literal["log", "linear"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class StudyTable:
         shared: labels that are the same in all rows, and so no columns; CSV, which has no title, makes them columns.
         protocol: by which the numbers were measured, with its version; empty where there is none. It stands below the
             table, and CSV makes it a column.
+        scale: on which the page shades the columns that follow the labels, one for each model; None where these
+            columns are not models.
     """
 
     name: str
@@ -57,6 +64,7 @@ class StudyTable:
     rows: list[list[Entry]]
     shared: dict[str, str] = field(default_factory=dict)
     protocol: str = ""
+    scale: Scale | None = None
 
     @property
     def caption(self) -> str:
@@ -83,6 +91,7 @@ def pivot(
     shown: Iterable[Shown[AnyResult]],
     entry: Callable[[AnyResult], Entry],
     without: Sequence[str] = (),
+    scale: Scale = "log",
 ) -> StudyTable:
     """A table with a column for each model, and a row for everything else that varies.
 
@@ -93,6 +102,7 @@ def pivot(
         shown: the results.
         entry: what the table shows of a result.
         without: headings of labels that say nothing of these results.
+        scale: on which the page shades the numbers.
     """
     shown = sorted(shown, key=lambda one: one.label.order)
     heads = [heading for heading in _LABELS if heading not in (*without, "model")]
@@ -103,7 +113,7 @@ def pivot(
         head = tuple(label_entries(one.label, labels))
         rows.setdefault(head, {})[one.label.model] = entry(one.result)
     body = [[*head, *(entries.get(model, EMPTY) for model in models)] for head, entries in rows.items()]
-    return StudyTable(name, title, note, [*labels, *models], len(labels), body, shared)
+    return StudyTable(name, title, note, [*labels, *models], len(labels), body, shared, scale=scale)
 
 
 def varying_labels(

@@ -172,6 +172,18 @@ class Quantity(ABC, Generic[R]):
         """The figures of a report for which there are results."""
         return []
 
+    def sentence(self, study: Study) -> str:
+        """What the results say, in one sentence with intervals, for the top of a report; empty without results."""
+        return ""
+
+    def band(self, result: R) -> list[tuple[int, float, float, float]]:
+        """The success curve that was fitted: size, lower end, median and upper end of the chance of success.
+
+        Args:
+            result: finished.
+        """
+        return []
+
     def overview(self, study: Study, name: str) -> Figure | None:
         """The figure that a suite ends with; None where a suite's own results give none.
 

@@ -48,7 +48,9 @@ def pairs_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
     body = []
     for source, checked in claims.items():
         for claim, statement, pair in _pairs(checked):
-            row = [Entry(text, text) for text in (claim.name, statement.text, pair.title, pair.measure)]
+            row = [Entry(text, text) for text in (claim.name, statement.text)]
+            keys = [*pair.records, None, None]  # the pair leads to its first record, what it is of to its second
+            row += [Entry(text, text, key) for text, key in zip((pair.title, pair.measure), keys, strict=False)]
             low = "" if pair.interval is None else pair.interval.low
             holds = {True: "yes", False: "no", None: "open"}[pair.holds]
             row.append(Entry(interval_text(pair.interval), low))

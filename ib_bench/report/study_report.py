@@ -15,6 +15,7 @@ from ib_bench.errors import BenchError
 from ib_bench.quantities.num_states import num_states
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.quantities.search.futility import futility_notes
+from ib_bench.report.cells import Found, cells_json
 from ib_bench.report.claims_table import claims_table, pairs_table
 from ib_bench.report.html import html_report
 from ib_bench.report.reproduction import commands_text, config_of, config_text
@@ -34,6 +35,7 @@ class StudyReport:
         figures: of every quantity.
         claims: for each source.
         configs: text of the config of every result, by its key; the first lines are commands.
+        found: every result, with its source and its quantity.
     """
 
     study: Study
@@ -41,11 +43,21 @@ class StudyReport:
     figures: Sequence[Figure]
     claims: Mapping[str, Sequence[Claim]]
     configs: Mapping[str, str]
+    found: Found
 
     @property
     def html(self) -> str:
         """The report as one page."""
-        return html_report(self.study, self.tables, self.figures, self.claims, self.configs)
+        return self.page()
+
+    def page(self, version: str = "") -> str:
+        """The report as one page.
+
+        Args:
+            version: of what a server shows; the page asks for another one now and then. Empty for a file.
+        """
+        cells = cells_json(self.study, self.found, self.configs)
+        return html_report(self.study, self.tables, self.figures, self.claims, cells, version)
 
     def write(self, out: Path) -> Path:
         """Write everything.
@@ -103,6 +115,7 @@ def study_report(sources: Mapping[str, Records], search: str | None = None) -> S
         figures=[figure for quantity in quantities for figure in quantity.figures(study)],
         claims=claims,
         configs=_configs((quantity, one) for (_, quantity), results in found.items() for one in results),
+        found=[(source, quantity, one) for (source, quantity), results in found.items() for one in results],
     )
 
 

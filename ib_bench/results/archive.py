@@ -69,6 +69,7 @@ class Records:
 
     def __init__(self, by_kind: Mapping[type[Record], Collection[Record]] | None = None) -> None:
         self._by_kind: dict[type[Record], Collection[Record]] = dict(by_kind or {})
+        self._trials_by_key: dict[str, TrialRecord] | None = None  # made when it is first asked for
 
     @staticmethod
     def of_all(records: Iterable[Record]) -> Records:
@@ -93,10 +94,15 @@ class Records:
 
     def trials_of(self, record: Record) -> list[TrialRecord]:
         """The trials that a record rests on, as far as they are there, in the order in which they were asked for."""
+        return self.trials_with_keys(record.trials)
+
+    def trials_with_keys(self, keys: Iterable[str]) -> list[TrialRecord]:
+        """The trials with the given keys, in their order; without those that are not there."""
         if isinstance(self.trials, StoredRecords):
-            return self.trials.with_keys(record.trials)
-        trials = {trial.key: trial for trial in self.trials}
-        return [trials[key] for key in record.trials if key in trials]
+            return self.trials.with_keys(keys)
+        if self._trials_by_key is None:
+            self._trials_by_key = {trial.key: trial for trial in self.trials}
+        return [self._trials_by_key[key] for key in keys if key in self._trials_by_key]
 
     def __iter__(self) -> Iterator[Record]:
         for kind in record_kinds():

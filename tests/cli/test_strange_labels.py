@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from made_up_records import ACOT, Point, search, trial
 
 import ib_bench
 from ib_bench.cli import main
+from ib_bench.report.html import page_data
 from ib_bench.results.records import DataSpec, Experiment
 
 EVIL = "=1+1\x1b]0;title\x07\x1b[31m\x9b5m\u202e[/b][red]$x^$<!--<script>alert(1)</script>\r\n=cmd|' /C calc'!A0 [*"
@@ -65,7 +67,10 @@ def test_nothing_reaches_the_terminal(command: list[str], capfd: pytest.CaptureF
     if command[0] == "report":
         for path in Path(OUT).rglob("*"):
             if path.suffix in (".csv", ".tex", ".md", ".html", ".svg", ".yaml"):
-                assert not FORBIDDEN & set(path.read_bytes().decode()), path
+                text = path.read_bytes().decode()
+                texts = [text, json.dumps(page_data(text), ensure_ascii=False)] if path.suffix == ".html" else [text]
+                assert not FORBIDDEN & set("".join(texts)), path
+                assert "\\u001b" not in texts[-1], path
 
 
 def test_a_merge_and_an_error_say_names_as_they_are(working_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

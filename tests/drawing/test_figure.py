@@ -56,6 +56,9 @@ def test_many_panels_stand_in_rows_of_a_readable_width(tmp_path: Path, num_tasks
     assert len(spec["concat"]) == MAX_PANELS
     assert spec["columns"] <= 4 and spec["columns"] % len(regimes) == 0
     assert f"the first {MAX_PANELS} of 105 panels" in spec["title"]["text"][0]
+    left_out = spec["usermeta"]["left_out"]  # for a page that draws a choice of panels
+    assert len(left_out) == 105 - MAX_PANELS and all(panel["rows"] and panel["title"] for panel in left_out)
+    assert left_out[0]["title"] not in titles(spec)
     png = Figure("many", "many", spec).save(tmp_path / "many")[1]
     assert size(png)[0] < 2 * 1200
 

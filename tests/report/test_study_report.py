@@ -27,6 +27,7 @@ from ib_bench.quantities.extrapolation.record import ExtrapolationRecord, Extrap
 from ib_bench.quantities.extrapolation.tables import accuracy_listing, measured
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.sharing.record import Sharing
+from ib_bench.report.html import page_data
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
@@ -284,21 +285,28 @@ class TestFiles:
         page = Page(text)
         assert page.sources == []  # nothing is loaded from elsewhere
         assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
-        assert len(page.links) > 400
+        data = page_data(text)
+        keys = {
+            entry[2] for table in data["tables"] for row in table["rows"] for entry in row if isinstance(entry, list)
+        }
+        assert len(keys - {None}) > 400 and keys - {None} <= set(data["cells"])
+        assert all(cell["config"].startswith("# ib-bench ") for cell in data["cells"].values())
         checked = check_claims(paper_like())
-        assert text.count('class="verdict supported"') == sum(len(claim.statements) for claim in checked)
+        num_statements = sum(len(claim.statements) for claim in checked)
+        assert text.count('class="verdict supported"') == num_statements + len(checked)
         listed = list(csv.DictReader(io.StringIO((path.parent / "tables" / "pairs.csv").read_text(encoding="utf-8"))))
         assert len(listed) == sum(len(statement.pairs) for claim in checked for statement in claim.statements)
-        specs = json.loads(re.search(r"\n  (\[\{.*\}\])\.forEach", text)[1])  # type: ignore[index]
+        specs = data["specs"]
         assert len(specs) == 9
         values = [rows for spec in specs for rows in _values_of(spec)]
         assert len([spec for spec in specs if any(_values_of(spec))]) == 8  # one draws trials, which are not there
         assert not any('"empty"' in json.dumps(spec) for spec in specs)  # what Altair calls charts without data
-        assert {row["href"][1:] for rows in values for row in rows if "href" in row} <= page.ids
+        assert {row["href"][1:] for rows in values for row in rows if "href" in row} <= set(data["cells"])
 
     def test_a_partial_store(self, tmp_path: Path) -> None:
         text = report(PARTIAL, tmp_path).read_text(encoding="utf-8")
-        assert "&gt; 4,096" in text and "none held out" in text
+        texts = json.dumps(page_data(text)["tables"])
+        assert "> 4,096" in texts and "none held out" in texts
         names = {path.stem for path in (tmp_path / "figures").iterdir()}
         assert names >= {"kappa", "min_train_size_against_length", "losses"}
 
@@ -333,7 +341,8 @@ class TestFiles:
         experiment = one.config.experiment.with_data(modulus=evil)
         config = replace(one.config, experiment=experiment)
         text = report(Records.of_all([replace(one, config=config, key=config.key)]), tmp_path).read_text("utf-8")
-        assert text.count("<script>") == 3 and "<!--" not in text.replace("<!DOCTYPE", "")
+        assert text.count("<script") == 3 and "<!--" not in text.replace("<!DOCTYPE", "")
+        assert "x^$" in json.dumps(page_data(text)["tables"])  # which the page writes as text
         assert "\x1b" not in text
         assert (tmp_path / "figures" / "min_train_size_against_length.png").exists()
 

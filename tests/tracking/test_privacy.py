@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import gzip
+import json
 import os
 import socket
 import sys
@@ -18,6 +19,7 @@ from ib_bench.cli import main
 from ib_bench.execution.inline import Inline
 from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
+from ib_bench.report.html import page_data
 from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
 from ib_bench.runner.jobs import Output, run_jobs
@@ -63,5 +65,7 @@ def test_exports_and_reports(private: list[str], in_tmp_path: Path, experiment: 
     assert len(written) > 4
     for file in written:
         content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        if file.suffix == ".html":
+            content += json.dumps(page_data(content.decode())).encode()
         for text in (*private, f"{getpass.getuser()}@", os.path.expanduser("~") + os.sep):
             assert text.encode() not in content, (file, text)

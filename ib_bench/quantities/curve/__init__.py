@@ -69,6 +69,17 @@ class CurveQuantity(Quantity[CurveRecord]):
         """See :class:`Quantity`: N50, and the curve."""
         return curve_listing(result, notes)
 
+    def sentence(self, study: Study) -> str:
+        """See :class:`Quantity`."""
+        from ib_bench.quantities.curve.sentence import sentence  # noqa: PLC0415 (for reports alone)
+
+        return sentence(study)
+
+    def band(self, result: CurveRecord) -> list[tuple[int, float, float, float]]:
+        """See :class:`Quantity`."""
+        points = [] if result.estimate is None else result.estimate.points
+        return [(point.size, point.chance.low, point.chance.median, point.chance.high) for point in points]
+
     def tables(self, study: Study) -> list[StudyTable]:
         """See :class:`Quantity`: N50, and N50 at other thresholds."""
         return [curve_table(study.shown(CurveRecord)), thresholds_table(study.shown(CurveRecord))]

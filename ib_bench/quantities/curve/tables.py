@@ -182,7 +182,8 @@ def _heading(estimate: ThresholdEstimate) -> str:
 
 def _threshold_entry(record: CurveRecord, estimate: ThresholdEstimate) -> Entry:
     text = record.threshold_text(estimate, estimate.n50)
-    return Entry(text, estimate.n50.median or estimate.n50.low or record.max_size, record.key)
+    size = estimate.n50.median or estimate.n50.low or record.max_size
+    return Entry(text, size, record.key, estimate.n50.median is None)
 
 
 def _confirmed_notes(records: Sequence[CurveRecord]) -> list[str]:
@@ -262,4 +263,4 @@ def _early_stop_notes(record: CurveRecord) -> list[str]:
 
 def _entry(record: CurveRecord) -> Entry:
     median = None if record.estimate is None else record.estimate.n50.median
-    return Entry(record.verdict, median or record.max_size, record.key)
+    return Entry(record.verdict, median or record.max_size, record.key, record.censored)

@@ -80,6 +80,12 @@ class ExtrapolationQuantity(Quantity[ExtrapolationRecord]):
         """See :class:`Quantity`: a row for each accuracy at a length."""
         return flat_table(measured(results), LENGTH_COLUMNS)
 
+    def sentence(self, study: Study) -> str:
+        """See :class:`Quantity`."""
+        from ib_bench.quantities.extrapolation.sentence import sentence  # noqa: PLC0415 (for reports alone)
+
+        return sentence(study)
+
     def tables(self, study: Study) -> list[StudyTable]:
         """See :class:`Quantity`: accuracy at twice the training length."""
         return [extrapolation_table(study.shown(ExtrapolationRecord))]

@@ -132,7 +132,7 @@ def extrapolation_table(shown: Iterable[Shown[ExtrapolationRecord]]) -> StudyTab
     )
     found = [one for one in shown if one.result.headline_accuracy is not None]
     title = f"Length extrapolation: accuracy at {HEADLINE_MULTIPLE:g} L"
-    return pivot("extrapolation", title, note, found, _entry)
+    return pivot("extrapolation", title, note, found, _entry, scale="linear")
 
 
 def _sizes(records: Iterable[ExtrapolationRecord]) -> list[str]:

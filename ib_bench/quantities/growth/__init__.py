@@ -78,6 +78,12 @@ class GrowthQuantity(Quantity[Growth]):
             summary={"status": "finished", **summary(result, COLUMNS)},
         )
 
+    def sentence(self, study: Study) -> str:
+        """See :class:`Quantity`."""
+        from ib_bench.quantities.growth.sentence import sentence  # noqa: PLC0415 (for reports alone)
+
+        return sentence(study)
+
     def tables(self, study: Study) -> list[StudyTable]:
         """See :class:`Quantity`."""
         return [growth_table(study.shown(Growth))]

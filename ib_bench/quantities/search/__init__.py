@@ -77,6 +77,12 @@ class SearchQuantity(Quantity[SearchRecord]):
         """See :class:`Quantity`."""
         return listing([result], COLUMNS, f"N*: {result.verdict}", "\n".join([BRACKET_NOTE, *notes]))
 
+    def sentence(self, study: Study) -> str:
+        """See :class:`Quantity`."""
+        from ib_bench.quantities.search.sentence import sentence  # noqa: PLC0415 (for reports alone)
+
+        return sentence(study)
+
     def tables(self, study: Study) -> list[StudyTable]:
         """See :class:`Quantity`: N* of everything that was searched for its own sake."""
         return [min_train_size_table(study.shown(SearchRecord))]

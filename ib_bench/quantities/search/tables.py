@@ -102,4 +102,4 @@ def _experiment(one: Shown[SearchRecord]) -> tuple[str, str]:
 
 
 def _entry(record: SearchRecord) -> Entry:
-    return Entry(record.verdict, drawn_size(record) or 0, record.key)
+    return Entry(record.verdict, drawn_size(record) or 0, record.key, record.censored)

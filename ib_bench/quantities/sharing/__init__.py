@@ -115,6 +115,12 @@ class SharingQuantity(Quantity[Sharing]):
         """See :class:`Quantity`: kappa, with the searches that it rests on."""
         return sharing_listing(result, notes)
 
+    def sentence(self, study: Study) -> str:
+        """See :class:`Quantity`."""
+        from ib_bench.quantities.sharing.sentence import sentence  # noqa: PLC0415 (for reports alone)
+
+        return sentence(study)
+
     def tables(self, study: Study) -> list[StudyTable]:
         """See :class:`Quantity`: kappa, and its parts."""
         shown = study.shown(Sharing)

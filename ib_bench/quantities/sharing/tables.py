@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from rich.console import Group
 from rich.text import Text
@@ -235,11 +236,13 @@ def parts_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
 def _entry(sharing: Sharing) -> Entry:
     entry = _factor_entry(sharing, sharing.factor)
     text = f"{entry.text} ({len(sharing.exhausted)} of {len(sharing.parts)})" if sharing.exhausted else entry.text
-    return Entry(text, entry.order, entry.key)
+    return replace(entry, text=text)
 
 
 def _factor_entry(sharing: Sharing, factor: SharingFactor | None) -> Entry:
-    return EMPTY if factor is None else Entry(str(factor), factor.middle or "", sharing.key)
+    if factor is None:
+        return EMPTY
+    return Entry(str(factor), factor.middle or "", sharing.key, not factor.is_bounded)
 
 
 def _estimate_entry(sharing: Sharing) -> Entry:

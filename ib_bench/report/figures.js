@@ -1,0 +1,79 @@
+// Figures: panels of those rows that the choice leaves. Scales stay those of all results, so that views can be compared.
+
+const MAX_PANELS = 60;
+const MAX_COLUMNS = 4;
+const PANEL_MARGIN = 45; // pixels beside a panel, for the axis
+const NARROW = 600; // pixels of a page, in which legends do not stand beside panels
+const MAX_VECTOR_ROWS = 4000; // more are drawn as pixels
+
+/** A figure's specification for a choice and a width in pixels. */
+function chosenSpec(spec, passes, isChosen, width) {
+  if (!spec.concat) return spec;
+  const columns = columnsFor(spec, width);
+  if (!isChosen && columns >= spec.columns) return spec;
+  const drawn = spec.concat.map(panel => ({title: panel.title.text, rows: spec.datasets[panel.data.name]}));
+  const kept = [...drawn, ...(spec.usermeta?.left_out ?? [])]
+    .map(({title, rows}) => ({title, rows: rows.filter(passes)}))
+    .filter(({rows}) => rows.length);
+  const panels = kept.slice(0, MAX_PANELS);
+  const inRow = Math.min(panels.length, isChosen ? columns : Math.min(columns, spec.columns));
+  const template = withAxes(spec.concat[0]);
+  const concat = panels.map(({title}, place) => ({
+    ...withoutAxes(template, place % inRow > 0, place + inRow < panels.length),
+    data: {name: `rows ${place}`},
+    title: {...template.title, text: title},
+  }));
+  const datasets = Object.fromEntries(panels.map(({rows}, place) => [`rows ${place}`, rows]));
+  const {usermeta, ...rest} = spec;
+  if (width < NARROW) rest.config = {...spec.config, legend: {...spec.config.legend, orient: "top", columns: 2}};
+  return {...rest, concat, columns: inRow, datasets, numLeftOut: kept.length - panels.length};
+}
+
+function columnsFor(spec, width) {
+  return Math.max(1, Math.min(MAX_COLUMNS, Math.floor((width - 150) / (spec.concat[0].width + PANEL_MARGIN))));
+}
+
+/** A panel whose axes have labels, whatever place it was drawn for. */
+function withAxes(panel) {
+  return mapAxes(panel, () => true, axis => {
+    const {labels, ticks, title, ...rest} = axis;
+    return labels === false && ticks === false ? rest : axis;
+  });
+}
+
+function withoutAxes(panel, isInner, isUpper) {
+  const hides = channel => channel === "x" ? isUpper : isInner;
+  return mapAxes(panel, hides, axis => ({...axis, labels: false, ticks: false, title: null}));
+}
+
+function mapAxes(panel, applies, change) {
+  const layer = panel.layer.map(own => {
+    const encoding = {...own.encoding};
+    for (const channel of ["x", "y"]) {
+      if (encoding[channel] && applies(channel)) encoding[channel] = {...encoding[channel], axis: change(encoding[channel].axis ?? {})};
+    }
+    return {...own, encoding};
+  });
+  return {...panel, layer};
+}
+
+/** Draw a specification into its place. */
+async function drawChart(place, spec, name) {
+  if (spec.concat && !spec.concat.length) {
+    place.replaceChildren(make("p", {class: "note"}, "Nothing of this choice."));
+    return;
+  }
+  const {numLeftOut, ...drawn} = spec;
+  const numRows = Object.values(spec.datasets ?? {}).reduce((sum, rows) => sum + rows.length, 0);
+  const renderer = numRows > MAX_VECTOR_ROWS ? "canvas" : "svg";
+  const inner = make("div");
+  await vegaEmbed(inner, drawn, {renderer, logLevel: 1, downloadFileName: name, actions: {source: false, editor: false, compiled: false}});
+  for (const group of inner.querySelectorAll("[role=graphics-symbol]:not([aria-label])")) { // holds marks that have labels
+    group.removeAttribute("role");
+    group.removeAttribute("aria-roledescription");
+  }
+  inner.querySelector("summary")?.setAttribute("aria-label", "Save this figure");
+  inner.querySelector("svg, canvas")?.setAttribute("aria-label", place.getAttribute("aria-label") ?? name);
+  place.replaceChildren(inner);
+  if (numLeftOut) place.append(make("p", {class: "note"}, `${numLeftOut} more panels: choose less.`));
+}

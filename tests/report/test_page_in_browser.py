@@ -1,0 +1,205 @@
+"""The page in Chromium: one choice filters figures and tables, a cell opens, links lead there; phone, dark mode, axe.
+
+Needs Debian's ``chromium`` (or Chrome), and Playwright's Python client without a browser of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up_records import ACOT, COT, Point, curve, extrapolation, search, trial
+
+from ib_bench.report.study_report import study_report
+from ib_bench.results.archive import Records
+from ib_bench.results.records import Record
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python client")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+]
+
+CHOSEN = search(Point("LSTM", ACOT, modulus=5), 128)
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+def _records() -> Iterator[Record]:
+    for modulus in (3, 5):
+        for model, size in (("LSTM", 128), ("Transformer", None)):
+            for supervision in (ACOT, COT):
+                point = Point(model, supervision, modulus=modulus)
+                yield from (search(point, size), trial(point, 4096), extrapolation(point, 0.75))
+    yield curve(Point("LSTM", ACOT, modulus=5), 100.0)
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(study_report({"own": Records.of_all(_records())}).html, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class Visit:
+    """A page that is open, with the errors that it has reported."""
+
+    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+        self.page = browser.new_page(**{"viewport": DESKTOP, **options})
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(address)
+        self.page.wait_for_function("document.body.dataset.drawn")
+
+    def choose(self, label: str, *values: str) -> None:
+        before = self.page.evaluate("document.body.dataset.drawn")
+        self.page.locator("#choice summary", has_text=label).click()
+        for value in values:
+            self.page.get_by_role("checkbox", name=value, exact=True).check()
+        self.page.keyboard.press("Escape")
+        self.page.wait_for_function(f"document.body.dataset.drawn > {before}")
+
+    def headings(self, table: str) -> list[str]:
+        return list(self.page.locator(f"#{table} thead button").all_inner_texts())
+
+    def violations(self) -> list[str]:
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core")
+        found = axe.Axe().run(self.page).response["violations"]
+        return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found]
+
+
+@pytest.fixture
+def visit(browser: Any, page_file: Path) -> Iterator[Any]:
+    visits: list[Visit] = []
+
+    def start(end: str = "", **options: Any) -> Visit:
+        visits.append(Visit(browser, f"{page_file.as_uri()}{end}", **options))
+        return visits[-1]
+
+    yield start
+    assert [error for one in visits for error in one.errors] == []
+    for one in visits:
+        one.page.close()
+
+
+def test_a_choice_filters_tables_and_figures_and_stands_in_the_address(visit: Any) -> None:
+    opened = visit()
+    assert opened.headings("min_train_size") == ["task", "supervision", "LSTM", "Transformer"]
+    heat_map = opened.page.locator("#figure-min_train_size_heatmap svg")
+    assert heat_map.get_by_text("Transformer").count()
+    opened.choose("model", "LSTM")
+    opened.choose("supervision", "aligned CoT")
+    assert opened.headings("min_train_size") == ["task", "supervision", "LSTM"]
+    assert opened.page.locator("#min_train_size tbody tr").count() == 2
+    assert not heat_map.get_by_text("Transformer").count() and heat_map.get_by_text("LSTM").count()
+    assert opened.page.get_by_role("status").inner_text() == "5 of 17 results"
+    again = visit(opened.page.evaluate("location.search"))
+    assert again.page.get_by_role("status").inner_text() == "5 of 17 results"
+    again.page.get_by_role("button", name="show all").click()
+    again.page.wait_for_function("location.search === ''")
+    assert again.page.get_by_role("status").inner_text() == "17 of 17 results"
+
+
+def test_what_stands_side_by_side_can_be_chosen(visit: Any) -> None:
+    opened = visit("?beside=supervision")
+    assert opened.headings("min_train_size") == ["task", "model", "CoT", "aligned CoT"]
+
+
+def test_bounds_are_open_and_numbers_shaded(visit: Any) -> None:
+    table = visit().page.locator("#min_train_size")
+    assert table.locator("td.bound").all_inner_texts() == ["> 4,096"] * 4
+    assert not table.locator("td.bound.shaded").count() and table.locator("td.shaded").count() == 4
+
+
+def test_a_heading_sorts(visit: Any) -> None:
+    opened = visit()
+    button = opened.page.locator("#min_train_size thead button").first
+    button.click()
+    button.focus()
+    opened.page.keyboard.press("Enter")
+    first = opened.page.locator("#min_train_size tbody tr").first.inner_text()
+    assert "modulus=5" in first
+    assert opened.page.locator("#min_train_size [aria-sort=descending]").count() == 1
+
+
+def test_a_cell_opens_to_trials_losses_and_command_and_the_keyboard_closes_it(visit: Any) -> None:
+    opened = visit()
+    link = opened.page.locator(f"#min_train_size a[href='#{CHOSEN.key}']")
+    link.focus()
+    opened.page.keyboard.press("Enter")
+    dialog = opened.page.get_by_role("dialog")
+    dialog.locator("svg").nth(1).wait_for()
+    assert dialog.get_by_role("heading", level=2).inner_text().startswith("LSTM · ModularAddition(modulus=5) · L = 4")
+    command = f"ib-bench search --config configs/{CHOSEN.key}.yaml"
+    assert dialog.locator(".command").inner_text().startswith(command)
+    assert "epsilon = 0.0001" in dialog.inner_text() and "0.100" in dialog.locator("tbody").inner_text()
+    assert opened.page.url.endswith(f"#{CHOSEN.key}")
+    opened.page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    assert "#" not in opened.page.url
+
+
+def test_a_link_leads_to_an_opened_cell_with_the_choice(visit: Any) -> None:
+    opened = visit(f"?model=LSTM#{CHOSEN.key}")
+    assert opened.page.get_by_role("dialog").is_visible()
+    assert opened.headings("min_train_size")[-1] == "LSTM"
+
+
+def test_a_marker_leads_to_its_cell(visit: Any) -> None:
+    opened = visit("?model=LSTM&task=ModularAddition(modulus%3D5)&supervision=aligned+CoT")
+    opened.page.locator(f"#figure-min_train_size_heatmap svg path[aria-label*='{CHOSEN.key}']").click()
+    opened.page.get_by_role("dialog").wait_for()
+    assert "model=LSTM" in opened.page.url
+
+
+def test_labels_are_text_in_tables_figures_and_cells(browser: Any, tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+    one = search(Point("LSTM", ACOT), 128)
+    config = replace(one.config, experiment=one.config.experiment.with_data(modulus=evil))
+    record = replace(one, config=config, key=config.key)
+    path = tmp_path / "report.html"
+    path.write_text(study_report({evil: Records.of_all([record])}).html, encoding="utf-8")
+    opened = Visit(browser, f"{path.as_uri()}#{record.key}")
+    assert "<img src=x" in opened.page.get_by_role("dialog").inner_text()
+    assert not opened.page.locator("img").count() and opened.errors == []
+    opened.page.close()
+
+
+def test_contents_stay_in_view_and_lead_to_tables(visit: Any) -> None:
+    opened = visit("?model=LSTM")
+    opened.page.get_by_role("navigation").get_by_role("link", name="Length extrapolation").click()
+    assert "model=LSTM" in opened.page.url and opened.page.url.endswith("#extrapolation")
+    assert opened.page.evaluate("document.querySelector('nav').getBoundingClientRect().top") >= 0
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"viewport": PHONE}, {"color_scheme": "dark"}], ids=["desktop", "phone", "dark"]
+)
+def test_axe_finds_nothing_and_nothing_sticks_out(visit: Any, options: dict[str, Any]) -> None:
+    opened = visit(**options)
+    width = opened.page.evaluate("document.documentElement.scrollWidth")
+    assert width == opened.page.viewport_size["width"]
+    assert opened.violations() == []
+    opened.page.locator(f"#min_train_size a[href='#{CHOSEN.key}']").click()
+    opened.page.get_by_role("dialog").locator("svg").nth(1).wait_for()
+    assert opened.violations() == []
+
+
+def test_print_has_tables_and_no_controls(visit: Any) -> None:
+    opened = visit()
+    opened.page.emulate_media(media="print")
+    assert not opened.page.locator("#choice").is_visible() and not opened.page.locator("nav").is_visible()
+    assert opened.page.locator("#min_train_size table").is_visible()
+    assert opened.page.pdf().startswith(b"%PDF")
