@@ -120,6 +120,9 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         sentence = f"{prog}: error: {one_line(str(error))}"
         speak_after_the_first(lambda: print(sentence, file=sys.stderr, flush=True))
         return EXIT_LOST if isinstance(error, LostProcessError) else EXIT_BAD_INPUT
+    except MemoryError:
+        print(f"{prog}: error: out of memory: try a smaller model or batch size", file=sys.stderr)
+        return EXIT_BAD_INPUT
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -21,6 +21,7 @@ SCHEMA_VERSION = 2
 _VERSION_1_TABLES = ("trials", "searches", "extrapolations")
 
 _APPLICATION_ID = 0x1BBE7C40  # in the file's header, so that another program's database is not mistaken for a store
+_HEADER = b"SQLite format 3\0"
 _LOCK_TIMEOUT_S = 60.0
 _EXCLUSIVE_TIMEOUT_S = 2.0
 _NEVER_FITS = -1  # no checksum of any record
@@ -56,8 +57,9 @@ class Database:
             raise StoreError(f"store {str(path)!r} does not exist; a search creates it, or name another with --store")
         if not create and path.is_file() and not path.stat().st_size:
             raise damaged(path, "the file is empty")
-        with self._explaining():
-            self._connection = sqlite3.connect(path, timeout=self._timeout_s, isolation_level=None)
+        _require_database(path)
+        with self._explaining():  # SQLite takes a relative name that begins with file: for an address
+            self._connection = sqlite3.connect(path.absolute(), timeout=self._timeout_s, isolation_level=None)
         self._connection.text_factory = bytes  # damaged text may not be UTF-8
         self._columns: dict[str, set[str]] = {}
         try:
@@ -187,6 +189,17 @@ class Database:
             raise _explained(self.path, str(error)) from error
         except UnicodeDecodeError as error:  # Python cannot decode the message, which quotes damaged text
             raise damaged(self.path, "malformed database schema") from error
+
+
+def _require_database(path: Path) -> None:
+    """Make sure that SQLite takes no other file for an empty database, as it does with one of a single byte."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_HEADER))
+    except OSError:
+        return  # SQLite says why
+    if start and len(start) < len(_HEADER):
+        raise _explained(path, "file is not a database")
 
 
 def damaged(path: Path, reason: str) -> DamagedStoreError:
