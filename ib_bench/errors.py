@@ -14,7 +14,6 @@ from typing import Any
 
 from ib_bench.plain_text import one_line
 
-
 _MAX_SHOWN = 200
 _MAX_REASON = 500
 

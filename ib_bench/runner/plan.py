@@ -102,7 +102,9 @@ def data_parameters(class_path: str) -> Collection[str]:
     try:
         cls = ClassSpec(class_path if "." in class_path else f"ib_bench.data.{class_path}").cls
     except Exception as error:  # whatever the module raises
-        raise BenchError(f"task {shown(class_path)} cannot be imported{origin(class_path)}: {reason_of(error)}") from error
+        raise BenchError(
+            f"task {shown(class_path)} cannot be imported{origin(class_path)}: {reason_of(error)}"
+        ) from error
     if not (isinstance(cls, type) and issubclass(cls, LightningDataModule)):
         raise BenchError(f"task {shown(class_path)}{origin(class_path)} must be a LightningDataModule")
     return constructor_parameters(cls)

@@ -21,7 +21,16 @@ from ib_bench.results.records import ClassSpec
 MODEL = ["--model", "LSTM", "--model.hidden_size", "4"]
 DATA = ["--data", "ModularAddition", "--data.max_length", "4"]
 QUIET = ["--wandb.mode", "disabled"]
-SHORT = ["--search.max_steps", "2", "--search.max_size", "4", "--search.learning_rates", "[0.01]", "--search.seeds", "[1]"]
+SHORT = [
+    "--search.max_steps",
+    "2",
+    "--search.max_size",
+    "4",
+    "--search.learning_rates",
+    "[0.01]",
+    "--search.seeds",
+    "[1]",
+]
 
 FIT = [*MODEL, *DATA, "--data.num_train_sequences", "8", "--trainer.max_steps", "1", "--trainer.logger", "false"]
 VALID = {
@@ -59,7 +68,17 @@ TEXTS = [
     *("", " ", "a", "LSTM", "null", "true", "~", "~nobody-here", ".", "..", "...", "a/b", "a.b", "x" * 300, "-", "--"),
     *("\N{SNOWMAN}", "a\nb", "a\0b", "\x1b[31m", "[red]", "{}", "[]", "{a: 1}", "[1, x]", "!!binary aGk=", "!!set {a}"),
     *("2020-01-01", "1_000", "0x10", "%s", "$HOME", "a b", "&a [*a]", "*a", "os.path.join", "text.txt", "binary.bin"),
-    *("folder", "folder/", "setup.cfg", "data.csv", "suite.yaml", "small.sqlite", "empty.sqlite", "9" * 5000, "1" + "0" * 30),
+    *(
+        "folder",
+        "folder/",
+        "setup.cfg",
+        "data.csv",
+        "suite.yaml",
+        "small.sqlite",
+        "empty.sqlite",
+        "9" * 5000,
+        "1" + "0" * 30,
+    ),
 ]
 
 

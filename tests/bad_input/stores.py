@@ -7,6 +7,8 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,67 +57,91 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@st.composite
-def damages(draw: st.DrawFn) -> list[tuple[str, int, str, Any]]:
-    """Changes: a table's number, a row's, a column or ``json``, and what to do there."""
-    return [
-        (
-            draw(st.sampled_from(["table", "run"])),
-            draw(st.integers(0, 10_000)),
-            draw(st.sampled_from(["json", "json", "json", "key", "record", "checksum", "finished"])),
-            (draw(st.integers(0, 10_000)), draw(st.integers(0, 10_000)), draw(st.sampled_from(["set", "set", "drop", "add"]))),
-        )
-        for _ in range(draw(st.integers(1, 4)))
-    ]
+@dataclass(frozen=True)
+class Damage:
+    """What is changed; numbers are taken modulo what there is.
+
+    Attributes:
+        table: number of the table; a negative one is that of running commands.
+        row: number of its row.
+        column: which one, or ``json`` for a field in the record.
+        place: number of the field.
+        value: number of the value that it gets.
+        how: ``set``, ``drop`` or ``add``.
+        rekey: give the record the key of its changed config.
+    """
+
+    table: int
+    row: int
+    column: str
+    place: int
+    value: int
+    how: str
+    rekey: bool
 
 
-def write_damaged(sound: Path, path: Path, changes: Sequence[tuple[str, int, str, Any]]) -> str:
+_number = st.integers(0, 10_000)
+damages = st.lists(
+    st.builds(
+        Damage,
+        table=st.integers(-2_000, 10_000),
+        row=_number,
+        column=st.sampled_from(["json"] * 4 + ["key", "record", "checksum", "finished"]),
+        place=_number,
+        value=_number,
+        how=st.sampled_from(["set", "set", "drop", "add"]),
+        rekey=st.booleans(),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def write_damaged(sound: Path, path: Path, changes: Sequence[Damage]) -> str:
     """Copy a sound store and change it; says how."""
     shutil.copy(sound, path)
-    said = []
     connection = sqlite3.connect(path)
     tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    classes = {kind.table: kind for kind in record_kinds()}
+    said = []
     with connection:
-        for which, row_number, column, (where, what, how) in changes:
-            table = "runs" if which == "run" and row_number % 4 == 0 else tables[row_number % len(tables)]
+        for change in changes:
+            table = "runs" if change.table < 0 else tables[change.table % len(tables)]
             rows = connection.execute(f"SELECT rowid, key, record FROM {table}").fetchall()
-            if not rows:
-                continue
-            rowid, key, record = rows[row_number // 7 % len(rows)]
             names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            if column != "json":
-                column = column if column in names else "record"
-                value = COLUMNS[what % len(COLUMNS)]
-                said.append(f"{table}.{column} = {value!r}")
-                try:
-                    connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (value, rowid))
-                except sqlite3.IntegrityError:
-                    pass  # the schema forbids it
-                continue
-            try:
-                plain = json.loads(record)
-            except (TypeError, ValueError):
-                continue
-            everywhere = paths(plain)
-            if not everywhere:
-                continue
-            path_in = everywhere[where % len(everywhere)]
-            said.append(f"{table}: {how} {path_in} {VALUES[what % len(VALUES)]!r}")
-            _change(plain, path_in, copy.deepcopy(VALUES[what % len(VALUES)]), how)
-            if table in classes and isinstance(plain, dict) and where % 2:  # the key is that of the changed config
-                key = _rekeyed(plain, classes[table]) or key
-            text = json.dumps(plain)
-            values: dict[str, Any] = {"key": key, "record": text}
-            if "checksum" in names and isinstance(key, str):
-                values["checksum"] = checksum(key.encode(errors="replace"), text.encode())
-            sets = ", ".join(f"{name} = ?" for name in values)
-            try:
-                connection.execute(f"UPDATE {table} SET {sets} WHERE rowid = ?", (*values.values(), rowid))
-            except (sqlite3.IntegrityError, UnicodeEncodeError):
-                pass
+            rowid, key, record = rows[change.row % len(rows)]
+            values = _in_json(change, table, key, record) if change.column == "json" else _in_column(change)
+            given = {name: value for name, value in values.items() if name in names}
+            said.append(f"{table}: {change} {given}"[:300])
+            sets = ", ".join(f"{name} = ?" for name in given) or "key = key"
+            with suppress(sqlite3.IntegrityError, UnicodeEncodeError):  # the schema or SQLite forbids it
+                connection.execute(f"UPDATE {table} SET {sets} WHERE rowid = ?", (*given.values(), rowid))
     connection.close()
     return "; ".join(said)
+
+
+def _in_column(change: Damage) -> dict[str, Any]:
+    return {change.column: COLUMNS[change.value % len(COLUMNS)]}
+
+
+def _in_json(change: Damage, table: str, key: Any, record: Any) -> dict[str, Any]:
+    """The columns of a row whose record is changed; its checksum fits."""
+    try:
+        plain = json.loads(record)
+    except (TypeError, ValueError):  # an earlier change has made it none
+        return {}
+    everywhere = paths(plain)
+    if not everywhere:
+        return {}
+    value = copy.deepcopy(VALUES[change.value % len(VALUES)])
+    _change(plain, everywhere[change.place % len(everywhere)], value, change.how)
+    classes = {kind.table: kind for kind in record_kinds()}
+    if change.rekey and table in classes and isinstance(plain, dict):
+        key = _rekeyed(plain, classes[table]) or key
+    text = json.dumps(plain)
+    columns: dict[str, Any] = {"key": key, "record": text}
+    if isinstance(key, str):
+        columns["checksum"] = checksum(key.encode(errors="replace"), text.encode())
+    return columns
 
 
 def _change(plain: Any, path: tuple[Any, ...], value: Any, how: str) -> None:

@@ -43,12 +43,50 @@ CONFIG: Any = {
 
 _PLAIN: list[Any] = [
     *(None, True, False, 0, -1, 1, 3, 7, 2**31, 2**63, 10**30, 0.5, -0.5, 1e300, float("nan"), float("inf")),
-    *("", ".", "..x", "5", "x", "a.b", "LSTM", "ModularAddition", "os.path", "setup.cfg", "2..4", "4..2", "0..99999999"),
+    *(
+        "",
+        ".",
+        "..x",
+        "5",
+        "x",
+        "a.b",
+        "LSTM",
+        "ModularAddition",
+        "os.path",
+        "setup.cfg",
+        "2..4",
+        "4..2",
+        "0..99999999",
+    ),
     *("search", "disabled", "=", "x" * 300, "a\nb", "\x1b[31m", "\N{SNOWMAN}", [], {}, [1], [[1]], {"a": 1}, [None]),
     *({"class_path": "LSTM"}, {"class_path": 5}, {"init_args": []}, ["LSTM", "LSTM"], {"search": [1]}, [{}]),
 ]
-_RAW = ["2020-01-01", "!!binary aGVsbG8=", "!!set {a, b}", "2020-01-01 10:00:00", "!!omap [a: 1]", "!foo bar", "0x1F", "1:30"]
-_KEYS: list[Any] = [1, 1.5, True, None, "", ".", "x", "seed", "modulus", "task", "class_path", "init_args", "search", "nope"]
+_RAW = [
+    "2020-01-01",
+    "!!binary aGVsbG8=",
+    "!!set {a, b}",
+    "2020-01-01 10:00:00",
+    "!!omap [a: 1]",
+    "!foo bar",
+    "0x1F",
+    "1:30",
+]
+_KEYS: list[Any] = [
+    1,
+    1.5,
+    True,
+    None,
+    "",
+    ".",
+    "x",
+    "seed",
+    "modulus",
+    "task",
+    "class_path",
+    "init_args",
+    "search",
+    "nope",
+]
 _MARK = "raw-value-"
 
 

@@ -20,8 +20,17 @@ STORE = ["--store", "damaged.sqlite"]
 LISTING = [
     *(["results", "--kind", quantity.name, *STORE] for quantity in catalogue.quantities()),
     *(["results", "--format", form, *STORE] for form in ("csv", "json")),
-    *(["trials", *STORE], ["trials", "--format", "json", *STORE], ["status", *STORE], ["status", "--format", "json", *STORE]),
-    *(["store", "check", *STORE], ["store", "check", "--format", "json", *STORE], ["store", "vacuum", "--dry_run", *STORE]),
+    *(
+        ["trials", *STORE],
+        ["trials", "--format", "json", *STORE],
+        ["status", *STORE],
+        ["status", "--format", "json", *STORE],
+    ),
+    *(
+        ["store", "check", *STORE],
+        ["store", "check", "--format", "json", *STORE],
+        ["store", "vacuum", "--dry_run", *STORE],
+    ),
     *(["claims", *STORE], ["store", "export", "out.csv", *STORE], ["store", "export", "out.jsonl.gz", *STORE]),
     *(["store", "merge", "new.sqlite", "damaged.sqlite"], ["report", "--out", "report", *STORE]),
     *(["run", "suite.yaml", "--dry_run", "--executor", "inline", "--wandb.mode", "disabled", *STORE],),
@@ -31,7 +40,7 @@ LISTING = [
 
 def test_wrong_types(folder: Path, tried: Callable[[int], Any]) -> None:
     @tried(40)
-    @given(damages(), st.lists(st.sampled_from(LISTING), min_size=2, max_size=4, unique_by=tuple))
+    @given(damages, st.lists(st.sampled_from(LISTING), min_size=2, max_size=4, unique_by=tuple))
     def check(changes: Any, commands: list[list[str]]) -> None:
         note(write_damaged(folder / "small.sqlite", folder / "damaged.sqlite", changes))
         for command in commands:
