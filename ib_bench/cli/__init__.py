@@ -58,6 +58,9 @@ def commands() -> dict[str, tuple[str, str]]:
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 
+SYSTEM = os.name
+"""``posix`` or ``nt``."""
+
 _TRAINS = (_MEASURE, "run", "score")
 """Modules of commands that train, and continue where an interrupted one stopped."""
 
@@ -101,6 +104,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
     prog = "ib-bench"
+    if SYSTEM == "nt":  # whether a process lives is asked by os.kill, which ends it there; signals and locks differ
+        print(f"{prog}: error: ib_bench needs Linux or macOS; on Windows use WSL", file=sys.stderr)
+        return EXIT_BAD_INPUT
     if sys.flags.optimize > 1:
         print(f"{prog}: error: PYTHONOPTIMIZE must be 0 or 1, got 2: without docstrings altair fails", file=sys.stderr)
         return EXIT_BAD_INPUT

@@ -52,13 +52,22 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
         return BenchError(f"config {_config_files(arguments)} must be a mapping of options, it holds {content}")
     if found := re.search(r"File does not exist: (.*)", message):
         return BenchError(f"config {found[1]} does not exist")
+    if found := re.search(r"unrecognized arguments:(.*)", message, re.DOTALL):
+        return BenchError(f"unknown argument {shown(found[1].strip())}")
+    if found := re.search(r"Key must be a string, got: (.*)\.|Empty nested key: (.*)\.", message):
+        return BenchError(f"config {_config_files(arguments)} must have texts as keys, got {found[1] or found[2]}")
     path = ".".join(re.findall(r'Parser key "([^"]+)"', message))
+    if found := re.search(r"Unable to load config '(.*)'\n", message, re.DOTALL):
+        section = path.partition(".")[0]
+        return BenchError(f"{section} must be options or a config file with them, got {shown(found[1])}")
     if found := re.search(r"Expected a dot import path string: (\S+)", message):
         return _unknown_class(path, found[1])
     if found := re.search(r"Problem with given class_path '([^']+)':\s+Option '([^']+)' is not accepted", message):
         return _unknown_parameter(path, *found.groups())
     if found := re.search(r"class_path '([^']+)':\s+the following arguments are required: ([^\n]*)", message):
         return _missing_arguments(path, *found.groups())
+    if nested := re.search(r"Subtypes: \[<class 'str'>.*NestedArg\(key='([^']+)'", message, re.DOTALL):
+        return _unknown_option(f"--{path}.{nested[1]}", options)
     is_whole_class = path in _SHORT_NAMES
     path, value = _given(path, message)
     if found := re.search(r"Expected an import path corresponding to a (\S+)\.", message):
@@ -67,6 +76,8 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
     unusable = re.search(r"Errors:\s+- (.*?)\n\s+- Expected a <class 'NoneType'>", message, re.DOTALL)
     if is_whole_class and value is not None and unusable:
         reason = shortened(" ".join(unusable[1].rpartition("':\n")[2].split()))
+        if reason.endswith("has no attribute 'keys'"):
+            return BenchError(f"{path} must be a class with init_args that are a mapping, got {shown(value)}")
         if reason.startswith("Import path does not correspond"):
             reason = f"it is no {_base(path)}"
         return BenchError(f"{path} {shown(value)}{origin(value)} cannot be used: {reason}")

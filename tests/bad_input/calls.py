@@ -31,6 +31,9 @@ MAX_BYTES = 1_000_000_000
 ENOUGH_SECONDS = 5.0
 """Of processor time: a command that trains for so long has accepted its input."""
 
+HANGS_SECONDS = 60.0
+"""Of processor time: a command that trains nothing ends before, also where all is well."""
+
 FINDS = {"check": "a model that does not pass", "store": "damage", "run": "failed jobs"}
 """Commands with exit code 1, and what it says."""
 
@@ -72,13 +75,13 @@ def call(arguments: Sequence[str], folder: Path, trainings: Trainings | None = N
     if trainings is not None:
         trainings.have_begun = False
     try:
-        with redirect_stdout(out), redirect_stderr(err), _limited_memory(), _patience(), _own_warnings():
+        with redirect_stdout(out), redirect_stderr(err), _limited_memory(), _patience(trainings), _own_warnings():
             try:
                 exit_code = main(list(arguments))
             except SystemExit as end:  # of --help
                 exit_code = end.code
             except Enough:
-                assert trainings is not None and trainings.have_begun, f"{arguments} takes long before it trains"
+                assert trainings is not None and trainings.have_begun, f"{arguments} hangs"
                 exit_code = 0
         seconds = time.process_time() - start
         return _judged(arguments, exit_code, err.getvalue(), seconds, before, listing(folder))
@@ -157,14 +160,16 @@ def _limited_memory() -> Iterator[None]:
 
 
 @contextmanager
-def _patience() -> Iterator[None]:
+def _patience(trainings: Trainings | None) -> Iterator[None]:
     """Raise :class:`Enough` after a while of processor time; pytest's own timeout has the other timer."""
+    last = time.process_time() + HANGS_SECONDS
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Enough
+        if (trainings is not None and trainings.have_begun) or time.process_time() > last:
+            raise Enough
 
     previous = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, ENOUGH_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, ENOUGH_SECONDS, 1.0)
     try:
         yield
     finally:

@@ -90,11 +90,13 @@ class Option:
         name: such as ``--search.seeds``; empty for a positional one.
         hint: its type.
         takes_value: whether a value follows.
+        owner: option and name of the class whose argument it is; empty for the command's own.
     """
 
     name: str
     hint: Any
     takes_value: bool = True
+    owner: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def _targets() -> Iterator[Target]:
                 inline = ["--executor", "inline"] if measured[name] else []
                 valid = [*MODEL, *DATA, *QUIET, *SHORT, *inline]
             options = [_option(action) for action in parser._actions if action.dest != "help"]
-            if any(option.name == "--model" for option in options):
+            if {"--model", "--data"} <= {option.name for option in options}:
                 options += _class_options()
             if options:
                 yield Target(words, tuple(valid), tuple(options))
@@ -149,23 +151,15 @@ def _option(action: Action) -> Option:
 @cache
 def _class_options() -> list[Option]:
     """The arguments of all models and data."""
-    models = [ClassSpec(f"ib_bench.models.{entry.class_name}").cls for entry in catalogue.entries(catalogue.MODELS)]
-    data = [ClassSpec(f"ib_bench.data.{entry.class_name}").cls for entry in catalogue.entries(catalogue.TASKS)]
-    found = {
-        Option(f"--{section}.{name}", parameter.annotation if _is_hashable(parameter.annotation) else Any)
-        for section, classes in {"model": models, "data": data}.items()
-        for cls in classes
-        for name, parameter in constructor_parameters(cls).items()
-    }
-    return sorted(found, key=repr)
-
-
-def _is_hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
+    shipped = {"model": catalogue.MODELS, "data": catalogue.TASKS}
+    return [
+        Option(f"--{section}.{name}", parameter.annotation, owner=(f"--{section}", entry.class_name))
+        for section, package in shipped.items()
+        for entry in catalogue.entries(package)
+        for name, parameter in constructor_parameters(
+            ClassSpec(f"ib_bench.{section if section == 'data' else 'models'}.{entry.class_name}").cls
+        ).items()
+    ]
 
 
 def values(hint: Any) -> st.SearchStrategy[str]:
@@ -200,19 +194,22 @@ TASKS = [entry.class_name for entry in catalogue.entries(catalogue.TASKS)]
 
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
-    """A command that would work, with one to three options changed."""
+    """A command that would work, with one or two options changed."""
     is_slow = draw(st.integers(0, 29)) == 0
     target = draw(st.sampled_from([target for target in targets() if target.is_slow == is_slow]))
     arguments = list(target.valid)
     if "--model" in arguments and draw(st.booleans()):
         arguments = [*arguments, "--model", draw(st.sampled_from(MODELS))]
     if "--data" in arguments and draw(st.booleans()):
-        arguments = [*arguments, "--data", draw(st.sampled_from(TASKS)), "--data.max_length", "4"]
-    for _ in range(draw(st.integers(1, 3))):
-        option = draw(st.sampled_from(target.options))
+        arguments = [*arguments, "--data", draw(st.sampled_from(TASKS))]
+    for _ in range(draw(st.integers(1, 2))):
+        own = [option for option in target.options if not option.owner]
+        inner = [option for option in target.options if option.owner]
+        option = draw(st.sampled_from(inner if inner and draw(st.booleans()) else own))
         value = draw(values(option.hint))
         if not is_safe(option.name, value):
             continue
+        arguments += option.owner
         if not option.name:
             arguments = [value, *arguments[1:]]
         elif not option.takes_value:

@@ -25,7 +25,7 @@ def test_what_is_changed_is_valid(target: Target, folder: Path, trainings: Train
 
 
 def test_options(folder: Path, trainings: Trainings, tried: Callable[[int], Any]) -> None:
-    @tried(150)
+    @tried(80)
     @given(command_lines())
     def check(arguments: list[str]) -> None:
         call(arguments, folder, trainings)
@@ -34,7 +34,7 @@ def test_options(folder: Path, trainings: Trainings, tried: Callable[[int], Any]
 
 
 def test_suites(folder: Path, trainings: Trainings, tried: Callable[[int], Any]) -> None:
-    @tried(150)
+    @tried(60)
     @given(changed(SUITES))
     def check(text: str) -> None:
         Path("changed.yaml").write_text(text, encoding="utf-8")
@@ -44,7 +44,7 @@ def test_suites(folder: Path, trainings: Trainings, tried: Callable[[int], Any])
 
 
 def test_configs(folder: Path, trainings: Trainings, tried: Callable[[int], Any]) -> None:
-    @tried(100)
+    @tried(40)
     @given(changed([CONFIG]))
     def check(text: str) -> None:
         Path("changed.yaml").write_text(text, encoding="utf-8")

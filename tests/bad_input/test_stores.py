@@ -39,7 +39,7 @@ LISTING = [
 
 
 def test_wrong_types(folder: Path, tried: Callable[[int], Any]) -> None:
-    @tried(40)
+    @tried(30)
     @given(damages, st.lists(st.sampled_from(LISTING), min_size=2, max_size=4, unique_by=tuple))
     def check(changes: Any, commands: list[list[str]]) -> None:
         note(write_damaged(folder / "small.sqlite", folder / "damaged.sqlite", changes))
