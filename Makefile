@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 # for make gpu, which neither makes nor changes an environment
 GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 KILLS ?= 100
+EXAMPLES ?= 10000
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo report test torture simulate lint format bench gpu slurm ci clean
+.PHONY: help setup demo report test torture lowest simulate lint format bench gpu slurm ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +32,16 @@ test: setup ## run the tests, on up to four cores; then some of them as on a pro
 	$(BIN)/python -m pytest $(PARALLEL)
 	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $(PARALLEL) -m processor tests
 
-torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost (an hour or two)
+torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost; then EXAMPLES bad inputs of each kind (hours)
 	$(BIN)/python -m pytest tests/torture --kills $(KILLS)
+	$(BIN)/python -m pytest tests/bad_input --examples $(EXAMPLES) $(PARALLEL)
+
+lowest: ## install the lowest versions that pyproject.toml allows into .venv-lowest, with uv, and run tests with them
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet uv
+	.venv-lowest/bin/uv pip install --python .venv-lowest/bin/python --resolution lowest-direct --editable .
+	.venv-lowest/bin/uv pip install --python .venv-lowest/bin/python pytest pytest-xdist pytest-timeout hypothesis
+	.venv-lowest/bin/python -m pytest $(PARALLEL) tests/cli tests/results tests/training tests/tracking tests/bad_input
 
 simulate: setup ## check how sure success curves are, and write tables and figure (10 minutes); NAMES=real: on real training runs (hours)
 	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m simulation $(NAMES)
@@ -61,5 +70,5 @@ ci: ## exactly what CI runs
 	bash .ci/run
 
 clean: ## remove the environment and everything that tools left behind
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-lowest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

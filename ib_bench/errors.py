@@ -14,6 +14,9 @@ from typing import Any
 
 from ib_bench.plain_text import one_line
 
+_MAX_SHOWN = 200
+_MAX_REASON = 500
+
 
 class BenchError(Exception):
     """Base of all errors that are the input's fault, not the program's."""
@@ -37,7 +40,7 @@ class InvalidOptionError(BenchError, ValueError):
     """
 
     def __init__(self, option: str, value: object, allowed: str) -> None:
-        super().__init__(f"{option} must be {allowed}, got {value!r}")
+        super().__init__(f"{option} must be {allowed}, got {shown(value)}")
         self.option = option
 
 
@@ -52,7 +55,8 @@ class UnknownNameError(BenchError, LookupError):
 
     def __init__(self, option: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        super().__init__(f"unknown {option} {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+        hint = nearest(name, known) if len(name) <= _MAX_SHOWN else ""
+        super().__init__(f"unknown {option} {shown(name)}{hint}; known: {', '.join(known)}")
 
 
 class SymbolRangeError(BenchError, ValueError):
@@ -152,6 +156,25 @@ def _restore(kind: type[BenchError], message: str, attributes: dict[str, Any]) -
     error.args = (message,)
     error.__dict__.update(attributes)
     return error
+
+
+def shown(value: object) -> str:
+    """A value as an error quotes it: its ``repr``, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integers of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}... ({len(text):,} characters)"
+
+
+def reason_of(error: BaseException) -> str:
+    """What an exception says, in one line, without the C++ stack that torch adds."""
+    return shortened(" ".join(str(error).partition("Exception raised from")[0].split()))
+
+
+def shortened(text: str) -> str:
+    """A text, cut where it is too long for an error."""
+    return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]}..."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -16,11 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+_JSONARGPARSE = "jsonargparse._util"  # a class_path in a config
+
 _LOADERS = frozenset(
     {
         __name__,
         "ib_bench.training.sources",
-        "jsonargparse._util",  # a class_path in a config
+        _JSONARGPARSE,
         "lightning.pytorch.cli",
     }
 )
@@ -131,7 +133,15 @@ def _is_for_user_code() -> bool:
     while frame.f_back is not None and frame.f_globals.get("__name__") in _MACHINERY:
         frame = frame.f_back
     importer = str(frame.f_globals.get("__name__"))
+    if importer == _JSONARGPARSE and not _names_a_class(frame.f_locals.get("name")):
+        return False
     return importer in _LOADERS or importer.partition(".")[0] in _UNPICKLERS | _own
+
+
+def _names_a_class(path: object) -> bool:
+    """Whether the module of a path that jsonargparse imports may define it: ``setup.py`` defines no ``setup.cfg``."""
+    module, _, name = path.rpartition(".") if isinstance(path, str) else ("", "", "")
+    return _may_define(module, name)
 
 
 def _may_define(module: str, name: str) -> bool:
@@ -142,11 +152,17 @@ def _may_define(module: str, name: str) -> bool:
     spec = None
     parts = module.split(".")
     for count in range(1, len(parts) + 1):
-        spec = _OwnClassesOnly.find_spec(".".join(parts[:count]), locations)
-        if spec is None:
-            return True  # the import says what is missing
+        inner = _OwnClassesOnly.find_spec(".".join(parts[:count]), locations)
+        if inner is None:  # no module, but maybe a class that has another one inside; the import says what is missing
+            return spec is None or _binds(spec, parts[count - 1])
+        spec = inner
         locations = list(spec.submodule_search_locations or ())
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+    return spec is None or _binds(spec, name)
+
+
+def _binds(spec: ModuleSpec, name: str) -> bool:
+    """Whether the text of a module that has not been run binds a name, as far as that can be told."""
+    if spec.name in sys.modules or spec.origin is None or not spec.origin.endswith(".py"):
         return True
     try:
         nodes = list(ast.walk(ast.parse(Path(spec.origin).read_bytes())))

@@ -13,6 +13,7 @@ from ib_bench.results.store import Store
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=0, help="also inject faults at length, each about so often")
+    parser.addoption("--examples", type=int, default=0, help="inputs that each generator tries; 0 is a few")
 
 
 @pytest.fixture

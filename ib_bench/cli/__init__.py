@@ -7,15 +7,17 @@ at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ib_bench import __version__, catalogue
 from ib_bench.cli.interruption import Interruption
-from ib_bench.errors import BenchError, LostProcessError, UnknownNameError, warn_in_one_sentence
+from ib_bench.errors import BenchError, LostProcessError, UnknownNameError, shown, warn_in_one_sentence
 from ib_bench.execution.devices import num_cores
 from ib_bench.execution.fork_server import start_early
 from ib_bench.execution.ranks import speak_after_the_first
@@ -71,11 +73,17 @@ def commands() -> dict[str, tuple[str, str]]:
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 
+SYSTEM = os.name
+"""``posix`` or ``nt``."""
+
 _TRAINS = (_MEASURE, "run", "score")
 """Modules of commands that train, and continue where an interrupted one stopped."""
 
 _BUILDS = (*_TRAINS, "fit", "check")
 """Modules of commands that build a user's own classes, which may be in the working folder."""
+
+_LISTS = ("check", "claims", "league", "ls", "results", "status", "trials")
+"""Modules of commands that only print, and may end at any place."""
 
 _WORKER_MODULES = ("ib_bench.runner.jobs", "ib_bench.quantities.search.job")
 """What worker processes need."""
@@ -111,6 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
     prog = "ib-bench"
+    if SYSTEM == "nt":  # whether a process lives is asked by os.kill, which ends it there; signals and locks differ
+        print(f"{prog}: error: ib_bench needs Linux or macOS; on Windows use WSL", file=sys.stderr)
+        return EXIT_BAD_INPUT
     if sys.flags.optimize > 1:
         print(f"{prog}: error: PYTHONOPTIMIZE must be 0 or 1, got 2: without docstrings altair fails", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -129,15 +140,39 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         if name in _BUILDS:
             look_in(os.getcwd())
         module = import_for_good(f"ib_bench.cli.{name}", extras=name not in _TRAINS)
-        interruption.has_started = True
-        return int(module.main(command, arguments[1:]))
+        interruption.has_started = name not in _LISTS
+        exit_code = int(module.main(command, arguments[1:]))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk is reported here, and not at the interpreter's end
+        return exit_code
     except BenchError as error:
         sentence = f"{prog}: error: {one_line(str(error))}"
         speak_after_the_first(lambda: print(sentence, file=sys.stderr, flush=True))
         return EXIT_LOST if isinstance(error, LostProcessError) else EXIT_BAD_INPUT
-    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except MemoryError:
+        print(f"{prog}: error: out of memory: try a smaller model or batch size", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except (OSError, SystemExit) as error:
+        return _ended(prog, error)
+
+
+def _ended(prog: str, error: OSError | SystemExit) -> int:
+    """The exit code after an error of the system, such as a full disk, and after the end that a library has asked for.
+
+    Raises:
+        SystemExit: the end is a library's.
+    """
+    if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of the output, such as `head`, has closed it
         return 0
+    if isinstance(error, SystemExit):
+        raise error
+    place = "the output" if error.filename is None else shown(error.filename)
+    with suppress(OSError):
+        print(f"{prog}: error: {place} cannot be used: {error.strerror or error}", file=sys.stderr)
+    if error.errno == errno.ENOSPC and error.filename is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nor can what is left be written at the end
+    return EXIT_BAD_INPUT
 
 
 def _needs_workers(command: str, arguments: list[str]) -> bool:

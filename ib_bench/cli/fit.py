@@ -22,15 +22,17 @@ import torch
 from jsonargparse import ActionConfigFile, ArgumentError, Namespace, lazy_instance
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from ib_bench.cli.parsing import limit_yaml, show_if_asked
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.errors import BenchError, NothingToTestOnError, require
+from ib_bench.errors import BenchError, NothingToTestOnError, reason_of, require
 from ib_bench.execution.ranks import speaks
 from ib_bench.models.plain_module import TrainableModule, is_plain_module
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.runner.config_errors import explained, option_names, unreadable
 from ib_bench.runner.desk import check_model_and_data, link_vocabulary, resolved_config
+from ib_bench.runner.numbers import require_trainer_numbers
 from ib_bench.runner.places import require_writable_folder, with_home
 from ib_bench.training.class_parser import ClassParser, Data, Model
 from ib_bench.training.fitting import silent
@@ -40,6 +42,7 @@ from ib_bench.training.team import require_team
 _SUBCOMMANDS = ("fit", "validate", "test")
 _ROOT = "trainer.default_root_dir"
 _HERE = "."
+_MAX_SEED = 2**32 - 1
 
 
 class SaveConfigBeside(SaveConfigCallback):
@@ -89,7 +92,11 @@ class BenchCLI(LightningCLI):
         except UnicodeDecodeError as error:
             raise unreadable(arguments, error) from error
         _place(self.config[command])
+        seed = self.config[command].seed_everything
+        in_range = isinstance(seed, bool) or seed is None or 0 <= seed <= _MAX_SEED
+        require(in_range, "seed_everything", seed, "true, false or an integer in 0..2^32-1")
         config = resolved_config(subparser, self.config[command])
+        require_trainer_numbers(config["trainer"])
         model, data = check_model_and_data(config)
         if config["trainer"]["use_distributed_sampler"]:
             allowed = "false for a SequenceModel, which splits every batch between processes itself"
@@ -99,15 +106,20 @@ class BenchCLI(LightningCLI):
             self.config[command].weights_only = True  # Lightning's default depends on torch's version
         if checkpoint is not None and Path(checkpoint).is_file():
             _check_checkpoint(checkpoint, model, weights_only=config.get("weights_only") is not False)
-        elif checkpoint not in (None, "best", "last", "hpc"):
-            raise BenchError(f"ckpt_path must be a checkpoint's path, best, last or hpc, got {checkpoint!r}")
+        else:  # best is that of a fit in the same process
+            require(checkpoint in (None, "last", "hpc"), "ckpt_path", checkpoint, "a checkpoint's path, last or hpc")
         if command == "test" and isinstance(data, StateTrackingData) and data.num_test == 0:
             raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences)
         require_writable_folder(_ROOT, config["trainer"]["default_root_dir"] or ".")
 
     def instantiate_classes(self) -> None:
         """Build everything; a plain ``nn.Module`` is made trainable."""
-        super().instantiate_classes()
+        try:
+            super().instantiate_classes()
+        except BenchError:
+            raise
+        except Exception as error:  # such as a logger whose package is not installed
+            raise BenchError(f"the options of {self.subcommand} cannot be used: {_innermost(error)}") from error
         if is_plain_module(type(self.model)):
             arguments = self.config[self.subcommand].model.init_args
             num_classes = self.datamodule.num_classes
@@ -123,8 +135,11 @@ class BenchCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Run it; a kernel that this processor lacks is reported in one sentence."""
-        with missing_kernels_explained(self.config[subcommand].trainer.precision):
-            super()._run_subcommand(subcommand)
+        try:
+            with missing_kernels_explained(self.config[subcommand].trainer.precision):
+                super()._run_subcommand(subcommand)
+        except MisconfigurationException as error:
+            raise BenchError(f"Lightning's Trainer refuses its options: {reason_of(error)}") from error
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the Trainer; an option that it refuses is reported in one sentence, before other output."""
@@ -132,11 +147,18 @@ class BenchCLI(LightningCLI):
             with silent():
                 trainer = super().instantiate_trainer(**kwargs)
         except Exception as error:
-            raise BenchError(f"Lightning's Trainer refuses its options: {' '.join(str(error).split())}") from error
+            raise BenchError(f"Lightning's Trainer refuses its options: {reason_of(error)}") from error
         require_team(trainer)
         if trainer.world_size > 1:
             _end_with_leader()
         return trainer
+
+
+def _innermost(error: BaseException) -> str:
+    """The reason of the exception that others were raised from: jsonargparse lists all types that it has tried."""
+    while isinstance(error, ValueError) and (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return reason_of(error)
 
 
 def _place(config: Namespace) -> None:

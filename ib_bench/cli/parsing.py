@@ -12,6 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace, get_loader, s
 from ib_bench.drawing.texts import Format
 from ib_bench.limited_yaml import load_yaml
 from ib_bench.runner.config_errors import explained, option_names, unreadable
+from ib_bench.runner.numbers import require_usable_numbers
 from ib_bench.runner.places import DEFAULT_STORE, with_home
 
 
@@ -72,11 +73,13 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     show_if_asked(parser)
     limit_yaml()
     try:
-        return _with_homes(parser.parse_args(list(arguments)))
+        options = parser.parse_args(list(arguments))
     except ArgumentError as error:
         raise explained(error, arguments, option_names(parser)) from error
     except UnicodeDecodeError as error:
         raise unreadable(arguments, error) from error
+    require_usable_numbers(options)
+    return _with_homes(options)
 
 
 _PATHS = ("store", "out", "file", "figures", "log_file", "suite", "sources", "slurm.folder")

@@ -47,10 +47,13 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
 
     if resolved_mode(settings) == "disabled":
         raise BenchError("wandb.mode and WANDB_MODE must be online or offline to log a store, got 'disabled'")
+    exit_code = 0
     for name, records in chosen_sources(options).items():
-        logged, there = log_results(records, settings, options.group)
-        say(f"{name}: {logged} runs logged, {there} already there")
-    return 0
+        logged, there, failures = log_results(records, settings, options.group)
+        failed = f", {len(failures)} failed ({next(iter(failures.values()))})" if failures else ""
+        say(f"{name}: {logged} runs logged, {there} already there{failed}")
+        exit_code = max(exit_code, int(bool(failures)))
+    return exit_code
 
 
 def _workspace(prog: str, arguments: Sequence[str]) -> int:

@@ -93,7 +93,7 @@ class StateTrackingData(SearchableData):
         require(in_range, "max_length", max_length, f"an integer in {MIN_LENGTH}..{MAX_LENGTH}")
         shortest = MIN_LENGTH <= min_length <= max_length
         require(shortest, "min_length", min_length, f"an integer in {MIN_LENGTH}..max_length, {max_length}")
-        require(batch_size >= 1, "batch_size", batch_size, "an integer of at least 1")
+        require(1 <= batch_size < 2**31, "batch_size", batch_size, "an integer in 1..2^31-1")
         require(0 <= seed < 2**32, "seed", seed, "an integer in 0..2^32-1")
         num = num_train_sequences
         require(num is None or num >= 1, "num_train_sequences", num, "null or an integer of at least 1")

@@ -6,6 +6,7 @@ checksums, gets them when it is opened, in one transaction.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sqlite3
 import time
@@ -21,6 +22,7 @@ SCHEMA_VERSION = 2
 _VERSION_1_TABLES = ("trials", "searches", "extrapolations")
 
 _APPLICATION_ID = 0x1BBE7C40  # in the file's header, so that another program's database is not mistaken for a store
+_HEADER = b"SQLite format 3\0"
 _LOCK_TIMEOUT_S = 60.0
 _EXCLUSIVE_TIMEOUT_S = 2.0
 _NEVER_FITS = -1  # no checksum of any record
@@ -56,10 +58,29 @@ class Database:
             raise StoreError(f"store {str(path)!r} does not exist; a search creates it, or name another with --store")
         if not create and path.is_file() and not path.stat().st_size:
             raise damaged(path, "the file is empty")
-        with self._explaining():
-            self._connection = sqlite3.connect(path, timeout=self._timeout_s, isolation_level=None)
-        self._connection.text_factory = bytes  # damaged text may not be UTF-8
+        _require_database(path)
         self._columns: dict[str, set[str]] = {}
+        try:
+            self._open("", exclusive)
+        except DamagedStoreError:
+            raise
+        except StoreError:
+            if create or exclusive or not os.access(path, os.R_OK) or _is_writable(path):
+                raise
+            has_log = _size(f"{path}-wal") > 0
+            self._open("?mode=ro" if has_log else "?mode=ro&immutable=1", exclusive)
+
+    def _open(self, options: str, exclusive: bool) -> None:
+        """Connect, and make or upgrade the schema.
+
+        Args:
+            options: of SQLite's address of a file, such as ``?mode=ro``.
+            exclusive: see the class.
+        """
+        with self._explaining():  # SQLite would take a relative name that begins with file: for an address
+            address = f"{self.path.absolute().as_uri()}{options}"
+            self._connection = sqlite3.connect(address, timeout=self._timeout_s, isolation_level=None, uri=True)
+        self._connection.text_factory = bytes  # damaged text may not be UTF-8
         try:
             if exclusive:
                 self.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -189,6 +210,27 @@ class Database:
             raise damaged(self.path, "malformed database schema") from error
 
 
+def _is_writable(path: Path) -> bool:
+    """Whether SQLite can write a file, and make its own files beside it."""
+    return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
+
+
+def _size(path: str) -> int:
+    """Of a file, in bytes; 0 if there is none."""
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def _require_database(path: Path) -> None:
+    """Make sure that SQLite takes no other file for an empty database, as it does with one of a single byte."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_HEADER))
+    except OSError:
+        return  # SQLite says why
+    if start and len(start) < len(_HEADER):
+        raise _explained(path, "file is not a database")
+
+
 def damaged(path: Path, reason: str) -> DamagedStoreError:
     """The error for a file that SQLite cannot make sense of."""
     return DamagedStoreError(f"store {str(path)!r} is damaged ({' '.join(reason.split())}); {recovery(path)}")
@@ -220,4 +262,6 @@ def _explained(path: Path, reason: str) -> StoreError:
         "locked": "another process uses it; repeat the command when that has ended",
     }
     hint = next((hint for word, hint in hints.items() if word in reason), "choose another file with --store")
+    if path.exists() and not _is_writable(path):  # SQLite has several reasons for that
+        hint = hints["readonly"]
     return StoreError(f"store {str(path)!r} cannot be used ({reason}); {hint}")

@@ -12,7 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from ib_bench import catalogue
 from ib_bench.constructors import constructor_parameters
-from ib_bench.errors import BenchError, UnknownNameError, nearest
+from ib_bench.errors import BenchError, UnknownNameError, nearest, reason_of, shortened, shown
 from ib_bench.user_code import origin
 
 _SHORT_NAMES = {"model": catalogue.MODELS, "data": catalogue.TASKS}
@@ -52,31 +52,50 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
         return BenchError(f"config {_config_files(arguments)} must be a mapping of options, it holds {content}")
     if found := re.search(r"File does not exist: (.*)", message):
         return BenchError(f"config {found[1]} does not exist")
+    if found := re.search(r"unrecognized arguments:(.*)", message, re.DOTALL):
+        return BenchError(f"unknown argument {shown(found[1].strip())}")
+    if found := re.search(r"Key must be a string, got: (.*)\.|Empty nested key: (.*)\.", message):
+        return BenchError(f"config {_config_files(arguments)} must have texts as keys, got {found[1] or found[2]}")
     path = ".".join(re.findall(r'Parser key "([^"]+)"', message))
+    if found := re.search(r"Unable to load config '(.*)'\n", message, re.DOTALL):
+        section = path.partition(".")[0]
+        return BenchError(f"{section} must be options or a config file with them, got {shown(found[1])}")
     if found := re.search(r"Expected a dot import path string: (\S+)", message):
         return _unknown_class(path, found[1])
     if found := re.search(r"Problem with given class_path '([^']+)':\s+Option '([^']+)' is not accepted", message):
         return _unknown_parameter(path, *found.groups())
     if found := re.search(r"class_path '([^']+)':\s+the following arguments are required: ([^\n]*)", message):
         return _missing_arguments(path, *found.groups())
+    if nested := re.search(r"Subtypes: \[<class 'str'>.*NestedArg\(key='([^']+)'", message, re.DOTALL):
+        return _unknown_option(f"--{path}.{nested[1]}", options)
     is_whole_class = path in _SHORT_NAMES
     path, value = _given(path, message)
     if found := re.search(r"Expected an import path corresponding to a (\S+)\.", message):
         kind = found[1].removesuffix("]").rpartition(".")[2]
-        return BenchError(f"{path} must be the dotted path of a class derived from {kind}, got {value!r}")
+        return BenchError(f"{path} must be the dotted path of a class derived from {kind}, got {shown(value)}")
     unusable = re.search(r"Errors:\s+- (.*?)\n\s+- Expected a <class 'NoneType'>", message, re.DOTALL)
     if is_whole_class and value is not None and unusable:
-        reason = " ".join(unusable[1].rpartition("':\n")[2].split())
+        reason = shortened(" ".join(unusable[1].rpartition("':\n")[2].split()))
+        if reason.endswith("has no attribute 'keys'"):
+            return BenchError(f"{path} must be a class with init_args that are a mapping, got {shown(value)}")
         if reason.startswith("Import path does not correspond"):
             reason = f"it is no {_base(path)}"
-        return BenchError(f"{path} {value!r}{origin(value)} cannot be used: {reason}")
+        return BenchError(f"{path} {shown(value)}{origin(value)} cannot be used: {reason}")
     # An optional class adds "or None" to the errors of everything inside it: only what the innermost key says counts.
     innermost = message.rpartition('Parser key "')[2].partition("Given value type")[0]
     innermost = innermost.partition("Got value")[0]
     expected = dict.fromkeys(re.findall(r"Expected an? ((?:<class|typing\.).*?[>\]])", innermost))
     if path and expected and value is not None:
-        return BenchError(f"{path} must be {' or '.join(filter(None, map(_readable, expected)))}, got {value!r}")
-    return BenchError(" ".join(message.split()))
+        return BenchError(f"{path} must be {' or '.join(filter(None, map(_readable, expected)))}, got {shown(value)}")
+    if path and value is not None:
+        return BenchError(f"{path} cannot be {shown(value)}{_first_reason(innermost)}")
+    return BenchError(reason_of(error))
+
+
+def _first_reason(message: str) -> str:
+    """Why the first type that was tried does not take a value; later ones are alternatives."""
+    found = re.search(r"- ([^\n]+)", message)
+    return "" if found is None else f": {found[1].strip().rstrip('.')}"
 
 
 def _given(path: str, message: str) -> tuple[str, str | None]:
@@ -127,12 +146,12 @@ def _set_by_a_search() -> dict[str, str]:
 
 def _config_files(arguments: Sequence[str]) -> str:
     words = [word for argument in arguments for word in argument.split("=", 1)]
-    return ", ".join(value for flag, value in pairwise(words) if flag in ("-c", "--config"))
+    return ", ".join(value or "''" for flag, value in pairwise(words) if flag in ("-c", "--config"))
 
 
 def _unknown_class(option: str, name: str) -> BenchError:
     if option not in _SHORT_NAMES:
-        return BenchError(f"{option} must be the dotted path of a class, got {name!r}")
+        return BenchError(f"{option} must be the dotted path of a class, got {shown(name)}")
     return UnknownNameError(option, name, [entry.class_name for entry in catalogue.entries(_SHORT_NAMES[option])])
 
 

@@ -24,7 +24,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.errors import BenchError, NothingHeldOutError, require
+from ib_bench.errors import BenchError, NothingHeldOutError, reason_of, require, shown
 from ib_bench.models.plain_module import is_plain_module
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.record import SearchSettings
@@ -33,6 +33,7 @@ from ib_bench.results.integrity import weights_folder
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.runner.config_errors import explained
 from ib_bench.runner.notices import tell_once
+from ib_bench.runner.numbers import require_finite, require_trainer_numbers, require_usable_numbers
 from ib_bench.training.acceleration import accelerated
 from ib_bench.training.class_parser import ClassParser
 from ib_bench.training.fitting import COMPUTING, PLACEMENT, quiet_trainer, silent
@@ -93,7 +94,12 @@ def add_experiment_arguments(parser: ClassParser, sections: Mapping[str, type]) 
 
 
 def resolved_config(parser: LightningArgumentParser, options: Namespace) -> Json:
-    """The parsed options with all defaults, as plain data."""
+    """The parsed options with all defaults, as plain data.
+
+    Raises:
+        InvalidOptionError: a number is not usable.
+    """
+    require_usable_numbers(options)
     return cast(Json, yaml.safe_load(parser.dump(options, skip_unset=False, skip_link_targets=False)))
 
 
@@ -104,7 +110,8 @@ def parsed_settings(sections: Mapping[str, type], options: Mapping[str, Any] | N
         BenchError: a value lies outside its range, or a section is null.
     """
     for name in sections:
-        require(options[name] is not None, name, None, "a section with options, or left out")
+        given = options[name]
+        require(isinstance(given, Mapping | Namespace), name, given, "a section with options, or left out")
     return {name: settings(**options[name]) for name, settings in sections.items()}
 
 
@@ -141,7 +148,9 @@ def make_request(
     check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
     model = _without(model, "model", {**_FROM_DATA, **_SET_BY_SEARCH["model"]})
     data_spec = cast(DataSpec, _without(data_spec, "data", {**_SET_BY_SEARCH["data"], **_SATURATED}))
-    trainer = _checked_trainer(json.dumps(config.get("trainer") or {}))
+    given = config.get("trainer") or {}
+    require(isinstance(given, Mapping), "trainer", given, "a section with options, or left out")
+    trainer = _checked_trainer(json.dumps(given))
     search: SearchSettings = settings["search"]
     _require_few_processes(trainer, search, may_take_several_processes)
     try:
@@ -238,14 +247,13 @@ def _checked_trainer(trainer_json: str) -> _Trainer:
             raise BenchError(f"trainer.{name} must be a name or a number in a search, got {value!r}")
     strategy = changed.get("strategy", "auto")
     require(strategy in STRATEGIES, "trainer.strategy", strategy, f"one of {', '.join(STRATEGIES)}")
-    accumulated = changed.get("accumulate_grad_batches", 1)
-    require(accumulated >= 1, "trainer.accumulate_grad_batches", accumulated, "an integer of at least 1")
+    require_trainer_numbers(changed)
     try:
         with silent():
             trial = quiet_trainer(**{"devices": 1, **changed})
     except Exception as error:
-        options_text = ", ".join(f"trainer.{name} {value!r}" for name, value in changed.items())
-        raise BenchError(f"Lightning's Trainer refuses {options_text}: {' '.join(str(error).split())}") from error
+        options_text = ", ".join(f"trainer.{name} {shown(value)}" for name, value in changed.items())
+        raise BenchError(f"Lightning's Trainer refuses {options_text}: {reason_of(error)}") from error
     require_team(trial)
     if changed.get("precision") == "16-mixed" and trial.precision == "bf16-mixed":
         tell_once("trainer.precision 16-mixed: bf16-mixed, as Lightning has no float16 on CPUs")
@@ -270,9 +278,12 @@ def _require_few_processes(trainer: _Trainer, search: SearchSettings, may_take_s
 
 
 def _experiment(model: ClassSpec, data_spec: DataSpec, trainer: _Trainer, built: SearchableData | None) -> Experiment:
+    identifying = {"model": identifying_spec(model), "data": identifying_spec(data_spec)}
+    for option, spec in identifying.items():
+        require_finite(option, spec.init_args)
     return Experiment(
-        model=identifying_spec(model),
-        data=cast(DataSpec, identifying_spec(data_spec)),
+        model=identifying["model"],
+        data=cast(DataSpec, identifying["data"]),
         trainer=trainer.computing,
         source_digests=source_digests(model, data_spec, data=built),
     )
@@ -375,7 +386,7 @@ def _built(option: str, spec: ClassSpec, build: Callable[[], Built]) -> Built:
         raise explained(error) from error
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__} in {last.filename}:{last.lineno}: {' '.join(str(error).split())}"
+        reason = f"{type(error).__name__} in {last.filename}:{last.lineno}: {reason_of(error)}"
         raise BenchError(f"{option} {spec.class_path} cannot be built: {reason}") from error
 
 

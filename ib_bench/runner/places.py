@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ib_bench.errors import require
+from ib_bench.errors import BenchError, require, shown
 from ib_bench.results.whole_file import is_store
 
 DEFAULT_STORE = "ib_bench.sqlite"
+
+_FILES = ("store", "file", "log_file", "suite", "ckpt_path")
+"""Options that are files, whatever the command."""
+
+_MAX_NAME = 255
+"""Bytes in the name of a file, on nearly all file systems."""
 
 
 def require_writable_folder(option: str, folder: str) -> None:
@@ -44,9 +50,22 @@ def with_home(option: str, path: str) -> str:
     """A path in which ``~`` at the beginning is the home folder; a shell does this only where a word begins with it.
 
     Raises:
-        InvalidOptionError: it begins with the name of a user that does not exist.
+        BenchError: it begins with the name of a user that does not exist, or nothing can have this path.
     """
-    found = os.path.expanduser(path)
+    try:
+        found = os.path.expanduser(path)
+    except (KeyError, RuntimeError, ValueError):  # no home folder is known; a NUL in the name
+        found = path
     allowed = "a path; ~ is the home folder of a user, and ./~ a name that begins with this sign"
     require(not found.startswith("~"), option, path, allowed)
+    require(option not in _FILES or not path.endswith(os.sep), option, path, "a file, and no folder")
+    try:
+        os.stat(found)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # what is wrong with that depends on the option
+    except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be entered
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BenchError(f"{option} {shown(path)} is no path that can be used: {reason}") from error
+    too_long = max((len(os.fsencode(name)) for name in Path(found).parts), default=0) > _MAX_NAME
+    require(not too_long, option, path, f"a path whose names have at most {_MAX_NAME} bytes")
     return found

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError, Namespace
+from lightning.pytorch import LightningDataModule
 
 from ib_bench import catalogue
 from ib_bench.constructors import constructor_parameters
-from ib_bench.errors import BenchError, UnknownNameError
+from ib_bench.errors import BenchError, UnknownNameError, reason_of, shown
 from ib_bench.quantities.job import Job
 from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec, Record
@@ -94,12 +95,19 @@ def make_plan(suite: Suite, cells: Sequence[Cell], store: Path, keep_weights: bo
 def data_parameters(class_path: str) -> Collection[str]:
     """The init arguments of the DataModule at a class path, or of a task's own by its name."""
     tasks = [entry.class_name for entry in catalogue.entries(catalogue.TASKS)]
+    if not all(part.isidentifier() for part in class_path.split(".")):
+        raise BenchError(f"task must be the name or the dotted path of a class, got {shown(class_path)}")
     if "." not in class_path and class_path not in tasks:
         raise UnknownNameError("task", class_path, tasks)
     try:
-        cls = ClassSpec(class_path if "." in class_path else f"ib_bench.data.{class_path}").cls
-    except (ImportError, AttributeError) as error:
-        raise BenchError(f"task {class_path!r} cannot be imported{origin(class_path)}: {error}") from error
+        cls: Any = ClassSpec(class_path if "." in class_path else f"ib_bench.data.{class_path}").cls
+    except Exception as error:  # whatever the module raises
+        raise BenchError(
+            f"task {shown(class_path)} cannot be imported{origin(class_path)}: {reason_of(error)}"
+        ) from error
+    is_data = isinstance(cls, type) and issubclass(cls, LightningDataModule)
+    if not is_data:
+        raise BenchError(f"task {shown(class_path)}{origin(class_path)} must be a LightningDataModule")
     return constructor_parameters(cls)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 from ib_bench.results.archive import Records
 from ib_bench.runner.counting import counted
 from ib_bench.tracking.settings import WandbSettings
 
+if TYPE_CHECKING:
+    from ib_bench.tracking.replay import Replayed
 
-def log_results(
-    records: Records, settings: WandbSettings, group: str | None, with_suite: bool = True
-) -> tuple[int, int]:
+
+def log_results(records: Records, settings: WandbSettings, group: str | None, with_suite: bool = True) -> Replayed:
     """Log what is not in W&B yet: searches, kappas, extrapolations, and a run for all of them together.
 
     Args:
@@ -21,7 +23,7 @@ def log_results(
         with_suite: whether there is to be a run for everything together.
 
     Returns:
-        How many runs were logged, and how many already there.
+        How many runs were logged, how many already there, and which were refused.
     """
     from ib_bench.report.study_report import study_report  # noqa: PLC0415 (as below)
     from ib_bench.tracking.replay import replay  # noqa: PLC0415 (wandb takes a second to import)
@@ -42,6 +44,9 @@ def log_quietly(records: Records, settings: WandbSettings, group: str | None) ->
     if settings.mode == "disabled":
         return
     try:
-        log_results(records, settings, group, with_suite=group is not None)
+        refused = log_results(records, settings, group, with_suite=group is not None).failures
+        if refused:
+            reason = next(iter(refused.values()))
+            warnings.warn(f"W&B has not taken {len(refused):,} runs of these results: {reason}", stacklevel=2)
     except Exception as error:
         warnings.warn(f"W&B failed, these results are not all logged there: {error!r}", stacklevel=2)

@@ -33,7 +33,7 @@ from typing import Any
 import yaml
 
 from ib_bench import catalogue
-from ib_bench.errors import BenchError, InvalidOptionError, UnknownNameError, require
+from ib_bench.errors import BenchError, InvalidOptionError, UnknownNameError, require, shown
 from ib_bench.limited_yaml import read_yaml
 from ib_bench.results.identity import Json
 
@@ -204,10 +204,27 @@ def suite_of(name: str, content: Any) -> Suite:
     """
     if not isinstance(content, dict) or set(content) != {"base", "axes"}:
         raise BenchError("it must be a mapping with the two keys base and axes")
+    _require_plain("", content)
     base, axes = content["base"], content["axes"]
     if not isinstance(base, dict) or not isinstance(axes, dict):
         raise BenchError("base and axes must be mappings")
     return _suite(name, copy.deepcopy(base), axes)
+
+
+def _require_plain(where: str, value: Any) -> None:
+    """Refuse what YAML can hold and a config cannot: dates, bytes, sets, and keys that are no text."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if not isinstance(key, str):
+                raise BenchError(f"{where} must have texts as keys, got {shown(key)}; write it in quotes")
+            if not key:
+                raise BenchError(f"{where or 'a suite'} must have no empty text as a key")
+            _require_plain(f"{where}.{key}".lstrip("."), one)
+    elif isinstance(value, list):
+        for one in value:
+            _require_plain(where, one)
+    elif not isinstance(value, str | int | float | None):
+        raise BenchError(f"{where} must hold texts, numbers, lists and mappings, got {shown(value)}")
 
 
 def _suite(name: str, base: Json, axes: dict[str, Any]) -> Suite:
@@ -215,9 +232,11 @@ def _suite(name: str, base: Json, axes: dict[str, Any]) -> Suite:
     axes = {axis: _axis(axis, values) for axis, values in axes.items()}
     for axis, section in _CLASS_AXES.items():
         spec = base.get(section, {})
-        base[section] = {"class_path": spec} if isinstance(spec, str) else spec
+        base[section] = _as_spec(spec)
         if not isinstance(base[section], dict):
             raise BenchError(f"base.{section} must be a class or a mapping with class_path and init_args")
+        if not isinstance(base[section].get("class_path", ""), str):
+            raise BenchError(f"base.{section}.class_path must be a class, got {shown(base[section]['class_path'])}")
         if ("class_path" in base[section]) == (axis in axes):
             raise BenchError(f"either axes.{axis} or base.{section}.class_path must be given, and not both")
         if not isinstance(base[section].setdefault("init_args", {}), dict):
@@ -229,7 +248,14 @@ def _suite(name: str, base: Json, axes: dict[str, Any]) -> Suite:
 def _check_sections(given: Json, where: str) -> None:
     for section in given:
         if section not in sections():
-            raise UnknownNameError(f"section of {where},", str(section), sections())
+            raise UnknownNameError(f"section of {where},", section, sections())
+        is_class = section in _CLASS_AXES.values() and isinstance(given[section], str)
+        if not is_class and not isinstance(given[section], dict):
+            allowed = "a mapping of options, or left out"
+            raise InvalidOptionError(f"{where}.{section}", given[section], allowed)
+        arguments = {} if is_class else given[section].get("init_args", {})
+        if section in _CLASS_AXES.values() and not isinstance(arguments, dict):
+            raise InvalidOptionError(f"{where}.{section}.init_args", arguments, "a mapping")
 
 
 def _axis(axis: str, values: Any) -> list[Any]:
@@ -250,13 +276,22 @@ def _axis(axis: str, values: Any) -> list[Any]:
 
 
 def _spec(axis: str, value: Any) -> Json:
-    spec = {"class_path": value} if isinstance(value, str) else value
+    spec = _as_spec(value)
     if not isinstance(spec, dict) or not isinstance(spec.get("class_path"), str) or not set(spec) <= _SPEC_KEYS:
         raise BenchError(f"axes.{axis} must hold classes, or mappings with class_path, init_args, overrides; {value!r}")
     if not all(isinstance(spec.get(key, {}), dict) for key in ("init_args", "overrides")):
         raise BenchError(f"axes.{axis}: init_args and overrides must be mappings, got {value!r}")
-    _check_sections(spec.get("overrides", {}), f"axes.{axis}.overrides")
+    overrides = spec.get("overrides", {})
+    _check_sections(overrides, f"axes.{axis}.overrides")
+    for section in _CLASS_AXES.values():
+        if "class_path" in _as_spec(overrides.get(section, {})):
+            raise BenchError(f"axes.{axis}.overrides.{section} must not name a class; write it as a value of an axis")
     return {"init_args": {}, **spec}
+
+
+def _as_spec(value: Any) -> Any:
+    """A class that is given by its name alone, as a mapping."""
+    return {"class_path": value} if isinstance(value, str) else value
 
 
 def _expanded(values: list[Any]) -> list[Any]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Set
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import wandb
 
 from ib_bench import catalogue
 from ib_bench.drawing.columns import flat_table
+from ib_bench.errors import reason_of
 from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.results.archive import Records, write_archive
@@ -24,8 +26,25 @@ from ib_bench.results.identity import Json
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.studies.claims import check_claims
 from ib_bench.tracking.names import artifact_name
-from ib_bench.tracking.runs import GrowingRun, close_run, logged_runs, open_run
+from ib_bench.tracking.runs import GrowingRun, close_run, logged_runs, open_run, resolved_mode
 from ib_bench.tracking.settings import WandbSettings
+
+_NOTED_AFTER_S = 5.0
+"""Seconds that W&B may take to list a run that has finished."""
+
+
+class Replayed(NamedTuple):
+    """What became of the runs of a store.
+
+    Attributes:
+        num_logged: runs that are in W&B now and were not before.
+        num_there: runs that were there already.
+        failures: for the id of each run that is not there, the reason.
+    """
+
+    num_logged: int
+    num_there: int
+    failures: dict[str, str]
 
 
 def replay(
@@ -34,8 +53,8 @@ def replay(
     group: str | None = None,
     report: str | None = None,
     on_run: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[int, int]:
-    """Log every finished result as a run, unless it is there already.
+) -> Replayed:
+    """Log every finished result as a run, unless it is there already; one that W&B refuses does not stop the others.
 
     Args:
         records: of a store.
@@ -45,7 +64,7 @@ def replay(
         on_run: receives the number of runs that are done, and of all.
 
     Returns:
-        How many runs were logged, and how many already there.
+        What became of the runs.
     """
     todo: dict[str, Callable[[], None]] = {}
     for quantity in catalogue.quantities():
@@ -55,13 +74,28 @@ def replay(
         suite_id = _digest("suite", str(group), *sorted(todo))
         todo[suite_id] = lambda: _log_suite(records, settings, group, report, suite_id)
     there = logged_runs(settings)
+    failures: dict[str, str] = {}
     for done, (run_id, log) in enumerate(todo.items()):
         on_run(done, len(todo))
         if run_id not in there:
-            log()
+            try:
+                log()
+            except Exception as error:  # of W&B, or of the network
+                failures[run_id] = reason_of(error)
     on_run(len(todo), len(todo))
+    for run_id in _missing(todo.keys() - there - failures.keys(), settings):
+        failures[run_id] = "W&B does not list it as finished"
     num_there = len(there & todo.keys())
-    return len(todo) - num_there, num_there
+    return Replayed(len(todo) - num_there - len(failures), num_there, failures)
+
+
+def _missing(logged: Set[str], settings: WandbSettings) -> Set[str]:
+    """Those runs that are not there although they were logged without an error: W&B answers a refusal later."""
+    missing = logged and logged - logged_runs(settings)
+    if missing and resolved_mode(settings) == "online":
+        time.sleep(_NOTED_AFTER_S)
+        missing = logged - logged_runs(settings)
+    return missing
 
 
 def log_run(logged: LoggedRun, job_type: str, settings: WandbSettings, group: str | None) -> None:

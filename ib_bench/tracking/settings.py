@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +12,7 @@ from ib_bench.errors import require
 _DEFAULT_PROJECT = "ib_bench"
 _MAX_PROJECT = 128
 _FORBIDDEN = "/\\#?%:"
+_OF_ENTITIES = {*string.ascii_letters, *string.digits, *"-_."}
 _MAX_TAG = 64
 
 WandbMode = Literal["online", "offline", "disabled"]
@@ -41,6 +43,9 @@ class WandbSettings:
         option = "WANDB_PROJECT" if self.project is None else "wandb.project"
         fits = 0 < len(self.project_name) <= _MAX_PROJECT and not set(self.project_name) & set(_FORBIDDEN)
         require(fits, option, self.project_name, allowed)
+        option = "WANDB_ENTITY" if self.entity is None else "wandb.entity"
+        fits = self.entity_name is None or not set(self.entity_name) - _OF_ENTITIES
+        require(fits, option, self.entity_name, "a user or team: letters, digits, - and _")
         tags_fit = all(0 < len(tag) <= _MAX_TAG for tag in self.tags)
         require(tags_fit, "wandb.tags", self.tags, f"a list of words of 1 to {_MAX_TAG} characters")
 

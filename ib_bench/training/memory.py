@@ -13,6 +13,7 @@ from ib_bench.results.trial_record import TrialConfig
 
 _MESSAGES = (
     "can't allocate memory",  # on a CPU
+    "std::bad_alloc",  # under a limit of the process
     "CUDA error: out of memory",  # on a GPU whose memory other processes have taken
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",

@@ -62,7 +62,10 @@ CASES = {
         ["search", *MODEL, *DATA, "--search.midpoint", "middle"],
         ["search.midpoint must be one of arithmetic, geometric, got 'middle'"],
     ),
-    "spread": (["search", *MODEL, *DATA, "--search.spread", "0"], ["search.spread must be", "at least 1, got 0"]),
+    "spread": (
+        ["search", *MODEL, *DATA, "--search.spread", "0"],
+        ["search.spread must be an integer in 1..1024, got 0"],
+    ),
     "executor": (["run", "demo", "--executor", "dask"], ["executor must be one of inline, processes, ray, slurm"]),
     "workers of another executor": (
         ["run", "demo", "--executor", "inline", "--workers", "2"],

@@ -41,7 +41,7 @@ def test_every_result_has_a_run_of_its_own(group: str, in_tmp_path: Path, monkey
     monkeypatch.setenv("WANDB_RESUME", "must")
     monkeypatch.setenv("WANDB_PROJECT", "from-outside")
     records = Records.of_all([search(Point(model, ACOT), 128) for model in ("LSTM", "DenseSSM")])
-    assert replay(records, WandbSettings(mode="offline"), group, "<html>") == (3, 0)
+    assert replay(records, WandbSettings(mode="offline"), group, "<html>") == (3, 0, {})
     folders = list((in_tmp_path / "wandb").glob("offline-run-*"))
     assert len(folders) == 3 and not any("another" in folder.name for folder in folders)
     assert all('"project": "from-outside"' in inspect(folder, "--json").replace('":"', '": "') for folder in folders)

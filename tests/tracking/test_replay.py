@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import wandb
 from made_up_records import ACOT, COT, Point, extrapolation, saturation, search, trial
 from offline_runs import inspect
 
 from ib_bench.cli import main
+from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.results.archive import Records
 from ib_bench.results.store import Store
 from ib_bench.tracking.replay import replay
@@ -44,7 +46,7 @@ def runs(folder: Path) -> dict[str, tuple[dict[str, object], list[dict[str, obje
 
 @pytest.mark.system
 def test_every_kind_of_result_is_a_run(in_tmp_path: Path) -> None:
-    assert replay(RECORDS, SETTINGS, "small", "<html>") == (NUM_RUNS, 0)
+    assert replay(RECORDS, SETTINGS, "small", "<html>") == (NUM_RUNS, 0, {})
     found = runs(in_tmp_path)
     assert set(found) == {"search", "sharing", "extrapolation", "growth", "suite"}
     assert {str(header["run_group"]) for header, _, _ in found.values()} == {"small"}
@@ -83,6 +85,23 @@ def test_doing_it_again_changes_nothing(in_tmp_path: Path, capsys: pytest.Captur
     assert sorted(path.name for path in (in_tmp_path / "wandb").glob("offline-run-*")) == before
     assert main([*command, "--wandb.project", "elsewhere"]) == 0
     assert f"{NUM_RUNS} runs logged, 0 already there" in capsys.readouterr().out
+
+
+def test_runs_that_are_refused_count_as_failed(
+    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(logged: LoggedRun, job_type: str, *_: object) -> None:
+        if job_type == "search":
+            raise wandb.errors.CommError("no, \nthanks")
+
+    with Store(in_tmp_path / "ib_bench.sqlite") as store:
+        store.add_all(RECORDS)
+    monkeypatch.setattr("ib_bench.tracking.replay.log_run", refuse)
+    monkeypatch.setattr("ib_bench.tracking.replay._log_suite", lambda *_: None)
+    assert main(["wandb", "sync-store", "--wandb.mode", "offline"]) == 1
+    out = capsys.readouterr().out
+    assert f"0 runs logged, 0 were there already, {NUM_RUNS} failed (" in out  # no run is there, whatever was said
+    assert "no, thanks" in out
 
 
 @pytest.mark.parametrize("named", ["disabled", "sometimes"])

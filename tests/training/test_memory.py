@@ -21,6 +21,7 @@ def config(experiment: Experiment) -> TrialConfig:
 ERRORS = {
     "Python": MemoryError(),
     "CPU": RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+    "limit": RuntimeError("std::bad_alloc"),
     "GPU": torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 8.00 GiB"),
     "GPU of others": RuntimeError("CUDA error: out of memory"),
     "cuBLAS": RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),

@@ -15,6 +15,8 @@ from ib_bench.results.records import Config, Count, Experiment, Key, Record, Sec
 from ib_bench.results.trial_record import TrialConfig
 
 Choice = bool | Literal["auto"]
+
+_MAX_THREADS = 1024
 SearchStatus = Literal["running", "failed", "finished"]
 
 
@@ -85,8 +87,11 @@ class SearchSettings:
         in_range = all(0 <= seed < 2**32 for seed in seeds)
         require(_is_grid(seeds) and in_range, "search.seeds", seeds, distinct + "in 0..2^32-1")
         require(0 < self.threshold < math.inf, "search.threshold", self.threshold, "a finite number above 0")
-        for name in ("max_steps", "max_size", "max_evaluations", "num_threads", "spread"):
+        for name in ("max_steps", "max_size", "max_evaluations"):
             require(getattr(self, name) >= 1, f"search.{name}", getattr(self, name), "an integer of at least 1")
+        for name in ("num_threads", "spread"):
+            num = getattr(self, name)
+            require(1 <= num <= _MAX_THREADS, f"search.{name}", num, f"an integer in 1..{_MAX_THREADS}")
         require(self.multiplier >= 2, "search.multiplier", self.multiplier, "an integer of at least 2")
         tolerance = self.relative_tolerance
         require(0 <= tolerance < 1, "search.relative_tolerance", tolerance, "a number in [0, 1)")
