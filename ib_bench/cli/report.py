@@ -35,7 +35,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--serve",
         action="store_true",
-        help="Write nothing; show the page in a browser on this machine, anew whenever the store has changed.",
+        help="Write nothing; show the page in a browser on this machine, and again whenever the store has changed.",
     )
     parser.add_argument("--port", type=int | None, help=f"Of --serve; 0 takes a free one. (default: {_PORT})")
     options = parse(parser, arguments)

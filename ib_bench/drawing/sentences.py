@@ -160,7 +160,7 @@ def _clause(first: str, second: str, counts: dict[tuple[str, str], int]) -> str:
     number, total = counts[first, second], counts[first, second] + counts[second, first]
     if total == 0:
         return ""
-    told = f"({share_text(number, total)})"
+    counted = f"({share_text(number, total)})"
     if share_interval(number, total)[0] > 0.5:
-        return f"{first} needs less than {second} {told}"
-    return f"it is open whether {first} or {second} needs less {told}"
+        return f"{first} needs less than {second} {counted}"
+    return f"it is open whether {first} or {second} needs less {counted}"

@@ -77,7 +77,7 @@ function openCell(dialog, {key, title, cell, numbers, trials}) {
   const copy = event => navigator.clipboard?.writeText(commands.join("\n")).then(() => { event.target.textContent = "copied"; });
   const file = URL.createObjectURL(new Blob([yaml], {type: "text/yaml"}));
   const numMissing = cell.trials.length - own.length;
-  const told = numMissing ? `${numMissing.toLocaleString("en")} of its ${cell.trials.length.toLocaleString("en")} trials are not in this page; \`ib-bench trials\` lists all in a store.` : "";
+  const missing = numMissing ? `${numMissing.toLocaleString("en")} of its ${cell.trials.length.toLocaleString("en")} trials are not in this page; \`ib-bench trials\` lists all in a store.` : "";
   const epsilons = [...new Set(own.map(({threshold}) => threshold))].join(", ");
   const charts = own.length ? [
     chartPlace("Success curve", "Share of training runs that succeed at each size; where a curve was fitted, with its 90 % band."),
@@ -94,7 +94,7 @@ function openCell(dialog, {key, title, cell, numbers, trials}) {
     make("details", {}, make("summary", {}, "config"), make("pre", {tabindex: "0"}, yaml)),
     ...charts.flat(),
     make("h3", {id: "cell-trials-title"}, `Trials (${own.length})`),
-    ...(told ? [make("p", {class: "note"}, told)] : []),
+    ...(missing ? [make("p", {class: "note"}, missing)] : []),
     make("div", {class: "wide", tabindex: "0", role: "group", "aria-labelledby": "cell-trials-title"}),
   );
   if (own.length) {

@@ -87,7 +87,7 @@ function changed() {
 
 let drawing = 0;
 
-/** Draw everything anew: tables at once, figures one after the other. */
+/** Draw everything again: tables at once, figures one after the other. */
 async function draw() {
   const current = ++drawing;
   const isChosen = LABELS.some(name => chosen[name].size);

@@ -57,6 +57,6 @@ def _of_claims(source: str, claims: Sequence[Claim], several: bool) -> str:
     num_open = verdicts["not enough data"]
     counts = [statement.count for claim in claims for statement in claim.statements]
     decided, compared = sum(count.decided for count in counts), sum(count.decided + count.open for count in counts)
-    told = ", ".join([*parts, f"{num_open} without enough data"]) if parts else "none is decided"
+    text = ", ".join([*parts, f"{num_open} without enough data"]) if parts else "none is decided"
     where = f" in {source}" if several else ""
-    return f"Of the paper's {len(claims)} claims{where}, {told}: {decided:,} of {compared:,} pairs of results decide."
+    return f"Of the paper's {len(claims)} claims{where}, {text}: {decided:,} of {compared:,} pairs of results decide."

@@ -23,7 +23,7 @@ _RETRY_S = 5  # until a browser asks again for a page that could not be made
 
 
 class ReportServer(ThreadingHTTPServer):
-    """Serves a page, made anew where what it shows has changed, and its version.
+    """Serves a page, made again where what it shows has changed, and its version.
 
     Args:
         port: in 0..65535; 0 takes a free one.

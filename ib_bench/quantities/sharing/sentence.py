@@ -23,8 +23,8 @@ def sentence(study: Study) -> str:
         num_open = len(own) - above - below
         if above + below:
             ends = f"{100 * above / len(own):.0f} to {100 * (above + num_open) / len(own):.0f} %"
-            told = f"above 1 in {above}, below in {below}, open in {num_open}"
-            clauses.append(f"{model} {told} of {len(own)} cells ({ends})")
+            text = f"above 1 in {above}, below in {below}, open in {num_open}"
+            clauses.append(f"{model} {text} of {len(own)} cells ({ends})")
     if not clauses:
         return f"Whether the lengths share (kappa above 1) is open in all {len(shown)} cells."
     return f"Sharing between lengths, kappa: {joined(clauses)}."
