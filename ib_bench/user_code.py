@@ -161,7 +161,7 @@ def _may_define(module: str, name: str) -> bool:
 
 
 def _binds(spec: ModuleSpec, name: str) -> bool:
-    """Whether the text of a module that has not been run binds a name, as far as that can be told."""
+    """Whether the text of a module that has not been run binds a name, as far as its text shows."""
     if spec.name in sys.modules or spec.origin is None or not spec.origin.endswith(".py"):
         return True
     try:

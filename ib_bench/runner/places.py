@@ -11,7 +11,7 @@ from ib_bench.results.whole_file import is_store
 DEFAULT_STORE = "ib_bench.sqlite"
 
 _FILES = ("store", "file", "log_file", "suite", "ckpt_path")
-"""Options that are files, whatever the command."""
+"""Options that are files, for all commands."""
 
 _MAX_NAME = 255
 """Bytes in the name of a file, on nearly all file systems."""

@@ -101,7 +101,7 @@ def data_parameters(class_path: str) -> Collection[str]:
         raise UnknownNameError("task", class_path, tasks)
     try:
         cls: Any = ClassSpec(class_path if "." in class_path else f"ib_bench.data.{class_path}").cls
-    except Exception as error:  # whatever the module raises
+    except Exception as error:  # anything that the module raises
         raise BenchError(
             f"task {shown(class_path)} cannot be imported{origin(class_path)}: {reason_of(error)}"
         ) from error
