@@ -20,9 +20,9 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from jsonargparse import ActionConfigFile, ArgumentError, Namespace, lazy_instance
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from ib_bench.cli.parsing import limit_yaml, show_if_asked
 from ib_bench.data.state_tracking_data import StateTrackingData
