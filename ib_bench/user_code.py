@@ -128,20 +128,29 @@ class _OwnClassesOnly(PathFinder):
 
 
 def _is_for_user_code() -> bool:
-    """Whether the module that imports something now may find it in a guarded folder."""
+    """Whether the module that imports something now may find it in a guarded folder.
+
+    Raises:
+        AttributeError: the module that would be imported lacks the class that is looked for.
+    """
     frame = sys._getframe(2)  # of who called find_spec
     while frame.f_back is not None and frame.f_globals.get("__name__") in _MACHINERY:
         frame = frame.f_back
     importer = str(frame.f_globals.get("__name__"))
-    if importer == _JSONARGPARSE and not _names_a_class(frame.f_locals.get("name")):
-        return False
+    if importer == _JSONARGPARSE:
+        _require_class(frame.f_locals.get("name"))
     return importer in _LOADERS or importer.partition(".")[0] in _UNPICKLERS | _own
 
 
-def _names_a_class(path: object) -> bool:
-    """Whether the module of a path that jsonargparse imports may define it: ``setup.py`` defines no ``setup.cfg``."""
+def _require_class(path: object) -> None:
+    """Keep jsonargparse from running a module that does not define what it imports: ``setup.py`` has no ``setup.cfg``.
+
+    Raises:
+        AttributeError: the module has no such name.
+    """
     module, _, name = path.rpartition(".") if isinstance(path, str) else ("", "", "")
-    return _may_define(module, name)
+    if not _may_define(module, name):
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
 
 def _may_define(module: str, name: str) -> bool:

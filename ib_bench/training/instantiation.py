@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from dataclasses import MISSING
 from functools import cache
 from typing import Any, cast
@@ -14,7 +15,7 @@ from ib_bench import catalogue
 from ib_bench.constructors import takes_any_keyword
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.errors import BenchError
+from ib_bench.errors import BenchError, require
 from ib_bench.models.plain_module import TrainableModule, is_plain_module
 from ib_bench.results.identity import Json, identifies
 from ib_bench.results.records import ClassSpec, DataSpec
@@ -34,6 +35,12 @@ LEARNING_RATE = "learning_rate"
 SOLUTION = "solution"
 """What a model may take too, an object: :attr:`~ib_bench.data.searchable_data.SearchableData.solution`."""
 
+_MAX_COUNT = 1000
+"""Of layers, heads and loops of a shipped model."""
+
+_MAX_SIZE = 2**20
+"""Of any other size of a shipped model or task, such as a width or a modulus."""
+
 DATA_ATTRIBUTES = (*DATA_PARAMETERS, "max_train_sequences")
 """What a DataModule must offer."""
 
@@ -45,7 +52,24 @@ def instantiate_data(spec: DataSpec, **overrides: Any) -> SearchableData:
         spec: class and init arguments.
         overrides: init arguments that replace the spec's.
     """
+    common = inspect.signature(StateTrackingData).parameters
+    _require_possible("data", spec, [name for name in spec.init_args if name not in common and "seed" not in name])
     return cast(SearchableData, _instantiate("data", spec, overrides))
+
+
+def _require_possible(option: str, spec: ClassSpec, names: Iterable[str]) -> None:
+    """Refuse sizes of a shipped class that would take all memory, or hours, before it is built.
+
+    Raises:
+        InvalidOptionError: there is one.
+    """
+    if not is_ours(spec.cls.__module__):
+        return
+    for name in names:
+        value = spec.init_args[name]
+        most = _MAX_COUNT if name.startswith("num_") and option == "model" else _MAX_SIZE
+        if isinstance(value, int):
+            require(value <= most, f"{option}.{name}", value, f"an integer of at most {most:,}")
 
 
 def instantiate_trial_data(config: TrialConfig) -> SearchableData:
@@ -67,6 +91,7 @@ def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -
         data: gives the :data:`DATA_PARAMETERS`.
         overrides: init arguments that replace the spec's.
     """
+    _require_possible("model", spec, list(spec.init_args))
     from_data: Json = {**vocabulary_for(spec, data)}
     if SOLUTION in spec.parameters:
         from_data[SOLUTION] = data.solution

@@ -34,7 +34,7 @@ ENOUGH_SECONDS = 5.0
 HANGS_SECONDS = 60.0
 """Of processor time: a command that trains nothing ends before, also where all is well."""
 
-FINDS = {"check": "a model that does not pass", "store": "damage", "run": "failed jobs"}
+FINDS = {"check": "a model that does not pass", "doctor": "what is missing", "store": "damage", "run": "failed jobs"}
 """Commands with exit code 1, and what it says."""
 
 

@@ -27,6 +27,11 @@ CASES = {
     "huge batch size": ([*SEARCH, "--data.batch_size", HUGE], "data.batch_size must be an integer below 2^63"),
     "huge modulus": ([*SEARCH, "--data.modulus", HUGE], "data.modulus must be an integer below 2^63"),
     "huge width": ([*FIT, "--model.hidden_size", HUGE], "model.hidden_size must be an integer below 2^63"),
+    "layers": (
+        ["check", "--model", "DeltaNet", "--model.num_layers", "2000000000"],
+        "model.num_layers must be an integer of at most 1,000, got 2000000000",
+    ),
+    "modulus": ([*SEARCH, "--data.modulus", "2000000000"], "data.modulus must be an integer of at most 1,048,576"),
     "accumulation": (
         [*SEARCH, "--trainer.accumulate_grad_batches", str(2**31)],
         "trainer.accumulate_grad_batches must be an integer of at least 1 and below 2^31",
