@@ -53,6 +53,29 @@ def test_a_script_that_cannot_be_imported_again(tmp_path: Path) -> None:
     assert "worker processes cannot start: importing" in error
 
 
+def test_a_program_from_standard_input(tmp_path: Path) -> None:
+    """Workers run what comes from elsewhere; a class of the program itself is refused in one sentence."""
+    (tmp_path / "elsewhere.py").write_text("def double(item, emit):\n    return 2 * item\n")
+    program = """
+import elsewhere
+from ib_bench.errors import BenchError
+from ib_bench.execution.main_module import require_classes_reachable
+from ib_bench.execution.processes import Processes
+
+print([one.result for one in Processes(2).run(elsewhere.double, [1, 2], lambda index, event: None)], __file__)
+try:
+    require_classes_reachable(["__main__.Mine"], finds_script=True)
+except BenchError as error:
+    print(error)
+"""
+    command = [sys.executable, "-"]
+    ended = subprocess.run(command, input=program, capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    assert (ended.stderr, ended.returncode) == ("", 0)
+    first, second = ended.stdout.splitlines()
+    assert first == "[2, 4] <stdin>"
+    assert second.startswith("__main__.Mine is defined in a notebook, standard input or") and ".py file" in second
+
+
 def test_classes_that_workers_cannot_import(monkeypatch: pytest.MonkeyPatch) -> None:
     class Script:
         __file__ = "script.py"
