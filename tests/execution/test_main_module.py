@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,8 @@ except BenchError as error:
     print(error)
 """
     command = [sys.executable, "-"]
-    ended = subprocess.run(command, input=program, capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    ended = subprocess.run(command, input=program, capture_output=True, text=True, timeout=100, env=found)
     assert (ended.stderr, ended.returncode) == ("", 0)
     first, second = ended.stdout.splitlines()
     assert first == "[2, 4] <stdin>"
