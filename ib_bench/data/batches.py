@@ -84,6 +84,7 @@ class EvalBatches:
         batch_size: sequences per batch, at least 1.
     """
 
+    @torch.inference_mode(False)  # Lightning asks in inference mode, but a training may read the same batches
     def __init__(self, sequences: Sequences, encode: Callable[[Sequences], Batch], batch_size: int) -> None:
         self._sequences, self._encode = sequences, encode
         self._rows = torch.split(sequences.lengths.argsort(stable=True), batch_size)

@@ -6,6 +6,8 @@ import inspect
 from functools import cached_property
 from typing import Any
 
+import torch
+
 from ib_bench import catalogue
 from ib_bench.data.batches import EpochShuffle, EvalBatches, TrainBatches
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution
@@ -166,14 +168,17 @@ class StateTrackingData(SearchableData):
         return self.pool.num_test(self.num_train_sequences)
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept is also read outside of Lightning's inference mode
     def _training_set(self) -> Sequences:
         return self.pool.training_set(self.num_train_sequences)
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept is also read outside of Lightning's inference mode
     def _held_out(self) -> EvalBatches:
         return EvalBatches(self.pool.validation_set(), self.encode, EVAL_BATCH_SIZE)
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept is also read outside of Lightning's inference mode
     def _test_batches(self) -> EvalBatches:
         return EvalBatches(self.pool.test_set(self.num_train_sequences), self.encode, EVAL_BATCH_SIZE)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ib_bench.child_process import main_file
 from ib_bench.errors import BenchError
 
 _AGAIN = "__mp_main__"  # multiprocessing's name for a script that a worker imports
@@ -19,8 +20,7 @@ EXIT_UNGUARDED = 86
 
 def has_file() -> bool:
     """Whether the main module is a script, which worker processes of this machine import again."""
-    main = sys.modules["__main__"]
-    return getattr(main, "__file__", None) is not None or getattr(main, "__spec__", None) is not None
+    return main_file() is not None or getattr(sys.modules["__main__"], "__spec__", None) is not None
 
 
 def leave_if_imported_again() -> None:
@@ -35,7 +35,7 @@ def start_failure(exit_code: int | None) -> BenchError | None:
     Args:
         exit_code: of a process that has made no call.
     """
-    script = getattr(sys.modules["__main__"], "__file__", None) or "the main module"
+    script = main_file() or "the main module"
     if exit_code == EXIT_UNGUARDED:
         return BenchError(
             f"{script} measures as soon as it is imported, which each worker process does: put the call below "

@@ -16,7 +16,7 @@ from functools import partial
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from ib_bench.child_process import start_as_child
+from ib_bench.child_process import start_as_child, startable
 from ib_bench.errors import FatalError
 from ib_bench.execution.devices import num_cores, visible_gpus
 from ib_bench.execution.executor import (
@@ -214,7 +214,8 @@ class _Worker:
         before = multiprocessing.active_children()
         self._pool = ProcessPoolExecutor(1, context, _start_worker, (theirs, self._gpu, dict(os.environ)))
         try:
-            future = self._pool.submit(_call, function, item, index)
+            with startable():
+                future = self._pool.submit(_call, function, item, index)
         finally:
             theirs.close()
         self._processes = [child for child in multiprocessing.active_children() if child not in before]

@@ -164,8 +164,9 @@ def _model_facts(card: Card, given: Mapping[str, Any]) -> Json:
     from ib_bench.data import ModularAddition  # noqa: PLC0415 (loads torch)
     from ib_bench.models.sequence_model import SequenceModel  # noqa: PLC0415
     from ib_bench.results.records import ClassSpec  # noqa: PLC0415
+    from ib_bench.training.gradient_check import num_parameters  # noqa: PLC0415
     from ib_bench.training.instantiation import instantiate_model  # noqa: PLC0415
-    from ib_bench.training.model_check import num_parameters, state_sizes  # noqa: PLC0415
+    from ib_bench.training.model_check import state_sizes  # noqa: PLC0415
 
     data = ModularAddition(modulus=5, max_length=8)
     facts: Json = {"num_tokens": data.vocab_size, "num_answers": data.num_classes}

@@ -2,78 +2,125 @@
 
 A few rows are enough to see most mistakes: a result that is no tensor of logits, a look at later tokens, parameters
 that nothing depends on. A model that looks ahead has seen the answers of chain of thought before it gives them, so its
-N* would mean nothing.
+N* would mean nothing. Everything is computed on copies, most of it also on copies with other weights
+(:mod:`ib_bench.training.disturbed`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
 from ib_bench.data.searchable_data import SearchableData
+from ib_bench.errors import BenchError
 from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
+from ib_bench.training.disturbed import Probe, copied, probes_of, trainable_copies
 from ib_bench.training.fitting import contained, quiet_trainer, silent
+from ib_bench.training.gradient_check import gradient_findings, parameters_finding
 from ib_bench.training.threshold_stopping import VAL_LOSS, missing_loss
 
 CAUSAL = "causal"
 """The check that :attr:`SearchSettings.allow_lookahead` overrules."""
 
 _NUM_ROWS = 8
-_TOLERANCE = 1e-4  # relative to the largest logit; kernels round differently for batches of different content
-_NUM_NAMED = 4
+_MAX_CELLS = 2**20  # of attention in one pass, over all rows
 _MAX_POSITIONS = 2_048  # reading more would take seconds
 _SECONDS_OF_STEPS = 0.5
 
 
 def few_rows(data: SearchableData) -> Batch | None:
-    """Some validation sequences; None if the data's batches are of another kind."""
+    """A copy of some validation sequences; None if the data's batches are of another kind."""
     batch = next(iter(data.val_dataloader()))
     if not isinstance(batch, Batch):
         return None
-    return Batch(batch.tokens[:_NUM_ROWS], batch.targets[:_NUM_ROWS])
+    return Batch(batch.tokens[:_NUM_ROWS].clone(), batch.targets[:_NUM_ROWS].clone())
 
 
 def model_findings(model: pl.LightningModule, data: SearchableData, num_positions: int = 0) -> list[Finding]:
-    """Check a model on a few rows, with one forward and backward pass and some more forward passes.
+    """Check a model on a few rows, with some forward and backward passes.
 
     Args:
-        model: newly built; its gradients are changed. Random numbers are drawn from torch's global generator.
+        model: newly built; if it can be copied and is a SequenceModel, it is left as it is. So are all global random
+            number generators.
         data: that it is meant for.
         num_positions: of a sequence that it must be able to read; the length of the data's own are always checked.
 
     Returns:
         A finding for each check, ``ok``, ``warning`` or ``failure``. After a result that is no tensor of logits,
-        nothing else is checked. A LightningModule that is no SequenceModel is only checked for parameters, and for
-        what it logs.
+        nothing else is checked; after another failure, what means nothing any more is not, and says so. A
+        LightningModule that is no SequenceModel is only checked for parameters, and for what it logs.
     """
-    if not isinstance(model, SequenceModel):
-        return [_parameters(model), _validation(model, data)]
-    batch = few_rows(data)
-    if batch is None:
-        return [_parameters(model)]
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            logits, output = _output(model, batch, data.num_classes)
-            if logits is None:
-                return [output]
-            found = [output, _finite(logits), *_same(model, batch, logits)]
-            found += [_rows(model, batch, logits), _causal(model, batch, logits, data.vocab_size)]
-            found += _positions(model, batch, num_positions)
-            found += _packed(model, batch)
-        model.train()
-        return [*found, _parameters(model), *_gradients(model, batch)]
-    finally:
-        model.train(was_training)
+    with isolate_rng(include_cuda=False):
+        if not isinstance(model, SequenceModel):
+            return [parameters_finding(model), _validation(model, data)]
+        batch = few_rows(data)
+        if batch is None:
+            return [parameters_finding(model)]
+        was_training = model.training
+        try:
+            return _contract(model, batch, data, num_positions)
+        finally:
+            model.train(was_training)
+
+
+def _contract(model: SequenceModel, batch: Batch, data: SearchableData, num_positions: int) -> list[Finding]:
+    spare = copied(model)
+    own = model if spare is None else spare
+    own.eval()
+    with torch.no_grad():
+        logits, output = _output(own, batch, data.num_classes, data.vocab_size)
+        if logits is None:
+            return [output]
+        found = [output, _finite(logits)]
+        is_finite = found[-1].state == "ok"
+        found += _comparisons(model, batch, data.vocab_size, is_finite)
+        found += _positions(own, batch, num_positions)
+    found.append(parameters_finding(own))
+    if not is_finite:
+        return [*found, _not_checked("gradients", _INFINITE)]
+    return [*found, *gradient_findings(own, trainable_copies(model), batch)]
+
+
+_INFINITE = "logits are not finite"
+
+
+def _comparisons(model: SequenceModel, batch: Batch, vocab_size: int, is_finite: bool) -> Iterator[Finding]:
+    """What is said by comparing logits; one after the other, as each relies on those before."""
+    probes = probes_of(model, batch.tokens) if is_finite else []
+    cause = None if is_finite else _INFINITE
+    is_packed = bool(vars(type(model)).get("packable", False) and model.packable)
+    checks: dict[str, Callable[[], Finding]] = {
+        "repeatable": lambda: _same(probes, batch),
+        "rows": lambda: _rows(probes, batch),
+        CAUSAL: lambda: _causal(probes, batch, vocab_size),
+    }
+    if is_packed:
+        checks["packed"] = lambda: _packed(probes, batch)
+    for check, examine in checks.items():
+        finding = examine() if cause is None else _not_checked(check, cause)
+        yield finding
+        if finding.state == "failure" and check in _RELIED_ON:
+            cause = _RELIED_ON[check]
+
+
+_RELIED_ON = {
+    "repeatable": "the same tokens give other logits",
+    "rows": "logits depend on the other sequences of a batch",
+}
+"""Checks without whose success the following ones mean nothing, and how their failure is called there."""
+
+
+def _not_checked(check: str, cause: str) -> Finding:
+    return Finding(check, "warning", f"not checked, as {cause}")
 
 
 def state_size(model: SequenceModel, vocab_size: int) -> str:
@@ -114,11 +161,6 @@ def state_sizes(model: SequenceModel, vocab_size: int) -> list[int]:
     return sizes
 
 
-def num_parameters(model: pl.LightningModule) -> int:
-    """The number of trained parameters."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-
 def why_unreadable(model: SequenceModel, tokens: Tensor) -> str | None:
     """The error of a model that cannot read tokens ``(batch, length)``; None if it can."""
     try:
@@ -144,11 +186,20 @@ def milliseconds_per_step(model: SequenceModel, batch: Batch) -> float:
     return 1000 * sorted(times)[len(times) // 2]
 
 
-def _output(model: SequenceModel, batch: Batch, num_classes: int) -> tuple[Tensor | None, Finding]:
+def _output(model: SequenceModel, batch: Batch, num_classes: int, vocab_size: int) -> tuple[Tensor | None, Finding]:
     expected = (*batch.tokens.shape, num_classes)
     wanted = f"a real tensor (batch, length, num_classes), here {expected}"
+    every = torch.arange(batch.tokens.numel()).view_as(batch.tokens) % vocab_size
     try:
-        logits: Any = model(batch.tokens)
+        for tokens in (every, batch.tokens):
+            given = tokens.clone()
+            logits: Any = model(given)
+            if not given.equal(tokens):
+                return None, Finding(
+                    "output", "failure", "forward changes its input: it must leave the tokens as they are"
+                )
+    except BenchError as error:
+        return None, Finding("output", "failure", str(error))
     except Exception as error:
         text = f"forward raises {type(error).__name__}: {' '.join(str(error).split())}"
         return None, Finding("output", "failure", text)
@@ -171,34 +222,37 @@ def _finite(logits: Tensor) -> Finding:
     return Finding("finite", "ok", "all logits are")
 
 
-def _differ(one: Tensor, other: Tensor) -> bool:
-    return bool(((one - other).abs() > _TOLERANCE * one.abs().max().clamp(min=1)).any())
-
-
-def _same(model: SequenceModel, batch: Batch, logits: Tensor) -> Iterator[Finding]:
-    if _differ(logits, model(batch.tokens)):
+def _same(probes: list[Probe], batch: Batch) -> Finding:
+    if any(probe.differ(probe.logits, probe(batch.tokens)) for probe in probes):
         text = "the same tokens give other logits in eval mode; what is random must depend on self.training"
-        yield Finding("repeatable", "failure", text)
-    else:
-        yield Finding("repeatable", "ok", "the same tokens give the same logits in eval mode")
+        return Finding("repeatable", "failure", text)
+    return Finding("repeatable", "ok", "the same tokens give the same logits in eval mode")
 
 
-def _rows(model: SequenceModel, batch: Batch, logits: Tensor) -> Finding:
-    if _differ(logits[:1], model(batch.tokens[:1])):
+def _rows(probes: list[Probe], batch: Batch) -> Finding:
+    if any(probe.differ(probe.logits[:1], probe(batch.tokens[:1])) for probe in probes):
         return Finding("rows", "failure", "a sequence's logits depend on the other sequences of its batch")
     return Finding("rows", "ok", "each sequence is read independently")
 
 
-def _causal(model: SequenceModel, batch: Batch, logits: Tensor, vocab_size: int) -> Finding:
+def _causal(probes: list[Probe], batch: Batch, vocab_size: int) -> Finding:
     """Whether logits stay where they are if what comes later changes, padding included."""
-    length = batch.tokens.shape[1]
-    for end in range(1, length):
-        changed = batch.tokens.clone()
-        changed[:, end:] = (changed[:, end:] + 1) % vocab_size
-        moved = model(changed)[:, :end]
-        if _differ(logits[:, :end], moved):
-            text = f"it looks ahead: logits up to token {end} change if a later token or the padding does"
-            return Finding(CAUSAL, "failure", text)
+    tokens, length = batch.tokens, batch.tokens.shape[1]
+    position, depends = torch.arange(length), False
+    num_at_once = max(1, _MAX_CELLS // (len(tokens) * length**2))
+    for probe in probes:
+        for ends in torch.split(torch.arange(1, length), num_at_once):
+            is_later = position >= ends[:, None, None]  # (ends, 1, length)
+            changed = torch.where(is_later, (tokens + 1) % vocab_size, tokens)
+            moved = probe(changed.flatten(0, 1)).reshape(*changed.shape, -1)
+            kept = torch.where(is_later[..., None], probe.logits, moved)
+            for end, of_end in zip(ends.tolist(), kept, strict=True):
+                if probe.differ(probe.logits, of_end):
+                    text = f"it looks ahead: logits up to token {end} change if a later token or the padding does"
+                    return Finding(CAUSAL, "failure", text)
+            depends = depends or any(probe.differ(probe.logits, one) for one in moved)
+    if not depends:
+        return _not_checked(CAUSAL, "no logit depends on any token but the first")
     return Finding(CAUSAL, "ok", "no logit depends on a later token, or on the padding")
 
 
@@ -214,36 +268,26 @@ def _positions(model: SequenceModel, batch: Batch, num_positions: int) -> Iterat
         yield Finding("positions", "ok", f"reads {num:,} tokens")
 
 
-def _packed(model: SequenceModel, batch: Batch) -> Iterator[Finding]:
+def _packed(probes: list[Probe], batch: Batch) -> Finding:
     """Whether :meth:`SequenceModel.packed_forward`, where a model offers it, agrees with its ``forward``."""
-    if not (vars(type(model)).get("packable", False) and model.packable):
-        return
     lengths = 1 + torch.arange(len(batch.tokens)) % batch.tokens.shape[1]  # all different, for any data
     position = torch.arange(batch.tokens.shape[1])
     targets = torch.where(position < lengths[:, None], torch.zeros_like(batch.tokens), IGNORE_INDEX)
     packed = PackedBatch(Batch(batch.tokens, targets))
-    expected = model(batch.tokens)[targets != IGNORE_INDEX]
-    try:
-        logits: Any = model.packed_forward(packed)
-    except Exception as error:
-        text = f"packed_forward raises {type(error).__name__}: {' '.join(str(error).split())}"
-        yield Finding("packed", "failure", text)
-        return
-    if not isinstance(logits, Tensor) or logits.shape != expected.shape:
-        found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
-        text = f"packed_forward returns {found}, which must be a tensor of shape {tuple(expected.shape)}"
-        yield Finding("packed", "failure", text)
-    elif _differ(expected, packed.scatter(logits)[targets != IGNORE_INDEX]):
-        yield Finding("packed", "failure", "packed_forward and forward give other logits at the same positions")
-    else:
-        yield Finding("packed", "ok", "packed_forward agrees with forward")
-
-
-def _parameters(model: pl.LightningModule) -> Finding:
-    num = num_parameters(model)
-    if num == 0:
-        return Finding("parameters", "failure", "there is no parameter to train")
-    return Finding("parameters", "ok", f"{num:,} to train")
+    for probe in probes:
+        expected = probe.logits[targets != IGNORE_INDEX]
+        try:
+            logits = probe.packed(packed)
+        except Exception as error:
+            text = f"packed_forward raises {type(error).__name__}: {' '.join(str(error).split())}"
+            return Finding("packed", "failure", text)
+        if not isinstance(logits, Tensor) or logits.shape != expected.shape:
+            found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+            text = f"packed_forward returns {found}, which must be a tensor of shape {tuple(expected.shape)}"
+            return Finding("packed", "failure", text)
+        if probe.differ(expected, packed.scatter(logits)[targets != IGNORE_INDEX]):
+            return Finding("packed", "failure", "packed_forward and forward give other logits at the same positions")
+    return Finding("packed", "ok", "packed_forward agrees with forward")
 
 
 def _validation(model: pl.LightningModule, data: SearchableData) -> Finding:
@@ -258,38 +302,6 @@ def _validation(model: pl.LightningModule, data: SearchableData) -> Finding:
     if VAL_LOSS not in trainer.callback_metrics:
         return Finding("validation", "failure", missing_loss(trainer.callback_metrics))
     return Finding("validation", "ok", f"logs {', '.join(sorted(trainer.callback_metrics))}")
-
-
-def _gradients(model: SequenceModel, batch: Batch) -> Iterator[Finding]:
-    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    try:
-        loss = model.loss(batch)
-    except Exception as error:
-        text = f"the loss in training mode raises {type(error).__name__}: {' '.join(str(error).split())}"
-        yield Finding("gradients", "failure", text)
-        return
-    if not loss.requires_grad:
-        if trained:
-            yield Finding("gradients", "failure", "the loss depends on no parameter")
-        return
-    model.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    without = [name for name, parameter in trained.items() if parameter.grad is None]
-    bad = [name for name, one in trained.items() if one.grad is not None and not one.grad.isfinite().all()]
-    model.zero_grad()
-    if bad:
-        yield Finding("gradients", "failure", f"not finite: {_some(bad)}")
-    elif len(without) == len(trained):
-        yield Finding("gradients", "failure", "no parameter gets a gradient")
-    elif without:
-        yield Finding("gradients", "warning", f"none for {_some(without)}, which are never trained")
-    else:
-        yield Finding("gradients", "ok", "every parameter gets one")
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
-    return ", ".join(names[:_NUM_NAMED]) + more
 
 
 def _num_elements(state: Any) -> int:

@@ -31,7 +31,7 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning.pytorch.strategies import DDPStrategy
 from torch import distributed
 
-from ib_bench.child_process import start_as_child
+from ib_bench.child_process import start_as_child, startable
 from ib_bench.errors import BenchError, LostProcessError
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.fitting import quiet_trainer, silent
@@ -238,7 +238,8 @@ class _Follower:
         self._process: SpawnProcess = context.Process(
             target=_follow, args=(placement, local_rank, theirs), daemon=True, name=f"rank {rank}"
         )
-        self._process.start()
+        with startable():
+            self._process.start()
         theirs.close()
 
     @property

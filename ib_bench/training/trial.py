@@ -32,11 +32,12 @@ from ib_bench.training.acceleration import graph_obstacle
 from ib_bench.training.confirmation import confirmation
 from ib_bench.training.fitting import contained, silent, train
 from ib_bench.training.global_state import fresh_global_state
+from ib_bench.training.gradient_check import num_parameters
 from ib_bench.training.instantiation import instantiate_model, instantiate_trial_data
 from ib_bench.training.judgement import judged
 from ib_bench.training.kernels import missing_kernels_explained
 from ib_bench.training.memory import memory_errors_explained
-from ib_bench.training.model_check import num_parameters, state_sizes
+from ib_bench.training.model_check import state_sizes
 from ib_bench.training.threshold_stopping import ThresholdStopping
 from ib_bench.training.validation_cadence import validation_interval
 

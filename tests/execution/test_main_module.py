@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,30 @@ def test_a_script_that_cannot_be_imported_again(tmp_path: Path) -> None:
     call = 'if __name__ != "__main__":\n    raise ValueError("boom")\nmeasure()'
     _, error = outcome(call, tmp_path)
     assert "worker processes cannot start: importing" in error
+
+
+def test_a_program_from_standard_input(tmp_path: Path) -> None:
+    """Workers run what comes from elsewhere; a class of the program itself is refused in one sentence."""
+    (tmp_path / "elsewhere.py").write_text("def double(item, emit):\n    return 2 * item\n")
+    program = """
+import elsewhere
+from ib_bench.errors import BenchError
+from ib_bench.execution.main_module import require_classes_reachable
+from ib_bench.execution.processes import Processes
+
+print([one.result for one in Processes(2).run(elsewhere.double, [1, 2], lambda index, event: None)], __file__)
+try:
+    require_classes_reachable(["__main__.Mine"], finds_script=True)
+except BenchError as error:
+    print(error)
+"""
+    command = [sys.executable, "-"]
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    ended = subprocess.run(command, input=program, capture_output=True, text=True, timeout=100, env=found)
+    assert (ended.stderr, ended.returncode) == ("", 0)
+    first, second = ended.stdout.splitlines()
+    assert first == "[2, 4] <stdin>"
+    assert second.startswith("__main__.Mine is defined in a notebook, standard input or") and ".py file" in second
 
 
 def test_classes_that_workers_cannot_import(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from own_mixers import RunningMean
-from torch import Tensor
+from torch import Tensor, nn
 
 from ib_bench.cli import main
 from ib_bench.data import ModularAddition
-from ib_bench.errors import InvalidOptionError
+from ib_bench.errors import BenchError, InvalidOptionError
 from ib_bench.models import MixerModel, mixer_model
 from ib_bench.models.min_gru import MinGRUMixer
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
@@ -78,6 +80,47 @@ def test_bad_sizes() -> None:
     for option in ("hidden_size", "num_layers"):
         with pytest.raises(InvalidOptionError, match=f"{option} must be an integer of at least 1, got 0"):
             MixerModel(5, 3, RunningMean, **{option: 0})
+
+
+class Changed(nn.Module):
+    """Returns something else than what it is given."""
+
+    def __init__(self, width: int, change: Callable[[Tensor], Any] = lambda hidden: hidden) -> None:
+        super().__init__()
+        self.change = change
+
+    def forward(self, hidden: Tensor) -> Any:
+        return self.change(hidden)
+
+
+class Widthless(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda hidden: (hidden, None), "a tuple"),
+        (lambda hidden: hidden[..., :1], r"shape \(8, \d, 1\)"),  # which would be broadcast
+        (lambda hidden: torch.cat([hidden, hidden], dim=-1), r"shape \(8, \d, 16\)"),
+        (lambda hidden: hidden[:, -1], r"shape \(8, 8\)"),
+    ],
+)
+def test_what_a_mixer_must_return_is_one_sentence(change: Callable[[Tensor], Any], text: str) -> None:
+    data = ModularAddition(modulus=5, max_length=4)
+    model = MixerModel(data.vocab_size, data.num_classes, Changed, {"change": change}, hidden_size=8)
+    (finding,) = model_findings(model, data)
+    sentence = rf"mixer Changed returns {text} instead of a tensor of shape \(8, \d, 8\): a mixer is built as .*"
+    assert re.fullmatch(sentence + r"maps \(batch, length, width\) -> same", finding.text), finding.text
+
+
+@pytest.mark.parametrize(("mixer", "arguments"), [(Widthless, {}), (RunningMean, {"powers": 2}), (Widthless, {"a": 1})])
+def test_what_a_mixer_is_built_with_is_one_sentence(mixer: type[nn.Module], arguments: dict[str, int]) -> None:
+    with pytest.raises(
+        BenchError, match=rf"{mixer.__name__}\(8.*\) cannot be built .*\(batch, length, width\) -> same"
+    ):
+        MixerModel(5, 3, mixer, arguments, hidden_size=8)
 
 
 def test_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:

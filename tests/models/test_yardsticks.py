@@ -71,7 +71,8 @@ class TestEveryYardstick:
         module = data.ModularAddition(modulus=3, max_length=5, supervision=supervision)
         model = built(model_class, module)
         findings = model_findings(model, module, module.num_positions)
-        assert {finding.state for finding in findings} == {"ok"}, findings
+        unlike = {finding.check for finding in findings if finding.state != "ok"}
+        assert unlike == ({"causal"} if model_class is Majority else set()), findings  # which reads nothing
         assert {"output", "causal", "parameters", "gradients", "rows"} <= {finding.check for finding in findings}
 
     def test_reading_on_is_reading_at_once(self, model_class: type[SequenceModel], supervision: str) -> None:

@@ -379,3 +379,48 @@ def test_sizes_at_which_all_trials_diverged_are_told(own: Any) -> None:
     with pytest.warns(UserWarning, match="diverged: try smaller learning rates"):
         record = ib_bench.search(own.Linear, SUMS, search=quick, progress=False)
     assert record.censored
+
+
+MODULES = """
+import lightning.pytorch as pl
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+class Plain(nn.Module):
+    def __init__(self, vocab_size, num_classes):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Embedding(vocab_size, 4), nn.Linear(4, num_classes))
+
+    def forward(self, tokens):
+        return self.layers(tokens)
+
+class Own(pl.LightningModule):
+    def __init__(self, vocab_size, num_classes, learning_rate=1e-3):
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.plain = Plain(vocab_size, num_classes)
+
+    def loss(self, batch):
+        return cross_entropy(self.plain(batch.tokens).flatten(0, 1), batch.targets.flatten())
+
+    def training_step(self, batch, batch_idx):
+        return self.loss(batch)
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/loss", self.loss(batch))
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+"""
+
+
+def test_a_module_after_a_lightning_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning validates in inference mode; the same data are then read by a check that trains."""
+    (tmp_path / "own_modules.py").write_text(MODULES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "own_modules", raising=False)
+    import own_modules  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    for model in (own_modules.Own, own_modules.Plain):
+        assert ib_bench.search(model, SUMS, search=QUICK, store="own.db").key

@@ -113,6 +113,96 @@ class Growing(Own):
         return logits, {"tokens": seen}
 
 
+class HiddenLookahead(Own):
+    """Looks ahead as soon as something that starts at zero has been trained."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.gate = nn.Parameter(torch.zeros(1))
+        if kind == "head":
+            self.gru = nn.GRU(8, 4, batch_first=True, bidirectional=True)
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        hidden = self.gru(self.embedding(tokens))[0]
+        mean = hidden.mean(dim=1, keepdim=True)
+        leaks = {
+            "head": lambda: hidden + self.gate,
+            "gate": lambda: hidden + self.gate * mean,
+            "clamped gate": lambda: hidden + self.gate.relu() * mean,
+            "other clamped gate": lambda: hidden - (-self.gate).relu() * mean,
+            "small": lambda: hidden + 1e-4 * mean + self.gate,
+            "small in float32": lambda: (hidden + 1e-4 * mean + self.gate).float().to(hidden.dtype),
+        }
+        return self.head(leaks[self.kind]())
+
+
+class HiddenNeighbours(Own):
+    """Lets sequences see each other once a gate has been trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Parameter(torch.zeros(1))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        logits = super().forward(tokens)
+        return logits + self.gate * logits.mean(dim=0)
+
+
+class ZeroHead(Own):
+    """Correct; its head starts at zero, so that no gradient reaches the rest at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn.init.zeros_(self.head.weight)
+
+
+class Float32(Own):
+    """Correct, and insists on float32."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        weight = torch.ones(8, 5, dtype=torch.float32)
+        return self.head(self.gru(self.embedding(tokens))[0]) + self.embedding(tokens) @ weight
+
+
+class RoundsInside(Own):
+    """Correct, but what comes later changes how the sums of float32 round."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        hidden = self.gru(self.embedding(tokens))[0]
+        single = hidden.float()
+        later = single.flip(1).cumsum(1).flip(1)
+        return self.head(hidden + (later[:, :1] - later + single).to(hidden.dtype))
+
+
+class Overwriting(Own):
+    """Changes the tokens that it is given, in training mode only if ``training`` is so."""
+
+    def __init__(self, training: bool) -> None:
+        super().__init__()
+        self.in_training = training
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return super().forward(tokens.clamp_(max=1) if self.training or not self.in_training else tokens)
+
+
+class Counting(Own):
+    """Carries something from call to call."""
+
+    num_calls = 0
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        self.num_calls += 1
+        return super().forward(tokens) + self.num_calls
+
+
+class Uncopyable(Own):
+    def __deepcopy__(self, memo: object) -> None:
+        raise TypeError("no")
+
+
 class Plain(pl.LightningModule):
     """No SequenceModel."""
 
@@ -203,11 +293,82 @@ def test_what_logits_must_be(change: Callable[[Tensor], Any], check: str) -> Non
     assert check in failures(Own(change))
 
 
+@pytest.mark.parametrize("kind", ["head", "gate", "clamped gate", "other clamped gate", "small", "small in float32"])
+def test_a_look_ahead_is_seen_before_training_makes_it_matter(kind: str) -> None:
+    model = HiddenLookahead(kind)
+    assert failures(model)["causal"].startswith("it looks ahead")
+    assert model.gate.item() == 0
+
+
+def test_dependence_on_other_sequences_is_seen_before_training_makes_it_matter() -> None:
+    texts = failures(HiddenNeighbours())
+    assert texts["rows"].startswith("a sequence's logits depend")
+    assert texts["causal"] == "not checked, as logits depend on the other sequences of a batch"
+
+
+@pytest.mark.parametrize("model_class", [ZeroHead, Float32, RoundsInside, Uncopyable])
+def test_what_is_correct_is_not_suspected(model_class: type[Own]) -> None:
+    assert failures(model_class()) == {}
+
+
+def test_nothing_outside_is_changed() -> None:
+    model = ZeroHead()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    model_findings(model, DATA)
+    assert torch.equal(torch.get_rng_state(), state) and torch.get_default_dtype() is torch.float32
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_logits_that_depend_on_nothing() -> None:
+    texts = failures(Own(lambda logits: logits * 0))
+    assert texts == {
+        "causal": "not checked, as no logit depends on any token but the first",
+        "gradients": "no parameter gets a gradient other than zero",
+    }
+
+
+@pytest.mark.parametrize("in_training", [False, True])
+def test_what_overwrites_its_tokens(in_training: bool) -> None:
+    before = [batch.tokens.clone() for batch in DATA.val_dataloader()]
+    (text,) = failures(Overwriting(in_training)).values()
+    assert "changes its input" in text
+    assert all(one.equal(batch.tokens) for one, batch in zip(before, DATA.val_dataloader(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("model", "first", "cause"),
+    [
+        (Own(lambda logits: logits + torch.rand(())), "repeatable", "the same tokens give other logits"),
+        (Counting(), "repeatable", "the same tokens give other logits"),
+        (Packed(lambda logits: logits), "", ""),
+        (Own(lambda logits: logits * torch.nan), "finite", "logits are not finite"),
+    ],
+    ids=["random", "stateful", "packed", "nan"],
+)
+def test_one_failure_is_told_once(model: Own, first: str, cause: str) -> None:
+    findings = found(model)
+    assert [one.check for one in findings if one.state == "failure"] == [first] * bool(first)
+    after = {one.check for one in findings if one.text == f"not checked, as {cause}"}
+    expected = {"": set(), "repeatable": {"rows", "causal"}, "finite": {"repeatable", "rows", "causal", "gradients"}}
+    assert after == expected[first]
+
+
+def test_batches_of_inference_mode() -> None:
+    """Lightning makes held-out sets in inference mode; a training may follow."""
+    data = ModularAddition(modulus=5, max_length=6, num_train_sequences=50)
+    with torch.inference_mode():
+        loaders = data.val_dataloader(), data.test_dataloader(), data.train_dataloader()
+        assert next(iter(loaders[0])).tokens.shape[1] > 0
+    assert not any(next(iter(loader)).tokens.is_inference() for loader in loaders)
+    assert {finding.state for finding in model_findings(Own(), data)} == {"ok"}
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
         (Frozen(), {"parameters": "there is no parameter to train"}),
-        (Idle(), {"gradients": "none for idle.weight, idle.bias, which are never trained"}),
+        (Idle(), {"gradients": "none but zero for idle.weight, idle.bias, which are never trained"}),
         (Detached(), {"gradients": "no parameter gets a gradient"}),
         (Own(lambda logits: logits.detach()), {"gradients": "the loss depends on no parameter"}),
         (Own(lambda logits: logits.sqrt().nan_to_num()), {"gradients": "not finite"}),
