@@ -19,6 +19,9 @@ from typing import Any
 from ib_bench.errors import DamagedStoreError, StoreError
 
 SCHEMA_VERSION = 2
+IN_MEMORY = ":memory:"
+"""Path of a store that is no file, and is gone with its connection."""
+
 _VERSION_1_TABLES = ("trials", "searches", "extrapolations")
 
 _APPLICATION_ID = 0x1BBE7C40  # in the file's header, so that another program's database is not mistaken for a store
@@ -78,7 +81,8 @@ class Database:
             exclusive: see the class.
         """
         with self._explaining():  # SQLite would take a relative name that begins with file: for an address
-            address = f"{self.path.absolute().as_uri()}{options}"
+            in_memory = str(self.path) == IN_MEMORY
+            address = IN_MEMORY if in_memory else f"{self.path.absolute().as_uri()}{options}"
             self._connection = sqlite3.connect(address, timeout=self._timeout_s, isolation_level=None, uri=True)
         self._connection.text_factory = bytes  # damaged text may not be UTF-8
         try:
