@@ -134,6 +134,8 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         if command not in known:
             raise UnknownNameError("command", command, known)
         prog = f"ib-bench {command}"
+        if zero := next((argument for argument in arguments if "\0" in argument), None):
+            raise BenchError(f"an argument must be a text without zero bytes, got {zero!r}")
         name = known[command][0]
         if _needs_workers(command, arguments):
             start_early(*_WORKER_MODULES)
