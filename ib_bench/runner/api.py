@@ -34,7 +34,7 @@ from ib_bench.runner.given import (
     weights_option,
 )
 from ib_bench.runner.measure import add_measurement_arguments, measured
-from ib_bench.runner.places import DEFAULT_STORE
+from ib_bench.runner.places import DEFAULT_STORE, with_home
 from ib_bench.studies.divergence import divergence_notes
 from ib_bench.training.class_parser import ClassParser
 
@@ -110,7 +110,7 @@ def measure(
     result = measured(wanted, parser, parsed, watcher(progress), given_executor(executor), command)
     if result is None:
         raise SystemExit(0)  # this process has trained for another one, which has the result
-    with Store(parsed.store) as kept:
+    with Store(with_home("store", parsed.store)) as kept:
         for note in divergence_notes([result], lambda keys: kept.get_many(TrialRecord, keys)):
             warnings.warn(note, stacklevel=2)
     return result

@@ -67,7 +67,8 @@ def _require_possible(option: str, spec: ClassSpec, names: Iterable[str]) -> Non
         return
     for name in names:
         value = spec.init_args[name]
-        most = _MAX_COUNT if name.startswith("num_") and option == "model" else _MAX_SIZE
+        is_count = name.startswith("num_") and name not in DATA_PARAMETERS and option == "model"
+        most = _MAX_COUNT if is_count else _MAX_SIZE
         if isinstance(value, int):
             require(value <= most, f"{option}.{name}", value, f"an integer of at most {most:,}")
 

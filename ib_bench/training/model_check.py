@@ -73,8 +73,8 @@ def model_findings(model: pl.LightningModule, data: SearchableData, num_position
 
 
 def _contract(model: SequenceModel, batch: Batch, data: SearchableData, num_positions: int) -> list[Finding]:
-    spare = copied(model)
-    own = model if spare is None else spare
+    another = copied(model)
+    own = model if another is None else another
     own.eval()
     with torch.no_grad():
         logits, output = _output(own, batch, data.num_classes, data.vocab_size)

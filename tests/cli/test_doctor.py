@@ -29,7 +29,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_everything_is_in_order_here(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     printed = capsys.readouterr().out
-    for part in ("torch 2", "cores", "processes", "ray", "slurm", "GB free", "there is no ib_bench.sqlite yet"):
+    for part in ("torch 2", "cores", "processes", "ray", "slurm", "GB free", "ib_bench.sqlite does not exist yet"):
         assert part in printed
     assert "offline (WANDB_MODE is offline; server not contacted)" in printed
     assert "losses are the same bit for bit twice" in printed

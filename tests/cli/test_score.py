@@ -309,7 +309,10 @@ BAD = {
     "no scores": (["league", "here.sqlite", "--own_only"], ["there are no scores of score-v1, budget laptop"]),
     "league's file": (["league", "here.sqlite", "--out", "l.pdf"], ["out must be a name that ends in .svg, .md, .csv"]),
     "export": (["store", "export"], ["the following arguments are required: file, or --submission"]),
-    "reference": (["store", "export", "--submission", "sent", "--store", "here.sqlite"], ["reference must be given"]),
+    "reference": (
+        ["store", "export", "--submission", "sent", "--store", "here.sqlite"],
+        ["reference must be a paper, or the URL of the code"],
+    ),
     "no score": (
         ["store", "export", "--submission", "sent", "--store", "here.sqlite", "--reference", "x"],
         ["here.sqlite has no score of score-v1, budget laptop"],
