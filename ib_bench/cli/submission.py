@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
 
+from ib_bench.drawing.terminal import say
 from ib_bench.errors import BenchError, UnknownNameError, require
 from ib_bench.results.archive import stored_records
 from ib_bench.runner.places import require_writable_folder
@@ -66,7 +66,7 @@ def export_submission(options: Namespace) -> int:
     from ib_bench.scoring.submission import write_submission  # noqa: PLC0415 (loads numpy)
 
     for path in write_submission(score, Path(options.submission), reference):
-        Console().print(f"submission: {path}", soft_wrap=True, markup=False)
+        say(f"submission: {path}")
     return 0
 
 

@@ -235,7 +235,7 @@ def test_a_suite_leaves_its_status_and_its_log(
     (status,) = json.loads(capsys.readouterr().out)
     assert (status["state"], status["num_jobs"], status["num_finished"]) == ("ended", 2, 1)
     ((label, error),) = status["failures"]
-    assert label.startswith("Broken") and error == "ArithmeticError: no training"
+    assert label.startswith("my_models.Broken") and error == "ArithmeticError: no training"
     main(["results", "--format", "json"])
     errors = [record["error"] for record in json.loads(capsys.readouterr().out)]
     assert sorted(map(str, errors)) == ["ArithmeticError: no training", "None"]

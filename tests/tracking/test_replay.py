@@ -100,7 +100,7 @@ def test_runs_that_are_refused_count_as_failed(
     monkeypatch.setattr("ib_bench.tracking.replay._log_suite", lambda *_: None)
     assert main(["wandb", "sync-store", "--wandb.mode", "offline"]) == 1
     out = capsys.readouterr().out
-    assert f"0 runs logged, 0 were there already, {NUM_RUNS} failed (" in out  # no run is there, whatever was said
+    assert f"0 runs logged, 0 already there, {NUM_RUNS} failed (" in out  # no run is there, whatever was said
     assert "no, thanks" in out
 
 
