@@ -32,9 +32,10 @@ test: setup ## run the tests, on up to four cores; then some of them as on a pro
 	$(BIN)/python -m pytest $(PARALLEL)
 	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $(PARALLEL) -m processor tests
 
-torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost; then EXAMPLES bad inputs of each kind (hours)
+torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS times, and count what is lost; then EXAMPLES bad inputs of each kind, and slow tests (hours)
 	$(BIN)/python -m pytest tests/torture --kills $(KILLS)
 	$(BIN)/python -m pytest tests/bad_input --examples $(EXAMPLES) $(PARALLEL)
+	$(BIN)/python -m pytest -m slow --slow $(PARALLEL)
 
 lowest: ## install the lowest versions that pyproject.toml allows into .venv-lowest, with uv, and run tests with them
 	$(PYTHON) -m venv .venv-lowest

@@ -14,6 +14,15 @@ from ib_bench.results.store import Store
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=0, help="also inject faults at length, each about so often")
     parser.addoption("--examples", type=int, default=0, help="inputs that each generator tries; 0 is a few")
+    parser.addoption("--slow", action="store_true", help="also run what is marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long; `make torture` asks for it."""
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes long: --slow"))
 
 
 @pytest.fixture

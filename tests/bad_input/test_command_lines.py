@@ -15,6 +15,7 @@ from hypothesis import given
 pytestmark = [pytest.mark.system, pytest.mark.timeout(0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", targets(), ids=lambda target: " ".join(target.words))
 def test_what_is_changed_is_valid(target: Target, folder: Path, trainings: Trainings) -> None:
     """Otherwise every input would be refused for another reason."""

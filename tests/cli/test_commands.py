@@ -354,9 +354,16 @@ class TestExtrapolation:
         assert printed.count("its own") == printed.count(" true ") == 6
 
 
+SUITES = [
+    pytest.param(path, marks=() if path.stem in ("demo", "small") else pytest.mark.slow)
+    for path in sorted(Path(__file__).parents[2].glob("configs/*.yaml"))
+]
+"""The shipped ones; the large ones take long even in two steps."""
+
+
 @pytest.mark.system
 class TestSuites:
-    @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("configs/*.yaml")), ids=lambda p: p.stem)
+    @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
     def test_every_shipped_suite_runs(self, path: Path, working_folder: Path) -> None:
         axes = ("--axes.max_length", "5", "--axes.task", "PermutationComposition") if path.stem == "paper" else ()
         run = ib_bench("run", path.stem, "--fast_dev_run", *axes)
@@ -391,6 +398,7 @@ class TestSuites:
         found = re.findall(r"^([^\d\n]+?) +([\d,]+) +([\d,]+) +[\d,]+$", capsys.readouterr().out, re.MULTILINE)
         return {name: (int(number), int(stored)) for name, number, stored in found}
 
+    @pytest.mark.slow
     def test_the_published_grid_has_the_right_size(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["run", "paper", "--dry_run"]) == 0
         words = " ".join(capsys.readouterr().out.split())

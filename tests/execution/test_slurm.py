@@ -324,7 +324,7 @@ def test_a_driver_comes_back(tmp_path: Path, queue: Queue) -> None:
 
     assert "never been submitted" in str(collect().error)
     (tmp_path / "go0").touch()
-    with pytest.raises(KeyboardInterrupt, match=r"its jobs go on in Slurm; .* end them: scancel [0-9]+"):
+    with pytest.raises(KeyboardInterrupt, match=r"its jobs keep running in Slurm; .* cancel them with scancel [0-9]+"):
         slurm_executor(tmp_path / "slurm", queue).run(count, items, interrupt, count_on)
     unfinished = collect()
     assert isinstance(unfinished.error, UnfinishedError)
@@ -561,7 +561,7 @@ def test_a_disk_that_is_full_ends_the_run_and_says_what_goes_on(
 
     monkeypatch.setattr(SlurmFolder, "deliver", fail)
     queue = LocalQueue()
-    with pytest.raises(FatalError, match=r": No space left on device; its jobs go on in Slurm; .*: scancel [0-9]+$"):
+    with pytest.raises(FatalError, match=r": No space left on device; its jobs keep running .* with scancel [0-9]+$"):
         slurm_executor(tmp_path / "slurm", queue).run(square, [3], lambda *_: None)
     wait_for(lambda: not queue.active())
 

@@ -47,7 +47,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("executor", ["inline", "processes", "ray"])
+@pytest.mark.parametrize(
+    "executor", ["inline", *(pytest.param(name, marks=pytest.mark.slow) for name in ("processes", "ray"))]
+)
 def test_its_model_mixer_task_regime_and_quantity_are_measured(executor: str, installed: Path, tmp_path: Path) -> None:
     if executor == "ray" and find_spec("ray") is None:
         pytest.skip("Ray is not installed")

@@ -15,6 +15,7 @@ from ib_bench import catalogue
 from ib_bench.cli import main
 from ib_bench.cli.measure import experiment_parser
 from ib_bench.errors import InvalidOptionError
+from ib_bench.report.html import page_data
 
 MODEL = [*("--model", "DenseSSM", "--model.hidden_size", "16", "--data", "ModularAddition", "--data.modulus", "3")]
 SEARCH = [
@@ -105,7 +106,9 @@ def test_a_suite_measures_curves_and_reports_them(working_folder: Path, capsys: 
     (curve,) = listed(capsys, "results", "--kind", "curve")
     assert main(["report"]) == 0
     assert (working_folder / "report" / "figures" / "success_curves.svg").exists()
-    assert curve["key"] in (working_folder / "report" / "report.html").read_text(encoding="utf-8")
+    assert curve["key"] in json.dumps(
+        page_data((working_folder / "report" / "report.html").read_text(encoding="utf-8"))
+    )
     trials = listed(capsys, "trials")
     assert main(["curve", "--config", f"report/configs/{curve['key']}.yaml", *QUIET, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["key"] == curve["key"]
