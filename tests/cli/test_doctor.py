@@ -32,7 +32,7 @@ def test_everything_is_in_order_here(working_folder: Path, capsys: pytest.Captur
     for part in ("torch 2", "cores", "processes", "ray", "slurm", "GB free", "ib_bench.sqlite does not exist yet"):
         assert part in printed
     assert "offline (WANDB_MODE is offline; server not contacted)" in printed
-    assert "losses are the same bit for bit twice" in printed
+    assert "a second run gives the same losses bit for bit" in printed
     assert list(working_folder.iterdir()) == []
 
 
