@@ -47,6 +47,7 @@ def test_the_start_of_commands_is_timed() -> None:
     assert all(measurement.value > 0 for measurement in measurements)
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_calls_that_do_nothing_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).parents[2]

@@ -31,6 +31,7 @@ def test_the_textbook_form_has_the_same_logits() -> None:
     torch.testing.assert_close(textbook(tokens), ours(tokens), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_every_benchmark_gives_figures() -> None:
     steps = training_steps(num_steps=2, num_rounds=1, on_round=quiet)

@@ -31,6 +31,7 @@ def test_every_notebook_is_without_outputs_and_has_a_test() -> None:
         assert not [cell for cell in notebook_runs.read(name).cells if cell.get("outputs")]
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_a_task_of_ones_own(tmp_path: Path) -> None:
     shown = executed("own_task", tmp_path)

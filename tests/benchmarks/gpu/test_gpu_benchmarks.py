@@ -77,6 +77,7 @@ def test_padding_and_memory() -> None:
     assert [(row.verdict, row.why) for row in memory] == [("not run", "torch counts no memory of a CPU")]
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_grids_and_the_hours_that_follow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
