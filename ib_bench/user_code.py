@@ -86,9 +86,11 @@ def origin(path: str) -> str:
         Text to follow the name of the class; empty where no module was found.
     """
     parts = path.split(".")[:-1]
+    if not parts:
+        return ""
     names = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
     module = next((sys.modules[name] for name in names if name in sys.modules), None)
-    file = getattr(module, "__file__", None) if module is not None else _file_of(parts[0]) if parts else None
+    file = _file_of(parts[0]) if module is None else getattr(module, "__file__", None)
     if file is None or not os.path.isfile(file):
         return ""
     hidden = [own for folder in (*_folders, os.getcwd()) for own in _own_files(folder, parts[0])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -153,6 +153,18 @@ def rich_table(table: StudyTable) -> Group:
     left = more_rows(len(table.rows), f"tables/{table.name}.csv of ib-bench report lists all")
     grid = terminal_table(table.columns, body, set(table.columns[: table.num_labels]))
     return titled(table.title, grid, "\n".join(filter(None, [left, table.caption])))
+
+
+def by_source(columns: Sequence[str], rows: Mapping[str, Iterable[list[Entry]]]) -> tuple[list[str], list[list[Entry]]]:
+    """Columns and rows of a table; the source comes first where there are several.
+
+    Args:
+        columns: without the source.
+        rows: of each source, by its name.
+    """
+    if len(rows) < 2:
+        return list(columns), [row for own in rows.values() for row in own]
+    return ["source", *columns], [[Entry(name, name), *row] for name, own in rows.items() for row in own]
 
 
 def markdown(table: StudyTable, link: Callable[[str], str] | None = None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isinf
 
-from ib_bench.drawing.tables import EMPTY, Entry, StudyTable
+from ib_bench.drawing.tables import EMPTY, Entry, StudyTable, by_source
 from ib_bench.studies.claims import PAPER_PROTOCOL, WHY_OPEN, Claim
 from ib_bench.studies.comparison import Interval
 from ib_bench.studies.verdict import Count, Pair, Statement
@@ -24,15 +24,10 @@ def claims_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
     Args:
         claims: for each source.
     """
-    columns = ["claim", "verdict", "comparison", "outcome", "true", "false", "open", "chance"]
-    several = len(claims) > 1
-    body = []
-    for source, checked in claims.items():
-        for claim in checked:
-            for row in _rows(claim):
-                body.append([Entry(source, source), *row] if several else row)
-    if several:
-        columns.insert(0, "source")
+    columns, body = by_source(
+        ["claim", "verdict", "comparison", "outcome", "true", "false", "open", "chance"],
+        {source: [row for claim in checked for row in _rows(claim)] for source, checked in claims.items()},
+    )
     table = StudyTable("claims", "Claims of the paper", COUNT_NOTE + WHY_OPEN, columns, len(columns) - 4, body)
     return replace(table, protocol=PAPER_PROTOCOL)
 
@@ -43,21 +38,10 @@ def pairs_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
     Args:
         claims: for each source.
     """
-    columns = ["claim", "comparison", "pair", "of", "interval", "holds", "why open"]
-    several = len(claims) > 1
-    body = []
-    for source, checked in claims.items():
-        for claim, statement, pair in _pairs(checked):
-            row = [Entry(text, text) for text in (claim.name, statement.text)]
-            keys = [*pair.records, None, None]  # the pair leads to its first record, what it is of to its second
-            row += [Entry(text, text, key) for text, key in zip((pair.title, pair.measure), keys, strict=False)]
-            low = "" if pair.interval is None else pair.interval.low
-            holds = {True: "yes", False: "no", None: "open"}[pair.holds]
-            row.append(Entry(interval_text(pair.interval), low))
-            row += [Entry(text, text) for text in (holds, pair.why_open)]
-            body.append([Entry(source, source), *row] if several else row)
-    if several:
-        columns.insert(0, "source")
+    columns, body = by_source(
+        ["claim", "comparison", "pair", "of", "interval", "holds", "why open"],
+        {source: [_pair_row(*found) for found in _pairs(checked)] for source, checked in claims.items()},
+    )
     note = "interval: of the ratio, or of kappa; with 90 % intervals of N50, or the spread between seeds of N*, in it"
     table = StudyTable("pairs", "Pairs that the claims rest on", note, columns, len(columns), body)
     return replace(table, protocol=PAPER_PROTOCOL)
@@ -91,6 +75,19 @@ def _rows(claim: Claim) -> Iterator[list[Entry]]:
         yield [*texts, *_numbers(statement.count)]
         for stratum, count in shown_strata(statement).items():
             yield [EMPTY, EMPTY, Entry(f"\N{MIDDLE DOT} {stratum}", order), EMPTY, *_numbers(count)]
+
+
+def _pair_row(claim: Claim, statement: Statement, pair: Pair) -> list[Entry]:
+    """The pair leads to its first record, what it is of to its second."""
+    keys = [*pair.records, None, None]
+    low = "" if pair.interval is None else pair.interval.low
+    holds = {True: "yes", False: "no", None: "open"}[pair.holds]
+    return [
+        *(Entry(text, text) for text in (claim.name, statement.text)),
+        *(Entry(text, text, key) for text, key in zip((pair.title, pair.measure), keys, strict=False)),
+        Entry(interval_text(pair.interval), low),
+        *(Entry(text, text) for text in (holds, pair.why_open)),
+    ]
 
 
 def _numbers(count: Count) -> list[Entry]:

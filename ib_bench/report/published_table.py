@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ib_bench.drawing.tables import Entry, StudyTable
+from ib_bench.drawing.tables import Entry, StudyTable, by_source
 from ib_bench.results.identity import Json
 from ib_bench.studies.published import GENERALISES, MIN_MULTIPLE, Replication
 
@@ -21,15 +21,10 @@ def published_table(replications: Mapping[str, Iterable[Replication]]) -> StudyT
     Args:
         replications: for each source.
     """
-    columns = ["published in", "model", "task", "published", "measured", "at", "outcome"]
-    several = len(replications) > 1
-    body = []
-    for source, found in replications.items():
-        for one in found:
-            row = _row(one)
-            body.append([Entry(source, source), *row] if several else row)
-    if several:
-        columns.insert(0, "source")
+    columns, body = by_source(
+        ["published in", "model", "task", "published", "measured", "at", "outcome"],
+        {source: map(_row, found) for source, found in replications.items()},
+    )
     return StudyTable("published", "Published results", _NOTE, columns, len(columns) - 3, body)
 
 

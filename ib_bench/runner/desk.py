@@ -11,7 +11,7 @@ import inspect
 import json
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -24,19 +24,20 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.errors import BenchError, NothingHeldOutError, reason_of, require, shown
+from ib_bench.errors import BenchError, NothingHeldOutError, reason_of, require
 from ib_bench.models.plain_module import is_plain_module
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.identity import Json
 from ib_bench.results.integrity import weights_folder
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
+from ib_bench.runner.checked_trainer import CheckedTrainer, checked_trainer, require_few_processes
 from ib_bench.runner.config_errors import explained
 from ib_bench.runner.notices import tell_once
-from ib_bench.runner.numbers import require_finite, require_trainer_numbers, require_usable_numbers
+from ib_bench.runner.numbers import require_finite, require_usable_numbers
 from ib_bench.training.acceleration import accelerated
 from ib_bench.training.class_parser import ClassParser
-from ib_bench.training.fitting import COMPUTING, PLACEMENT, quiet_trainer, silent
+from ib_bench.training.fitting import COMPUTING, PLACEMENT
 from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.instantiation import (
     DATA_ATTRIBUTES,
@@ -51,7 +52,6 @@ from ib_bench.training.instantiation import (
 )
 from ib_bench.training.model_check import CAUSAL, model_findings
 from ib_bench.training.sources import source_digests
-from ib_bench.training.team import STRATEGIES, require_team
 
 Built = TypeVar("Built")
 
@@ -150,9 +150,9 @@ def make_request(
     data_spec = cast(DataSpec, _without(data_spec, "data", {**_SET_BY_SEARCH["data"], **_SATURATED}))
     given = config.get("trainer") or {}
     require(isinstance(given, Mapping), "trainer", given, "a section with options, or left out")
-    trainer = _checked_trainer(json.dumps(given))
+    trainer = checked_trainer(json.dumps(given))
     search: SearchSettings = settings["search"]
-    _require_few_processes(trainer, search, may_take_several_processes)
+    require_few_processes(trainer, search, may_take_several_processes)
     try:
         built = _built_data(data_spec, _code_of(data_spec))
     except NothingHeldOutError:
@@ -212,72 +212,9 @@ def check_model_and_data(config: Json) -> tuple[pl.LightningModule, SearchableDa
     return _built("model", model, lambda: instantiate_model(model, built)), built
 
 
-@dataclass(frozen=True)
-class _Trainer:
-    """What a Trainer with the user's options would do.
-
-    Attributes:
-        computing: options that change results and differ from Lightning's defaults.
-        placement: options that say where a trial runs and differ from Lightning's defaults.
-        num_processes: how many train one model together.
-        on_gpu: whether trials run on a GPU.
-    """
-
-    computing: Json
-    placement: Json
-    num_processes: int
-    on_gpu: bool
-
-
-@lru_cache
-def _checked_trainer(trainer_json: str) -> _Trainer:
-    """Try the Trainer's options out, once.
-
-    Args:
-        trainer_json: those that a search offers, as JSON.
-
-    Raises:
-        BenchError: the Trainer refuses them.
-    """
-    given = json.loads(trainer_json)
-    parameters = inspect.signature(pl.Trainer).parameters
-    changed = {name: value for name, value in given.items() if value != parameters[name].default}
-    for name, value in changed.items():
-        if isinstance(value, dict):
-            raise BenchError(f"trainer.{name} must be a name or a number in a search, got {value!r}")
-    strategy = changed.get("strategy", "auto")
-    require(strategy in STRATEGIES, "trainer.strategy", strategy, f"one of {', '.join(STRATEGIES)}")
-    require_trainer_numbers(changed)
-    try:
-        with silent():
-            trial = quiet_trainer(**{"devices": 1, **changed})
-    except Exception as error:
-        options_text = ", ".join(f"trainer.{name} {shown(value)}" for name, value in changed.items())
-        raise BenchError(f"Lightning's Trainer refuses {options_text}: {reason_of(error)}") from error
-    require_team(trial)
-    if changed.get("precision") == "16-mixed" and trial.precision == "bf16-mixed":
-        tell_once("trainer.precision 16-mixed: bf16-mixed, as Lightning has no float16 on CPUs")
-    return _Trainer(
-        computing={name: value for name, value in changed.items() if name not in PLACEMENT},
-        placement={name: value for name, value in changed.items() if name in PLACEMENT},
-        num_processes=trial.world_size,
-        on_gpu=trial.strategy.root_device.type != "cpu",
-    )
-
-
-def _require_few_processes(trainer: _Trainer, search: SearchSettings, may_take_several: bool) -> None:
-    if trainer.num_processes == 1:
-        return
-    if not may_take_several:
-        raise BenchError(
-            f"trainer.devices and trainer.num_nodes must be 1 where searches run side by side, got "
-            f"{trainer.num_processes} processes; use --workers, or ib-bench search for one search at a time"
-        )
-    one_at_a_time = f"1 where {trainer.num_processes} processes train one model together"
-    require(search.spread == 1, "search.spread", search.spread, one_at_a_time)
-
-
-def _experiment(model: ClassSpec, data_spec: DataSpec, trainer: _Trainer, built: SearchableData | None) -> Experiment:
+def _experiment(
+    model: ClassSpec, data_spec: DataSpec, trainer: CheckedTrainer, built: SearchableData | None
+) -> Experiment:
     identifying = {"model": identifying_spec(model), "data": identifying_spec(data_spec)}
     for option, spec in identifying.items():
         require_finite(option, spec.init_args)
@@ -290,7 +227,7 @@ def _experiment(model: ClassSpec, data_spec: DataSpec, trainer: _Trainer, built:
 
 
 def _accelerated(
-    settings: SearchSettings, model: ClassSpec, built: SearchableData, trainer: _Trainer
+    settings: SearchSettings, model: ClassSpec, built: SearchableData, trainer: CheckedTrainer
 ) -> SearchSettings:
     """The settings with ``compile`` decided; what is picked is printed once.
 

@@ -27,6 +27,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from ib_bench.errors import BenchError, UnknownNameError, require
+from ib_bench.limited_yaml import read_yaml
 from ib_bench.quantities.curve.prior import PRIOR
 from ib_bench.quantities.curve.record import CurveConfig, CurveRecord, CurveSettings
 from ib_bench.quantities.extrapolation.record import ExtrapolationConfig, ExtrapolationRecord, ExtrapolationSettings
@@ -141,7 +142,7 @@ def read_budget(protocol: str = DEFAULT_PROTOCOL, budget: str = DEFAULT_BUDGET) 
     if path.stem in shipped and not path.samefile(shipped[path.stem]):
         raise BenchError(f"protocol {protocol!r} must have another name than {path.stem}, which is published and fixed")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BenchError(f"protocol {protocol!r} cannot be read: {' '.join(str(error).split())}") from error
     try:

@@ -1,4 +1,4 @@
-"""The report of a store that is being filled: loopback alone, made anew where the store has changed, ends on Ctrl-C."""
+"""The report of a store that is being filled: loopback alone, made again after a change, ended by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def get(address: str, **headers: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def test_a_page_is_made_anew_only_for_a_new_version(server: ReportServer, source: Source) -> None:
+def test_a_page_is_made_again_only_for_a_new_version(server: ReportServer, source: Source) -> None:
     assert [get(f"{server.address}?model=LSTM"), get(f"{server.address}report.html")] == [(200, "page 1")] * 2
     assert source.num_made == 1
     source.version = "2"
