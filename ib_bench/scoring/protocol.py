@@ -24,6 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import msgspec
 import yaml
 
 from ib_bench.errors import BenchError, UnknownNameError, require
@@ -214,5 +215,15 @@ def _protocol_cell(cell: Cell, algebra: str, measures: tuple[Measures, ...]) -> 
     config = cell.full_config
     data = DataSpec(config["data"]["class_path"], config["data"]["init_args"])
     kinds = {"curve": CurveSettings} if cell.quantity == "curve" else {"extrapolation": ExtrapolationSettings}
-    settings = {name: kind(**config.get(name, {})) for name, kind in {"search": SearchSettings, **kinds}.items()}
+    settings = {
+        name: _settings(kind, config.get(name, {})) for name, kind in {"search": SearchSettings, **kinds}.items()
+    }
     return ProtocolCell(algebra, measures, data, settings)
+
+
+def _settings(kind: type[Any], given: Json) -> Any:
+    """Settings with numbers of the types that records have: 3 is 3.0 where a number need not be whole."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(kind(**given)), kind)
+    except msgspec.ValidationError as error:
+        raise BenchError(str(error)) from error
