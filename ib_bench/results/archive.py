@@ -18,6 +18,7 @@ import msgspec
 
 from ib_bench.errors import StoreError
 from ib_bench.results.codec import UnreadableRecordError, decode, to_plain
+from ib_bench.results.database import is_database
 from ib_bench.results.kinds import record_kinds
 from ib_bench.results.record_store import R
 from ib_bench.results.records import Record
@@ -181,6 +182,8 @@ def is_archive(path: Path) -> bool:
     Raises:
         StoreError: the file cannot be read.
     """
+    if is_database(path):  # which only SQLite may open
+        return False
     try:
         with path.open("rb") as file:
             return file.read(2) == _GZIP

@@ -12,7 +12,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ IN_MEMORY = ":memory:"
 _VERSION_1_TABLES = ("trials", "searches", "extrapolations")
 
 _APPLICATION_ID = 0x1BBE7C40  # in the file's header, so that another program's database is not mistaken for a store
-_HEADER = b"SQLite format 3\0"
+_MIN_SIZE = 512  # bytes of the smallest SQLite database
 _LOCK_TIMEOUT_S = 60.0
 _EXCLUSIVE_TIMEOUT_S = 2.0
 _NEVER_FITS = -1  # no checksum of any record
@@ -39,6 +39,27 @@ _SCHEMA = f"CREATE TABLE trials {_RECORDS};{_RUNS}"
 def checksum(key: bytes, text: bytes) -> int:
     """CRC-32 of a record and the key that it is kept under, in 0..2^32-1."""
     return zlib.crc32(text, zlib.crc32(key))
+
+
+def is_database(path: Path | str) -> bool:
+    """Whether a file is an SQLite database, sound or damaged.
+
+    SQLite says so. Were the file opened here, closing it again would release all locks that this process holds on it,
+    those of SQLite's connections included; another process could then take the file apart.
+
+    Args:
+        path: of any file, which need not exist.
+
+    Reference: https://sqlite.org/howtocorrupt.html, section 2.2
+    """
+    if _size(path) < _MIN_SIZE:
+        return False
+    try:
+        with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        return "malformed" in str(error)
+    return True
 
 
 class Database:
@@ -59,9 +80,11 @@ class Database:
         self._timeout_s = _EXCLUSIVE_TIMEOUT_S if exclusive else _LOCK_TIMEOUT_S
         if not create and not path.exists():
             raise StoreError(f"store {str(path)!r} does not exist; a search creates it, or name another with --store")
-        if not create and path.is_file() and not path.stat().st_size:
+        size = _size(path)
+        if not create and path.is_file() and not size:
             raise damaged(path, "the file is empty")
-        _require_database(path)
+        if 0 < size < _MIN_SIZE:  # SQLite would take it for an empty database
+            raise _explained(path, "file is not a database")
         self._columns: dict[str, set[str]] = {}
         try:
             self._open("", exclusive)
@@ -219,20 +242,9 @@ def _is_writable(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
 
 
-def _size(path: str) -> int:
+def _size(path: str | Path) -> int:
     """Of a file, in bytes; 0 if there is none."""
-    return os.path.getsize(path) if os.path.exists(path) else 0
-
-
-def _require_database(path: Path) -> None:
-    """Make sure that SQLite takes no other file for an empty database, as it does with one of a single byte."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_HEADER))
-    except OSError:
-        return  # SQLite says why
-    if start and len(start) < len(_HEADER):
-        raise _explained(path, "file is not a database")
+    return os.path.getsize(path) if os.path.isfile(path) else 0
 
 
 def damaged(path: Path, reason: str) -> DamagedStoreError:

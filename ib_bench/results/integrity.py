@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ib_bench.errors import DamagedStoreError, StoreError
-from ib_bench.results.database import recovery
+from ib_bench.results.database import is_database, recovery
 from ib_bench.results.kinds import record_kinds
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
@@ -17,8 +17,6 @@ from ib_bench.results.trial_record import TrialRecord
 State = Literal["ok", "warning", "damaged", "failure"]
 OnProgress = Callable[[int, int], None]
 """Receives the number of records checked so far, and of all."""
-
-_MAGIC = b"SQLite format 3\0"
 
 MIN_AGE_S = 3600.0
 """Younger files beside the store may belong to a training run in progress."""
@@ -77,9 +75,8 @@ def quick_check(store: Store) -> Finding:
 
 def _malformed(path: Path, error: DamagedStoreError) -> Finding:
     """The finding for a file that SQLite cannot read; raises the error if the file was never SQLite's."""
-    with open(path, "rb") as file:
-        if path.stat().st_size and file.read(len(_MAGIC)) != _MAGIC:
-            raise error
+    if path.stat().st_size and not is_database(path):
+        raise error
     return Finding("file", "damaged", str(error))
 
 

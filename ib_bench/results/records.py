@@ -279,6 +279,10 @@ class Record:
         """Keys of the trials that it rests on."""
         return ()
 
+    def __str__(self) -> str:
+        """The table of the quantity that stores such records, as its command prints it."""
+        return str(self._repr_mimebundle_().get("text/plain", repr(self)))
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
         """What a notebook shows: the drawing of the quantity that stores such records; nothing special without one."""
         quantities = [quantity for quantity in catalogue.quantities() if quantity.record is type(self)]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ib_bench.errors import StoreError
+from ib_bench.results.database import is_database
 
-_SQLITE = b"SQLite format 3\0"
 _BESIDE = ("-wal", "-shm", "-journal")
 """Endings of the files that SQLite keeps beside a database."""
 
@@ -58,14 +58,4 @@ def is_store(path: Path | str, store: Path | str | None = None) -> bool:
     """
     target = os.path.realpath(path)
     bases = [target, *(target.removesuffix(ending) for ending in _BESIDE if target.endswith(ending))]
-    return (store is not None and os.path.realpath(store) in bases) or any(map(_is_database, bases))
-
-
-def _is_database(path: str) -> bool:
-    if not os.path.isfile(path):
-        return False
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(_SQLITE)) == _SQLITE
-    except OSError:
-        return False
+    return (store is not None and os.path.realpath(store) in bases) or any(map(is_database, bases))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import re
 import sys
 import warnings
 from abc import ABC
@@ -145,6 +146,11 @@ class ClassParser(LightningArgumentParser):
         given = _with_classes_to_help(list(sys.argv[1:] if args is None else args))
         self._admit([one[2:].partition("=")[0] for one in given if one.startswith("--")])
         return super().parse_args(given, *others, **options)
+
+    def format_help(self, *args: Any, **options: Any) -> str:
+        """See jsonargparse; its name for the lack of a type hint says nothing to a user."""
+        text: str = super().format_help(*args, **options)
+        return re.sub(r"Union\[([^\]]+),\s+Untyped\]", r"\1", text).replace("Optional[Untyped]", "any")
 
     def _admit(self, names: Sequence[str]) -> None:
         """Make options of keywords, if the class takes any."""

@@ -339,7 +339,7 @@ def test_a_result_shows_its_table_and_its_figure(kind: str, capsys: pytest.Captu
     result = ib_bench.read("reference")[kind][0]
     bundle = result._repr_mimebundle_()
     assert result.labels.model in bundle["text/plain"] and result.labels.model in bundle["text/html"]
-    assert bundle["text/html"].count('<img alt="') == 1
+    assert bundle["text/html"].count('<img alt="') == 1 and str(result) == bundle["text/plain"]
     assert "<script" not in bundle["text/html"]
     assert capsys.readouterr().out == ""
 

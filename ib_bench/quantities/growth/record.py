@@ -95,6 +95,9 @@ class Growth:
     series: tuple[tuple[Measured, ...], ...]
     labels: Labels
 
+    def __str__(self) -> str:
+        return str(catalogue.quantity("growth").drawing(self))
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
         """The view in a notebook."""
         shown: Json = catalogue.quantity("growth").drawing(self)._repr_mimebundle_()

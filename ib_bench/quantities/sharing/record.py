@@ -138,6 +138,9 @@ class Sharing:
     saturations: Mapping[str, SaturationRecord] = field(default_factory=dict)
     curves: SharingCurves | None = None
 
+    def __str__(self) -> str:
+        return str(catalogue.quantity("sharing").drawing(self))
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
         """The view in a notebook."""
         shown: Json = catalogue.quantity("sharing").drawing(self)._repr_mimebundle_()
