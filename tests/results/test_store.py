@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,27 @@ def test_two_processes_neither_lock_up_nor_write_twice(tmp_path: Path) -> None:
     with Store(path) as store:
         sizes = [record.config.num_train_sequences for record in store.all(TrialRecord)]
     assert sorted(sizes) == list(range(1, 300))
+
+
+OTHER_PROCESS = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+connection.close()
+"""
+
+
+def test_opening_it_again_ends_no_lock_of_the_first(tmp_path: Path) -> None:
+    """Otherwise another process, taking itself for the last one, removes the log that the first goes on writing."""
+    path = tmp_path / "store.sqlite"
+    with Store(path) as first:
+        first.add(trial(Point("LSTM", ACOT), 1))
+        Store(path).close()
+        subprocess.run([sys.executable, "-c", OTHER_PROCESS, str(path)], check=True)
+        assert Path(f"{path}-wal").exists()
+        first.add(trial(Point("LSTM", ACOT), 2))
+        with Store(path) as second:
+            assert second.count(TrialRecord) == 2
 
 
 def make_searches_table_and_fail(store: Store) -> None:
