@@ -8,6 +8,9 @@ KILLS ?= 100
 EXAMPLES ?= 10000
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
+# otherwise each of the processes that tests start compiles the whole package again: a quarter of its time
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo report test torture lowest simulate lint format bench gpu slurm ci clean
 

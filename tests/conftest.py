@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=0, help="also inject faults at length, each about so often")
     parser.addoption("--examples", type=int, default=0, help="inputs that each generator tries; 0 is a few")
     parser.addoption("--slow", action="store_true", help="also run what is marked slow")
+
+
+def pytest_configure() -> None:
+    """Before torch is imported: tests run side by side, and threads that wait for cores take most of the time."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

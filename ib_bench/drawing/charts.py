@@ -114,19 +114,28 @@ class Marks:
         """
         fill = alt.condition("isValid(datum.arrow)", alt.value("white"), self.fill)
         markers = alt.Chart().mark_point(size=size, opacity=1, strokeWidth=1.5, cursor="pointer")
-        links = {"href": alt.Href("href:N"), "tooltip": [*_TOOLTIP, *tooltip]}
+        links = {"href": alt.Href("href:N"), "tooltip": tooltips(*_TOOLTIP, *tooltip)}
         marked = markers.encode(x=x, y=y, stroke=self.stroke, fill=fill, shape=self.shape, **links, **place)
         arrows = alt.Chart().mark_point(size=size, opacity=1, strokeWidth=1.2, aria=False)
         return [
             *(
                 arrows.transform_filter(f"datum.arrow === '{direction}'").encode(
-                    x=x, y=y, stroke=self.stroke, shape=alt.value(path), **place
+                    x=x, y=y, stroke=self.stroke, shape=alt.ShapeValue(path), **place
                 )
                 for direction, path in _ARROWS.items()
                 if any(row.get("arrow") == direction for row in self.rows)
             ),
             marked,
         ]
+
+
+def tooltips(*names: Any) -> list[Any]:
+    """Values that a tooltip shows. For each that is left as a text, Altair hashes all its schemas again.
+
+    Args:
+        names: with their types, such as ``model:N``; what is none stays as it is.
+    """
+    return [alt.Tooltip(name) if isinstance(name, str) else name for name in names]
 
 
 def all_labels(rows: Iterable[Json], x: Any, y: Any, **place: Any) -> list[alt.Chart]:

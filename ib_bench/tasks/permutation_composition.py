@@ -19,6 +19,7 @@ from ib_bench.errors import require
 from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
 
 _MAX_ELEMENTS = 7
+_STATES_AT_ONCE = 64  # S_7 has 25 million entries
 
 
 class PermutationComposition(FiniteStateMachine):
@@ -97,10 +98,16 @@ class PermutationComposition(FiniteStateMachine):
         return symbol
 
     def _build_transition(self) -> Tensor:
-        elements = self.symbol_to_permutation(torch.arange(self.num_symbols)).to(torch.uint8)
+        elements = self.symbol_to_permutation(torch.arange(self.num_symbols))
+        powers = self.num_elements ** torch.arange(self.num_elements)
+        symbol_of_digits = torch.empty(self.num_elements**self.num_elements, dtype=torch.int16)
+        symbol_of_digits[elements @ powers] = torch.arange(self.num_symbols, dtype=torch.int16)
+        # A product's entry i is the symbol's entry at the state's entry i, so that its digits are a dot product.
+        weights = torch.empty_like(elements).scatter_(1, elements, powers.expand_as(elements))
         table = torch.empty(self.num_states, self.num_symbols, dtype=torch.int16)
-        for state, permutation in enumerate(elements):  # a row at a time: S_7 has 25 million entries
-            table[state] = self.permutation_to_symbol(elements[:, permutation.long()])
+        for first in range(0, self.num_states, _STATES_AT_ONCE):
+            states = slice(first, first + _STATES_AT_ONCE)
+            table[states] = symbol_of_digits[weights[states] @ elements.T]
         return table
 
     @classmethod

@@ -27,7 +27,7 @@ def test_what_is_changed_is_valid(target: Target, folder: Path, trainings: Train
 
 
 def test_options(folder: Path, trainings: Trainings, tried: Callable[[int], Any]) -> None:
-    @tried(80)
+    @tried(50)
     @given(command_lines())
     def check(arguments: list[str]) -> None:
         call(arguments, folder, trainings)

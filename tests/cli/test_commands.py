@@ -154,7 +154,7 @@ class TestLightningCommands:
     @pytest.mark.filterwarnings("ignore:The dirpath has changed")  # a resumed run gets a folder of its own
     @pytest.mark.parametrize("model", ["LSTM", "DenseSSM", "Transformer"])
     def test_checkpoints_are_tested_and_resumed(self, model: str, capsys: pytest.CaptureFixture[str]) -> None:
-        heads = ["--model.num_heads", "2"] if model == "Transformer" else []
+        heads = ["--model.num_heads", "2", "--model.num_layers", "1"] if model == "Transformer" else []
         options = ["--model", model, "--model.hidden_size", "16", *heads, *FIT[4:], "--model.learning_rate", "0.01"]
         options = [option for option in options if option != "--trainer.enable_checkpointing"]
         options.remove("false")
@@ -244,7 +244,8 @@ class TestSearch:
         own.remove("--model.hidden_size")
         own.remove("16")
         assert ib_bench(*own).returncode == 0
-        assert ib_bench(*own).returncode == 0
+        assert main(own) == 0
+        sys.modules.pop("my_models", None)
         (working_folder / "my_models.py").write_text(OWN_MODEL + "\n# an edit\n")
         assert ib_bench(*own).returncode == 0
         records = results(capsys)
@@ -355,10 +356,10 @@ class TestExtrapolation:
 
 
 SUITES = [
-    pytest.param(path, marks=() if path.stem in ("demo", "small") else pytest.mark.slow)
+    pytest.param(path, marks=() if path.stem == "demo" else pytest.mark.slow)
     for path in sorted(Path(__file__).parents[2].glob("configs/*.yaml"))
 ]
-"""The shipped ones; the large ones take long even in two steps."""
+"""The shipped ones; all but the demo take long even in two steps."""
 
 
 @pytest.mark.system
@@ -416,8 +417,12 @@ class TestSuites:
     ) -> None:
         (working_folder / "tiny.yaml").write_text(TINY_SUITE)
         curves = []
-        for workers in ("1", "2"):
-            assert ib_bench("run", "tiny.yaml", "--workers", workers, "--wandb.mode", "disabled").returncode == 0
+        command = ["run", "tiny.yaml", "--wandb.mode", "disabled"]
+        for run in (
+            lambda: main([*command, "--executor", "inline"]),
+            lambda: ib_bench(*command, "--workers", "2").returncode,
+        ):
+            assert run() == 0
             trials = results(capsys, "trials")
             curves.append({str(trial["key"]): trial["val_curve"] for trial in trials})
             (working_folder / "ib_bench.sqlite").unlink()
@@ -430,7 +435,7 @@ class TestSuites:
     ) -> None:
         (working_folder / "broken.py").write_text(BROKEN_MODEL)
         (working_folder / "tiny.yaml").write_text(TINY_SUITE.replace("LSTM", "broken.Broken"))
-        run = ib_bench("run", "tiny.yaml", "--wandb.mode", "disabled")
+        run = ib_bench("run", "tiny.yaml", "--wandb.mode", "disabled", "--workers", "1")
         assert run.returncode == 1
         assert "failed broken.Broken" in run.stdout and "no luck [at all]" in run.stdout
         assert [record["status"] for record in results(capsys)].count("finished") == 1

@@ -41,7 +41,7 @@ def in_namespace(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mount namespaces are Linux's")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_disk_that_fills_up_ends_the_suite(tmp_path: Path, workers: int) -> None:
     run = in_namespace(tmp_path, f"{RUN} --workers {workers}; code=$?; cp disk/* .; exit $code")
     assert run.returncode == 2, run.stderr

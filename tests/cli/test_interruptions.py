@@ -108,7 +108,7 @@ SEARCH_BY_TWO = (
 )
 
 
-@pytest.mark.parametrize("what", ["Ctrl-C", "leader killed"])
+@pytest.mark.parametrize("what", ["Ctrl-C", pytest.param("leader killed", marks=pytest.mark.slow)])
 def test_processes_that_train_one_model_end_together(what: str) -> None:
     run = start(command=SEARCH_BY_TWO)
     wait_for_trials(run, 1)

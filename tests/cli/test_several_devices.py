@@ -137,7 +137,7 @@ def test_the_first_process_speaks_before_torchrun_ends_it() -> None:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_who_waits_for_other_machines_says_so_and_can_be_ended(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "ib_bench", *SEARCH, "--trainer.strategy", "ddp", "--trainer.num_nodes", "2"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -29,7 +29,7 @@ PUBLISHED = {
     "random": {8: 320, 12: 816, 16: 1_552, 20: 2_784, 24: 3_504, 32: 6_576, 48: 15_840, 64: 27_024},
 }
 CELLS = [
-    pytest.param(family, size, count, marks=[pytest.mark.system] if size not in (8, 16) else [])
+    pytest.param(family, size, count, marks=[] if size in (8, 16, 24) else [pytest.mark.slow])
     for family, counts in PUBLISHED.items()
     for size, count in counts.items()
 ]

@@ -8,6 +8,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from ib_bench.quantities.extrapolation.tables import accuracy_listing, measured
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.sharing.record import Sharing
 from ib_bench.report.html import page_data
-from ib_bench.report.study_report import study_report
+from ib_bench.report.study_report import StudyReport, study_report
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec, Record
@@ -76,6 +77,18 @@ PARTIAL = Records.of_all([trial(Point("LSTM", ACOT), 4096), *SEARCHES, *EXTRAPOL
 NAMES = ("search", "search", "curve", "extrapolate", "extrapolate")
 
 
+@cache
+def full_report() -> StudyReport:
+    """Of a full store; several tests look at it."""
+    return study_report({"own": paper_like()})
+
+
+@cache
+def report_beside_full() -> StudyReport:
+    """Of a partial store beside a full one."""
+    return study_report({"own": PARTIAL, "reference": paper_like()})
+
+
 class TestTables:
     def test_min_train_size_has_a_column_for_each_model(self) -> None:
         table = tables_of(*PARTIAL)["min_train_size"]
@@ -106,7 +119,7 @@ class TestTables:
         assert "trained on all 20 that exist; solves" in printed.getvalue()
 
     def test_lengths_measured_only_for_kappa_are_left_out(self) -> None:
-        table = tables_of(*paper_like())["min_train_size"]
+        (table,) = (table for table in full_report().tables if table.name == "min_train_size")
         assert {row[1].text for row in table.rows} == {"4", "8"}
         assert len(table.rows) == 3 * 2 * 3 * 3  # moduli, lengths, regimes, distributions
 
@@ -146,7 +159,7 @@ class TestTables:
         assert [row[-2:] for row in cells(table)] == [["CoT", "0.50"], ["aligned CoT", "0.75"]]
 
     def test_sources_stand_side_by_side(self) -> None:
-        table = tables_of(*PARTIAL, reference=paper_like())["min_train_size"]
+        (table,) = (table for table in report_beside_full().tables if table.name == "min_train_size")
         assert {row[0].text for row in table.rows} == {"own", "reference"}
 
     def test_searches_of_other_settings_are_rows_of_their_own(self) -> None:
@@ -211,7 +224,7 @@ class TestTables:
         assert [one.multiple for one in measured([replace(record, config=config, accuracies=at_2x)])] == [2.0]
 
     def test_groups_are_told_apart_by_source_and_setting(self) -> None:
-        results = study(*PARTIAL, reference=paper_like())
+        results = report_beside_full().study
         assert {one.label.group for one in results.shown(SearchRecord)} == {"own", "reference"}
         assert {one.label.group for one in study(*PARTIAL).shown(ExtrapolationRecord)} == {""}
 
@@ -272,7 +285,7 @@ def _values_of(spec: object) -> list[list[dict[str, str]]]:
 
 class TestFiles:
     def test_a_full_store(self, tmp_path: Path) -> None:
-        path = report(paper_like(), tmp_path / "new" / "folder")
+        path = full_report().write(tmp_path / "new" / "folder")
         figures = {file.name for file in (path.parent / "figures").iterdir()}
         names = (
             *("min_train_size_against_length", "min_train_size_against_states", "min_train_size_heatmap"),
@@ -348,7 +361,7 @@ class TestFiles:
 
 
 def test_rank_correlation_leaves_bounds_out() -> None:
-    shown = study(*paper_like()).shown(Sharing)
+    shown = full_report().study.shown(Sharing)
     full: list[Json] = [
         {"kappa": one.result.factor.middle, "low": one.result.low, "accuracy": place % 7}
         for place, one in enumerate(shown)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from made_up_records import Point
 from rich.console import Console
 
+from ib_bench.cli import main
 from ib_bench.quantities.progress import Progress
 from ib_bench.quantities.search.job import SearchJob
 from ib_bench.runner import counting, display
@@ -132,21 +131,22 @@ SEARCH = (
 )
 
 
-def piped(folder: Path, *arguments: str) -> tuple[str, list[str]]:
-    """What a command prints on its two streams, if both are pipes."""
-    command = (str(Path(sys.executable).parent / "ib-bench"), *arguments, "--wandb.mode", "disabled")
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return ended.stdout, ended.stderr.splitlines()
-
-
 @pytest.mark.system
-def test_without_a_terminal_lines_go_to_stderr(tmp_path: Path) -> None:
+def test_without_a_terminal_lines_go_to_stderr(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def printed(*arguments: str) -> tuple[str, list[str]]:
+        assert main([*arguments, "--wandb.mode", "disabled"]) == 0
+        out, err = capfd.readouterr()
+        return out, err.splitlines()
+
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "suite.yaml").write_text(SUITE)
-    out, lines = piped(tmp_path, "run", "suite.yaml")
+    out, lines = printed("run", "suite.yaml", "--executor", "inline")
     assert [line.partition(" ")[0] for line in lines] == ["1/2", "2/2"]
     assert all("N* > 32" in line for line in lines) and "left" in lines[0] and "1/2" not in out
-    _, lines = piped(tmp_path, "run", "suite.yaml")
+    _, lines = printed("run", "suite.yaml", "--executor", "inline")
     assert len(lines) == 1 and lines[0].startswith("2 of 2 results come from the store")
-    out, lines = piped(tmp_path, *SEARCH, "--format", "json")
+    out, lines = printed(*SEARCH, "--format", "json")
     found: dict[str, Any] = json.loads(out)
     assert found["max_size"] == 32 and len(lines) == 1 and "N* > 32" in lines[0]

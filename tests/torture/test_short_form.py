@@ -43,7 +43,7 @@ def test_kill_ctrl_c_sigterm_and_a_killed_worker(campaign: Campaign) -> None:
     [
         pytest.param(("inline",), id="inline"),
         pytest.param(("processes", "--workers", "1"), id="one", marks=pytest.mark.torture),
-        pytest.param(("ray",), id="ray"),
+        pytest.param(("ray",), id="ray", marks=pytest.mark.torture),
     ],
 )
 def test_same_numbers_again_wherever_they_come_from(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache, partial
 
 import pytest
+import torch
 
 from ib_bench import models
 from ib_bench.data import ModularAddition
 from ib_bench.data.batches import TrainBatches
+from ib_bench.models import sequence_model
 from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.acceleration import accelerated
@@ -101,7 +104,10 @@ def config(experiment: Experiment) -> TrialConfig:
 
 @pytest.mark.system
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, while it compiles
-def test_compiled_steps_give_the_same_curve(config: TrialConfig) -> None:
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_compiled_steps_give_the_same_curve(backend: str, config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    monkeypatch.setattr(sequence_model, "_compiled_loss", cache(sequence_model._compiled_loss.__wrapped__))
     plain = run_trial(config)
     compiled = run_trial(replace(config, options={"compile": True}))
     assert compiled.key != plain.key

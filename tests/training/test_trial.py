@@ -117,11 +117,16 @@ def test_the_seed_changes_the_curve(config: TrialConfig) -> None:
 
 
 def test_the_callers_randomness_and_threads_are_left_alone(config: TrialConfig) -> None:
-    states = torch.get_rng_state(), random.getstate(), torch.get_num_threads()
-    run_trial(replace(config, max_steps=2))
-    assert torch.equal(torch.get_rng_state(), states[0])
-    assert random.getstate() == states[1]
-    assert torch.get_num_threads() == states[2]
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(config.num_threads + 1)
+    try:
+        states = torch.get_rng_state(), random.getstate()
+        run_trial(replace(config, max_steps=2))
+        assert torch.equal(torch.get_rng_state(), states[0])
+        assert random.getstate() == states[1]
+        assert torch.get_num_threads() == config.num_threads + 1
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 def test_nothing_is_printed_or_written(

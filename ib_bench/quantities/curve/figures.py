@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from ib_bench.drawing.charts import Marks, Panels, all_labels, all_notes, described, log_axis, panelled, thinned
+from ib_bench.drawing.charts import (
+    Marks,
+    Panels,
+    all_labels,
+    all_notes,
+    described,
+    log_axis,
+    panelled,
+    thinned,
+    tooltips,
+)
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.labels import Shown
 from ib_bench.drawing.study import Study
@@ -38,7 +48,9 @@ def _success_curves(shown: Sequence[Shown[CurveRecord]], study: Study) -> Figure
     band = alt.Chart().mark_area(fillOpacity=0.2, aria=False).transform_filter("isValid(datum.low)")
     band = band.encode(x=x, y=low, y2="high:Q", fill=marks.fill, detail="curve:N")
     line = alt.Chart().mark_line(strokeWidth=1.5).transform_filter("isValid(datum.low)")
-    line = line.encode(x=x, y=y, stroke=marks.stroke, detail="curve:N", href="href:N", tooltip=["model:N", "text:N"])
+    line = line.encode(
+        x=x, y=y, stroke=marks.stroke, detail="curve:N", href="href:N", tooltip=tooltips("model:N", "text:N")
+    )
     half = alt.Chart().mark_rule(color="grey", strokeDash=[4, 4], strokeWidth=0.8).encode(y=alt.datum(0.5))
     numbers = sorted({row["trials"] for row in rows if "trials" in row})
     legend = alt.Legend(values=list(thinned(numbers)), format="d")
@@ -51,7 +63,7 @@ def _success_curves(shown: Sequence[Shown[CurveRecord]], study: Study) -> Figure
         stroke=marks.stroke,
         shape=marks.shape,
         href="href:N",
-        tooltip=["model:N", "size:Q", "succeeded:Q", "trials:Q", "text:N"],
+        tooltip=tooltips("model:N", "size:Q", "succeeded:Q", "trials:Q", "text:N"),
     )
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
     notes = ["Bands: 90 % intervals. Points: the share of trials that succeeded. N50 is where a curve crosses 1/2."]

@@ -7,7 +7,7 @@ from statistics import median
 
 import altair as alt
 
-from ib_bench.drawing.charts import Marks, Panels, described, log_axis, panelled
+from ib_bench.drawing.charts import Marks, Panels, described, log_axis, panelled, tooltips
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import REGIMES
@@ -41,7 +41,7 @@ def _against_length(study: Study) -> list[Figure]:
     finals = [row["final"] for row in rows]
     y_scale = alt.Scale(domain=[min(*finals, 0), max(*finals, 1)], nice=False)
     y = alt.Y("final:Q", title="normalised final-state accuracy", scale=y_scale)
-    tooltip = ["model:N", "task:N", "L:Q", "lengths:N", "accuracies:N"]
+    tooltip = tooltips("model:N", "task:N", "L:Q", "lengths:N", "accuracies:N")
     zero = alt.Chart().mark_rule(color="grey", strokeWidth=0.8).encode(y=alt.datum(0))
     thin = alt.Chart().mark_line(strokeOpacity=0.25, strokeWidth=0.7, cursor="pointer", aria=False)
     thin = thin.transform_filter("isValid(datum.curve)")

@@ -22,6 +22,7 @@ from ib_bench.drawing.charts import (
     log_axis,
     panelled,
     thinned,
+    tooltips,
 )
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.labels import Shown
@@ -177,7 +178,7 @@ def _heat_map(shown: Sequence[Shown[SearchRecord]], study: Study) -> Figure:
     y = alt.Y("task:N", title=None, scale=alt.Scale(domain=tasks))
     values = _extent(rows, "size")
     scale = alt.Scale(type="log", scheme="viridis", reverse=True, domain=[min(values), max(values)], nice=False)
-    tooltip = ["model:N", "task:N", "L:Q", "supervision:N", "group:N", "text:N"]
+    tooltip = tooltips("model:N", "task:N", "L:Q", "supervision:N", "group:N", "text:N")
     cells = alt.Chart().mark_rect(stroke="white", cursor="pointer")
     cells = cells.encode(x=x, y=y, color=alt.Color("size:Q", title="N*", scale=scale), tooltip=tooltip, href="href:N")
     is_legible = len(tasks) <= _MAX_CELLS and len(lengths) <= _MAX_CELLS
@@ -213,7 +214,8 @@ def _loss_curves(study: Study) -> Figure | None:
     y = alt.Y(**log_axis("loss", "validation loss, nats", [*(row["loss"] for row in rows), threshold]))
     legend = alt.Legend(format=",d", symbolOpacity=1)
     shade = alt.Color("size:O", title="N", scale=alt.Scale(scheme="viridis", reverse=True), legend=legend)
-    tooltip = ["size:Q", "learning_rate:Q", "seed:Q", "status:N", "step:Q", alt.Tooltip("loss:Q", format=".3g")]
+    loss = alt.Tooltip("loss:Q", format=".3g")
+    tooltip = tooltips("size:Q", "learning_rate:Q", "seed:Q", "status:N", "step:Q", loss)
     curves = alt.Chart().mark_line(point=alt.OverlayMarkDef(size=15), opacity=0.8, strokeWidth=1.3)
     curves = curves.encode(x=x, y=y, color=shade, detail="trial:N", tooltip=tooltip)
     epsilon = alt.Chart(alt.InlineData(values=[{"loss": threshold}])).mark_rule(strokeDash=[4, 4]).encode(y="loss:Q")
