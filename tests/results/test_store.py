@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -44,14 +42,6 @@ def test_two_processes_neither_lock_up_nor_write_twice(tmp_path: Path) -> None:
     with Store(path) as store:
         sizes = [record.config.num_train_sequences for record in store.all(TrialRecord)]
     assert sorted(sizes) == list(range(1, 300))
-
-
-OTHER_PROCESS = """
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1])
-connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-connection.close()
-"""
 
 
 def make_searches_table_and_fail(store: Store) -> None:
