@@ -18,6 +18,7 @@ from ib_bench.report.server import ReportServer
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
 from ib_bench.runner.places import require_writable_folder
+from ib_bench.scoring.league import shipped_leagues
 
 _OUT, _PORT = "report", 8765
 
@@ -51,7 +52,7 @@ def _write(options: Namespace) -> int:
     out = _OUT if options.out is None else options.out
     sources = chosen_sources(options)
     require_writable_folder("out", out)
-    report = study_report(sources, options.search)
+    report = study_report(sources, options.search, shipped_leagues(sources, options.reference))
     path = report.write(Path(out))
     console = Console()
     for table in report.tables:
@@ -77,7 +78,7 @@ def _serve(options: Namespace) -> int:
 
     def page(of_version: str) -> str:
         sources = chosen_sources(options) if options.reference or store.exists() else {store.name: Records()}
-        return study_report(sources, options.search).page(of_version)
+        return study_report(sources, options.search, shipped_leagues(sources, options.reference)).page(of_version)
 
     with ReportServer(_PORT if options.port is None else options.port, version, page) as server:
         server.page()  # says now what is wrong with the options, and is ready when the browser asks

@@ -22,6 +22,7 @@ from ib_bench.report.reproduction import commands_text, config_of, config_text
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.whole_file import write_text_whole
+from ib_bench.scoring.league import League, league_figure, league_table
 from ib_bench.studies.claims import PAPER_PROTOCOL, Claim, check_claims
 
 
@@ -31,8 +32,8 @@ class StudyReport:
 
     Attributes:
         study: the results.
-        tables: of every quantity, the pairs that the claims rest on, and the claims last.
-        figures: of every quantity.
+        tables: leagues, those of every quantity, the pairs that the claims rest on, and the claims last.
+        figures: leagues, and those of every quantity.
         claims: for each source.
         configs: text of the config of every result, by its key; the first lines are commands.
         found: every result, with its source and its quantity.
@@ -89,12 +90,15 @@ class StudyReport:
         return path
 
 
-def study_report(sources: Mapping[str, Records], search: str | None = None) -> StudyReport:
+def study_report(
+    sources: Mapping[str, Records], search: str | None = None, leagues: Sequence[League] = ()
+) -> StudyReport:
     """Make a report of everything that registered quantities find in records.
 
     Args:
         sources: the records, by the name of the store or archive that they are from.
         search: key, or its start, of the search whose loss curves are drawn; None takes the one with the most trials.
+        leagues: shown before everything else.
 
     Raises:
         InvalidOptionError: there is no such search.
@@ -111,8 +115,14 @@ def study_report(sources: Mapping[str, Records], search: str | None = None) -> S
     notes = futility_notes(one.result for one in study.results)
     return StudyReport(
         study=study,
-        tables=[replace(one, note="; ".join([one.note, *notes]), protocol=PAPER_PROTOCOL) for one in tables],
-        figures=[figure for quantity in quantities for figure in quantity.figures(study)],
+        tables=[
+            *map(league_table, leagues),
+            *(replace(one, note="; ".join([one.note, *notes]), protocol=PAPER_PROTOCOL) for one in tables),
+        ],
+        figures=[
+            *map(league_figure, leagues),
+            *(figure for quantity in quantities for figure in quantity.figures(study)),
+        ],
         claims=claims,
         configs=_configs((quantity, one) for (_, quantity), results in found.items() for one in results),
         found=[(source, quantity, one) for (source, quantity), results in found.items() for one in results],

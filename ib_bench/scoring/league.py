@@ -15,7 +15,7 @@ from ib_bench.results.archive import Records, is_archive, read_archive, stored_r
 from ib_bench.results.identity import Json
 from ib_bench.scoring.card import interval_spec
 from ib_bench.scoring.numbers import Number, numbers_of, overall_numbers, plain
-from ib_bench.scoring.protocol import Budget
+from ib_bench.scoring.protocol import Budget, shipped_budgets
 from ib_bench.scoring.ranking import Estimate, Rank, ranks
 from ib_bench.scoring.score import Score, scores_of
 
@@ -58,6 +58,11 @@ class League:
     budget: Budget
     number: Number
     places: Sequence[Place]
+
+    @property
+    def name(self) -> str:
+        """Of its table and figure, as part of a file's name."""
+        return f"league_{self.budget.protocol}_{self.budget.name}".replace(".", "_")
 
 
 def shipped_archive(protocol: str) -> Path | None:
@@ -114,6 +119,23 @@ def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -
     return League(budget, number, places)
 
 
+def shipped_leagues(sources: Mapping[str, Records], with_shipped: bool) -> list[League]:
+    """The league of each shipped protocol and budget under which a model was scored with all its cells.
+
+    Args:
+        sources: records by the name of where they are from.
+        with_shipped: whether the scores that ship with the package take part.
+    """
+    leagues = []
+    for budget in shipped_budgets():
+        archive = shipped_archive(budget.protocol) if with_shipped else None
+        shipped = {SHIPPED: read_archive(archive)} if archive is not None else {}
+        own = league({**shipped, **sources}, budget)
+        if any(place.score.is_complete for place in own.places):
+            leagues.append(own)
+    return leagues
+
+
 def league_table(own: League) -> StudyTable:
     """A row for each model; the number that is ranked by comes first.
 
@@ -142,7 +164,9 @@ def league_table(own: League) -> StudyTable:
         f"Sorted by {own.number.title} ({direction}): {own.number.meaning}. In brackets 90 % intervals; models whose "
         "intervals overlap are not ranked apart. Floor, chance and ceiling are no contestants."
     )
-    return StudyTable("league", "League", note, columns, num_labels, body, protocol=own.budget.title)
+    return StudyTable(
+        own.name, f"League of {own.budget.title}", note, columns, num_labels, body, protocol=own.budget.title
+    )
 
 
 def league_json(own: League) -> Json:
@@ -180,7 +204,7 @@ def league_figure(own: League) -> Figure:
             ends = {"low": value.low, "median": value.median, "high": value.high}
             rows.append({"row": head, **ends, "text": own.number.text(place.score)})
     above = [f"League of {own.budget.title}", own.number.meaning]
-    return Figure("league", above[0], interval_spec(rows, own.number.title, above, is_ratio))
+    return Figure(own.name, above[0], interval_spec(rows, own.number.title, above, is_ratio))
 
 
 def _probability_less(value: Estimate, other: Estimate) -> float | None:

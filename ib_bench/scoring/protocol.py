@@ -154,6 +154,13 @@ def read_budget(protocol: str = DEFAULT_PROTOCOL, budget: str = DEFAULT_BUDGET) 
         raise BenchError(f"protocol {protocol!r}: {error}") from error
 
 
+def shipped_budgets() -> list[Budget]:
+    """Every budget of every protocol that ships with the package."""
+    return [
+        read_budget(name, budget) for name, path in shipped_protocols().items() for budget in read_yaml(path)["budgets"]
+    ]
+
+
 def suite_cells(suite: Suite) -> list[Cell]:
     """The cells of a protocol's suite: every axis counts for every task."""
     return suite.cells(lambda _: set(suite.axes) - {"quantity"})

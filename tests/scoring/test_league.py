@@ -18,10 +18,19 @@ from ib_bench.cli import main
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import comma_separated, latex, markdown
 from ib_bench.errors import BenchError
+from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records, write_archive
 from ib_bench.scoring.card import card_figure, card_json, card_markdown, card_text, logged_card
-from ib_bench.scoring.league import League, league, league_figure, league_json, league_table, shipped_archive
-from ib_bench.scoring.protocol import Budget
+from ib_bench.scoring.league import (
+    League,
+    league,
+    league_figure,
+    league_json,
+    league_table,
+    shipped_archive,
+    shipped_leagues,
+)
+from ib_bench.scoring.protocol import Budget, shipped_budgets
 from ib_bench.scoring.score import Score, scores_of
 
 
@@ -209,6 +218,28 @@ class TestLeague:
         assert main(arguments) == 0
         assert [row["source"] for row in json.loads(capsys.readouterr().out)["rows"]] == ["shipped"]
         assert main([*arguments, "--own_only"]) == 2
+
+    def test_a_report_shows_the_leagues_in_which_a_score_is_complete(
+        self, small: Budget, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ib_bench.scoring.league.shipped_budgets", lambda: [small])
+        complete, partial = score_records("LSTM", every_cell(400)), score_records("GRU", {"outcome": 100}, None)
+        assert shipped_leagues({"mine": partial}, with_shipped=False) == []
+        (own,) = shipped_leagues({"mine": together(complete, partial)}, with_shipped=False)
+        report = study_report({"mine": complete}, leagues=[own])
+        assert (report.tables[0].name, report.figures[0].name) == (own.name, own.name)
+        assert report.tables[0].protocol == small.title
+        assert f'id="{own.name}"' in report.html and f'id="figure-{own.name}"' in report.html
+
+    def test_every_shipped_budget_can_be_read(self) -> None:
+        assert [own.title for own in shipped_budgets()] == ["score-v1, budget laptop", "score-v1, budget gpu"]
+
+    def test_the_shipped_scores_are_complete(self) -> None:
+        (own,) = shipped_leagues({}, with_shipped=True)
+        assert own.budget.title == "score-v1, budget laptop"
+        assert all(place.score.is_complete for place in own.places)
+        contestants = [place.score.model.class_name for place in own.places if not place.score.kind]
+        assert {"LSTM", "GRU", "DenseSSM", "Transformer"} <= set(contestants)
 
     def test_numbers_of_two_budgets_never_meet(self, small: Budget, tmp_path: Path) -> None:
         large = budget(tmp_path, "large")
