@@ -102,6 +102,7 @@ def _print_card(card: Card, console: Console) -> None:
         "machines": [_machine(machine) for machine in card.facts.get("machines", [])],
         "references": [(reference, "") for reference in card.references],
         "published accuracies": [_published(one) for one in card.published],
+        "scores": [_score(one) for one in card.scores],
     }
     for title, rows in sections.items():
         if rows:
@@ -131,6 +132,10 @@ def _machine(machine: Json) -> tuple[str, str]:
 def _published(one: Json) -> tuple[str, str]:
     measured = f"{one['accuracy']:g} with {one['supervision']} (chance {one['chance']:g}), {one['source']}"
     return f"{one['model_text']}, {one['task_text']}", measured
+
+
+def _score(one: Json) -> tuple[str, str]:
+    return one["model"], f"{one['place']}, mean N50 {one['size']}; {one['protocol']}, budget {one['budget']}"
 
 
 def _print(console: Console, title: str, rows: _Rows) -> None:

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 from docstring_parser import parse
@@ -14,6 +15,7 @@ from ib_bench import catalogue
 from ib_bench.catalogue import Entry
 from ib_bench.constructors import constructor_parameters
 from ib_bench.results.identity import Json
+from ib_bench.scoring.league import shipped_leagues
 from ib_bench.studies.published import PUBLISHED, PublishedResult
 
 FROM_DATA = ("vocab_size", "num_classes", "solution")
@@ -55,6 +57,7 @@ class Card:
         references: papers that the docstrings name.
         arguments: of the constructor, without those that come from the data.
         published: results that others have published, see :mod:`ib_bench.studies.published`.
+        scores: of a model, those that ship with the package, with their ranks in the league.
         facts: what an instance shows; see :func:`model_card` and :func:`task_card`.
     """
 
@@ -67,6 +70,7 @@ class Card:
     references: Sequence[str]
     arguments: Sequence[Argument]
     published: Sequence[Json]
+    scores: Sequence[Json]
     facts: Json
 
     def to_json(self) -> Json:
@@ -104,7 +108,7 @@ def model_card(entry: Entry, given: Mapping[str, Any] | None = None) -> Card:
         BenchError: an argument lies outside its range.
     """
     card = _card("model", entry, given or {})
-    return replace(card, facts=_model_facts(card, given or {}))
+    return replace(card, facts=_model_facts(card, given or {}), scores=_scores(card.path))
 
 
 def task_card(entry: Entry, given: Mapping[str, Any] | None = None) -> Card:
@@ -152,8 +156,30 @@ def _card(kind: Literal["model", "task"], entry: Entry, given: Mapping[str, Any]
         references=list(dict.fromkeys([*_references(text), *_references(module)])),
         arguments=arguments,
         published=[_published(one) for one in PUBLISHED if getattr(one, kind) == entry.class_name],
+        scores=[],
         facts={},
     )
+
+
+def _scores(path: str) -> list[Json]:
+    return [score for score in _shipped_scores() if score["class_path"] == path]
+
+
+@cache
+def _shipped_scores() -> list[Json]:
+    leagues = shipped_leagues({}, with_shipped=True)
+    return [
+        {
+            "protocol": own.budget.protocol,
+            "budget": own.budget.name,
+            "class_path": place.score.model.class_path,
+            "model": place.score.name,
+            "place": place.score.kind or f"rank {place.rank}",
+            own.number.name: own.number.text(place.score),
+        }
+        for own in leagues
+        for place in own.places
+    ]
 
 
 def _published(one: PublishedResult) -> Json:

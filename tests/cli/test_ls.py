@@ -73,6 +73,16 @@ def test_a_model_is_described_with_the_arguments_that_are_given(capsys: pytest.C
     assert r"c_t = f_t \odot c_{t-1}" in lstm["recurrence"]
 
 
+def test_a_model_is_described_with_its_shipped_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    (score,) = card(capsys, "LSTM")["scores"]
+    assert (score["protocol"], score["budget"], score["model"]) == (
+        "score-v1",
+        "laptop",
+        "LSTM(hidden_size=64, num_layers=1)",
+    )
+    assert f"{score['place']}, mean N50 {score['size']}; score-v1, budget laptop" in printed(capsys, "LSTM")
+
+
 def test_a_transformers_state_grows(capsys: pytest.CaptureFixture[str]) -> None:
     small = ("Transformer", "--num_layers", "1", "--hidden_size", "8", "--num_heads", "2")
     assert card(capsys, *small)["state_grows"] is True
