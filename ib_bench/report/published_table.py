@@ -10,7 +10,7 @@ from ib_bench.studies.published import GENERALISES, MIN_MULTIPLE, Replication
 
 _NOTE = (
     "scaled accuracy: chance is 0. A model generalises from "
-    f"{GENERALISES:g} on, at the longest length measured, of at least {MIN_MULTIPLE:g} training lengths. "
+    f"{GENERALISES:g} on, at the longest length measured, of at least {MIN_MULTIPLE:g} training lengths L. "
     "budget missing: the model does not solve its training lengths, which says nothing against the paper"
 )
 
@@ -22,10 +22,10 @@ def published_table(replications: Mapping[str, Iterable[Replication]]) -> StudyT
         replications: for each source.
     """
     columns, body = by_source(
-        ["published in", "model", "task", "published", "measured", "at", "outcome"],
+        ["published in", "model", "task", "published", "measured", "at", "solves L", "outcome"],
         {source: map(_row, found) for source, found in replications.items()},
     )
-    return StudyTable("published", "Published results", _NOTE, columns, len(columns) - 3, body)
+    return StudyTable("published", "Published results", _NOTE, columns, len(columns) - 4, body)
 
 
 def replication_json(one: Replication) -> Json:
@@ -46,15 +46,17 @@ def replication_json(one: Replication) -> Json:
 def _row(one: Replication) -> list[Entry]:
     published, accuracy, record = one.published, one.accuracy, one.record
     texts = [Entry(text, text) for text in (published.source, published.model_text, published.task_text)]
-    measured, place = Entry("", ""), Entry("", "")
+    measured = place = solves = Entry("", "")
     if accuracy is not None and record is not None:
         value = accuracy.normalized_final_state_accuracy
         measured = Entry(f"{value:.2f}", value, record.key)
         place = Entry(f"{accuracy.length} (L = {record.max_length})", accuracy.length)
+        solves = Entry("yes" if record.trial_succeeded else "no", int(record.trial_succeeded))
     return [
         *texts,
         Entry(f"{published.scaled:.2f}", published.scaled),
         measured,
         place,
+        solves,
         Entry(one.outcome, one.outcome),
     ]
