@@ -14,7 +14,8 @@ from ib_bench.studies.verdict import Count, Pair, Statement
 COUNT_NOTE = (
     "true, false, open: pairs of results for which the comparison holds, does not, or cannot be decided; below: the "
     "same by architecture and lengths. chance: probability that as many coin flips agree; at most 0.05 to be supported "
-    "or contradicted. "
+    "or contradicted. pooled: geometric mean of the ratios (or kappas) of at least 5 pairs, also open ones, and its "
+    "90 % interval; it decides where too few single pairs do. "
 )
 
 
@@ -25,10 +26,10 @@ def claims_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
         claims: for each source.
     """
     columns, body = by_source(
-        ["claim", "verdict", "comparison", "outcome", "true", "false", "open", "chance"],
+        ["claim", "verdict", "comparison", "outcome", "true", "false", "open", "chance", "pooled"],
         {source: [row for claim in checked for row in _rows(claim)] for source, checked in claims.items()},
     )
-    table = StudyTable("claims", "Claims of the paper", COUNT_NOTE + WHY_OPEN, columns, len(columns) - 4, body)
+    table = StudyTable("claims", "Claims of the paper", COUNT_NOTE + WHY_OPEN, columns, len(columns) - 5, body)
     return replace(table, protocol=PAPER_PROTOCOL)
 
 
@@ -60,21 +61,28 @@ def chance_text(count: Count) -> str:
     return f"{count.chance:.3f}" if count.decided else ""
 
 
-def shown_strata(statement: Statement) -> dict[str, Count]:
-    """The strata that say more than their sum: those with decided pairs, if there are several strata."""
+def pooled_text(statement: Statement) -> str:
+    """The pooled ratio with its interval; nothing where there is none."""
+    own = statement.pooled
+    return "" if own is None else f"{own.mean:.3g} {interval_text(own.interval)}"
+
+
+def shown_strata(statement: Statement) -> dict[str, Statement]:
+    """The strata that say more than their sum: those with decided pairs or a pooled ratio, if there are several."""
     strata = statement.strata
-    return {name: count for name, count in strata.items() if count.decided} if len(strata) > 1 else {}
+    shown = {name: own for name, own in strata.items() if own.count.decided or own.pooled is not None}
+    return shown if len(strata) > 1 else {}
 
 
 def _rows(claim: Claim) -> Iterator[list[Entry]]:
     """The first row has the claim's name and verdict."""
     for index, statement in enumerate(claim.statements):
-        name, verdict = (claim.name, claim.verdict) if index == 0 else ("", "")
+        head = (claim.name, claim.verdict) if index == 0 else ("", "")
         order = f"{claim.name} {index}"
-        texts = [Entry(text, order) for text in (name, verdict, statement.text, statement.verdict)]
-        yield [*texts, *_numbers(statement.count)]
-        for stratum, count in shown_strata(statement).items():
-            yield [EMPTY, EMPTY, Entry(f"\N{MIDDLE DOT} {stratum}", order), EMPTY, *_numbers(count)]
+        texts = [Entry(text, order) for text in (*head, statement.text, statement.verdict)]
+        yield [*texts, *_numbers(statement)]
+        for name, stratum in shown_strata(statement).items():
+            yield [EMPTY, EMPTY, Entry(f"\N{MIDDLE DOT} {name}", order), EMPTY, *_numbers(stratum)]
 
 
 def _pair_row(claim: Claim, statement: Statement, pair: Pair) -> list[Entry]:
@@ -90,9 +98,11 @@ def _pair_row(claim: Claim, statement: Statement, pair: Pair) -> list[Entry]:
     ]
 
 
-def _numbers(count: Count) -> list[Entry]:
+def _numbers(statement: Statement) -> list[Entry]:
+    count, own = statement.count, statement.pooled
     numbers = [Entry(str(number), number) for number in (count.true, count.false, count.open)]
-    return [*numbers, Entry(chance_text(count), count.chance)]
+    pooled = EMPTY if own is None else Entry(pooled_text(statement), own.mean)
+    return [*numbers, Entry(chance_text(count), count.chance), pooled]
 
 
 def _pairs(claims: Sequence[Claim]) -> Iterator[tuple[Claim, Statement, Pair]]:

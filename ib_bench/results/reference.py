@@ -1,13 +1,16 @@
-"""The reference results that ship with the package: the suite ``small``, run on two CPU cores."""
+"""The reference results that ship with the package: the records of three suites."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.resources import as_file, files
 
 from ib_bench.errors import BenchError
-from ib_bench.results.archive import Records, read_archive
+from ib_bench.results.archive import Records, archive_records
+from ib_bench.results.records import Record
 
-_FILE = "small.jsonl.gz"
+SUITES = ("small", "study", "published")
+"""Their archives, without ``.jsonl.gz``; no record is in two of them."""
 
 
 def reference_records() -> Records:
@@ -16,8 +19,12 @@ def reference_records() -> Records:
     Raises:
         BenchError: this installation lacks them.
     """
-    resource = files("ib_bench.results") / _FILE
+    return Records.of_all(record for suite in SUITES for record in _records_of(suite))
+
+
+def _records_of(suite: str) -> Iterator[Record]:
+    resource = files("ib_bench.results") / f"{suite}.jsonl.gz"
     if not resource.is_file():
-        raise BenchError("the reference results are missing from this installation")
+        raise BenchError(f"the reference results of the suite {suite} are missing from this installation")
     with as_file(resource) as path:
-        return read_archive(path)
+        yield from archive_records(path)

@@ -25,8 +25,8 @@ from ib_bench.quantities.sharing.record import ALONE, JOINT
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.records import experiment_text
-from ib_bench.studies.comparison import Interval
-from ib_bench.studies.evidence import Evidence, Known, Sides, Threshold
+from ib_bench.studies.comparison import Interval, Threshold
+from ib_bench.studies.evidence import Evidence, Known, Sides
 from ib_bench.studies.verdict import Pair, Statement, Verdict
 
 PAPER_PROTOCOL = "paper v1 (arXiv 2602.18333, February 2026)"
@@ -341,7 +341,7 @@ def _ratios(text: str, evidence: Evidence, sides: Iterable[Sides], threshold: Th
         title = " / ".join(experiment_text(cell.labels) for cell in both)
         known = evidence.ratio(both, threshold.bound)
         pairs.append(known.pair(title, _stratum(both.denominator), threshold))
-    return Statement(text, pairs)
+    return Statement(text, pairs, [threshold])
 
 
 def _falls(text: str, evidence: Evidence, cells: Iterable[Cell], threshold: Threshold) -> Statement:
@@ -355,7 +355,7 @@ def _falls(text: str, evidence: Evidence, cells: Iterable[Cell], threshold: Thre
         if len(ordered) > 1:
             ends = f"L={ordered[0].labels.max_length} / {experiment_text(ordered[-1].labels)}"
             pairs.append(evidence.falls(ordered).pair(ends, _stratum(ordered[0]), threshold))
-    return Statement(text, pairs)
+    return Statement(text, pairs, [threshold])
 
 
 def _kappas(text: str, evidence: Evidence, cells: Sequence[Cell], *thresholds: Threshold) -> Statement:
@@ -366,7 +366,7 @@ def _kappas(text: str, evidence: Evidence, cells: Sequence[Cell], *thresholds: T
         for cell, kappa in known
         if kappa is not None
     ]
-    return Statement(text, pairs)
+    return Statement(text, pairs, thresholds)
 
 
 def _stratum(cell: Cell) -> str:

@@ -23,6 +23,9 @@ from ib_bench.quantities.sharing.sampling import sampled_factor
 MIN_DEGREES = 3
 """Degrees of freedom from which a measured spread counts: 4 repeats of one cell, or 2 of each of 3."""
 
+UNDECIDED = "the interval holds the bound"
+"""Why a pair is open whose ratio is known, but not well enough."""
+
 _TAIL = 0.05  # probability on each side of a 90 % interval
 
 
@@ -53,6 +56,39 @@ class Interval:
         if self.low > bound:
             return True
         return False if self.high <= bound else None
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The bound that a statement sets for a number.
+
+    Attributes:
+        bound: that the number is compared with, above 0.
+        strict: whether the number has to be larger than it, or at least as large.
+        negated: whether the statement is that it is not.
+    """
+
+    bound: float
+    strict: bool = False
+    negated: bool = False
+
+    def holds(self, interval: Interval) -> bool | None:
+        """Whether the statement holds: True, False, or None where that is open."""
+        answer = interval.above(self.bound) if self.strict else interval.at_least(self.bound)
+        return answer if answer is None or not self.negated else not answer
+
+
+def all_hold(interval: Interval, thresholds: Iterable[Threshold]) -> bool | None:
+    """Whether statements hold for a number: False if one does not, None if one that matters is open.
+
+    Args:
+        interval: that the number lies in.
+        thresholds: at least one.
+    """
+    answers = [threshold.holds(interval) for threshold in thresholds]
+    if False in answers:
+        return False
+    return None if None in answers else True
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,11 @@ from ib_bench.results.archive import Records
 from ib_bench.results.identity import canonical
 from ib_bench.results.records import MIN_LENGTH, experiment_text
 from ib_bench.studies.comparison import (
+    UNDECIDED,
     Interval,
     SeedSpread,
+    Threshold,
+    all_hold,
     could_go_either_way,
     is_exhausted,
     min_train_size,
@@ -56,29 +59,8 @@ SPREAD_UNKNOWN = "single search, spread unknown"
 EXHAUSTED = "all sequences that exist are not enough, or none can be held out"
 ONE_SIDED = "only one outcome was possible"
 NEVER_SUCCEEDS = "never succeeds under this protocol: the budget may be too small"
-UNDECIDED = "the interval holds the bound"
 
 CERTAINTY = 0.95
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """The bound that a statement sets for a number.
-
-    Attributes:
-        bound: that the number is compared with, above 0.
-        strict: whether the number has to be larger than it, or at least as large.
-        negated: whether the statement is that it is not.
-    """
-
-    bound: float
-    strict: bool = False
-    negated: bool = False
-
-    def holds(self, interval: Interval) -> bool | None:
-        """Whether the statement holds: True, False, or None where that is open."""
-        answer = interval.above(self.bound) if self.strict else interval.at_least(self.bound)
-        return answer if answer is None or not self.negated else not answer
 
 
 class Sides(NamedTuple):
@@ -114,8 +96,7 @@ class Known:
             stratum: that it is counted in.
             thresholds: all of which have to hold.
         """
-        answers = [] if self.interval is None else [threshold.holds(self.interval) for threshold in thresholds]
-        answer = _all(answers) if answers else None
+        answer = None if self.interval is None else all_hold(self.interval, thresholds)
         why_open = self.why_open or (UNDECIDED if answer is None else self.objection)
         return Pair(title, stratum, self.measure, self.interval, None if why_open else answer, why_open, self.records)
 
@@ -369,11 +350,3 @@ def _hull(intervals: Iterable[Interval]) -> Interval:
     """The smallest interval that holds all of them."""
     own = list(intervals)
     return Interval(min(one.low for one in own), max(one.high for one in own))
-
-
-def _all(answers: Iterable[bool | None]) -> bool | None:
-    """Whether all hold: False if one does not, None if one that matters is open."""
-    own = list(answers)
-    if False in own:
-        return False
-    return None if None in own else True

@@ -12,23 +12,38 @@ sign test). A statement is
 Pairs of one statement fall into strata: the architecture, and whether all sequences have one length or several. Each
 stratum is counted apart. If at least 5 pairs are decided in each of two strata, and one leans for the statement (80 %)
 and the other against it (20 %), the statement is mixed, even if the sum is decided.
+
+Where the truth is near the bound, each pair by itself stays open, however many there are. So where counting gives *not
+enough data*, the *pooled* ratio may decide: the geometric mean of the ratios of all pairs that are known from both
+sides, decided or not, with the 90 % interval of Student's t on their logarithms. The scatter between pairs has both the
+error of measurement and the differences between tasks and lengths in it; where it is smaller than the pairs' own
+intervals suggest (cells share seeds), these count. It takes 5 such pairs. If more than a fifth of
+the known ratios have no end on one side, as with sizes above the largest, there is none: leaving them out would bend
+it. It counts for strata likewise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import comb, isinf
+from dataclasses import dataclass, replace
+from math import comb, isinf, log2, sqrt
+from statistics import fmean, stdev
 from typing import Literal
 
+from scipy.stats import norm, t
+
 from ib_bench.results.identity import Json
-from ib_bench.studies.comparison import Interval
+from ib_bench.studies.comparison import UNDECIDED, Interval, Threshold, all_hold
 
 Verdict = Literal["supported", "contradicted", "mixed", "not enough data"]
 
 MIN_DECIDED = 5
 MAX_CHANCE = 0.05
 SUPPORTED_SHARE, CONTRADICTED_SHARE = 0.8, 0.2
+MAX_ONE_SIDED_SHARE = 0.2
+"""Of known ratios that have no end on one side: with more of them there is no pooled ratio."""
+
+_TAIL = 0.05  # probability on each side of a 90 % interval
 
 
 @dataclass(frozen=True)
@@ -118,16 +133,58 @@ def count(pairs: Iterable[Pair]) -> Count:
 
 
 @dataclass(frozen=True)
+class Pooled:
+    """The geometric mean of the ratios of several pairs.
+
+    Attributes:
+        mean: the estimate.
+        interval: that it lies in with 90 %.
+        num_pairs: that it is made of.
+    """
+
+    mean: float
+    interval: Interval
+    num_pairs: int
+
+    def to_json(self) -> Json:
+        """The mean as plain data."""
+        return {"mean": self.mean, "low": self.interval.low, "high": self.interval.high, "num_pairs": self.num_pairs}
+
+
+def pooled(pairs: Iterable[Pair]) -> Pooled | None:
+    """The pooled ratio of pairs, by the rule above; None if there is none.
+
+    Args:
+        pairs: of one statement.
+    """
+    known = [
+        pair.interval for pair in pairs if pair.interval and (pair.holds is not None or pair.why_open == UNDECIDED)
+    ]
+    whole = [interval for interval in known if interval.low > 0 and not isinf(interval.high)]
+    if len(whole) < MIN_DECIDED or len(whole) < (1 - MAX_ONE_SIDED_SHARE) * len(known):
+        return None
+    ends = [(log2(interval.low), log2(interval.high)) for interval in whole]
+    middles = [(low + high) / 2 for low, high in ends]
+    errors = [(high - low) / 2 / float(norm.ppf(1 - _TAIL)) for low, high in ends]
+    variance = max(stdev(middles) ** 2, fmean(error**2 for error in errors))
+    mean = fmean(middles)
+    reach = float(t.ppf(1 - _TAIL, len(ends) - 1)) * sqrt(variance / len(ends))
+    return Pooled(2**mean, Interval(2 ** (mean - reach), 2 ** (mean + reach)), len(whole))
+
+
+@dataclass(frozen=True)
 class Statement:
     """One comparison that a claim makes.
 
     Attributes:
         text: what is compared, and what should come out.
         pairs: of results that were compared.
+        thresholds: that a ratio is held against; without any, nothing is pooled.
     """
 
     text: str
     pairs: Sequence[Pair]
+    thresholds: Sequence[Threshold] = ()
 
     @property
     def count(self) -> Count:
@@ -135,19 +192,36 @@ class Statement:
         return count(self.pairs)
 
     @property
-    def strata(self) -> dict[str, Count]:
-        """The count of each stratum, by its name."""
+    def pooled(self) -> Pooled | None:
+        """The pooled ratio of all pairs."""
+        return pooled(self.pairs) if self.thresholds else None
+
+    @property
+    def strata(self) -> dict[str, Statement]:
+        """The same statement about the pairs of each stratum, by its name."""
         names = sorted({pair.stratum for pair in self.pairs})
-        return {name: count(pair for pair in self.pairs if pair.stratum == name) for name in names}
+        return {name: replace(self, pairs=[pair for pair in self.pairs if pair.stratum == name]) for name in names}
 
     @property
     def verdict(self) -> Verdict:
         """By the rule above."""
-        leans = {stratum.lean for stratum in self.strata.values()}
-        return "mixed" if {"supported", "contradicted"} <= leans else self.count.verdict
+        leans = {stratum._decided(stratum.count.lean) for stratum in self.strata.values()}
+        return "mixed" if {"supported", "contradicted"} <= leans else self._decided(self.count.verdict)
+
+    def _decided(self, verdict: Verdict) -> Verdict:
+        """The verdict of a count; where that has too few pairs, the one of the pooled ratio."""
+        own = self.pooled
+        holds = None if own is None else all_hold(own.interval, self.thresholds)
+        if verdict != "not enough data" or holds is None:
+            return verdict
+        return "supported" if holds else "contradicted"
 
     def to_json(self) -> Json:
         """The statement as plain data."""
-        strata = {name: stratum.to_json() for name, stratum in self.strata.items()}
-        plain = {"text": self.text, "verdict": self.verdict, "count": self.count.to_json(), "strata": strata}
-        return {**plain, "pairs": [pair.to_json() for pair in self.pairs]}
+        strata = {name: stratum._numbers() for name, stratum in self.strata.items()}
+        pairs = [pair.to_json() for pair in self.pairs]
+        return {"text": self.text, "verdict": self.verdict, **self._numbers(), "strata": strata, "pairs": pairs}
+
+    def _numbers(self) -> Json:
+        own = self.pooled
+        return {"count": self.count.to_json(), "pooled": None if own is None else own.to_json()}

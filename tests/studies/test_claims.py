@@ -374,7 +374,7 @@ def test_a_curve_is_not_compared_with_a_search() -> None:
 
 def test_strata_are_architectures_and_lengths() -> None:
     (statement,) = claim("3.1", paper_like()).statements
-    assert {name: count.true for name, count in statement.strata.items()} == {
+    assert {name: own.count.true for name, own in statement.strata.items()} == {
         "Transformer, fixed lengths": 21,
         "Transformer, several lengths": 12,
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm, t, ttest_1samp
 
-from ib_bench.studies.comparison import Interval
-from ib_bench.studies.verdict import Count, Pair, Statement
+from ib_bench.studies.comparison import UNDECIDED, Interval, Threshold
+from ib_bench.studies.verdict import Count, Pair, Statement, pooled
 
 
 def pairs(stratum: str, true: int, false: int, num_open: int = 0) -> list[Pair]:
@@ -56,7 +58,7 @@ def test_opposite_strata_are_never_pooled() -> None:
     """Claim 3.1 on the reference results, as version 1 counted it: fixed lengths 13 to 3, several lengths 1 to 5."""
     statement = Statement("", [*pairs("fixed lengths", 13, 3), *pairs("several lengths", 1, 5)])
     assert statement.verdict == "mixed"
-    assert {name: (c.true, c.false) for name, c in statement.strata.items()} == {
+    assert {name: (own.count.true, own.count.false) for name, own in statement.strata.items()} == {
         "fixed lengths": (13, 3),
         "several lengths": (1, 5),
     }
@@ -64,6 +66,67 @@ def test_opposite_strata_are_never_pooled() -> None:
     assert many.count.verdict == "supported" and many.verdict == "mixed"
     few = Statement("", [*pairs("fixed lengths", 40, 0), *pairs("several lengths", 0, 4)])
     assert few.verdict == "supported", "four pairs are too few to lean"
+
+
+def known(ratios: Sequence[float], stratum: str = "all", width: float = 1.2) -> list[Pair]:
+    """Open pairs; with a width of 2, all intervals hold 1, as single cells cannot tell such ratios apart."""
+    return [
+        Pair("a / b", stratum, "N50", Interval(ratio / width, ratio * width), None, UNDECIDED, ("k",))
+        for ratio in ratios
+    ]
+
+
+MORE, LESS = Threshold(1.0, strict=True), Threshold(1.0, strict=True, negated=True)
+ABOVE = [1.2, 1.5, 1.3, 1.25, 1.6, 1.1]
+
+
+class TestPooled:
+    def test_it_is_the_mean_of_logarithms_with_students_interval(self) -> None:
+        own = pooled(known(ABOVE, width=1.1))
+        assert own is not None and own.num_pairs == len(ABOVE)
+        logs = np.log(ABOVE)
+        expected = ttest_1samp(logs, 0).confidence_interval(0.9)
+        assert own.mean == pytest.approx(math.exp(logs.mean()))
+        assert (own.interval.low, own.interval.high) == pytest.approx(tuple(np.exp(expected)))
+
+    def test_the_intervals_of_pairs_count_where_their_scatter_is_smaller(self) -> None:
+        own = pooled(known([1.3] * 9, width=2))
+        assert own is not None and own.mean == pytest.approx(1.3)
+        reach = t.ppf(0.95, 8) / norm.ppf(0.95) / 3  # octaves, as an interval of a factor 2 on either side has 1
+        assert (own.interval.low, own.interval.high) == pytest.approx((1.3 / 2**reach, 1.3 * 2**reach))
+
+    @pytest.mark.parametrize(
+        ("threshold", "ratios", "verdict"),
+        [
+            (MORE, ABOVE, "supported"),
+            (LESS, ABOVE, "contradicted"),
+            (MORE, [1 / ratio for ratio in ABOVE], "contradicted"),
+            (MORE, [*ABOVE, 0.3, 0.4], "not enough data"),
+            (MORE, ABOVE[:4], "not enough data"),
+        ],
+    )
+    def test_it_decides_what_no_single_pair_can(self, threshold: Threshold, ratios: list[float], verdict: str) -> None:
+        assert Statement("", known(ratios), [threshold]).verdict == verdict
+
+    def test_single_pairs_come_first(self) -> None:
+        found = Statement("", [*pairs("all", 0, 6), *known(ABOVE)], [MORE])
+        assert found.pooled is None and found.verdict == "contradicted"
+
+    def test_ratios_with_one_end_are_not_left_out(self) -> None:
+        one_sided = [
+            Pair("a / b", "all", "N50", Interval(0.5, math.inf), None, UNDECIDED, ("k",)),
+            Pair("a / b", "all", "N50", Interval(0, 2), None, UNDECIDED, ("k",)),
+        ]
+        assert pooled([*known(ABOVE), one_sided[0]]) is not None
+        assert pooled([*known(ABOVE), *one_sided]) is None
+
+    def test_what_is_open_for_other_reasons_does_not_count(self) -> None:
+        exhausted = [Pair("a / b", "all", "N50", Interval(50, 60), None, "all sequences that exist", ("k",))]
+        assert pooled([*known(ABOVE), *exhausted]) == pooled(known(ABOVE))
+
+    def test_opposite_strata_are_mixed(self) -> None:
+        below = known([0.8 / ratio for ratio in ABOVE], "several lengths")
+        assert Statement("", [*known(ABOVE, "fixed lengths"), *below], [MORE]).verdict == "mixed"
 
 
 def test_a_pair_is_open_for_a_reason() -> None:
@@ -77,7 +140,7 @@ def test_json_holds_counts_strata_and_pairs() -> None:
     plain = Statement("text", [*pairs("one", 5, 0), *pairs("other", 0, 0, 2)]).to_json()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert plain["count"] == {"true": 5, "false": 0, "open": 2, "chance": 1 / 32, "verdict": "supported"}
-    assert plain["strata"]["other"]["open"] == 2
+    assert plain["strata"]["other"] == {"count": {**plain["strata"]["other"]["count"], "open": 2}, "pooled": None}
     assert plain["pairs"][0] == {
         **{"title": "a / b", "stratum": "one", "measure": "N50", "low": 1, "high": None, "holds": True},
         **{"why_open": "", "records": ["k"]},
