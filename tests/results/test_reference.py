@@ -11,17 +11,21 @@ import pytest
 import ib_bench
 from ib_bench import results
 from ib_bench.cli import main
-from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
-from ib_bench.quantities.search.record import SearchRecord
-from ib_bench.results.reference import reference_records
+from ib_bench.report.claims_table import pooled_text
+from ib_bench.results.archive import read_archive
+from ib_bench.results.kinds import record_kinds
+from ib_bench.results.reference import SUITES, reference_records
+from ib_bench.studies.claims import check_claims
 
 
 def test_they_are_complete() -> None:
     records = reference_records()
-    assert str(records) == "1,023 trials, 0 curves, 396 searches, 0 saturations, 216 extrapolations"
-    assert len(records.finished(SearchRecord)) == 396
+    parts = [read_archive(Path(results.__file__).parent / f"{suite}.jsonl.gz") for suite in SUITES]
+    assert str(parts[0]) == "1,023 trials, 0 curves, 396 searches, 0 saturations, 216 extrapolations"
     trials = {trial.key for trial in records.trials}
-    for kind in (SearchRecord, ExtrapolationRecord):
+    for kind in record_kinds():
+        assert len(records.finished(kind)) == len(records.of(kind)) == sum(len(part.of(kind)) for part in parts)
+        assert len({record.key for record in records.of(kind)}) == len(records.of(kind))
         assert all(trials.issuperset(record.trials) for record in records.of(kind))
 
 
@@ -70,11 +74,20 @@ def test_the_numbers_in_the_readme_are_those_of_the_records() -> None:
     assert (learned["DenseSSM"], learned["Transformer"]) == (len(of("search", "DenseSSM", "outcome")) - 1, 0)
 
 
+def test_the_pooled_ratios_in_the_readme_are_those_of_the_records() -> None:
+    text = " ".join((Path(results.__file__).parent / "README.md").read_text(encoding="utf-8").split())
+    (claim,) = (one for one in check_claims(reference_records()) if one.name == "3.4")
+    to_uniform, to_curriculum = claim.statements[:2]
+    assert to_uniform.verdict == to_curriculum.verdict == "supported"
+    assert f"needs {pooled_text(to_uniform)} times as many sequences with uniform lengths as with fixed ones" in text
+    assert f"{pooled_text(to_curriculum)} times as many with short-to-long as with uniform ones" in text
+
+
 def test_the_slopes_in_the_readme_are_those_of_the_records() -> None:
     text = " ".join((Path(results.__file__).parent / "README.md").read_text(encoding="utf-8").split())
     pooled = {
         one.variable: one.fit.exponent
-        for one in ib_bench.read("reference")["growth"]
+        for one in ib_bench.read(Path(results.__file__).parent / "small.jsonl.gz")["growth"]
         if one.is_pooled
         and (one.labels.model, one.labels.supervision) == ("DenseSSM", "aligned_chain_of_thought")
         and one.labels.length_distribution == "fixed"
