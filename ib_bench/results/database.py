@@ -225,13 +225,16 @@ def _size(path: str) -> int:
 
 
 def _require_database(path: Path) -> None:
-    """Make sure that SQLite takes no other file for an empty database, as it does with one of a single byte."""
+    """Make sure that SQLite takes no other file for an empty database, as it does with one of a single byte.
+
+    The file must not be opened here. Closing it would end the locks of every connection that this process has to it;
+    another process would then take itself for the last one, delete the log, and lose what is written afterwards.
+    """
     try:
-        with path.open("rb") as file:
-            start = file.read(len(_HEADER))
+        is_short = path.is_file() and 0 < path.stat().st_size < len(_HEADER)
     except OSError:
         return  # SQLite says why
-    if start and len(start) < len(_HEADER):
+    if is_short:
         raise _explained(path, "file is not a database")
 
 

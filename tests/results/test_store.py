@@ -123,3 +123,21 @@ def test_many_processes_open_a_new_store_at_once(tmp_path: Path) -> None:
         for process in processes:
             process.join(timeout=200)
         assert [process.exitcode for process in processes] == [0] * 8
+
+
+@pytest.mark.system
+def test_what_is_written_stays_though_the_store_was_opened_twice_and_another_process_has_closed_it(
+    tmp_path: Path,
+) -> None:
+    path, context = tmp_path / "store.sqlite", multiprocessing.get_context("spawn")
+    with Store(path) as store:
+        store.add(trial(Point("LSTM", ACOT), 64))
+        Store(path).close()
+        reader = context.Process(target=open_and_close, args=(path,))
+        reader.start()
+        reader.join(timeout=200)
+        assert reader.exitcode == 0
+        assert path.with_name("store.sqlite-wal").exists(), "the reader was not the last"
+        store.add(trial(Point("LSTM", ACOT), 128))
+        with sqlite3.connect(path) as other:
+            assert other.execute("SELECT count(*) FROM trials").fetchone() == (2,)
