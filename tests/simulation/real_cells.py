@@ -145,18 +145,18 @@ def scatter(rows: Iterable[Mapping[str, Any]]) -> tuple[float | None, float | No
         rows: of one cell.
 
     Returns:
-        Standard deviation of log2 N50 between measurements, the root mean square of the one that each interval
-        predicts, both in octaves, and how many intervals hold the geometric mean of all N50. None where fewer than two
-        measurements were made or one of them has no finite interval.
+        Standard deviation of log2 N50 between measurements; the root mean square of the one that each interval with two
+        ends predicts, both in octaves; and how many intervals hold the geometric mean of all N50. None where fewer than
+        two measurements were made, or one of them has no N50, or no interval has two ends.
     """
     ends = [[row[name] for name in ("n50_low", "n50", "n50_high")] for row in rows]
-    if len(ends) < 2 or any(end is None for own in ends for end in own):
+    predicted = [math.log2(high / low) / _OF_INTERVAL for low, _, high in ends if low is not None and high is not None]
+    if len(ends) < 2 or not predicted or any(median is None for _, median, _ in ends):
         return None, None, None
     medians = [math.log2(median) for _, median, _ in ends]
-    predicted = [(math.log2(high) - math.log2(low)) / _OF_INTERVAL for low, _, high in ends]
     mean = 2 ** fmean(medians)
     return (
         stdev(medians),
         math.sqrt(fmean(value**2 for value in predicted)),
-        sum(low <= mean <= high for low, _, high in ends),
+        sum(low <= mean and (high is None or mean <= high) for low, _, high in ends),
     )

@@ -41,7 +41,9 @@ def test_scatter_is_in_octaves_and_predicted_by_the_intervals() -> None:
     assert measured == pytest.approx(1.5275, abs=1e-3), "of 6, 7 and 4 octaves"
     assert predicted == pytest.approx(2 / 3.29)
     assert holding == 1, "the mean is 50.8"
-    assert scatter(rows((32, 64, 128), (64, 128, None))) == (None, None, None)
+    measured, predicted, holding = scatter(rows((32, 64, 128), (64, 128, None)))
+    assert (measured, predicted, holding) == (pytest.approx(2**-0.5), pytest.approx(2 / 3.29), 2)
+    assert scatter(rows((32, 64, 128), (64, None, None))) == (None, None, None)
     assert scatter(rows((32, 64, 128))) == (None, None, None)
 
 
