@@ -40,7 +40,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     for table in finished.tables():
         show(table, console)
     for figure in () if options.fast_dev_run else finished.figures():
-        for path in figure.save(Path(options.figures) / suite.name):
+        for path in figure.save(Path(options.figures) / figure.name):
             say(f"figure: {path}", console)
     return list_failures(finished, console)
 

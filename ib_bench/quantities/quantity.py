@@ -189,7 +189,7 @@ class Quantity(ABC, Generic[R]):
 
         Args:
             study: the results of the suite.
-            name: of the suite.
+            name: of the suite; the figure's name begins with it, and figures of two quantities have two names.
         """
         return None
 

@@ -108,7 +108,7 @@ def run(
     finished = run_suite(chosen, parsed, watcher(progress), given_executor(executor), f"ib_bench.run({chosen.name})")
     if figures is not None:
         for figure in finished.figures():
-            figure.save(Path(figures) / chosen.name)
+            figure.save(Path(figures) / figure.name)
     if finished.errors:
         label, error = finished.errors[0]
         count = f"{len(finished.errors)} of {len(finished.plan.jobs)} jobs have not finished"

@@ -25,7 +25,7 @@ from ib_bench.training.instantiation import instantiate_data, instantiate_model
 _DATA = {"modulus": 4, "max_length": 6, "length_distribution": "uniform", "supervision": "aligned_chain_of_thought"}
 _BATCH_SIZE = 64  # of all shipped data, unless set otherwise
 _MODELS = {"DenseSSM": {"hidden_size": 32}, "LSTM": {"hidden_size": 64}}
-"""Cells of the suite ``demo``, with its settings below; the others take the naive search hours."""
+"""Recurrent models with aligned chain of thought; with other models or supervision the naive search takes hours."""
 
 _SETTINGS = SearchSettings(
     learning_rates=[0.002],

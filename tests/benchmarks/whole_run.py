@@ -17,7 +17,7 @@ from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
 from benchmarks.commands import run_command
 from benchmarks.measurement import Measurement, OnRound
 from ib_bench.execution.inline import Inline
-from ib_bench.quantities.search import job as search_job
+from ib_bench.quantities.curve import job as curve_job
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.jobs import Output, run_jobs
@@ -82,7 +82,7 @@ def _parts(folder: Path, suite: Path, on_round: OnRound) -> list[Measurement]:
     with (
         _timed(seconds, "validation", _EvaluationLoop, "run"),
         _timed(seconds, "store", Store, "add_all"),
-        _timed(seconds, "trials", search_job, "train_trial"),
+        _timed(seconds, "trials", curve_job, "train_trial"),
     ):
         plan = make_plan(read, read.cells(data_parameters), output.store, keep_weights=False)
         start_s = time.perf_counter()

@@ -1,8 +1,9 @@
-"""The demo's three cells with aligned chain of thought, measured again and again with disjoint seeds.
+"""The demo, measured again and again with disjoint seeds.
 
 Made-up learners show that the intervals hold where the truth is known. Of real training runs nobody knows it, but
-repeated measurements must scatter by as much as their intervals say. Each set of seeds measures every cell once. What
-the store holds is not measured again, so an interrupted study goes on where it was.
+repeated measurements must scatter by as much as their intervals say, and a newcomer's run of the demo must agree with
+the one in the README. The first set of seeds is the demo's own. What the store holds is not measured again, so an
+interrupted study goes on where it was.
 """
 
 from __future__ import annotations
@@ -21,50 +22,55 @@ import ib_bench
 from ib_bench.quantities.curve.record import CurveRecord
 
 NUM_SETS = 10
-RESULTS = Path(__file__).with_name("real_results.json")
+"""Of seeds, besides the demo's own."""
 
-_DEMO = Path(__file__).parents[2] / "configs" / "demo.yaml"
-_SUPERVISION = "aligned_chain_of_thought"
-_FIRST_SEED = 1_000  # of the first set; the next one begins as many higher, more than a curve has trials
+RESULTS = Path(__file__).with_name("real_results.json")
+DEMO = Path(__file__).parents[2] / "configs" / "demo.yaml"
+
+_OFFSET = 1_000  # of the first seed from one set to the next, more than a curve has trials
 _OF_INTERVAL = 2 * 1.645  # standard deviations in a 90 % interval
 _MARK = "real cells"
 
 
-def cells() -> dict[str, Json]:
-    """Model, data and search of each cell, by the name of its model."""
-    demo = yaml.safe_load(_DEMO.read_text(encoding="utf-8"))
-    data = demo["base"]["data"]
-    arguments = {**data["init_args"], "supervision": _SUPERVISION}
-    shared = {"data": {**data, "init_args": arguments}, "search": demo["base"]["search"]}
-    return {model["class_path"]: {"model": model, **shared} for model in demo["axes"]["model"]}
+def suite_of(number: int) -> Json:
+    """The demo with the seeds of one set; set 0 is the demo itself."""
+    suite: Json = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+    suite["base"]["curve"]["first_seed"] += _OFFSET * number
+    return suite
 
 
-def measure_cells(store: Path, num_sets: int, on_row: Callable[[Json], None]) -> list[Json]:
-    """Measure every cell with each set of seeds.
+def measure_sets(store: Path, num_sets: int, workers: int | None, on_rows: Callable[[list[Json]], None]) -> list[Json]:
+    """Run the demo with its own seeds, and then with each set.
 
     Args:
         store: that trials and curves are kept in.
-        num_sets: how many sets.
-        on_row: receives each measurement.
+        num_sets: how many sets besides the demo's own.
+        workers: curves that are measured at once; None takes one for each core.
+        on_rows: receives all rows so far, after each set.
 
     Returns:
-        A row for each measurement.
+        A row for each curve.
     """
-    rows = []
-    for number in range(num_sets):
-        for name, config in cells().items():
-            curve = {"first_seed": _FIRST_SEED * (number + 1)}
-            rows.append(row_of(name, ib_bench.measure("curve", **config, curve=curve, store=store)))
-            on_row(rows[-1])
+    rows: list[Json] = []
+    for number in range(num_sets + 1):
+        options: Json = {"executor": "processes", "workers": workers, "wandb": {"mode": "disabled"}, "name": "demo"}
+        found = ib_bench.run(suite_of(number), store=store, **options)
+        rows += [row_of(record) for record in found["curve"]]
+        on_rows(rows)
     return rows
 
 
-def row_of(name: str, record: CurveRecord) -> Json:
-    """What the study keeps of a measurement."""
+def cell_of(record: CurveRecord) -> str:
+    """The name of a curve's cell."""
+    return f"{record.labels.model.partition('(')[0]}, {record.labels.supervision}"
+
+
+def row_of(record: CurveRecord) -> Json:
+    """What the study keeps of a curve."""
     assert record.estimate is not None
     low, median, high = vars(record.estimate.n50).values()
     return {
-        "cell": name,
+        "cell": cell_of(record),
         "first_seed": record.config.settings.first_seed,
         **{"n50_low": low, "n50": median, "n50_high": high},
         "probability_above": record.estimate.probability_above,
@@ -93,52 +99,64 @@ def published_table() -> str:
     return text_of_readme(_MARK)
 
 
-def table(rows: Iterable[Mapping[str, Any]]) -> str:
+def table(rows: Sequence[Json]) -> str:
     """A line for each cell, in Markdown."""
-    by_cell: dict[str, list[Mapping[str, Any]]] = {}
+    own_seed = min((row["first_seed"] for row in rows), default=None)
+    by_cell: dict[str, list[Json]] = {}
     for row in rows:
         by_cell.setdefault(row["cell"], []).append(row)
-    rows = list(rows)
-    titles = ["cell", "measured", "N50 or bound, each", "scatter", "predicted", "hold the mean", "within 2x", "trials"]
-    body = [[name, *_texts(own)] for name, own in by_cell.items()]
-    told = f"{len(rows)} of {NUM_SETS * len(cells())} measurements:"
-    return "\n".join(["", told, "", *table_lines([*titles, "steps", "confirmed"], body), ""])
+    titles = ["cell", "the demo's N50", "N50 with other seeds", "agree", "scatter", "predicted", "hold the mean"]
+    titles += ["trials", "steps", "confirmed"]
+    body = []
+    for cell, of_cell in by_cell.items():
+        (own,) = (row for row in of_cell if row["first_seed"] == own_seed)
+        body.append([cell, *_texts(own, [row for row in of_cell if row is not own])])
+    num_sets = len({row["first_seed"] for row in rows} - {own_seed})
+    return "\n".join(["", f"{num_sets} of {NUM_SETS} sets of seeds:", "", *table_lines(titles, body), ""])
 
 
-def _texts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    spreads = scatter(rows)
-    checked, confirmed = (sum(row[name] for row in rows) for name in ("num_checked", "num_confirmed"))
+def _texts(own: Json, others: Sequence[Json]) -> list[str]:
+    measured, predicted, holding = scatter(others)
+    checked, confirmed = (sum(row[name] for row in [own, *others]) for name in ("num_checked", "num_confirmed"))
     return [
-        f"{len(rows)} times",
-        "; ".join(row["verdict"] for row in rows),
-        *("-" if value is None else f"{value:.2f}" for value in spreads[:2]),
-        "-" if spreads[2] is None else f"{spreads[2]} of {len(rows)}",
-        f"{sum(row['ended'] in ('narrow', 'one') for row in rows)} of {len(rows)}",
-        f"{fmean(row['num_trials'] for row in rows):.0f}",
-        f"{fmean(row['num_steps'] for row in rows):,.0f}",
-        f"{confirmed} of {checked}",
+        own["verdict"],
+        "; ".join(row["verdict"] for row in others) or "-",
+        f"{sum(agree(own, row) for row in others)} of {len(others)}",
+        *("-" if value is None else f"{value:.2f}" for value in (measured, predicted)),
+        "-" if holding is None else f"{holding} of {len(others)}",
+        f"{fmean(row['num_trials'] for row in [own, *others]):.0f}",
+        f"{fmean(row['num_steps'] for row in [own, *others]):,.0f}",
+        f"{confirmed} of {checked}" if checked else "-",
     ]
 
 
-def scatter(rows: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None, int | None]:
+def agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the 90 % intervals of two measurements overlap; an end above the largest size is infinite."""
+    (low, high), (other_low, other_high) = (
+        [math.inf if row[end] is None else row[end] for end in ("n50_low", "n50_high")] for row in (one, other)
+    )
+    return bool(low <= other_high and other_low <= high)
+
+
+def scatter(rows: Iterable[Mapping[str, Any]]) -> tuple[float | None, float | None, int | None]:
     """How far repeated measurements lie apart, and how far their intervals say.
 
     Args:
         rows: of one cell.
 
     Returns:
-        Standard deviation of log2 N50 between measurements, the root mean square of the one that each interval
-        predicts, both in octaves, and how many intervals hold the geometric mean of all N50. None where fewer than two
-        measurements were made or one of them has no finite interval.
+        Standard deviation of log2 N50 between measurements; the root mean square of the one that each interval with two
+        ends predicts, both in octaves; and how many intervals hold the geometric mean of all N50. None where fewer than
+        two measurements were made, or one of them has no N50, or no interval has two ends.
     """
     ends = [[row[name] for name in ("n50_low", "n50", "n50_high")] for row in rows]
-    if len(rows) < 2 or any(end is None for own in ends for end in own):
+    predicted = [math.log2(high / low) / _OF_INTERVAL for low, _, high in ends if low is not None and high is not None]
+    if len(ends) < 2 or not predicted or any(median is None for _, median, _ in ends):
         return None, None, None
     medians = [math.log2(median) for _, median, _ in ends]
-    predicted = [(math.log2(high) - math.log2(low)) / _OF_INTERVAL for low, _, high in ends]
     mean = 2 ** fmean(medians)
     return (
         stdev(medians),
         math.sqrt(fmean(value**2 for value in predicted)),
-        sum(low <= mean <= high for low, _, high in ends),
+        sum(low <= mean and (high is None or mean <= high) for low, _, high in ends),
     )

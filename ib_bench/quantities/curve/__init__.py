@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ib_bench.drawing.columns import Column, json_row, summary
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.quantities.curve.record import CurveRecord, CurveSettings, Sizes
-from ib_bench.quantities.curve.tables import COLUMNS, CURVE_NOTE, curve_listing, curve_table, thresholds_table
+from ib_bench.quantities.curve.tables import (
+    COLUMNS,
+    CURVE_NOTE,
+    curve_listing,
+    curve_table,
+    curves_listing,
+    thresholds_table,
+)
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
 from ib_bench.quantities.search.record import SearchSettings
@@ -65,6 +72,10 @@ class CurveQuantity(Quantity[CurveRecord]):
             else {},
         )
 
+    def listing(self, results: Sequence[CurveRecord], title: str, notes: Iterable[str] = ()) -> Group:
+        """See :class:`Quantity`."""
+        return curves_listing(results, title, notes)
+
     def detail(self, result: CurveRecord, notes: Iterable[str] = ()) -> Group:
         """See :class:`Quantity`: N50, and the curve."""
         return curve_listing(result, notes)
@@ -89,6 +100,12 @@ class CurveQuantity(Quantity[CurveRecord]):
         from ib_bench.quantities.curve.figures import figures  # noqa: PLC0415 (loads Altair)
 
         return figures(study)
+
+    def overview(self, study: Study, name: str) -> Figure | None:
+        """See :class:`Quantity`: N50 for each regime and architecture, of at least two curves."""
+        from ib_bench.quantities.curve.figures import n50_figure  # noqa: PLC0415 (loads Altair)
+
+        return n50_figure(study, name)
 
 
 _LOGGED_OF_TRIALS = [column for column in TRIAL_COLUMNS if column.title is not None and not column.is_label]

@@ -19,10 +19,13 @@ from ib_bench.drawing.charts import (
 )
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.labels import Shown
+from ib_bench.drawing.regimes import panel_of, sizes_by_regime
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import REGIMES
-from ib_bench.quantities.curve.record import CurveRecord, ThresholdEstimate
+from ib_bench.quantities.curve.record import CurveRecord, Sizes, ThresholdEstimate
 from ib_bench.results.identity import Json
+
+OPEN_NOTE = "Open markers: lower ends."
 
 
 def figures(study: Study) -> list[Figure]:
@@ -31,6 +34,25 @@ def figures(study: Study) -> list[Figure]:
     with_thresholds = [one for one in shown if any(here.measure == "loss" for here in one.result.thresholds)]
     drawn = [_success_curves(shown, study)] if shown else []
     return [*drawn, _against_threshold(with_thresholds, study)] if with_thresholds else drawn
+
+
+def n50_figure(study: Study, name: str) -> Figure | None:
+    """N50 for each regime and architecture, with its 90 % interval; None for fewer than two, where the curve says more.
+
+    Args:
+        study: of the suite.
+        name: of the suite; the file's name ends in ``n50``, so that a suite with N* too has both figures.
+    """
+    rows = [
+        {**row, **_drawn_sizes(record, estimate.n50), "text": record.verdict, "panel": panel_of(row)}
+        for record, row in described(study.shown(CurveRecord))
+        if record.finished and (estimate := record.estimate) is not None
+    ]
+    if len(rows) < 2:
+        return None
+    title = f"{name}: size at which half of the training runs succeed (N50)"
+    notes = [f"Bars: 90 % intervals. {OPEN_NOTE}", *all_notes(rows)]
+    return sizes_by_regime(f"{name}_n50", title, "N50, training sequences", rows, notes, study)
 
 
 def _success_curves(shown: Sequence[Shown[CurveRecord]], study: Study) -> Figure:
@@ -87,7 +109,7 @@ def _against_threshold(shown: Sequence[Shown[CurveRecord]], study: Study) -> Fig
     bars = alt.Chart().mark_rule(strokeWidth=2, strokeOpacity=0.5).encode(x=x, y=low, y2="high:Q", stroke=marks.stroke)
     points = marks.points(x, alt.Y(**y), ["text:N", "threshold:Q", "unknown:Q"]) + all_labels(rows, x, alt.Y(**y))
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
-    notes = ["N50 at other thresholds, from the same runs. Bars: 90 % intervals. Open markers: lower ends."]
+    notes = [f"N50 at other thresholds, from the same runs. Bars: 90 % intervals. {OPEN_NOTE}"]
     return Figure(
         "n50_against_threshold",
         "N50 against the threshold",
@@ -96,20 +118,23 @@ def _against_threshold(shown: Sequence[Shown[CurveRecord]], study: Study) -> Fig
 
 
 def _threshold_row(record: CurveRecord, estimate: ThresholdEstimate, row: Json) -> Json:
-    """What the chart shows of one threshold; a size above the largest one is drawn there, with an arrow."""
-    sizes = estimate.n50
-    low, high = (record.max_size if size is None else size for size in (sizes.low, sizes.high))
-    is_bound = sizes.median is None
+    """What the chart shows of one threshold."""
     return {
         **row,
+        **_drawn_sizes(record, estimate.n50),
         "threshold": estimate.threshold,
-        "size": low if is_bound else sizes.median,
-        "low": low,
-        "high": high,
-        "text": record.threshold_text(estimate, sizes),
+        "text": record.threshold_text(estimate, estimate.n50),
         "unknown": estimate.num_unknown,
-        **({"arrow": "up", "is_all": record.is_pool_exhausted and sizes.high is None} if is_bound else {}),
     }
+
+
+def _drawn_sizes(record: CurveRecord, sizes: Sizes) -> Json:
+    """A size and the ends of its interval; what lies above the largest size is drawn there, with an arrow."""
+    low, high = (record.max_size if size is None else size for size in (sizes.low, sizes.high))
+    if sizes.median is not None:
+        return {"size": sizes.median, "low": low, "high": high}
+    is_all = record.is_pool_exhausted and sizes.high is None
+    return {"size": low, "low": low, "high": high, "arrow": "up", "is_all": is_all}
 
 
 def _panelled(shown: Sequence[Shown[CurveRecord]]) -> list[tuple[CurveRecord, Json]]:

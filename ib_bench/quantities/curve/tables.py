@@ -122,6 +122,30 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
 """Everything about a success curve, in order."""
 
 
+_LISTED = ("n50", "best_of_15", "num_trials", "num_steps")
+"""What a list of curves shows of each; the whole table would be wider than a terminal. Steps are the cost."""
+
+_LIST_NOTE = (
+    "N50: half of the training runs succeed; best of 15: the best of 15 does half of the time\n"
+    "in brackets: 90 % intervals; N90, spread and ceiling are in --format csv"
+)
+
+
+def curves_listing(records: Sequence[CurveRecord], title: str, notes: Iterable[str] = ()) -> Group:
+    """Curves on a terminal, a row each.
+
+    Args:
+        records: in order.
+        title: of the table.
+        notes: what else stands below it.
+    """
+    columns = [column for column in COLUMNS if column.is_label or column.name in _LISTED]
+    num_wide = sum(record.ended == "max_trials" for record in records)
+    wide = [f"{num_wide} of {len(records)} used all trials before the interval was narrow enough"] if num_wide else []
+    below = [_LIST_NOTE, *wide, *_confirmed_notes(records), *notes]
+    return listing(records, columns, title, "\n".join(below))
+
+
 def _identifying(settings: CurveSettings) -> Json:
     """Settings that a curve depends on."""
     names = [option.name for option in fields(settings) if option.metadata.get("identifies", True)]

@@ -26,6 +26,7 @@ from ib_bench.drawing.charts import (
 )
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.labels import Shown
+from ib_bench.drawing.regimes import panel_of, sizes_by_regime
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import (
     DASHES,
@@ -88,27 +89,13 @@ def min_train_size_figure(study: Study, name: str) -> Figure | None:
     """
     rows = []
     for record, row in described(_found(without_parts(study.shown(SearchRecord)))):
-        panel = f"{row['task']}\nL={row['L']}, {row['lengths']} lengths"
-        failing = None if record.censored else max(record.bracket[0], 0.8)
-        rows.append({**_size_row(record, row), "failing": failing, "panel": _panel(panel, row["group"])})
+        sized = _size_row(record, row)
+        low = None if record.censored else max(record.bracket[0], 0.8)
+        rows.append({**sized, "low": low, "high": sized["size"], "panel": panel_of(row)})
     if not rows:
         return None
     title = f"{name}: smallest training set that suffices (N*)"
-    marks = Marks(rows, study.colours)
-    regimes = in_order((row["supervision"] for row in rows), REGIMES.values())
-    x = alt.X("supervision:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=regimes))
-    y = log_axis("size", "N*, training sequences", _extent(rows, "failing", "size"))
-    beside = alt.XOffset("model:N", scale=alt.Scale(domain=marks.models, paddingOuter=1))
-    bars = alt.Chart().mark_rule(strokeWidth=2, strokeOpacity=0.5).transform_filter("isValid(datum.failing)")
-    bars = bars.encode(
-        x=x, y=alt.Y(**{**y, "shorthand": "failing:Q"}), y2="size:Q", stroke=marks.stroke, xOffset=beside
-    )
-    points = marks.points(x, alt.Y(**y), ["text:N"], xOffset=beside)
-    points += all_labels(rows, x, alt.Y(**y), xOffset=beside)
-    panels = Panels("panel", height=200)
-    return Figure(
-        name, title, panelled([bars, *points], rows, panels, [title, *_open_note(rows), *study.settings_notes])
-    )
+    return sizes_by_regime(name, title, "N*, training sequences", rows, _open_note(rows), study)
 
 
 def _found(shown: Iterable[Shown[SearchRecord]]) -> list[Shown[SearchRecord]]:

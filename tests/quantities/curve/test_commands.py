@@ -116,6 +116,17 @@ def test_a_suite_measures_curves_and_reports_them(working_folder: Path, capsys: 
 
 
 @pytest.mark.system
+def test_a_suite_with_n_star_and_n50_ends_with_a_figure_of_each(working_folder: Path) -> None:
+    two_kinds = "  supervision: [outcome, aligned_chain_of_thought]\n"
+    (working_folder / "tiny.yaml").write_text(SUITE.replace("max_steps: 200", "max_steps: 2") + two_kinds)
+    assert main(["run", "tiny.yaml", "--executor", "inline", *QUIET]) == 0
+    titles = {"tiny.svg": "smallest training set that suffices", "tiny_n50.svg": "half of the training runs succeed"}
+    figures = {path.name: path.read_text() for path in (working_folder / "figures").glob("*.svg")}
+    assert figures.keys() == titles.keys()
+    assert all(titles[name] in text for name, text in figures.items())
+
+
+@pytest.mark.system
 def test_wandb_gets_a_step_for_each_trial_and_n50(working_folder: Path) -> None:
     assert main([*CURVE, "--wandb.mode", "offline"]) == 0
     (run,) = (working_folder / "wandb").glob("offline-run-*")

@@ -147,6 +147,35 @@ def test_the_figure_holds_band_and_trials(experiment: Experiment) -> None:
     assert tried == [(16, 0.0, 1), (64, 0.5, 2), (512, 1.0, 1)]
 
 
+def test_a_suite_of_several_curves_ends_with_their_n50(experiment: Experiment) -> None:
+    curves = [curve(experiment), curve(experiment.with_data(max_length=8), NOWHERE, ended="above")]
+    figure = QUANTITY.overview(study(*curves), "demo")
+    assert figure is not None and figure.name == "demo_n50"
+    drawn = {row["L"]: row for rows in figure.spec["datasets"].values() for row in rows}
+    assert [drawn[4][name] for name in ("low", "size", "high", "text")] == [62.4, 91.0, 119.3, "91 [62, 119]"]
+    assert "arrow" not in drawn[4]
+    assert [drawn[8][name] for name in ("size", "text", "arrow")] == [512, "> 512", "up"]
+    assert QUANTITY.overview(study(curves[0]), "demo") is None, "one curve is better drawn as such"
+
+
+def test_a_list_of_curves_is_as_wide_as_a_terminal(experiment: Experiment) -> None:
+    curves = [
+        curve(experiment, num_checked=43, num_confirmed=41),
+        curve(experiment.with_data(max_length=8), NOWHERE, ended="max_trials"),
+    ]
+    text = printed_list(*curves)
+    (line,) = (line for line in text.splitlines() if "91 [62, 119]" in line)
+    assert line.split()[2:8] == ["91", "[62,", "119]", "20", "[8.0,", "33]"]
+    assert "1 of 2 used all trials" in text and "41 of 43 successes are confirmed" in text
+    assert "used all trials" not in printed_list(curves[0])
+
+
+def printed_list(*records: CurveRecord) -> str:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(QUANTITY.listing(records, "curves"))
+    return console.export_text()
+
+
 @pytest.mark.system
 def test_the_figure_can_be_drawn(experiment: Experiment, tmp_path: Any) -> None:
     (figure,) = figures(study(curve(experiment)))
