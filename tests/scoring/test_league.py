@@ -241,6 +241,17 @@ class TestLeague:
         contestants = [place.score.model.class_name for place in own.places if not place.score.kind]
         assert {"LSTM", "GRU", "DenseSSM", "Transformer"} <= set(contestants)
 
+    def test_the_readme_shows_the_top_of_the_shipped_league(self) -> None:
+        (own,) = shipped_leagues({}, with_shipped=True)
+        table = league_table(own)
+        wanted = [table.columns.index(name) for name in ("rank", "mean N50", "kappa", "at 8 L")]
+        rows = [[row[column].text for column in wanted] for row in table.rows if row[0].text[:1].isdigit()]
+        readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+        lines = readme.partition("| rank | model |")[2].partition("\n\n")[0].splitlines()[2:]
+        shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+        assert shown and [[rank, *numbers] for rank, _, *numbers in shown] == rows[: len(shown)]
+        assert all(row[1].partition(",")[0] in place.score.name for row, place in zip(shown, own.places, strict=False))
+
     def test_numbers_of_two_budgets_never_meet(self, small: Budget, tmp_path: Path) -> None:
         large = budget(tmp_path, "large")
         records = together(
