@@ -56,6 +56,7 @@ CASES = {
     "store of one byte": ([*SEARCH, "--store", "one.sqlite"], "one.sqlite' cannot be used (file is not a database)"),
     "results of one byte": (["results", "--store", "one.sqlite"], "cannot be used (file is not a database)"),
     "long store": ([*SEARCH, "--store", LONG], "is no path that can be used: File name too long"),
+    "store without room for its journal": ([*SEARCH, "--store", "x" * 250], "whose names have at most 247 bytes"),
     "long log": ([*SEARCH, "--log_file", f"folder/{LONG}"], "is no path that can be used: File name too long"),
     "long suite": (["run", LONG], "is no path that can be used: File name too long"),
     "long report": (["report", "--reference", "--out", f"missing/{LONG}"], "whose names have at most 255 bytes"),
