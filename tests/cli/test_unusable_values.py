@@ -89,6 +89,11 @@ WHOLE_SUITES = {
     "{axes: {task: [setup.Data], model: LSTM}, base: {}}": "task 'setup.Data' cannot be imported",
     "{axes: {task: FlipFlop, model: LSTM}, base: {search: [1]}}": "base.search must be a mapping of options",
     "{axes: {task: FlipFlop, model: LSTM}, base: {search: null}}": "base.search must be a mapping of options",
+    "{axes: {task: FlipFlop, model: LSTM}, base: {search: {max_steps: null}}}": (
+        "search.max_steps must be a value, or left out for its default, got None"
+    ),
+    "{axes: {task: FlipFlop, model: LSTM}, base: {search: {seeds: null}}}": "search.seeds must be a value",
+    "{axes: {task: FlipFlop, model: LSTM, quantity: curve}, base: {curve: {batch: null}}}": "curve.batch must be a",
     "{axes: {task: FlipFlop, model: LSTM}, base: {trainer: 5}}": "base.trainer must be a mapping of options",
     "{axes: {task: FlipFlop, model: {class_path: LSTM, overrides: {search: [1]}}}, base: {}}": (
         "axes.model.overrides.search must be a mapping of options"
