@@ -9,7 +9,7 @@ EXAMPLES ?= 10000
 EXTRAS := workspaces,ray,slurm,parquet,pandas,completion
 # what the lowest versions are tried with: old packages warn of their own end, which is no failure there
 LOWEST := $(addprefix tests/cli/test_,bad_input.py commands.py ordinary_models.py unusable_values.py completion.py) \
-	tests/results tests/tracking tests/report tests/bad_input tests/execution/test_ray.py
+	tests/results tests/tracking tests/report/test_study_report.py tests/bad_input tests/execution/test_ray.py
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
@@ -41,7 +41,7 @@ torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS tim
 	$(BIN)/python -m pytest tests/bad_input --examples $(EXAMPLES) $(PARALLEL)
 	$(BIN)/python -m pytest -m slow --slow $(PARALLEL)
 
-lowest: ## install the lowest versions that pyproject.toml allows into .venv-lowest, with uv, and run tests with them
+lowest: ## install the lowest versions that pyproject.toml allows into .venv-lowest, with uv (3 GB), and run tests with them
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet uv
 	.venv-lowest/bin/uv pip install --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[$(EXTRAS)]'
