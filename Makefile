@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 KILLS ?= 100
 EXAMPLES ?= 10000
+EXTRAS := workspaces,ray,slurm,parquet,pandas,completion
+# what the lowest versions are tried with: old packages warn of their own end, which is no failure there
+LOWEST := $(addprefix tests/cli/test_,bad_input.py commands.py ordinary_models.py unusable_values.py completion.py) \
+	tests/results tests/tracking tests/report/test_study_report.py tests/bad_input tests/execution/test_ray.py
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # otherwise each of the processes that tests start compiles the whole package again: a quarter of its time
@@ -40,12 +44,12 @@ torture: setup ## kill, interrupt, fill up and damage runs, each about KILLS tim
 	$(BIN)/python -m pytest tests/bad_input --examples $(EXAMPLES) $(PARALLEL)
 	$(BIN)/python -m pytest -m slow --slow $(PARALLEL)
 
-lowest: ## install the lowest versions that pyproject.toml allows into .venv-lowest, with uv, and run tests with them
+lowest: ## install the lowest versions that pyproject.toml allows into .venv-lowest, with uv (3 GB), and run tests with them
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet uv
-	.venv-lowest/bin/uv pip install --python .venv-lowest/bin/python --resolution lowest-direct --editable .
+	.venv-lowest/bin/uv pip install --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[$(EXTRAS)]'
 	.venv-lowest/bin/uv pip install --python .venv-lowest/bin/python pytest pytest-xdist pytest-timeout hypothesis
-	.venv-lowest/bin/python -m pytest $(PARALLEL) tests/cli tests/results tests/training tests/tracking tests/bad_input
+	.venv-lowest/bin/python -m pytest $(PARALLEL) -W default $(LOWEST)
 
 simulate: setup ## check how sure success curves are, and write tables and figure (10 minutes); NAMES=real: on real training runs (hours)
 	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m simulation $(NAMES)

@@ -17,9 +17,11 @@ The functions are defined in ``ib_bench/runner``: ``api.py``, ``api_suites.py``,
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # python -m ib_bench would import typing from the working folder, if it has a file of that name
 if TYPE_CHECKING:
+    from typing import Any
+
     from ib_bench.runner.api import check, curve, extrapolate, growth, measure, search, sharing
     from ib_bench.runner.api_scores import score
     from ib_bench.runner.api_suites import run

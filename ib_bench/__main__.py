@@ -6,30 +6,39 @@ Little is imported here: Ctrl-C has to be answered in order while the rest is im
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 
 EXIT_BAD_INPUT = 2
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 def main() -> int:
     """Run the command of this process; the exit code."""
+    has_folder = _leave_out_the_working_folder()
+    import signal  # noqa: PLC0415 (after that)
+
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
     _open_standard_streams()
-    try:
-        here = os.getcwd()
-    except OSError as error:
-        print(f"ib-bench: error: the working folder cannot be used: {error.strerror}", file=sys.stderr)
+    if not has_folder:
+        print("ib-bench: error: the working folder cannot be used: it is gone, or may not be entered", file=sys.stderr)
         return EXIT_BAD_INPUT
-    if sys.path[0] in ("", here) and here != os.path.dirname(os.path.dirname(os.path.abspath(__file__))):
-        del sys.path[
-            0
-        ]  # python -m looks in the working folder first, for anything; commands look there for models alone
     from ib_bench.cli import main as run  # noqa: PLC0415 (when a signal has a handler)
 
     return run()
+
+
+def _leave_out_the_working_folder() -> bool:
+    """``python -m`` looks there first, for anything; commands look there for models alone. False if there is none."""
+    try:
+        here = os.getcwd()
+    except OSError:
+        return False
+    if sys.path[0] in ("", here) and here != os.path.dirname(os.path.dirname(os.path.abspath(__file__))):
+        del sys.path[0]
+    return True
 
 
 def _end(number: int, frame: FrameType | None) -> None:

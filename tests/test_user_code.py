@@ -78,6 +78,17 @@ def test_commands_that_list_run_nothing_of_the_folder(arguments: list[str], fold
 
 
 @pytest.mark.system
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 itself looks for runpy in the working folder")
+def test_python_m_runs_no_file_named_after_what_the_package_imports(folder: Path) -> None:
+    for name in ("random", "typing", "signal"):
+        (folder / f"{name}.py").write_text(f"open('{name} was run', 'w').close()\n")
+    command = [sys.executable, "-m", "ib_bench", "results"]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ROOT})
+    assert ended.returncode == 0, ended.stderr
+    assert not list(folder.glob("* was run"))
+
+
+@pytest.mark.system
 @pytest.mark.parametrize("arguments", BUILDING, ids=" ".join)
 def test_commands_that_build_run_the_classes_alone(arguments: list[str], folder: Path) -> None:
     ended = run(arguments, folder)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from ib_bench import __version__, catalogue
+from ib_bench.address_space import TRAINING_GB, require_address_space
 from ib_bench.cli.interruption import Interruption
 from ib_bench.errors import BenchError, LostProcessError, UnknownNameError, shown, warn_in_one_sentence
 from ib_bench.execution.devices import num_cores
@@ -137,6 +138,8 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         if zero := next((argument for argument in arguments if "\0" in argument), None):
             raise BenchError(f"an argument must be a text without zero bytes, got {zero!r}")
         name = known[command][0]
+        if name in _BUILDS:
+            require_address_space(TRAINING_GB, "training")
         if _needs_workers(command, arguments):
             start_early(*_WORKER_MODULES)
         if name in _BUILDS:

@@ -8,6 +8,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
+from ib_bench.address_space import FIGURES_GB, require_address_space
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.tables import rich_table
@@ -40,6 +41,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--port", type=int | None, help=f"Of --serve; 0 takes a free one. (default: {_PORT})")
     options = parse(parser, arguments)
+    require_address_space(FIGURES_GB, "a report")
     if options.serve:
         return _serve(options)
     if options.port is not None:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ib_bench.address_space import FIGURES_GB, require_address_space
 from ib_bench.plain_text import one_line
 from ib_bench.results.identity import Json
 from ib_bench.results.whole_file import write_whole
@@ -31,7 +32,12 @@ class Figure:
 
     @property
     def svg(self) -> str:
-        """The figure for print: without links and tooltips; the same results give the same text."""
+        """The figure for print: without links and tooltips; the same results give the same text.
+
+        Raises:
+            BenchError: the address space is too small to draw.
+        """
+        require_address_space(FIGURES_GB, "drawing figures")
         import vl_convert  # noqa: PLC0415 (a quarter of a second, which listings need not wait for)
 
         return vl_convert.vegalite_to_svg(json.dumps(_printed(self.spec)))

@@ -57,6 +57,8 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
     if found := re.search(r"Key must be a string, got: (.*)\.|Empty nested key: (.*)\.", message):
         return BenchError(f"config {_config_files(arguments)} must have texts as keys, got {found[1] or found[2]}")
     path = ".".join(re.findall(r'Parser key "([^"]+)"', message))
+    if found := re.match(r"--(\S+)\.help: (?:Expected a dot import path string: (\S+)|\"(.*)\" is not a)", message):
+        return _unknown_class(found[1], found[2] or found[3])
     if found := re.search(r"Unable to load config '(.*)'\n", message, re.DOTALL):
         section = path.partition(".")[0]
         return BenchError(f"{section} must be options or a config file with them, got {shown(found[1])}")

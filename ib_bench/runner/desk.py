@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import lightning.pytorch as pl
 import yaml
@@ -107,11 +107,15 @@ def parsed_settings(sections: Mapping[str, type], options: Mapping[str, Any] | N
     """The settings of each section, from parsed options.
 
     Raises:
-        BenchError: a value lies outside its range, or a section is null.
+        BenchError: a value lies outside its range, or is null where it may not be.
     """
-    for name in sections:
+    for name, settings in sections.items():
         given = options[name]
         require(isinstance(given, Mapping | Namespace), name, given, "a section with options, or left out")
+        hints = get_type_hints(settings)
+        for option in (option for option, value in dict(given).items() if value is None):  # of a suite, not yet checked
+            is_allowed = type(None) in get_args(hints[option])
+            require(is_allowed, f"{name}.{option}", None, "a value, or left out for its default")
     return {name: settings(**options[name]) for name, settings in sections.items()}
 
 

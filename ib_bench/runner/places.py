@@ -16,6 +16,9 @@ _FILES = ("store", "file", "log_file", "suite", "ckpt_path")
 _MAX_NAME = 255
 """Bytes in the name of a file, on nearly all file systems."""
 
+_JOURNAL = "-journal"
+"""What SQLite appends to a store's name, for a file beside it."""
+
 
 def require_writable_folder(option: str, folder: str) -> None:
     """Make sure that a folder is there, or can be made, and that files can be put into it.
@@ -66,6 +69,7 @@ def with_home(option: str, path: str) -> str:
     except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be entered
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise BenchError(f"{option} {shown(path)} is no path that can be used: {reason}") from error
-    too_long = max((len(os.fsencode(name)) for name in Path(found).parts), default=0) > _MAX_NAME
-    require(not too_long, option, path, f"a path whose names have at most {_MAX_NAME} bytes")
+    most = _MAX_NAME - len(_JOURNAL) * (option == "store")
+    too_long = max((len(os.fsencode(name)) for name in Path(found).parts), default=0) > most
+    require(not too_long, option, path, f"a path whose names have at most {most} bytes")
     return found

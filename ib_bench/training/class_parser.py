@@ -109,6 +109,10 @@ class ClassParser(LightningArgumentParser):
 
     _class: Any = None
 
+    def __init__(self, *args: Any, exit_on_error: bool = False, **options: Any) -> None:
+        # jsonargparse makes parsers of this class for --model.help, with its own default, which prints and exits
+        super().__init__(*args, exit_on_error=exit_on_error, **options)
+
     def add_model_and_data(self, data_required: bool = True) -> None:
         """The arguments ``--model`` and ``--data``."""
         self.add_lightning_class_args(Model, "model", subclass_mode=True, required=True)
@@ -165,20 +169,35 @@ class ClassParser(LightningArgumentParser):
 def _with_classes_to_help(arguments: list[str]) -> list[str]:
     """``--model X --model.help`` as ``--model X --model.help X``, likewise for data.
 
+    As with ``--help``, what follows does not count, unless it is a further ``.help``, about a class inside the class.
+
     Raises:
         BenchError: nothing says which class is meant.
     """
     for index, argument in enumerate(arguments):
-        option = argument.removesuffix(".help")
-        is_last = index + 1 == len(arguments) or arguments[index + 1].startswith("-")
-        if argument not in ("--model.help", "--data.help") or not is_last:
+        if not _asks_for_help(argument):
             continue
-        words = [word for one in arguments for word in (one.split("=", 1) if one.startswith("--") else [one])]
-        named = next((value for flag, value in pairwise(words) if flag == option), None)
-        if named is None:
-            raise BenchError(f"{argument} needs the name of a class after it, or {option} before it")
-        return [*arguments[: index + 1], named, *arguments[index + 1 :]]
+        end = index + 1
+        named = []
+        if end < len(arguments) and "=" not in argument and not arguments[end].startswith("-"):
+            end += 1
+        elif argument in ("--model.help", "--data.help"):
+            named = [_class_given(argument.removesuffix(".help"), arguments)]
+        further = end < len(arguments) and _asks_for_help(arguments[end])
+        return [*arguments[:end], *named, *(arguments[end:] if further else [])]
     return arguments
+
+
+def _asks_for_help(argument: str) -> bool:
+    return argument.startswith("--") and argument.partition("=")[0].endswith(".help")
+
+
+def _class_given(option: str, arguments: Sequence[str]) -> str:
+    words = [word for one in arguments for word in (one.split("=", 1) if one.startswith("--") else [one])]
+    named = next((value for flag, value in pairwise(words) if flag == option), None)
+    if named is None:
+        raise BenchError(f"{option}.help needs the name of a class after it, or {option} before it")
+    return named
 
 
 def _special(parameter: Parameter, is_linked: bool) -> dict[str, Any] | None:

@@ -49,7 +49,7 @@ VALID = {
 }
 """Arguments with which a command does something harmless; quantities have their own."""
 
-SLOW = ("doctor", "report", "score")
+SLOW = ("completion", "doctor", "ls", "report", "score")
 
 ELSEWHERE = {
     "executor": ("processes", "ray", "slurm"),

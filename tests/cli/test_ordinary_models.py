@@ -292,3 +292,28 @@ def test_diverged_trials_and_stored_answers_are_said(capsys: pytest.CaptureFixtu
     curve = ["--curve.max_trials", "1", "--curve.pilot_trials", "1"]
     assert main(["curve", *search[1:], *curve]) == 0
     assert "diverged: try smaller learning rates" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rest", [["-3"], ["--nope"], ["--model.hidden_size", "4"], ["--data", "ModularAddition"]])
+def test_help_of_a_class_ends_the_command_line(rest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for asked in (["--model.help", "LSTM"], ["--model.help=LSTM"], ["--model", "LSTM", "--model.help"]):
+        with pytest.raises(SystemExit) as end:
+            main(["search", *asked, *rest])
+        assert not end.value.code
+        assert "--model.num_layers" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["search", "--model.help", "LSTN"], "unknown model 'LSTN', did you mean 'LSTM'?"),
+        (["search", "--model.help", "os.path.join"], "'os.path.join'"),
+        (["fit", "--trainer.logger.help", "nope"], "trainer.logger must be the dotted path of a class, got 'nope'"),
+    ],
+)
+def test_help_of_no_class_is_one_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(arguments)
+    err = capsys.readouterr().err
+    assert status == 2 and sentence in err and len(err.splitlines()) == 1, err

@@ -32,7 +32,17 @@ STREAMS = {
     "the folder is gone": (
         "mkdir gone; cd gone; rmdir ../gone; {} ls",
         2,
-        "ib-bench: error: the working folder cannot be used: No such file or directory",
+        "ib-bench: error: the working folder cannot be used: it is gone, or may not be entered",
+    ),
+    "no memory to train": (
+        "ulimit -v 500000; {} search",
+        2,
+        "ib-bench search: error: training needs an address space of 1 GB, and `ulimit -v` allows 0.5 GB",
+    ),
+    "no memory to draw": (
+        "ulimit -v 9000000; {} report --reference",
+        2,
+        "ib-bench report: error: a report needs an address space of 70 GB, and `ulimit -v` allows 9.2 GB",
     ),
     "no home": ("env -u HOME {} results", 2, "ib-bench results: error: store 'ib_bench.sqlite' does not exist"),
 }

@@ -56,6 +56,7 @@ CASES = {
     "store of one byte": ([*SEARCH, "--store", "one.sqlite"], "one.sqlite' cannot be used (file is not a database)"),
     "results of one byte": (["results", "--store", "one.sqlite"], "cannot be used (file is not a database)"),
     "long store": ([*SEARCH, "--store", LONG], "is no path that can be used: File name too long"),
+    "store without room for its journal": ([*SEARCH, "--store", "x" * 250], "whose names have at most 247 bytes"),
     "long log": ([*SEARCH, "--log_file", f"folder/{LONG}"], "is no path that can be used: File name too long"),
     "long suite": (["run", LONG], "is no path that can be used: File name too long"),
     "long report": (["report", "--reference", "--out", f"missing/{LONG}"], "whose names have at most 255 bytes"),
@@ -88,6 +89,11 @@ WHOLE_SUITES = {
     "{axes: {task: [setup.Data], model: LSTM}, base: {}}": "task 'setup.Data' cannot be imported",
     "{axes: {task: FlipFlop, model: LSTM}, base: {search: [1]}}": "base.search must be a mapping of options",
     "{axes: {task: FlipFlop, model: LSTM}, base: {search: null}}": "base.search must be a mapping of options",
+    "{axes: {task: FlipFlop, model: LSTM}, base: {search: {max_steps: null}}}": (
+        "search.max_steps must be a value, or left out for its default, got None"
+    ),
+    "{axes: {task: FlipFlop, model: LSTM}, base: {search: {seeds: null}}}": "search.seeds must be a value",
+    "{axes: {task: FlipFlop, model: LSTM, quantity: curve}, base: {curve: {batch: null}}}": "curve.batch must be a",
     "{axes: {task: FlipFlop, model: LSTM}, base: {trainer: 5}}": "base.trainer must be a mapping of options",
     "{axes: {task: FlipFlop, model: {class_path: LSTM, overrides: {search: [1]}}}, base: {}}": (
         "axes.model.overrides.search must be a mapping of options"
