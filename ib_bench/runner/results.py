@@ -143,8 +143,8 @@ def read(path: str | Path) -> Results:
     Example:
         >>> import ib_bench
         >>> results = ib_bench.read("reference")
-        >>> results["search"]
-        396 searches in reference
+        >>> results["search"][0].labels.length_distribution in ("fixed", "uniform", "short_to_long")
+        True
         >>> frame = results["search"].to_pandas()
         >>> sorted(frame.model.unique())
         ['DenseSSM', 'LSTM', 'Transformer']

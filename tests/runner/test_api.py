@@ -347,7 +347,7 @@ def test_a_result_shows_its_table_and_its_figure(kind: str, capsys: pytest.Captu
 def test_a_list_of_results_shows_itself() -> None:
     found = ib_bench.read("reference")["sharing"]
     bundle = found._repr_mimebundle_()
-    assert "72 kappa in reference" in bundle["text/plain"] and bundle["text/html"].count("<img ") == 1
+    assert f"{len(found)} kappa in reference" in bundle["text/plain"] and bundle["text/html"].count("<img ") == 1
     assert len(found[:2]) == 2 and found[0].key == next(iter(found)).key
 
 

@@ -10,6 +10,9 @@ import notebook_runs
 import pytest
 from notebook_runs import CONFIGS
 
+from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.results.reference import reference_records
+
 Shown = Callable[[str], Any]
 """Returns the last output of the cell that contains a text."""
 
@@ -44,7 +47,7 @@ def test_a_task_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.system
 def test_the_studys_figures(tmp_path: Path) -> None:
     shown = executed("study_figures", tmp_path)
-    assert "396 search" in shown("ib_bench.read(").data["text/plain"]
+    assert f"{len(reference_records().of(SearchRecord))} search" in shown("ib_bench.read(").data["text/plain"]
     assert "8192" in shown("pivot_table").data["text/plain"]
     assert shown('results["extrapolate"]').data["text/html"].count("<img ") == 1
     assert shown("chosen.save").data["text/html"].count("<img ") == 1

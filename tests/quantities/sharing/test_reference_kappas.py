@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from made_up_records import ACOT, COT, saturation
 
+from ib_bench import results
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.sharing.record import Sharing, sharings
-from ib_bench.results.reference import reference_records
+from ib_bench.results.archive import read_archive
 
 
 @pytest.fixture(scope="module")
 def searches() -> list[SearchRecord]:
-    return list(reference_records().of(SearchRecord))
+    return list(read_archive(Path(results.__file__).parent / "small.jsonl.gz").of(SearchRecord))
 
 
 @pytest.fixture(scope="module")
