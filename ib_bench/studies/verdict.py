@@ -17,9 +17,9 @@ Where the truth is near the bound, each pair by itself stays open, however many 
 enough data*, the *pooled* ratio may decide: the geometric mean of the ratios of all pairs that are known from both
 sides, decided or not, with the 90 % interval of Student's t on their logarithms. The scatter between pairs has both the
 error of measurement and the differences between tasks and lengths in it; where it is smaller than the pairs' own
-intervals suggest (cells share seeds), these count. It takes 5 such pairs. If more than a fifth of
-the known ratios have no end on one side, as with sizes above the largest, there is none: leaving them out would bend
-it. It counts for strata likewise.
+intervals suggest (cells share seeds), these count. It takes 5 such pairs. If more than a fifth of the known ratios have
+no end on one side, as with sizes above the largest, there is none: leaving them out would bend it. It counts for strata
+likewise.
 """
 
 from __future__ import annotations
