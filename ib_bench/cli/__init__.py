@@ -78,7 +78,10 @@ SYSTEM = os.name
 """``posix`` or ``nt``."""
 
 _TRAINS = (_MEASURE, "run", "score")
-"""Modules of commands that train, and continue where an interrupted one stopped."""
+"""Modules of commands that train and keep each finished trial."""
+
+_CONTINUES = (*_TRAINS, "wandb")
+"""Modules of commands that leave out what an interrupted one has finished."""
 
 _BUILDS = (*_TRAINS, "fit", "check")
 """Modules of commands that build a user's own classes, which may be in the working folder."""
@@ -191,9 +194,10 @@ def _needs_workers(command: str, arguments: list[str]) -> bool:
 
 def _interrupted_text(command: str, arguments: list[str]) -> str:
     """Printed if the command is interrupted."""
-    kept = f"\nib-bench {command}: interrupted; finished trials are kept"
-    is_resumable = command in commands() and commands()[command][0] in _TRAINS
-    return f"{kept}\ncontinue with: {shlex.join(['ib-bench', *arguments])}" if is_resumable else kept
+    name = commands()[command][0] if command in commands() else ""
+    kept = "; finished trials are kept" if name in _TRAINS else ""
+    again = f"\ncontinue with: {shlex.join(['ib-bench', *arguments])}" if name in _CONTINUES else ""
+    return f"\nib-bench {command}: interrupted{kept}{again}"
 
 
 def _parser() -> argparse.ArgumentParser:

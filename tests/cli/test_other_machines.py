@@ -142,7 +142,7 @@ def test_ctrl_c_while_rows_are_read(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(program)
     ended = shell(f"{sys.executable} program.py results --store s.sqlite", tmp_path)
     assert (ended.returncode, ended.stdout) == (130, ""), ended.stderr
-    assert ended.stderr == "\nib-bench results: interrupted; finished trials are kept\n"
+    assert ended.stderr == "\nib-bench results: interrupted\n"
 
 
 def test_windows_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,6 +104,20 @@ def test_runs_that_are_refused_count_as_failed(
     assert "no, thanks" in out
 
 
+def test_an_interruption_says_how_to_go_on(
+    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    Store(in_tmp_path / "ib_bench.sqlite").close()
+    monkeypatch.setattr("ib_bench.cli.wandb.log_results", interrupt)
+    command = ["wandb", "sync-store", "--wandb.mode", "offline"]
+    assert main(command) == 130
+    sentence = "ib-bench wandb: interrupted\ncontinue with: ib-bench wandb sync-store --wandb.mode offline"
+    assert capfd.readouterr().err.strip() == sentence
+
+
 @pytest.mark.parametrize("named", ["disabled", "sometimes"])
 def test_a_store_is_not_logged_to_nowhere(
     named: str, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
