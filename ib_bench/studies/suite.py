@@ -34,7 +34,7 @@ import yaml
 
 from ib_bench import catalogue
 from ib_bench.errors import BenchError, InvalidOptionError, UnknownNameError, require, shown
-from ib_bench.limited_yaml import read_yaml
+from ib_bench.limited_yaml import load_yaml, read_yaml
 from ib_bench.results.identity import Json
 
 DEFAULT_QUANTITY = "search"
@@ -124,7 +124,8 @@ class Suite:
         """The same suite with fewer values on some axes.
 
         Args:
-            choices: for an axis, one value or a list of values to keep; classes go by their name or path.
+            choices: for an axis, one value or a list of values to keep; classes go by their name or path, to which
+                arguments may be added, as in ``LSTM(hidden_size=64)``.
 
         Raises:
             BenchError: there is no such axis, or no such value on it.
@@ -140,7 +141,7 @@ class Suite:
             for value in wanted:
                 named = _named(axes[axis], value)
                 if not named:
-                    raise InvalidOptionError(f"axes.{axis}", value, f"among {', '.join(map(_path, axes[axis]))}")
+                    raise InvalidOptionError(f"axes.{axis}", value, f"among {', '.join(map(_shown, axes[axis]))}")
                 kept += named
             axes[axis] = [value for value in axes[axis] if value in kept]
         return replace(self, axes=axes)
@@ -313,9 +314,35 @@ def _range(value: Any) -> Iterator[Any]:
 
 
 def _named(values: list[Any], name: Any) -> list[Any]:
-    """Those values that a name means: classes with just this path, or else all classes of this name."""
+    """Those values that a name means: classes with just this path, or else all classes of this name.
+
+    ``LSTM(hidden_size=64)`` means those that are given this argument, whatever else they are given.
+    """
+    name, arguments = _called(name)
     exact = [value for value in values if value == name or _path(value) == str(name)]
-    return exact or [value for value in values if _path(value).rpartition(".")[2] == str(name)]
+    found = exact or [value for value in values if _path(value).rpartition(".")[2] == str(name)]
+    if not arguments:
+        return found
+    return [value for value in found if isinstance(value, dict) and arguments.items() <= value["init_args"].items()]
+
+
+def _called(name: Any) -> tuple[Any, Json]:
+    """A name and the arguments written behind it; anything else as it is, without arguments."""
+    found = re.fullmatch(r"([\w.]+)\((.+)\)", name) if isinstance(name, str) else None
+    if found is None:
+        return name, {}
+    try:
+        return found[1], load_yaml("{" + re.sub(r"(\w+) *=", r"\1: ", found[2]) + "}")
+    except yaml.YAMLError:
+        return name, {}
+
+
+def _shown(value: Any) -> str:
+    """A value as :func:`_named` takes it."""
+    if not isinstance(value, dict) or not value["init_args"]:
+        return _path(value)
+    arguments = ", ".join(f"{name}={shown(one)}" for name, one in value["init_args"].items())
+    return f"{_path(value)}({arguments})"
 
 
 def _path(value: Any) -> str:

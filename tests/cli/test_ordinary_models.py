@@ -272,12 +272,12 @@ def test_help_after_the_class_is_that_of_the_class(capsys: pytest.CaptureFixture
     assert helps[0] == helps[1] == helps[2] and "--model.num_layers" in helps[0]
 
 
-def test_help_says_any_where_there_is_no_type_hint(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_says_any_type_where_there_is_no_type_hint(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["search", "--model.help", "ordinary_models.Plain"])
     text = " ".join(capsys.readouterr().out.split())
     assert "Untyped" not in text
-    assert "--model.vocab_size VOCAB_SIZE (type: any" in text and "--model.width WIDTH (type: int, default: 4)" in text
+    assert "--model.vocab_size VOCAB_SIZE (type: Any" in text and "--model.width WIDTH (type: int, default: 4)" in text
 
 
 def test_diverged_trials_and_stored_answers_are_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ib_bench.errors import BenchError
-from ib_bench.studies.suite import Suite, covering, read_suite
+from ib_bench.studies.suite import Suite, covering, read_suite, suite_of
 
 GROUPS = {
     "base": {"data": {"init_args": {"batch_size": 32}}, "search": {"seeds": [1], "max_steps": 5}},
@@ -77,6 +77,25 @@ def test_narrowing(suite: Suite) -> None:
         suite.narrowed({"modulus": []})
     with pytest.raises(BenchError, match="unknown axis of suite 'groups', 'modulos', did you mean 'modulus'"):
         suite.narrowed({"modulos": 5})
+
+
+def test_a_class_is_named_with_some_of_its_arguments(tmp_path: Path) -> None:
+    given = [{}, {"width": 4}, {"width": 4, "gate": False}, {"width": 8, "gate": False}]
+    models = [{"class_path": "Own", "init_args": arguments} for arguments in given]
+    suite = suite_of("own", {**GROUPS, "axes": {**GROUPS["axes"], "model": models}})
+    for chosen, kept in [
+        ("Own", given),
+        ("Own(width=4)", given[1:3]),
+        ("Own(gate=False)", given[2:]),
+        ("Own(gate=false, width=8)", given[3:]),
+    ]:
+        assert [model["init_args"] for model in suite.narrowed({"model": chosen}).axes["model"]] == kept
+    known = r"among Own, Own\(width=4\), Own\(width=4, gate=False\), Own\(width=8, gate=False\), got"
+    for chosen in ("Own(width=5)", "Own()", "Own(", "Own(}{)", "Own(width: 4)(", "Other(width=4)"):
+        with pytest.raises(BenchError, match=known):
+            suite.narrowed({"model": chosen})
+    with pytest.raises(BenchError, match="axes.length_distribution must be among fixed, uniform"):
+        suite.narrowed({"length_distribution": "fixed(width=4)"})
 
 
 def test_a_cover_has_every_value_in_few_cells(suite: Suite) -> None:
