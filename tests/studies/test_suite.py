@@ -94,7 +94,7 @@ def test_a_class_is_named_with_some_of_its_arguments(tmp_path: Path) -> None:
     for chosen in ("Own(width=5)", "Own()", "Own(", "Own(}{)", "Own(width: 4)(", "Other(width=4)"):
         with pytest.raises(BenchError, match=known):
             suite.narrowed({"model": chosen})
-    with pytest.raises(BenchError, match="axes.length_distribution must be among fixed, uniform"):
+    with pytest.raises(BenchError, match=r"axes.length_distribution must be among fixed, uniform"):
         suite.narrowed({"length_distribution": "fixed(width=4)"})
 
 
