@@ -190,17 +190,18 @@ def _model_facts(card: Card, given: Mapping[str, Any]) -> Json:
     from ib_bench.data import ModularAddition  # noqa: PLC0415 (loads torch)
     from ib_bench.models.sequence_model import SequenceModel  # noqa: PLC0415
     from ib_bench.results.records import ClassSpec  # noqa: PLC0415
+    from ib_bench.runner.building import build_or_explain, built_model  # noqa: PLC0415
     from ib_bench.training.gradient_check import num_parameters  # noqa: PLC0415
-    from ib_bench.training.instantiation import instantiate_model  # noqa: PLC0415
     from ib_bench.training.model_check import state_sizes  # noqa: PLC0415
 
     data = ModularAddition(modulus=5, max_length=8)
     facts: Json = {"num_tokens": data.vocab_size, "num_answers": data.num_classes}
     if any(argument.required for argument in card.arguments):
         return {**facts, "num_parameters": None, "state_sizes": None, "state_grows": None}
-    model = instantiate_model(ClassSpec(card.path, dict(given)), data).eval()
+    spec = ClassSpec(card.path, dict(given))
+    model = built_model(spec, data).eval()
     assert isinstance(model, SequenceModel)  # as all shipped models
-    sizes = state_sizes(model, data.vocab_size)
+    sizes = build_or_explain("model", spec, lambda: state_sizes(model, data.vocab_size))
     grows = sizes[0] != sizes[1] if sizes else None
     return {**facts, "num_parameters": num_parameters(model), "state_sizes": sizes, "state_grows": grows}
 

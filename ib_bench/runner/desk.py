@@ -9,30 +9,29 @@ from __future__ import annotations
 
 import inspect
 import json
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import lightning.pytorch as pl
 import yaml
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.errors import BenchError, NothingHeldOutError, reason_of, require
+from ib_bench.errors import BenchError, NothingHeldOutError, require
 from ib_bench.models.plain_module import is_plain_module
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.identity import Json
 from ib_bench.results.integrity import weights_folder
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
+from ib_bench.runner.building import build_or_explain, built_model
 from ib_bench.runner.checked_trainer import CheckedTrainer, checked_trainer, require_few_processes
-from ib_bench.runner.config_errors import explained
 from ib_bench.runner.notices import tell_once
 from ib_bench.runner.numbers import require_finite, require_usable_numbers
 from ib_bench.training.acceleration import accelerated
@@ -47,13 +46,10 @@ from ib_bench.training.instantiation import (
     check_parameters,
     identifying_spec,
     instantiate_data,
-    instantiate_model,
     vocabulary_for,
 )
 from ib_bench.training.model_check import CAUSAL, model_findings
 from ib_bench.training.sources import source_digests
-
-Built = TypeVar("Built")
 
 _FROM_DATA = dict.fromkeys((*DATA_PARAMETERS, SOLUTION), "it is taken from the data")
 _SET_BY_SEARCH = {
@@ -213,7 +209,7 @@ def check_model_and_data(config: Json) -> tuple[pl.LightningModule, SearchableDa
     check_parameters(model, "model", VOCABULARY_PARAMETERS)
     built = _built_data.__wrapped__(data_spec, "")
     model = _without(model, "model", _FROM_DATA)
-    return _built("model", model, lambda: instantiate_model(model, built)), built
+    return built_model(model, built), built
 
 
 def _experiment(
@@ -247,7 +243,7 @@ def _accelerated(
         return settings
     num_steps = settings.max_steps * len(settings.grid())
     picked = accelerated(
-        _built("model", model, lambda: instantiate_model(model, built)),
+        built_model(model, built),
         built,
         trainer.computing,
         trainer.on_gpu,
@@ -269,7 +265,7 @@ def _built_data(spec: DataSpec, code: str) -> SearchableData:
         spec: of the data.
         code: that the classes are made of, see :func:`_code_of`: one of the same name may be another by now.
     """
-    built = _built("data", spec, lambda: instantiate_data(spec))
+    built = build_or_explain("data", spec, lambda: instantiate_data(spec))
     if missing := [name for name in DATA_ATTRIBUTES if not hasattr(built, name)]:
         raise BenchError(f"data {spec.class_path} must have the attributes {', '.join(missing)}")
     return built
@@ -300,7 +296,7 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) 
     """
     checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__, _code_of(spec)])
     if checked not in _looks_ahead:
-        model = _built("model", spec, lambda: instantiate_model(spec, built))
+        model = built_model(spec, built)
         is_own = bool(source_digests(spec))  # or made of a user's own classes, such as a mixer
         findings = model_findings(model, built) if is_own else []
         for finding in findings:
@@ -315,20 +311,6 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) 
             f"answers before they are asked for; --search.allow_lookahead true measures it anyway, and marks its name"
         )
     return _looks_ahead[checked]
-
-
-def _built(option: str, spec: ClassSpec, build: Callable[[], Built]) -> Built:
-    """What ``build`` returns; an exception of a constructor becomes one sentence that says where it was raised."""
-    try:
-        return build()
-    except BenchError:
-        raise
-    except ArgumentError as error:
-        raise explained(error) from error
-    except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__} in {last.filename}:{last.lineno}: {reason_of(error)}"
-        raise BenchError(f"{option} {spec.class_path} cannot be built: {reason}") from error
 
 
 def _without(spec: ClassSpec, option: str, instead: Mapping[str, str]) -> ClassSpec:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ib_bench.errors import require
-from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
+from ib_bench.tasks.finite_state_machine import MAX_STATES, Example, FiniteStateMachine
 
-_MAX_STATES = 2**15
+_MAX_KINDS = 1_000
 
 
 class BoundedDyck(FiniteStateMachine):
@@ -23,8 +23,8 @@ class BoundedDyck(FiniteStateMachine):
     bracket plus 1, or 0 if all are closed.
 
     Args:
-        num_kinds: of brackets, at least 1.
-        depth: of nesting, at least 1; there are at most 32,768 stacks of that depth.
+        num_kinds: of brackets, in 1..1,000.
+        depth: of nesting, in 1..32,767; there may be at most 32,768 stacks of up to that depth.
 
     Raises:
         InvalidOptionError: a value outside its range.
@@ -38,11 +38,11 @@ class BoundedDyck(FiniteStateMachine):
     """
 
     def __init__(self, num_kinds: int = 2, depth: int = 3) -> None:
-        require(num_kinds >= 1, "num_kinds", num_kinds, "an integer of at least 1")
-        require(1 <= depth <= _MAX_STATES, "depth", depth, "an integer of at least 1")
+        require(1 <= num_kinds <= _MAX_KINDS, "num_kinds", num_kinds, f"an integer in 1..{_MAX_KINDS:,}")
+        require(1 <= depth < MAX_STATES, "depth", depth, f"an integer in 1..{MAX_STATES - 1:,}")
         sizes = [num_kinds**level for level in range(min(depth, 15) + 1)] if num_kinds > 1 else [1] * (depth + 1)
-        fits = sum(sizes) <= _MAX_STATES and (num_kinds == 1 or depth < len(sizes))
-        require(fits, "depth", depth, f"so small that there are at most {_MAX_STATES:,} stacks of {num_kinds} kinds")
+        fits = sum(sizes) <= MAX_STATES and (num_kinds == 1 or depth < len(sizes))
+        require(fits, "depth", depth, f"so small that there are at most {MAX_STATES:,} stacks of {num_kinds} kinds")
         self.num_kinds, self.depth = num_kinds, depth
         self.num_states = sum(sizes)
         self.num_symbols = 2 * num_kinds

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from ib_bench.errors import require
-from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
+from ib_bench.tasks.finite_state_machine import MAX_STATES, Example, FiniteStateMachine
 
 
 class CycleNavigation(FiniteStateMachine):
     """Position on a cycle after steps that stay (symbol 0), go forward (1) or back (2).
 
     Args:
-        num_positions: on the cycle, at least 3.
+        num_positions: on the cycle, in 3..32,768.
 
     Raises:
-        InvalidOptionError: ``num_positions`` is below 3.
+        InvalidOptionError: ``num_positions`` lies outside 3..32,768.
 
     Reference: *Neural Networks and the Chomsky Hierarchy* (Deletang et al., arXiv 2207.02098).
 
@@ -26,7 +26,7 @@ class CycleNavigation(FiniteStateMachine):
     """
 
     def __init__(self, num_positions: int = 5) -> None:
-        require(num_positions >= 3, "num_positions", num_positions, "an integer of at least 3")
+        require(3 <= num_positions <= MAX_STATES, "num_positions", num_positions, f"an integer in 3..{MAX_STATES:,}")
         self.num_positions = num_positions
         self.num_symbols = 3
         self.num_states = num_positions

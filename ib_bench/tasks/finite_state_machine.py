@@ -29,8 +29,14 @@ from torch import Tensor
 from ib_bench.errors import InvalidTaskError, SymbolRangeError
 from ib_bench.tasks.reachability import is_strongly_connected, num_distinguishable
 
+MAX_STATES = 2**15
+"""Of a shipped machine: each state may be an answer, and a model computes a number for each answer at each token."""
+
 _MAX_EXAMINED = 2**20
 """Tables with more entries are not examined for people: it would take seconds."""
+
+_MAX_ENTRIES = 2**28
+"""Of a table; while it is built, an entry may take 8 bytes."""
 
 
 class Example(NamedTuple):
@@ -68,8 +74,13 @@ class FiniteStateMachine(ABC):
         r"""The table :math:`\delta`: integers ``(num_states, num_symbols)``, values in ``[0, num_states)``.
 
         Raises:
-            InvalidTaskError: what the class builds has another shape, type or range.
+            InvalidTaskError: it is too large, or what the class builds has another shape, type or range.
         """
+        if self.num_states * self.num_symbols > _MAX_ENTRIES:
+            sizes = f"{self.num_states:,} states times {self.num_symbols:,} symbols"
+            raise InvalidTaskError(
+                type(self).__name__, f"must have at most {_MAX_ENTRIES:,} entries in its transition, got {sizes}"
+            )
         table = self._build_transition()
         self._check_table("transition", table, (self.num_states, self.num_symbols), self.num_states)
         return table.to(smallest_int_dtype(self.num_states))

@@ -8,15 +8,17 @@ from torch import Tensor
 from ib_bench.errors import require
 from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
 
+_MAX_VALUES = 5_000  # its table has 25 million entries
+
 
 class FlipFlop(FiniteStateMachine):
     """The value written last: symbol 0 leaves it as it is, symbol v + 1 writes v; it starts as 0.
 
     Args:
-        num_values: that can be written, at least 2.
+        num_values: that can be written, in 2..5,000.
 
     Raises:
-        InvalidOptionError: ``num_values`` is below 2.
+        InvalidOptionError: ``num_values`` lies outside 2..5,000.
 
     Reference: *Exposing Attention Glitches with Flip-Flop Language Modeling* (Liu et al., arXiv 2306.00946).
 
@@ -26,7 +28,7 @@ class FlipFlop(FiniteStateMachine):
     """
 
     def __init__(self, num_values: int = 2) -> None:
-        require(num_values >= 2, "num_values", num_values, "an integer of at least 2")
+        require(2 <= num_values <= _MAX_VALUES, "num_values", num_values, f"an integer in 2..{_MAX_VALUES:,}")
         self.num_values = num_values
         self.num_states = num_values
         self.num_symbols = num_values + 1

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from ib_bench.errors import require
-from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
+from ib_bench.tasks.finite_state_machine import MAX_STATES, Example, FiniteStateMachine
 
 
 class ModularAddition(FiniteStateMachine):
     r"""Sum of the integers read so far, modulo m; m = 2 is parity.
 
     Args:
-        modulus: m, at least 2.
+        modulus: m, in 2..32,768.
 
     Raises:
-        InvalidOptionError: ``modulus`` is below 2.
+        InvalidOptionError: ``modulus`` lies outside 2..32,768.
 
     Reference: arXiv 2602.18333, section 2.
 
@@ -28,7 +28,7 @@ class ModularAddition(FiniteStateMachine):
     states_are_symbols = True
 
     def __init__(self, modulus: int = 5) -> None:
-        require(modulus >= 2, "modulus", modulus, "an integer of at least 2")
+        require(2 <= modulus <= MAX_STATES, "modulus", modulus, f"an integer in 2..{MAX_STATES:,}")
         self.modulus = modulus
         self.num_symbols = modulus
         self.num_states = modulus

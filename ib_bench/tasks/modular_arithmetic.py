@@ -13,6 +13,8 @@ from torch import Tensor
 from ib_bench.errors import require
 from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
 
+_MAX_MODULUS = 181  # the table has 18 million entries, for 32,761 states
+
 
 class ModularArithmetic(FiniteStateMachine):
     """Value of 0 followed by signed and multiplied numbers, modulo m, with the usual precedence.
@@ -21,10 +23,10 @@ class ModularArithmetic(FiniteStateMachine):
     is ``- d`` and symbol 2 m + d is ``* d``.
 
     Args:
-        modulus: m, at least 2.
+        modulus: m, in 2..181.
 
     Raises:
-        InvalidOptionError: ``modulus`` is below 2.
+        InvalidOptionError: ``modulus`` lies outside 2..181 (the table has 3 m^3 entries).
 
     Reference: *Neural Networks and the Chomsky Hierarchy* (Deletang et al., arXiv 2207.02098), where an operator and
     its number are two symbols.
@@ -37,7 +39,7 @@ class ModularArithmetic(FiniteStateMachine):
     """
 
     def __init__(self, modulus: int = 5) -> None:
-        require(modulus >= 2, "modulus", modulus, "an integer of at least 2")
+        require(2 <= modulus <= _MAX_MODULUS, "modulus", modulus, f"an integer in 2..{_MAX_MODULUS}")
         self.modulus = modulus
         self.num_states = modulus**2
         self.num_symbols = 3 * modulus

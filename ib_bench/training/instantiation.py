@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from dataclasses import MISSING
 from functools import cache
 from typing import Any, cast
@@ -39,7 +38,7 @@ _MAX_COUNT = 1000
 """Of layers, heads and loops of a shipped model."""
 
 _MAX_SIZE = 2**20
-"""Of any other size of a shipped model or task, such as a width or a modulus."""
+"""Of any other size of a shipped model, such as a width."""
 
 DATA_ATTRIBUTES = (*DATA_PARAMETERS, "max_train_sequences")
 """What a DataModule must offer."""
@@ -52,25 +51,21 @@ def instantiate_data(spec: DataSpec, **overrides: Any) -> SearchableData:
         spec: class and init arguments.
         overrides: init arguments that replace the spec's.
     """
-    common = inspect.signature(StateTrackingData).parameters
-    _require_possible("data", spec, [name for name in spec.init_args if name not in common and "seed" not in name])
     return cast(SearchableData, _instantiate("data", spec, overrides))
 
 
-def _require_possible(option: str, spec: ClassSpec, names: Iterable[str]) -> None:
-    """Refuse sizes of a shipped class that would take all memory, or hours, before it is built.
+def _require_possible(spec: ClassSpec) -> None:
+    """Refuse sizes of a shipped model that would take all memory, or hours, before it is built.
 
     Raises:
         InvalidOptionError: there is one.
     """
     if not is_ours(spec.cls.__module__):
         return
-    for name in names:
-        value = spec.init_args[name]
-        is_count = name.startswith("num_") and name not in DATA_PARAMETERS and option == "model"
-        most = _MAX_COUNT if is_count else _MAX_SIZE
+    for name, value in spec.init_args.items():
+        most = _MAX_COUNT if name.startswith("num_") and name not in DATA_PARAMETERS else _MAX_SIZE
         if isinstance(value, int):
-            require(value <= most, f"{option}.{name}", value, f"an integer of at most {most:,}")
+            require(value <= most, f"model.{name}", value, f"an integer of at most {most:,}")
 
 
 def instantiate_trial_data(config: TrialConfig) -> SearchableData:
@@ -92,7 +87,7 @@ def instantiate_model(spec: ClassSpec, data: SearchableData, **overrides: Any) -
         data: gives the :data:`DATA_PARAMETERS`.
         overrides: init arguments that replace the spec's.
     """
-    _require_possible("model", spec, list(spec.init_args))
+    _require_possible(spec)
     from_data: Json = {**vocabulary_for(spec, data)}
     if SOLUTION in spec.parameters:
         from_data[SOLUTION] = data.solution

@@ -31,7 +31,22 @@ CASES = {
         ["check", "--model", "DeltaNet", "--model.num_layers", "2000000000"],
         "model.num_layers must be an integer of at most 1,000, got 2000000000",
     ),
-    "modulus": ([*SEARCH, "--data.modulus", "2000000000"], "data.modulus must be an integer of at most 1,048,576"),
+    "modulus": ([*SEARCH, "--data.modulus", "2000000000"], "modulus must be an integer in 2..32,768, got 2000000000"),
+    "modulus of a table": (["ls", "ModularArithmetic", "--modulus", "1048576"], "modulus must be an integer in 2..181"),
+    "values": (["ls", "FlipFlop", "--num_values", "1000000"], "num_values must be an integer in 2..5,000, got 1000000"),
+    "kinds": (
+        ["ls", "BoundedDyck", "--num_kinds", "1000000", "--depth", "1000000"],
+        "num_kinds must be an integer in 1..1,000, got 1000000",
+    ),
+    "depth": (["ls", "BoundedDyck", "--num_kinds", "1", "--depth", "1000000"], "depth must be an integer in 1..32,767"),
+    "parameters": (
+        ["ls", "LSTM", "--hidden_size", "100000"],
+        "model LSTM must have at most 268,435,456 parameters, got 80,001,800,005 with 5 tokens",
+    ),
+    "parameters of many layers": (
+        ["check", "GRU", "--model.hidden_size", "30000", *DATA],
+        "model GRU must have at most 268,435,456 parameters",
+    ),
     "accumulation": (
         [*SEARCH, "--trainer.accumulate_grad_batches", str(2**31)],
         "trainer.accumulate_grad_batches must be an integer of at least 1 and below 2^31",

@@ -11,6 +11,7 @@ from torch import Tensor
 from ib_bench import catalogue
 from ib_bench.data.state_tracking_data import StateTrackingData, data_module_of
 from ib_bench.errors import InvalidTaskError
+from ib_bench.tasks import ModularAddition
 from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
 from ib_bench.tasks.task_check import check_task
 
@@ -137,3 +138,8 @@ def test_data_are_made_of_what_is_right() -> None:
 @pytest.mark.parametrize("entry", catalogue.entries(catalogue.TASKS), ids=lambda entry: entry.class_name)
 def test_shipped_tasks_pass(entry: catalogue.Entry) -> None:
     check_task(entry.load()(), {})
+
+
+def test_a_table_that_no_memory_holds_is_not_built() -> None:
+    with pytest.raises(InvalidTaskError, match="must have at most 268,435,456 entries in its transition, got 32,768"):
+        _ = ModularAddition(2**15).transition
