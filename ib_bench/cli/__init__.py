@@ -21,7 +21,7 @@ from ib_bench.cli.interruption import Interruption
 from ib_bench.errors import BenchError, LostProcessError, UnknownNameError, shown, warn_in_one_sentence
 from ib_bench.execution.devices import num_cores
 from ib_bench.execution.fork_server import start_early
-from ib_bench.execution.ranks import speak_after_the_first
+from ib_bench.execution.ranks import require_numbers, speak_after_the_first
 from ib_bench.importing import import_for_good
 from ib_bench.plain_text import one_line
 from ib_bench.user_code import look_in
@@ -86,6 +86,8 @@ _CONTINUES = (*_TRAINS, "wandb")
 _BUILDS = (*_TRAINS, "fit", "check")
 """Modules of commands that build a user's own classes, which may be in the working folder."""
 
+_LOADS_LIGHTNING = (*_BUILDS, "doctor", "ls")
+
 _LISTS = ("check", "claims", "league", "ls", "results", "status", "trials")
 """Modules of commands that only print, and may end at any place."""
 
@@ -143,6 +145,8 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         name = known[command][0]
         if name in _BUILDS:
             require_address_space(TRAINING_GB, "training")
+        if name in _LOADS_LIGHTNING:
+            require_numbers()
         if _needs_workers(command, arguments):
             start_early(*_WORKER_MODULES)
         if name in _BUILDS:

@@ -7,23 +7,22 @@ every process unless ``--trainer.use_distributed_sampler true`` is given, with D
 
 from __future__ import annotations
 
+import math
 import os
-import pickle
 import threading
 import time
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from jsonargparse import ActionConfigFile, ArgumentError, Namespace, lazy_instance
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 
+from ib_bench.cli.checkpoints import check_checkpoint, last_checkpoint_required
 from ib_bench.cli.parsing import limit_yaml, show_if_asked
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError, NothingToTestOnError, reason_of, require
@@ -41,7 +40,9 @@ from ib_bench.training.team import require_team
 
 _SUBCOMMANDS = ("fit", "validate", "test")
 _ROOT = "trainer.default_root_dir"
+_INTERVAL = "trainer.val_check_interval"
 _HERE = "."
+_BASES = {"callbacks": "Callback", "plugins": "Precision"}
 _MAX_SEED = 2**32 - 1
 
 
@@ -96,6 +97,7 @@ class BenchCLI(LightningCLI):
         in_range = isinstance(seed, bool) or seed is None or 0 <= seed <= _MAX_SEED
         require(in_range, "seed_everything", seed, "true, false or an integer in 0..2^32-1")
         config = resolved_config(subparser, self.config[command])
+        _require_classes(config["trainer"])
         require_trainer_numbers(config["trainer"])
         model, data = check_model_and_data(config)
         if config["trainer"]["use_distributed_sampler"]:
@@ -104,13 +106,15 @@ class BenchCLI(LightningCLI):
         checkpoint = config.get("ckpt_path")
         if "weights_only" in self.config[command] and self.config[command].weights_only is None:
             self.config[command].weights_only = True  # Lightning's default depends on torch's version
-        if checkpoint is not None and Path(checkpoint).is_file():
-            _check_checkpoint(checkpoint, model, weights_only=config.get("weights_only") is not False)
-        else:  # best is that of a fit in the same process
-            require(checkpoint in (None, "last", "hpc"), "ckpt_path", checkpoint, "a checkpoint's path, last or hpc")
-        if command == "test" and isinstance(data, StateTrackingData) and data.num_test == 0:
-            raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences)
-        require_writable_folder(_ROOT, config["trainer"]["default_root_dir"] or ".")
+        folder = config["trainer"]["default_root_dir"] or "."
+        if checkpoint is not None:
+            check_checkpoint(checkpoint, folder, model, weights_only=config.get("weights_only") is not False)
+        if isinstance(data, StateTrackingData):
+            if command == "test" and data.num_test == 0:
+                raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences)
+            if command == "fit":
+                _require_validations(config["trainer"], data)
+        require_writable_folder(_ROOT, folder)
 
     def instantiate_classes(self) -> None:
         """Build everything; a plain ``nn.Module`` is made trainable."""
@@ -136,7 +140,8 @@ class BenchCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         """Run it; a kernel that this processor lacks is reported in one sentence."""
         try:
-            with missing_kernels_explained(self.config[subcommand].trainer.precision):
+            precision = self.config[subcommand].trainer.precision
+            with missing_kernels_explained(precision), last_checkpoint_required(subcommand):
                 super()._run_subcommand(subcommand)
         except MisconfigurationException as error:
             raise BenchError(f"Lightning's Trainer refuses its options: {reason_of(error)}") from error
@@ -152,6 +157,38 @@ class BenchCLI(LightningCLI):
         if trainer.world_size > 1:
             _end_with_leader()
         return trainer
+
+
+def _require_classes(trainer: Mapping[str, Any]) -> None:
+    """Refuse ``{}``, which jsonargparse takes for the base class where an option is a class.
+
+    Raises:
+        BenchError: it is there.
+    """
+    for name, value in trainer.items():
+        require(value != {}, f"trainer.{name}", value, "a value, or left out for its default")
+        base = _BASES.get(name)
+        if isinstance(value, Mapping) and value.get("class_path", "").rpartition(".")[2] == base:
+            raise BenchError(
+                f"trainer.{name} must be null, a class, or a list of classes; {base} itself, which {{}} means, does nothing"
+            )
+
+
+def _require_validations(trainer: Mapping[str, Any], data: StateTrackingData) -> None:
+    """Make sure that a training set has as many batches as come before the first validation: Lightning demands it.
+
+    Raises:
+        InvalidOptionError: it has fewer.
+    """
+    interval = trainer.get("val_check_interval")
+    if not isinstance(interval, int | float):
+        return
+    require(interval != 0, _INTERVAL, interval, "above 0; trainer.limit_val_batches 0 turns validation off")
+    num_batches = math.ceil(data.num_train_sequences / data.batch_size)
+    is_fixed = bool(trainer.get("fast_dev_run")) or trainer.get("limit_val_batches") == 0
+    fits = interval <= num_batches or trainer.get("check_val_every_n_epoch") is None or is_fixed
+    allowed = f"at most {num_batches:,}, the batches of an epoch, unless trainer.check_val_every_n_epoch is null"
+    require(fits, _INTERVAL, interval, allowed)
 
 
 def _innermost(error: BaseException) -> str:
@@ -184,36 +221,6 @@ def _watch_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.2)
     os._exit(1)
-
-
-def _check_checkpoint(path: str, model: pl.LightningModule, weights_only: bool) -> None:
-    """Raise :class:`BenchError` unless the file holds this model's weights.
-
-    Args:
-        path: of the file.
-        model: that is to take the weights.
-        weights_only: refuse a file that holds more than tensors and plain data: reading it may run any code. Lightning,
-            which reads the file again afterwards, then finds no code in it either.
-    """
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=weights_only)["state_dict"]
-    except pickle.UnpicklingError as error:
-        if not weights_only or not zipfile.is_zipfile(path):
-            raise BenchError(f"cannot load a checkpoint from ckpt_path {path!r}: {type(error).__name__}") from error
-        raise BenchError(
-            f"ckpt_path {path!r} holds more than weights and plain data, and reading that may run any code; "
-            f"--weights_only false, an option of Lightning 2.6, reads it anyway"
-        ) from error
-    except Exception as error:
-        raise BenchError(f"cannot load a checkpoint from ckpt_path {path!r}: {type(error).__name__}") from error
-    own = model.state_dict()
-    for name in [*own, *saved]:
-        there, here = (tuple(state[name].shape) if name in state else "missing" for state in (saved, own))
-        if there != here:
-            raise BenchError(
-                f"ckpt_path {path!r} belongs to another model: {name} has the shape {there} in the file and "
-                f"{here} in the model"
-            )
 
 
 def main(command: str, arguments: Sequence[str]) -> int:

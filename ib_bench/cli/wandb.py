@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ib_bench.errors import BenchError, UnknownNameError
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.runner.places import require_writable_file
 from ib_bench.runner.wandb_logging import log_results
-from ib_bench.tracking.settings import WandbSettings
+from ib_bench.tracking.settings import MODES, WandbSettings
 
 SUBCOMMANDS = {
     "sync-store": "log every finished result of a store that is not in W&B yet",
@@ -43,10 +44,17 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
     parser.add_class_arguments(WandbSettings, "wandb")
     options = parse(parser, arguments)
     settings = WandbSettings(**options.wandb)
-    from ib_bench.tracking.runs import resolved_mode  # noqa: PLC0415 (as above)
+    os.environ.setdefault("WANDB_SILENT", "true")  # otherwise its login contacts the server
+    from ib_bench.tracking.runs import has_api_key, resolved_mode  # noqa: PLC0415 (only now it is silent)
 
-    if resolved_mode(settings) == "disabled":
+    mode = resolved_mode(settings)
+    if mode == "disabled":
         raise BenchError("wandb.mode and WANDB_MODE must be online or offline to log a store, got 'disabled'")
+    named = MODES.get(os.environ.get("WANDB_MODE", ""), mode)  # with another one, W&B looks for no key
+    if mode == named == "online" and not has_api_key():
+        raise BenchError(
+            "wandb.mode online needs an API key: run `wandb login`, or set WANDB_API_KEY; offline keeps the runs here"
+        )
     exit_code = 0
     for name, records in chosen_sources(options).items():
         logged, there, failures = log_results(records, settings, options.group)

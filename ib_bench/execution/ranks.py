@@ -6,6 +6,8 @@ import os
 import time
 from collections.abc import Callable
 
+from ib_bench.errors import BenchError, shown
+
 _RANKS = {
     "RANK": ("TORCHELASTIC_RUN_ID",),  # torchrun
     "SLURM_PROCID": ("SLURM_STEP_NUM_TASKS",),  # srun
@@ -13,8 +15,30 @@ _RANKS = {
 }
 """The variable with a process's number, and others that its launcher sets. Alone it comes from another program."""
 
+_NUMBERS = (
+    *("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_PORT", "NODE_RANK", "GROUP_RANK", "LOCAL_WORLD_SIZE"),
+    *("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS"),
+    *("JSM_NAMESPACE_RANK", "JSM_NAMESPACE_LOCAL_RANK", "JSM_NAMESPACE_SIZE"),
+)
+"""Variables that Lightning reads as numbers, some of them when it is imported, whichever program has set them."""
+
 PATIENCE_S = 10.0
 """Seconds within which the first process has met what this one has met, too."""
+
+
+def require_numbers() -> None:
+    """Make sure that the variables of launchers are numbers. To be called before Lightning is imported.
+
+    Raises:
+        BenchError: one is not.
+    """
+    for name in _NUMBERS:
+        value = os.environ.get(name, "0")
+        if not value.isdecimal():
+            raise BenchError(
+                f"the environment variable {name} must be an integer of at least 0, as launchers such as torchrun set "
+                f"it, got {shown(value)}; unset it if nothing has launched this process"
+            )
 
 
 def speaks() -> bool:

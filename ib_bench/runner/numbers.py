@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,23 @@ from jsonargparse import Namespace
 from ib_bench.errors import require
 
 _MAX_INTEGER = 2**63 - 1
-_MAX_ACCUMULATED = 2**31 - 1
+_MAX_COUNT = 2**31 - 1
+_MAX_PROCESSES = 1024
+_TIME = r"\d{1,5}(:\d\d){3}"
+
+_TRAINER_RANGES = {
+    "accumulate_grad_batches": (1, _MAX_COUNT),
+    "check_val_every_n_epoch": (1, _MAX_COUNT),
+    "log_every_n_steps": (0, _MAX_COUNT),
+    "num_sanity_val_steps": (-1, _MAX_COUNT),
+    "min_epochs": (0, _MAX_COUNT),
+    "min_steps": (0, _MAX_COUNT),
+    **{f"limit_{name}_batches": (0, _MAX_COUNT) for name in ("train", "val", "test", "predict")},
+    "overfit_batches": (0, _MAX_COUNT),
+    "devices": (-1, _MAX_PROCESSES),
+    "num_nodes": (1, _MAX_PROCESSES),
+}
+"""What may be given, if it is a number."""
 
 
 def require_usable_numbers(options: Mapping[str, Any] | Namespace) -> None:
@@ -41,7 +58,7 @@ def require_finite(option: str, arguments: Mapping[str, Any]) -> None:
 
 
 def require_trainer_numbers(trainer: Mapping[str, Any]) -> None:
-    """Check what Lightning's Trainer accepts, and fails on when it trains.
+    """Check what Lightning's Trainer accepts, and fails on when it trains, or never ends.
 
     Args:
         trainer: its options.
@@ -49,12 +66,29 @@ def require_trainer_numbers(trainer: Mapping[str, Any]) -> None:
     Raises:
         InvalidOptionError: a value lies outside its range.
     """
-    accumulated = trainer.get("accumulate_grad_batches", 1)
-    allowed = "an integer of at least 1 and below 2^31"
-    require(1 <= accumulated <= _MAX_ACCUMULATED, "trainer.accumulate_grad_batches", accumulated, allowed)
+    for name, (least, most) in _TRAINER_RANGES.items():
+        value = _number_of(trainer.get(name))
+        in_range = value is None or least <= value <= most
+        kind = (
+            "a fraction or an integer"
+            if name.endswith("_batches") and name != "accumulate_grad_batches"
+            else "an integer"
+        )
+        require(in_range, f"trainer.{name}", value, f"{kind} in {least:,}..{most:,}")
+    for name in ("max_time", "val_check_interval"):
+        duration = trainer.get(name)
+        is_time = not isinstance(duration, str) or re.fullmatch(_TIME, duration)
+        require(bool(is_time), f"trainer.{name}", duration, "a time DD:HH:MM:SS of at most 99,999 days")
     clip = trainer.get("gradient_clip_val")
     is_positive = clip is None or 0 <= clip < math.inf
     require(is_positive, "trainer.gradient_clip_val", clip, "null or a finite number of at least 0")
+
+
+def _number_of(value: Any) -> int | float | None:
+    """A number, also where an option takes texts too and got ``'60'``; None for anything else, as Lightning checks it."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int | float) else None
 
 
 def _numbers(option: str, value: Any) -> Iterator[tuple[str, int | float]]:

@@ -53,8 +53,9 @@ def with_home(option: str, path: str) -> str:
     """A path in which ``~`` at the beginning is the home folder; a shell does this only where a word begins with it.
 
     Raises:
-        BenchError: it begins with the name of a user that does not exist, or nothing can have this path.
+        BenchError: it is empty, begins with the name of a user that does not exist, or nothing can have this path.
     """
+    require(path != "", option, path, "a path, and not empty")
     try:
         found = os.path.expanduser(path)
     except (KeyError, RuntimeError, ValueError):  # no home folder is known; a NUL in the name

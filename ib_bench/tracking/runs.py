@@ -13,7 +13,7 @@ from ib_bench.errors import require
 from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.results.identity import Json
 from ib_bench.tracking.names import run_text
-from ib_bench.tracking.settings import WandbMode, WandbSettings
+from ib_bench.tracking.settings import MODES, WandbMode, WandbSettings
 
 _OF_OTHER_RUNS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH", "WANDB_RESUME")
 """Variables of a sweep's agent, or of a program with one run: each of our results is a run with an id of its own."""
@@ -152,16 +152,10 @@ def resolved_mode(settings: WandbSettings) -> WandbMode:
     """The mode, with null decided as :class:`WandbSettings` says.
 
     All use of W&B begins here. Variables that would give all runs the id of another one are removed first.
-
-    Raises:
-        InvalidOptionError: ``WANDB_MODE`` is none that W&B knows.
     """
     for name in _OF_OTHER_RUNS:
         os.environ.pop(name, None)
-    named = os.environ.get("WANDB_MODE")
-    known: dict[str, WandbMode] = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline"}
-    require(not named or named in {*known, "disabled"}, "WANDB_MODE", named, "online, offline or disabled")
-    mode = settings.mode or known.get(named or "", "disabled" if named else None)
+    mode = settings.mode or MODES.get(os.environ.get("WANDB_MODE", ""))
     return mode or ("online" if has_api_key() else "offline")
 
 

@@ -17,6 +17,15 @@ _MAX_TAG = 64
 
 WandbMode = Literal["online", "offline", "disabled"]
 
+MODES: dict[str, WandbMode] = {
+    "online": "online",
+    "run": "online",
+    "offline": "offline",
+    "dryrun": "offline",
+    "disabled": "disabled",
+}
+"""What ``WANDB_MODE`` may be."""
+
 
 @dataclass(frozen=True)
 class WandbSettings:
@@ -30,7 +39,7 @@ class WandbSettings:
         tags: tags of the runs, each of 1 to 64 characters.
 
     Raises:
-        InvalidOptionError: W&B would refuse a name.
+        InvalidOptionError: W&B would refuse a name, or does not know ``WANDB_MODE``.
     """
 
     mode: WandbMode | None = None
@@ -39,6 +48,9 @@ class WandbSettings:
     tags: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        named = os.environ.get("WANDB_MODE")
+        is_known = self.mode == "disabled" or not named or named in MODES
+        require(is_known, "WANDB_MODE", named, "online, offline or disabled")
         allowed = f"a name of 1 to {_MAX_PROJECT} characters without any of {' '.join(_FORBIDDEN)}"
         option = "WANDB_PROJECT" if self.project is None else "wandb.project"
         fits = 0 < len(self.project_name) <= _MAX_PROJECT and not set(self.project_name) & set(_FORBIDDEN)

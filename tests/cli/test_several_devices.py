@@ -140,7 +140,8 @@ def test_the_first_process_speaks_before_torchrun_ends_it() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_who_waits_for_other_machines_says_so_and_can_be_ended(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "ib_bench", *SEARCH, "--trainer.strategy", "ddp", "--trainer.num_nodes", "2"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    first = {**os.environ, "MASTER_ADDR": "127.0.0.1", "NODE_RANK": "0"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=first)
     assert process.stderr is not None
     with process.stderr as stderr:
         assert stderr.readline() == "ib-bench: waiting for all 2 processes\n"

@@ -49,16 +49,50 @@ CASES = {
     ),
     "accumulation": (
         [*SEARCH, "--trainer.accumulate_grad_batches", str(2**31)],
-        "trainer.accumulate_grad_batches must be an integer of at least 1 and below 2^31",
+        "trainer.accumulate_grad_batches must be an integer in 1..2,147,483,647, got 2147483648",
     ),
     "accumulation of fit": (
         [*FIT, "--trainer.accumulate_grad_batches", "0"],
-        "trainer.accumulate_grad_batches must be an integer of at least 1",
+        "trainer.accumulate_grad_batches must be an integer in 1..2,147,483,647, got 0",
     ),
     "clipping by nan": ([*SEARCH, "--trainer.gradient_clip_val", ".nan"], "trainer.gradient_clip_val must be a number"),
     "clipping by -1": ([*SEARCH, "--trainer.gradient_clip_val", "-1"], "must be null or a finite number of at least 0"),
     "clipping by inf": ([*FIT, "--trainer.gradient_clip_val", ".inf"], "must be null or a finite number of at least 0"),
     "plugins": ([*FIT, "--trainer.plugins", "[a]"], "trainer.plugins cannot be 'a'"),
+    "processes": (
+        [*SEARCH, "--trainer.devices", "1000000"],
+        "trainer.devices must be an integer in -1..1,024, got 1000000",
+    ),
+    "processes on few cores": (
+        [*FIT, "--trainer.accelerator", "cpu", "--trainer.devices", "1000"],
+        "trainer.devices must be at most",
+    ),
+    "machines of fit": ([*FIT, "--trainer.num_nodes", "1000000"], "trainer.num_nodes must be an integer in 1..1,024"),
+    "machines": ([*SEARCH, "--trainer.num_nodes", "3"], "trainer.num_nodes must be 1, unless a launcher"),
+    "epochs to validation": (
+        [*FIT, "--trainer.check_val_every_n_epoch", "0"],
+        "trainer.check_val_every_n_epoch must be an integer in 1..2,147,483,647, got 0",
+    ),
+    "steps to validation": (
+        [*FIT, "--trainer.val_check_interval", "1e30"],
+        "trainer.val_check_interval must be at most 10, the batches of an epoch",
+    ),
+    "no steps to validation": ([*FIT, "--trainer.val_check_interval", "0"], "trainer.val_check_interval must be above"),
+    "log steps": ([*FIT, "--trainer.log_every_n_steps", "-1"], "trainer.log_every_n_steps must be an integer in 0.."),
+    "sanity": ([*FIT, "--trainer.num_sanity_val_steps", "-5"], "trainer.num_sanity_val_steps must be an integer in -1"),
+    "batches": (
+        [*FIT, "--trainer.limit_val_batches", "1e24"],
+        "trainer.limit_val_batches must be a fraction or an integer in 0..2,147,483,647, got 1e+24",
+    ),
+    "time": ([*FIT, "--trainer.max_time", "99999999999999:00:00:00"], "trainer.max_time must be a time DD:HH:MM:SS"),
+    "empty time": ([*FIT, "--trainer.max_time", "{}"], "trainer.max_time must be a time DD:HH:MM:SS"),
+    "empty folder": (["report", "--reference", "--out", ""], "out must be a path, and not empty, got ''"),
+    "empty store": ([*SEARCH, "--store", ""], "store must be a path, and not empty, got ''"),
+    "empty callback": ([*FIT, "--trainer.callbacks", "{}"], "trainer.callbacks must be null, a class, or a list"),
+    "empty plugin": ([*FIT, "--trainer.plugins", "{}"], "trainer.plugins must be null, a class, or a list"),
+    "no checkpoint": ([*VALIDATE, "--ckpt_path", "train.pt"], "ckpt_path 'train.pt' does not exist; it must be a"),
+    "no last checkpoint": ([*VALIDATE, "--ckpt_path", "last"], "ckpt_path last: there is no last checkpoint available"),
+    "no checkpoint of a cluster": ([*FIT, "--ckpt_path", "hpc"], "ckpt_path hpc needs a file hpc_ckpt_*.ckpt in '.'"),
     "seed": (
         [*FIT, "--seed_everything", "-1"],
         "seed_everything must be true, false or an integer in 0",
@@ -147,6 +181,24 @@ def refused(arguments: list[str], expected: str, capfd: pytest.CaptureFixture[st
 @pytest.mark.parametrize("name", CASES)
 def test_values(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     refused(*CASES[name], capfd)
+
+
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "WORLD_SIZE"])
+def test_variables_of_launchers(name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(name, "abc")
+    refused(SEARCH, f"the environment variable {name} must be an integer of at least 0", capfd)
+
+
+def test_mode_of_wandb(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("WANDB_MODE", "nope")
+    refused(["search", *MODEL, *DATA], "WANDB_MODE must be online, offline or disabled, got 'nope'", capfd)
+
+
+def test_key_of_wandb(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setattr("ib_bench.tracking.runs.has_api_key", lambda: False)
+    refused(["wandb", "sync-store", "--reference", "--wandb.mode", "online"], "needs an API key: run `wandb lo", capfd)
 
 
 @pytest.mark.parametrize("axes", SUITES)
