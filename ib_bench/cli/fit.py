@@ -29,6 +29,7 @@ from ib_bench.errors import BenchError, NothingToTestOnError, reason_of, require
 from ib_bench.execution.ranks import speaks
 from ib_bench.models.plain_module import TrainableModule, is_plain_module
 from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.runner.checked_trainer import require_processes
 from ib_bench.runner.config_errors import explained, option_names, unreadable
 from ib_bench.runner.desk import check_model_and_data, link_vocabulary, resolved_config
 from ib_bench.runner.numbers import require_trainer_numbers
@@ -36,7 +37,6 @@ from ib_bench.runner.places import require_writable_folder, with_home
 from ib_bench.training.class_parser import ClassParser, Data, Model
 from ib_bench.training.fitting import silent
 from ib_bench.training.kernels import missing_kernels_explained
-from ib_bench.training.team import require_team
 
 _SUBCOMMANDS = ("fit", "validate", "test")
 _ROOT = "trainer.default_root_dir"
@@ -153,7 +153,7 @@ class BenchCLI(LightningCLI):
                 trainer = super().instantiate_trainer(**kwargs)
         except Exception as error:
             raise BenchError(f"Lightning's Trainer refuses its options: {reason_of(error)}") from error
-        require_team(trainer)
+        require_processes(trainer)
         if trainer.world_size > 1:
             _end_with_leader()
         return trainer
@@ -170,7 +170,7 @@ def _require_classes(trainer: Mapping[str, Any]) -> None:
         base = _BASES.get(name)
         if isinstance(value, Mapping) and value.get("class_path", "").rpartition(".")[2] == base:
             raise BenchError(
-                f"trainer.{name} must be null, a class, or a list of classes; {base} itself, which {{}} means, does nothing"
+                f"trainer.{name} must be null, a class, or a list of classes; {{}} means {base}, which does nothing"
             )
 
 

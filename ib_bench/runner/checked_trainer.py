@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 
 import lightning.pytorch as pl
 
 from ib_bench.errors import BenchError, reason_of, require, shown
+from ib_bench.execution.devices import num_cores
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.identity import Json
 from ib_bench.runner.notices import tell_once
 from ib_bench.runner.numbers import require_trainer_numbers
 from ib_bench.training.fitting import PLACEMENT, quiet_trainer, silent
 from ib_bench.training.team import STRATEGIES, require_team
+
+_NODES = {"NODE_RANK", "GROUP_RANK"}
+
+_MIN_ALLOWED = 8
+"""CPU processes that may train one model together on a machine with fewer cores, to try out what more machines do."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ def checked_trainer(trainer_json: str) -> CheckedTrainer:
     except Exception as error:
         options_text = ", ".join(f"trainer.{name} {shown(value)}" for name, value in changed.items())
         raise BenchError(f"Lightning's Trainer refuses {options_text}: {reason_of(error)}") from error
-    require_team(trial)
+    require_processes(trial)
     if changed.get("precision") == "16-mixed" and trial.precision == "bf16-mixed":
         tell_once("trainer.precision 16-mixed: bf16-mixed, as Lightning has no float16 on CPUs")
     return CheckedTrainer(
@@ -69,6 +76,27 @@ def checked_trainer(trainer_json: str) -> CheckedTrainer:
         num_processes=trial.world_size,
         on_gpu=trial.strategy.root_device.type != "cpu",
     )
+
+
+def require_processes(trainer: pl.Trainer) -> None:
+    """Make sure that the processes which a Trainer expects are running, or can be started.
+
+    Args:
+        trainer: as the user's arguments build it.
+
+    Raises:
+        BenchError: it expects more than this machine can run, others that nothing starts, or not those that run.
+    """
+    if trainer.strategy.root_device.type == "cpu":
+        most = max(_MIN_ALLOWED, num_cores())
+        allowed = f"at most {most} on CPUs, as this machine has {num_cores()} cores"
+        require(trainer.num_devices <= most, "trainer.devices", trainer.num_devices, allowed)
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    is_launched = environment is None or environment.creates_processes_externally
+    is_set_up = "MASTER_ADDR" in os.environ and not _NODES.isdisjoint(os.environ)
+    allowed = "1, unless torchrun, srun or the like run ib-bench on each machine, or MASTER_ADDR and NODE_RANK are set"
+    require(trainer.num_nodes == 1 or is_launched or is_set_up, "trainer.num_nodes", trainer.num_nodes, allowed)
+    require_team(trainer)
 
 
 def require_few_processes(trainer: CheckedTrainer, search: SearchSettings, may_take_several: bool) -> None:

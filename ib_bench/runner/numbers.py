@@ -85,7 +85,7 @@ def require_trainer_numbers(trainer: Mapping[str, Any]) -> None:
 
 
 def _number_of(value: Any) -> int | float | None:
-    """A number, also where an option takes texts too and got ``'60'``; None for anything else, as Lightning checks it."""
+    """A number, which is a text where an option takes these too; None for anything else: Lightning checks that."""
     if isinstance(value, str) and value.isdecimal():
         return int(value)
     return value if isinstance(value, int | float) else None

@@ -9,7 +9,6 @@ from typing import Any
 
 import wandb
 
-from ib_bench.errors import require
 from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.results.identity import Json
 from ib_bench.tracking.names import run_text

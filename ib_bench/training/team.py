@@ -32,8 +32,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import distributed
 
 from ib_bench.child_process import start_as_child, startable
-from ib_bench.errors import BenchError, LostProcessError, require
-from ib_bench.execution.devices import num_cores
+from ib_bench.errors import BenchError, LostProcessError
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.fitting import quiet_trainer, silent
 from ib_bench.training.instantiation import instantiate_trial_data
@@ -45,11 +44,6 @@ STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused
 _PATIENCE = timedelta(days=365)  # followers wait while their leader evaluates, or reads its store
 
 _VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")
-
-_NODES = {"NODE_RANK", "GROUP_RANK"}
-
-_MIN_ALLOWED = 8
-"""CPU processes that may train one model together on a machine with fewer cores, as a trial of more."""
 
 _DEATH_S = 2.0  # from the loss of a connection to the end of the process that it led to
 
@@ -321,7 +315,6 @@ def require_team(trainer: pl.Trainer) -> None:
         BenchError: they are not.
     """
     strategy = trainer.strategy
-    _require_startable(trainer)
     started = int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else trainer.world_size
     if started != trainer.world_size:
         raise BenchError(
@@ -334,26 +327,6 @@ def require_team(trainer: pl.Trainer) -> None:
         except ValueError as error:
             reason = " ".join(str(error).split())
             raise BenchError(f"trainer.devices and trainer.num_nodes do not fit the processes: {reason}") from error
-
-
-def _require_startable(trainer: pl.Trainer) -> None:
-    """Make sure that this machine can run as many processes as it is to start, and that others start on other machines.
-
-    Raises:
-        InvalidOptionError: it is not so.
-    """
-    if trainer.strategy.root_device.type == "cpu":
-        most = max(_MIN_ALLOWED, num_cores())
-        allowed = f"at most {most} on CPUs, of which this machine has {num_cores()}"
-        require(trainer.num_devices <= most, "trainer.devices", trainer.num_devices, allowed)
-    environment = getattr(trainer.strategy, "cluster_environment", None)
-    is_launched = environment is None or environment.creates_processes_externally
-    is_set_up = "MASTER_ADDR" in os.environ and not _NODES.isdisjoint(os.environ)
-    allowed = (
-        "1, unless a launcher such as torchrun or srun runs ib-bench on each machine, or MASTER_ADDR and NODE_RANK "
-    )
-    allowed += "are set there"
-    require(trainer.num_nodes == 1 or is_launched or is_set_up, "trainer.num_nodes", trainer.num_nodes, allowed)
 
 
 def _is_started_by_others(strategy: DDPStrategy) -> bool:

@@ -68,7 +68,7 @@ CASES = {
         "trainer.devices must be at most",
     ),
     "machines of fit": ([*FIT, "--trainer.num_nodes", "1000000"], "trainer.num_nodes must be an integer in 1..1,024"),
-    "machines": ([*SEARCH, "--trainer.num_nodes", "3"], "trainer.num_nodes must be 1, unless a launcher"),
+    "machines": ([*SEARCH, "--trainer.num_nodes", "3"], "trainer.num_nodes must be 1, unless torchrun"),
     "epochs to validation": (
         [*FIT, "--trainer.check_val_every_n_epoch", "0"],
         "trainer.check_val_every_n_epoch must be an integer in 1..2,147,483,647, got 0",
