@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -123,11 +124,20 @@ class BenchCLI(LightningCLI):
         except BenchError:
             raise
         except Exception as error:  # such as a logger whose package is not installed
-            raise BenchError(f"the options of {self.subcommand} cannot be used: {_innermost(error)}") from error
+            unusable = self._unusable(str(error)) or f"the options of {self.subcommand}"
+            raise BenchError(f"{unusable} cannot be used: {_innermost(error)}") from error
         if is_plain_module(type(self.model)):
             arguments = self.config[self.subcommand].model.init_args
             num_classes = self.datamodule.num_classes
             self.model = TrainableModule(self.model, num_classes, arguments.get("learning_rate"))
+
+    def _unusable(self, message: str) -> str | None:
+        """The option, with its class, that an error of jsonargparse is about; None where it says none."""
+        found = re.search(r"Problem with given class_path '([^']+)'", message)
+        for name, value in vars(self.config[self.subcommand].trainer).items():
+            if found and isinstance(value, Namespace) and value.get("class_path") == found[1]:
+                return f"trainer.{name} {found[1].rpartition('.')[2]}"
+        return None if found is None else found[1]
 
     def _parse_ckpt_path(self) -> None:
         """Keep the options: they, not the checkpoint's hyperparameters, determine the model."""
@@ -170,7 +180,8 @@ def _require_classes(trainer: Mapping[str, Any]) -> None:
         base = _BASES.get(name)
         if isinstance(value, Mapping) and value.get("class_path", "").rpartition(".")[2] == base:
             raise BenchError(
-                f"trainer.{name} must be null, a class, or a list of classes; {{}} means {base}, which does nothing"
+                f"trainer.{name} must be null, a class derived from {base}, with options that it takes, or a list of "
+                f"such, got {base} itself, which does nothing"
             )
 
 

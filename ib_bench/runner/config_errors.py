@@ -56,14 +56,14 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
         return BenchError(f"unknown argument {shown(found[1].strip())}")
     if found := re.search(r"Key must be a string, got: (.*)\.|Empty nested key: (.*)\.", message):
         return BenchError(f"config {_config_files(arguments)} must have texts as keys, got {found[1] or found[2]}")
-    path = ".".join(re.findall(r'Parser key "([^"]+)"', message))
+    path = ".".join(dict.fromkeys(re.findall(r'Parser key "([^"]+)"', message)))
     if found := re.match(r"--(\S+)\.help: (?:Expected a dot import path string: (\S+)|\"(.*)\" is not a)", message):
         return _unknown_class(found[1], found[2] or found[3])
     if found := re.search(r"Unable to load config '(.*)'\n", message, re.DOTALL):
         section = path.partition(".")[0]
         return BenchError(f"{section} must be options or a config file with them, got {shown(found[1])}")
-    if found := re.search(r"Expected a dot import path string: (\S+)", message):
-        return _unknown_class(path, found[1])
+    if is_no_class := _no_class(path, message, arguments):
+        return is_no_class
     if found := re.search(r"Problem with given class_path '([^']+)':\s+Option '([^']+)' is not accepted", message):
         return _unknown_parameter(path, *found.groups())
     if found := re.search(r"class_path '([^']+)':\s+the following arguments are required: ([^\n]*)", message):
@@ -106,9 +106,51 @@ def _given(path: str, message: str) -> tuple[str, str | None]:
     if found is None:
         return path, None
     if nested := re.match(r"NestedArg\(key='([^']+)', val='?(.*?)'?\)$", found[1]):
-        return f"{path}.{nested[1]}", nested[2]
-    spec = re.match(r"Namespace\(class_path='([^']+)'", found[1])
+        return path if path.endswith(f".{nested[1]}") else f"{path}.{nested[1]}", nested[2]
+    spec = re.match(r"(?:Namespace\(class_path=|\{.*'class_path': )'([^']*)'", found[1])
     return path, spec[1] if spec else found[1]
+
+
+_MISSING = r"Problem with given class_path '([^']+)':\s+(No module named .*|module .* has no attribute .*)"
+_OTHER_CLASS = "Import path does not correspond to a subclass"
+_BAD_PATH = re.compile(r"(?:Expected a? ?dot import path string|Unexpected import path format): ?(\S*)")
+
+
+def _no_class(path: str, message: str, arguments: Sequence[str]) -> BenchError | None:
+    """The error about an option that is a class, or a list of classes, and was given what is no dotted path.
+
+    Args:
+        path: of the option.
+        message: jsonargparse's.
+        arguments: what was parsed; jsonargparse replaces the name of a file by its content.
+
+    Returns:
+        The error, or None if it is about something else.
+    """
+    innermost = message.rpartition('Parser key "')[2]
+    if missing := re.search(_MISSING, innermost):
+        return None if path in _SHORT_NAMES else BenchError(f"{path} {shown(missing[1])} cannot be used: {missing[2]}")
+    found = _BAD_PATH.search(innermost)
+    is_other_class = _OTHER_CLASS in innermost and path not in _SHORT_NAMES
+    is_no_class = found or is_other_class or "Not a valid subclass" in innermost
+    if not is_no_class or "Problem with given class_path" in innermost:
+        return None
+    path, value = _given(path, message)
+    value = dict(pairwise(word for one in arguments for word in one.split("=", 1))).get(f"--{path}", value)
+    if found and (value is None or (path in _SHORT_NAMES and value.startswith("{"))):
+        value = found[1]
+    value = value or ""
+    subtypes = re.search(r"Subtypes: \[(.*)\]", innermost)
+    if path in _SHORT_NAMES or subtypes is None:
+        return _unknown_class(path, value)
+    kinds = {
+        "a list of such classes": re.search(r"\b(?:list|Iterable)\[", subtypes[1]),
+        "a name": "<class 'str'>" in subtypes[1],
+        "true or false": "<class 'bool'>" in subtypes[1],
+        "null": "<class 'NoneType'>" in subtypes[1],
+    }
+    allowed = ["the dotted path of a class", *(kind for kind, is_allowed in kinds.items() if is_allowed)]
+    return BenchError(f"{path} must be {', '.join(allowed[:-1])} or {allowed[-1]}, got {shown(value)}")
 
 
 def _missing_arguments(option: str, class_path: str, names: str) -> BenchError:
