@@ -111,12 +111,13 @@ class NothingToTestOnError(BenchError, ValueError):
     Args:
         num_train_sequences: size of the training set.
         available: size of the training pool.
+        is_default: whether nobody has asked for that many.
     """
 
-    def __init__(self, num_train_sequences: int, available: int) -> None:
+    def __init__(self, num_train_sequences: int, available: int, is_default: bool = False) -> None:
         super().__init__(
             f"num_train_sequences must be below {available:,} to leave sequences for a test set, which neither "
-            f"training nor validation has seen, got {num_train_sequences:,}"
+            f"training nor validation has seen, got {num_train_sequences:,}{', the default' if is_default else ''}"
         )
 
 

@@ -13,7 +13,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from typing import Any
 
 from ib_bench import __version__, catalogue
 from ib_bench.address_space import TRAINING_GB, require_address_space
@@ -111,6 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         warn_in_one_sentence()
+        argparse.ArgumentParser._print_message = _print_help  # type: ignore[method-assign]
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a locale without the sign for infinity
@@ -159,10 +160,10 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         return exit_code
     except BenchError as error:
         sentence = f"{prog}: error: {one_line(str(error))}"
-        speak_after_the_first(lambda: print(sentence, file=sys.stderr, flush=True))
+        speak_after_the_first(lambda: _say(sentence))
         return EXIT_LOST if isinstance(error, LostProcessError) else EXIT_BAD_INPUT
     except MemoryError:
-        print(f"{prog}: error: out of memory: try a smaller model or batch size", file=sys.stderr)
+        _say(f"{prog}: error: out of memory: try a smaller model or batch size")
         return EXIT_BAD_INPUT
     except (OSError, SystemExit) as error:
         return _ended(prog, error)
@@ -178,13 +179,29 @@ def _ended(prog: str, error: OSError | SystemExit) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of the output, such as `head`, has closed it
         return 0
     if isinstance(error, SystemExit):
+        try:
+            sys.stdout.flush()
+        except OSError as full:
+            return _ended(prog, full)
         raise error
     place = "the output" if error.filename is None else shown(error.filename)
-    with suppress(OSError):
-        print(f"{prog}: error: {place} cannot be used: {error.strerror or error}", file=sys.stderr)
+    _say(f"{prog}: error: {place} cannot be used: {error.strerror or error}")
     if error.errno == errno.ENOSPC and error.filename is None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nor can what is left be written at the end
     return EXIT_BAD_INPUT
+
+
+def _print_help(parser: argparse.ArgumentParser, message: str, file: Any = None) -> None:
+    """As argparse does it, which overlooks a full disk."""
+    (file or sys.stderr).write(message or "")
+
+
+def _say(sentence: str) -> None:
+    """Print an error, if anything can be printed there."""
+    try:
+        print(sentence, file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nor can it be written at the end
 
 
 def _needs_workers(command: str, arguments: list[str]) -> bool:

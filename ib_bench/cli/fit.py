@@ -112,7 +112,8 @@ class BenchCLI(LightningCLI):
             check_checkpoint(checkpoint, folder, model, weights_only=config.get("weights_only") is not False)
         if isinstance(data, StateTrackingData):
             if command == "test" and data.num_test == 0:
-                raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences)
+                is_default = config["data"].get("init_args", {}).get("num_train_sequences") is None
+                raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences, is_default)
             if command == "fit":
                 _require_validations(config["trainer"], data)
         require_writable_folder(_ROOT, folder)

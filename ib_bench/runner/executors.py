@@ -10,6 +10,8 @@ from ib_bench import catalogue
 from ib_bench.errors import BenchError, require
 from ib_bench.execution.executor import Executor, SharedOptions
 
+_MAX_WORKERS = 1024
+
 
 def add_executor_arguments(parser: Any) -> None:
     """The arguments of :func:`chosen_executor`."""
@@ -48,7 +50,7 @@ def chosen_executor(options: Namespace) -> Executor:
         BenchError: options of another executor are given, or something that it needs is missing.
     """
     name, workers = options.executor, options.workers
-    require(workers is None or workers >= 1, "workers", workers, "an integer of at least 1")
+    require(workers is None or 1 <= workers <= _MAX_WORKERS, "workers", workers, f"an integer in 1..{_MAX_WORKERS}")
     executors = _executors()
     settings = {
         other: kind.settings_class(**options[other])

@@ -61,3 +61,17 @@ def test_a_read_only_disk(tmp_path: Path) -> None:
     codes = [line for line in run.stdout.splitlines() if line.startswith("code=")]
     assert codes == ["code=2", "code=0", "code=2"], run.stderr  # what is there can be listed
     assert run.stderr.count("make the file and its folder writable") == 2, run.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+@pytest.mark.parametrize(
+    ("command", "stderr"),
+    [
+        ("--help > /dev/full", "ib-bench: error: the output cannot be used: No space left on device\n"),
+        ("run --help > /dev/full", "ib-bench run: error: the output cannot be used: No space left on device\n"),
+        ("nope 2> /dev/full", ""),
+    ],
+)
+def test_what_cannot_be_printed(command: str, stderr: str) -> None:
+    run = subprocess.run(f"{IB_BENCH} {command}", shell=True, capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stderr) == (2, stderr)

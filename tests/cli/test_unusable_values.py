@@ -62,6 +62,15 @@ CASES = {
         [*FIT, "--trainer.plugins", "[a]"],
         "trainer.plugins must be the dotted path of a class, a list of such classes or null, got '[a]'",
     ),
+    "workers": (
+        ["run", "demo", "--workers", "1000000", "--dry_run"],
+        "workers must be an integer in 1..1024, got 1000",
+    ),
+    "no test set": (
+        ["test", *MODEL, "--data", "ModularAddition", "--data.modulus", "2", "--data.max_length", "3"],
+        "num_train_sequences must be below 11 to leave sequences for a test set, which neither training nor validation "
+        "has seen, got 11, the default",
+    ),
     "processes": (
         [*SEARCH, "--trainer.devices", "1000000"],
         "trainer.devices must be an integer in -1..1,024, got 1000000",
