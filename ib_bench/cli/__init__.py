@@ -111,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         warn_in_one_sentence()
-        argparse.ArgumentParser._print_message = _print_help  # type: ignore[method-assign]
+        argparse.ArgumentParser._print_message = _print_help  # type: ignore[method-assign, assignment]
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a locale without the sign for infinity

@@ -145,8 +145,11 @@ class BenchCLI(LightningCLI):
 
     def _set_seed(self) -> None:
         """Seed silently: the Trainer's options have not been checked yet."""
-        with silent():
-            super()._set_seed()
+        try:
+            with silent():
+                super()._set_seed()
+        except ValueError as error:  # of the variable that it reads where no seed is given
+            raise BenchError(reason_of(error)) from error
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Run it; a kernel that this processor lacks is reported in one sentence."""

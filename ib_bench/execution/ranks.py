@@ -22,23 +22,37 @@ _NUMBERS = (
 )
 """Variables that Lightning reads as numbers, some of them when it is imported, whichever program has set them."""
 
+_MAX_PORT, _MAX_RANK, _MAX_DIGITS = 65_535, 2**31 - 1, 20
+
+_TORCHRUN = "TORCHELASTIC_RUN_ID"
+_OF_TORCHRUN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
 PATIENCE_S = 10.0
 """Seconds within which the first process has met what this one has met, too."""
 
 
 def require_numbers() -> None:
-    """Make sure that the variables of launchers are numbers. To be called before Lightning is imported.
+    """Make sure that the variables of launchers are numbers, and all there. To be called before Lightning is imported.
 
     Raises:
-        BenchError: one is not.
+        BenchError: they are not.
     """
     for name in _NUMBERS:
         value = os.environ.get(name, "0")
-        if not value.isdecimal():
+        most = _MAX_PORT if name.endswith("PORT") else _MAX_RANK
+        if not (value.isdecimal() and int(value[:_MAX_DIGITS]) <= most):
             raise BenchError(
-                f"the environment variable {name} must be an integer of at least 0, as launchers such as torchrun set "
+                f"the environment variable {name} must be an integer in 0..{most:,}, as launchers such as torchrun set "
                 f"it, got {shown(value)}; unset it if nothing has launched this process"
             )
+    if _TORCHRUN not in os.environ:
+        return
+    if missing := [name for name in _OF_TORCHRUN if name not in os.environ]:
+        raise BenchError(f"the environment variable {_TORCHRUN} is set, as by torchrun, but not {', '.join(missing)}")
+    num = os.environ["WORLD_SIZE"]
+    for name in ("RANK", "LOCAL_RANK"):
+        if int(rank := os.environ[name]) >= int(num):
+            raise BenchError(f"the environment variable {name} must be below WORLD_SIZE, {num}, got {rank}")
 
 
 def speaks() -> bool:

@@ -220,10 +220,38 @@ def test_values(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     refused(*CASES[name], capfd)
 
 
-@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "WORLD_SIZE"])
-def test_variables_of_launchers(name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv(name, "abc")
-    refused(SEARCH, f"the environment variable {name} must be an integer of at least 0", capfd)
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"RANK": "abc"}, "the environment variable RANK must be an integer in 0..2,147,483,647, as launchers"),
+        ({"LOCAL_RANK": "-1"}, "the environment variable LOCAL_RANK must be an integer in 0..2,147,483,647"),
+        ({"WORLD_SIZE": "x"}, "the environment variable WORLD_SIZE must be an integer"),
+        ({"MASTER_PORT": "99999"}, "the environment variable MASTER_PORT must be an integer in 0..65,535"),
+        ({"TORCHELASTIC_RUN_ID": "x", "RANK": "0"}, "TORCHELASTIC_RUN_ID is set, as by torchrun, but not LOCAL_RANK"),
+        (
+            {**dict.fromkeys(("TORCHELASTIC_RUN_ID", "RANK", "LOCAL_RANK", "MASTER_ADDR"), "0"), "WORLD_SIZE": "0"},
+            "TORCHELASTIC_RUN_ID is set, as by torchrun, but not MASTER_PORT",
+        ),
+        (
+            dict.fromkeys(
+                ("TORCHELASTIC_RUN_ID", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE"), "0"
+            ),
+            "the environment variable RANK must be below WORLD_SIZE, 0, got 0",
+        ),
+    ],
+)
+def test_variables_of_launchers(
+    variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ib_bench.execution.ranks.PATIENCE_S", 0.0)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    refused(SEARCH, expected, capfd)
+
+
+def test_seed_of_the_surroundings(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PL_GLOBAL_SEED", "abc")
+    refused([*FIT, "--seed_everything", "true"], "Invalid seed specified via PL_GLOBAL_SEED: 'abc'", capfd)
 
 
 def test_mode_of_wandb(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
