@@ -200,6 +200,9 @@ def _require_validations(trainer: Mapping[str, Any], data: StateTrackingData) ->
         return
     require(interval != 0, _INTERVAL, interval, "above 0; trainer.limit_val_batches 0 turns validation off")
     num_batches = math.ceil(data.num_train_sequences / data.batch_size)
+    limit = trainer.get("overfit_batches") or trainer.get("limit_train_batches") or 1.0
+    is_fraction = isinstance(limit, float) and limit <= 1
+    num_batches = math.floor(limit * num_batches) if is_fraction else min(int(limit), num_batches)
     is_fixed = bool(trainer.get("fast_dev_run")) or trainer.get("limit_val_batches") == 0
     fits = interval <= num_batches or trainer.get("check_val_every_n_epoch") is None or is_fixed
     allowed = f"at most {num_batches:,}, the batches of an epoch, unless trainer.check_val_every_n_epoch is null"
