@@ -53,7 +53,7 @@ def test_numbers_that_yaml_reads_as_others(tmp_path: Path) -> None:
     path = tmp_path / "file.yaml"
     for text in ("[010]", "a: -0777", "{a: 1:30}", "- 2:30:00.5"):
         path.write_text(text)
-        with pytest.raises(yaml.YAMLError, match="YAML reads .* as another number, in line 1; write it"):
+        with pytest.raises(yaml.YAMLError, match=r"YAML reads .* as another number, in line 1; write it"):
             read_yaml(path)
     sound = "[0, 10, 0.5, -7, 09, '010', \"1:30\", 2..6, 1e-3, 08x, a:1, 0x10]"
     path.write_text(sound)
