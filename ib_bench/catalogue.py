@@ -128,7 +128,7 @@ def find_class(package: str, name: str, option: str, base: type) -> Any:
     for entry in entries(package):
         if entry.name == name:
             return entry.load()
-    if "." in name:
+    if "." in name and all(part.isidentifier() for part in name.split(".")):
         try:
             found = import_class(name)
         except Exception as error:

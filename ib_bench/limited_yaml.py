@@ -2,11 +2,13 @@
 
 A text is looked through event by event before anything is built from it, so that neither a deep nesting nor aliases
 that multiply (``b: [*a, *a]``, ``c: [*b, *b]``, ...) take memory. A key that is given twice is an error: that is YAML's
-own rule, which PyYAML does not check.
+own rule, which PyYAML does not check. In a file, so is a number that the YAML 1.1 of PyYAML reads as another than is
+written: 010, which is 8 there, and 1:30, which is 90.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,9 @@ import yaml
 MAX_CHARACTERS = 1_000_000
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
+
+_OTHER_NUMBER = re.compile(r"[-+]?(0[0-7_]+|[1-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
+"""Plain values that YAML 1.1 takes for octal or for sexagesimal numbers."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # some installations lack libyaml
 
@@ -50,7 +55,15 @@ def read_yaml(path: Path) -> Any:
         yaml.YAMLError: it is no YAML, or beyond the limits.
     """
     with path.open(encoding="utf-8") as file:
-        return load_yaml(file.read(MAX_CHARACTERS + 1))
+        text = file.read(MAX_CHARACTERS + 1)
+    content = load_yaml(text)
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.ScalarEvent) and event.implicit[0] and _OTHER_NUMBER.fullmatch(event.value):
+            raise yaml.YAMLError(
+                f"YAML reads {event.value} as another number, in line {_line(event)}; write it without leading zeros "
+                f"and colons, or in quotes if it is a text"
+            )
+    return content
 
 
 def load_yaml(text: str, load: Callable[[str], Any] = yaml.safe_load) -> Any:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ib_bench.cli import main
-from ib_bench.limited_yaml import MAX_DEPTH, MAX_VALUES, load_yaml
+from ib_bench.limited_yaml import MAX_DEPTH, MAX_VALUES, load_yaml, read_yaml
 from ib_bench.tasks import Automaton, FiniteGroup
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -47,6 +47,17 @@ def test_yaml(name: str) -> None:
     text, message = TEXTS[name]
     with pytest.raises(yaml.YAMLError, match=message):
         load_yaml(text)
+
+
+def test_numbers_that_yaml_reads_as_others(tmp_path: Path) -> None:
+    path = tmp_path / "file.yaml"
+    for text in ("[010]", "a: -0777", "{a: 1:30}", "- 2:30:00.5"):
+        path.write_text(text)
+        with pytest.raises(yaml.YAMLError, match=r"YAML reads .* as another number, in line 1; write it"):
+            read_yaml(path)
+    sound = "[0, 10, 0.5, -7, 09, '010', \"1:30\", 2..6, 1e-3, 08x, a:1, 0x10]"
+    path.write_text(sound)
+    assert read_yaml(path) == yaml.safe_load(sound)
 
 
 def test_aliases_and_equal_keys_of_different_mappings_are_fine() -> None:

@@ -18,7 +18,14 @@ from typing import Any
 from ib_bench import __version__, catalogue
 from ib_bench.address_space import TRAINING_GB, require_address_space
 from ib_bench.cli.interruption import Interruption
-from ib_bench.errors import BenchError, LostProcessError, UnknownNameError, shown, warn_in_one_sentence
+from ib_bench.errors import (
+    BenchError,
+    InvalidOptionError,
+    LostProcessError,
+    UnknownNameError,
+    shown,
+    warn_in_one_sentence,
+)
 from ib_bench.execution.devices import num_cores
 from ib_bench.execution.fork_server import start_early
 from ib_bench.execution.ranks import require_numbers, speak_after_the_first
@@ -143,6 +150,8 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         prog = f"ib-bench {command}"
         if zero := next((argument for argument in arguments if "\0" in argument), None):
             raise BenchError(f"an argument must be a text without zero bytes, got {zero!r}")
+        if lost := next((one for one in arguments if one.startswith("--") and one.endswith("=--")), None):
+            raise InvalidOptionError(lost[2:-3], "--", "a value")  # argparse drops it, and jsonargparse gets none
         name = known[command][0]
         if name in _BUILDS:
             require_address_space(TRAINING_GB, "training")

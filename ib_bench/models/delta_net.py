@@ -10,7 +10,7 @@ Per head and token t, with a state :math:`S \in \mathbb{R}^{d_k \times d_v}`, un
     o_t = S^\top q_t / \sqrt{d_k} .
 
 A reflection has the eigenvalue :math:`1 - \beta`: in [0, 1] with :math:`\beta = \sigma(\cdot)`, in [-1, 1] with
-:math:`\beta = 2\sigma(\cdot)`.
+:math:`\beta = 2\sigma(\cdot)`. With :math:`\beta = 2` it is an exact reflection, and the transition is orthogonal.
 
 References: DeltaNet, arXiv 2406.06484; Gated DeltaNet, arXiv 2412.06464; negative eigenvalues, arXiv 2411.12537;
 DeltaProduct, arXiv 2502.10297; without the write term, arXiv 2609.18966.
@@ -48,6 +48,8 @@ class DeltaNet(ResidualModel):
         num_heads: heads of each layer, a divisor of ``hidden_size``.
         num_householders: reflections n_h in each token's transition, at least 1.
         negative_eigenvalues: whether reflections have eigenvalues in [-1, 1] instead of [0, 1].
+        exact_reflections: whether beta is 2 for every token, so that transitions without a gate are orthogonal and keep
+            what they act on at its size over any length; needs ``negative_eigenvalues``.
         gate: whether the state decays by a factor alpha that depends on the token.
         write_term: whether anything is written; without it the transitions act on a learned first state.
         output_gate: whether a gate that depends on the token scales the output.
@@ -56,7 +58,7 @@ class DeltaNet(ResidualModel):
         learning_rate: learning rate of Adam.
 
     Raises:
-        InvalidOptionError: a size lies outside its range.
+        InvalidOptionError: a size lies outside its range, or reflections are exact without ``negative_eigenvalues``.
 
     Reference: arXiv 2406.06484, 2412.06464, 2502.10297.
     """
@@ -78,6 +80,7 @@ class DeltaNet(ResidualModel):
         conv_size: int = 4,
         mlp_factor: int = 4,
         learning_rate: float = 1e-3,
+        exact_reflections: bool = False,
     ) -> None:
         mixers = [
             DeltaMixer(
@@ -85,6 +88,7 @@ class DeltaNet(ResidualModel):
                 num_heads,
                 num_householders,
                 negative_eigenvalues=negative_eigenvalues,
+                exact_reflections=exact_reflections,
                 gate=gate,
                 write_term=write_term,
                 output_gate=output_gate,
@@ -106,6 +110,7 @@ class DeltaMixer(Mixer):
         num_householders: int = 1,
         *,
         negative_eigenvalues: bool = False,
+        exact_reflections: bool = False,
         gate: bool = False,
         write_term: bool = True,
         output_gate: bool = False,
@@ -116,6 +121,8 @@ class DeltaMixer(Mixer):
         require_heads(num_heads, hidden_size)
         require_size("num_householders", num_householders)
         require(conv_size >= 0, "conv_size", conv_size, "an integer of at least 0")
+        allowed = "false without negative_eigenvalues"
+        require(negative_eigenvalues or not exact_reflections, "exact_reflections", exact_reflections, allowed)
         self.num_heads, self.num_householders = num_heads, num_householders
         self.max_beta = 2 if negative_eigenvalues else 1
         head_size = hidden_size // num_heads
@@ -123,7 +130,7 @@ class DeltaMixer(Mixer):
         self._widths = [hidden_size * num for num in (1, num_householders, num_values)]
         self.query_key_value = nn.Linear(hidden_size, sum(self._widths), bias=False)
         self.convolution = ShortConvolution(sum(self._widths), conv_size) if conv_size else None
-        self.beta = nn.Linear(hidden_size, num_heads * num_householders)
+        self.beta = None if exact_reflections else nn.Linear(hidden_size, num_heads * num_householders)
         self.decay = Decay(hidden_size, num_heads) if gate else None
         self.initial_state = None if write_term else nn.Parameter(torch.randn(num_heads, head_size, head_size))
         self.output_norm = RMSNorm(head_size)
@@ -140,8 +147,7 @@ class DeltaMixer(Mixer):
             self._heads(part) for part in torch.split(functional.silu(projected), self._widths, dim=-1)
         )
         query, key = functional.normalize(query, dim=-1), functional.normalize(key, dim=-1)
-        beta = self.max_beta * self.beta(hidden).sigmoid()
-        beta = beta.unflatten(-1, (-1, self.num_heads)).flatten(1, 2).transpose(1, 2)[..., None]
+        beta = self._beta(hidden).reshape(len(hidden), -1, self.num_heads).transpose(1, 2)[..., None]
         written = beta * key
         if value.shape[-2] == 0:
             value = torch.zeros_like(key)
@@ -158,6 +164,12 @@ class DeltaMixer(Mixer):
         if self.output_gate is not None:
             output = output * functional.silu(self.output_gate(hidden))
         return self.out(output), (recent, matrix)
+
+    def _beta(self, hidden: Tensor) -> Tensor:
+        """Strength of every reflection, ``(batch, length, n_h * num_heads)``."""
+        if self.beta is None:
+            return hidden.new_full((*hidden.shape[:-1], self.num_householders * self.num_heads), self.max_beta)
+        return self.max_beta * self.beta(hidden).sigmoid()
 
     def _heads(self, values: Tensor) -> Tensor:
         """Split ``(batch, length, n * width)`` into ``(batch, heads, length * n, head size)``."""

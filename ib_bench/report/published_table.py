@@ -37,7 +37,7 @@ def replication_json(one: Replication) -> Json:
         "measured": None if accuracy is None else accuracy.normalized_final_state_accuracy,
         "length": None if accuracy is None else accuracy.length,
         "max_length": None if one.record is None else one.record.max_length,
-        "solves_training_lengths": None if one.record is None else one.record.trial_succeeded,
+        "solves_training_lengths": None if one.record is None else one.solves,
         "record": None if one.record is None else one.record.key,
         "outcome": one.outcome,
     }
@@ -51,7 +51,7 @@ def _row(one: Replication) -> list[Entry]:
         value = accuracy.normalized_final_state_accuracy
         measured = Entry(f"{value:.2f}", value, record.key)
         place = Entry(f"{accuracy.length} (L = {record.max_length})", accuracy.length)
-        solves = Entry("yes" if record.trial_succeeded else "no", int(record.trial_succeeded))
+        solves = Entry("yes" if one.solves else "no", int(one.solves))
     return [
         *texts,
         Entry(f"{published.scaled:.2f}", published.scaled),

@@ -78,6 +78,7 @@ def make_plan(suite: Suite, cells: Sequence[Cell], store: Path, keep_weights: bo
         BenchError: one of the configs is wrong.
     """
     plan = Plan()
+    results: dict[PlannedResult, None] = {}  # two ways of writing one class leave equal results behind
     resolve = _Resolver()
     for cell in cells:
         try:
@@ -88,8 +89,8 @@ def make_plan(suite: Suite, cells: Sequence[Cell], store: Path, keep_weights: bo
             raise BenchError(f"suite {suite.name!r}: {error}") from error
         for job in jobs:
             plan.jobs.setdefault(job.key, job)
-        plan.results.append(PlannedResult(cell.quantity, tuple(job.key for job in jobs)))
-    return plan
+        results[PlannedResult(cell.quantity, tuple(job.key for job in jobs))] = None
+    return replace(plan, results=list(results))
 
 
 def data_parameters(class_path: str) -> Collection[str]:

@@ -95,19 +95,25 @@ class Suite:
             parameters: tells the init arguments of the DataModule at a class path.
 
         Raises:
-            BenchError: an axis counts for none of the tasks.
+            BenchError: an axis counts for none of the tasks, or there are too many cells.
         """
+        try:
+            return self._cells(parameters)
+        except BenchError as error:
+            raise BenchError(f"suite {self.name!r}: {error}") from error
+
+    def _cells(self, parameters: Callable[[str], Collection[str]]) -> list[Cell]:
         cells: dict[str, Cell] = {}  # an axis that does not count for a task leaves equal cells behind
         known = {*_CLASS_AXES, "quantity"}.union(*map(parameters, self.tasks))
         for axis in self.axes:
             if axis not in known:
-                raise UnknownNameError(f"axis of suite {self.name!r},", axis, known)
+                raise UnknownNameError("axis", axis, known)
         num_points = math.prod(map(len, self.axes.values()))
         if num_points > _MAX_CELLS:
             sizes = ", ".join(f"{axis} {len(values):,}" for axis, values in self.axes.items())
             raise BenchError(
-                f"suite {self.name!r} must have at most {_MAX_CELLS:,} combinations of values, got {num_points:,} "
-                f"({sizes}); choose some with --axes"
+                f"there must be at most {_MAX_CELLS:,} combinations of values, got {num_points:,} ({sizes}); "
+                f"choose some with --axes"
             )
         for values in product(*self.axes.values()):
             point = dict(zip(self.axes, values, strict=True))
@@ -279,7 +285,8 @@ def _axis(axis: str, values: Any) -> list[Any]:
 def _spec(axis: str, value: Any) -> Json:
     spec = _as_spec(value)
     if not isinstance(spec, dict) or not isinstance(spec.get("class_path"), str) or not set(spec) <= _SPEC_KEYS:
-        raise BenchError(f"axes.{axis} must hold classes, or mappings with class_path, init_args, overrides; {value!r}")
+        allowed = "classes, or mappings with class_path, init_args, overrides"
+        raise BenchError(f"axes.{axis} must hold {allowed}; got {value!r}")
     if not all(isinstance(spec.get(key, {}), dict) for key in ("init_args", "overrides")):
         raise BenchError(f"axes.{axis}: init_args and overrides must be mappings, got {value!r}")
     overrides = spec.get("overrides", {})

@@ -154,7 +154,7 @@ class ClassParser(LightningArgumentParser):
     def format_help(self, *args: Any, **options: Any) -> str:
         """See jsonargparse; its name for the lack of a type hint says nothing to a user."""
         text: str = super().format_help(*args, **options)
-        return re.sub(r"Union\[([^\]]+),\s+Untyped\]", r"\1", text).replace("Optional[Untyped]", "Any")
+        return re.sub(r"Union\[([^\]]+),\s+Untyped\]", r"\1", re.sub(r"Optional\[(Untyped|Any)\]", "Any", text))
 
     def _admit(self, names: Sequence[str]) -> None:
         """Make options of keywords, if the class takes any."""

@@ -43,7 +43,7 @@ class Enough(BaseException):
 
 
 class Trainings:
-    """Cuts what is trained to a few steps, and says whether anything was."""
+    """Cuts what is trained to a few steps, and says whether anything was; a page is served for no time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.have_begun = False
@@ -55,6 +55,7 @@ class Trainings:
 
         for module in ("ib_bench.runner.measure", "ib_bench.runner.suite_run"):
             monkeypatch.setattr(f"{module}.run_jobs", short)
+        monkeypatch.setattr("ib_bench.report.server.ReportServer.serve_until_stopped", lambda server: None)
 
 
 def call(arguments: Sequence[str], folder: Path, trainings: Trainings | None = None) -> str:

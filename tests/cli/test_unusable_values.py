@@ -148,6 +148,7 @@ CASES = {
     "long checkpoint": ([*FIT, "--ckpt_path", LONG], "is no path that can be used: File name too long"),
     "long folder": ([*FIT, "--trainer.default_root_dir", LONG], "is no path that can be used: File name too long"),
     "null in a path": ([*SEARCH, "--store", "a\0b"], "an argument must be a text without zero bytes"),
+    "two dashes": ([*SEARCH, "--config=--"], "config must be a value, got '--'"),
     "long model": (["search", "--model", "x" * 5000, *DATA], "(5,002 characters)"),
     "a file that is no class": (["search", "--model", "setup.cfg", *DATA, *QUIET], "model 'setup.cfg'"),
     "a class in what is no module": (["search", "--model", "setup.cfg.X", *DATA, *QUIET], "model 'setup.cfg.X'"),

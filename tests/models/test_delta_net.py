@@ -20,6 +20,7 @@ OPTIONS = [
     for num, conv in ((1, 0), (1, 4), (3, 4))
     for negative, gate, write in itertools.product((False, True), repeat=3)
 ]
+OPTIONS += [{**options, "exact_reflections": True} for options in OPTIONS if options["negative_eigenvalues"]]
 
 
 def step_by_step(mixer: DeltaMixer, hidden: Tensor) -> Tensor:
@@ -34,7 +35,9 @@ def step_by_step(mixer: DeltaMixer, hidden: Tensor) -> Tensor:
     state = torch.zeros(heads, head_size, head_size, dtype=hidden.dtype) if state is None else state
     for x, vectors in zip(hidden, functional.silu(projected), strict=True):
         query, *others = vectors.view(-1, heads, head_size)
-        beta = (mixer.beta(x).sigmoid() * mixer.max_beta).view(num, heads)
+        beta = torch.full((num, heads), 2.0, dtype=x.dtype)
+        if mixer.beta is not None:
+            beta = (mixer.beta(x).sigmoid() * mixer.max_beta).view(num, heads)
         alpha = torch.ones(heads) if mixer.decay is None else mixer.decay(x[None])[0].exp()
         of_heads, states = [], []
         for head in range(heads):
@@ -59,6 +62,14 @@ def test_the_recurrence_of_the_docstring(options: dict[str, object]) -> None:
     torch.testing.assert_close(mixer(hidden), expected)
     first, state = mixer.decode(hidden[:, :3])
     torch.testing.assert_close(torch.cat([first, mixer.decode(hidden[:, 3:], state)[0]], dim=1), expected)
+
+
+def test_exact_reflections_keep_lengths() -> None:
+    mixer = DeltaMixer(8, 2, 3, negative_eigenvalues=True, exact_reflections=True, write_term=False).double()
+    hidden = torch.randn(2, 500, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    _, (_, matrix) = mixer.decode(hidden)
+    assert mixer.initial_state is not None
+    torch.testing.assert_close(matrix.norm(dim=2), mixer.initial_state.norm(dim=1).expand(2, -1, -1))
 
 
 def test_the_gated_delta_rule_of_hugging_face() -> None:
@@ -98,6 +109,7 @@ def test_one_reflection_is_parity() -> None:
         ({"conv_size": -1}, "conv_size must be an integer of at least 0"),
         ({"num_layers": 0}, "num_layers must be an integer of at least 1"),
         ({"mlp_factor": -1}, "mlp_factor must be an integer of at least 0"),
+        ({"exact_reflections": True}, "exact_reflections must be false without negative_eigenvalues"),
     ],
 )
 def test_bad_sizes(arguments: dict[str, int], message: str) -> None:

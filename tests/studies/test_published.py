@@ -26,7 +26,12 @@ MAX_LENGTH = 16
 
 
 def record(
-    accuracy: float, solves: bool = True, multiple: int = 16, model: Json | None = None, modulus: int = 2
+    accuracy: float,
+    succeeded: bool = True,
+    multiple: int = 16,
+    model: Json | None = None,
+    modulus: int = 2,
+    at_length: float = 1.0,
 ) -> ExtrapolationRecord:
     """DeltaNet on sums, trained on up to 16 symbols with outcome supervision."""
     data = {"modulus": modulus, "max_length": MAX_LENGTH, "length_distribution": "uniform", "supervision": "outcome"}
@@ -35,9 +40,9 @@ def record(
         DataSpec("ib_bench.data.ModularAddition", data),
     )
     config = ExtrapolationConfig(experiment, SearchSettings(), ExtrapolationSettings([1.0, float(multiple)]))
-    lengths = [(MAX_LENGTH, 1.0), (multiple * MAX_LENGTH, accuracy)]
+    lengths = [(MAX_LENGTH, at_length), (multiple * MAX_LENGTH, accuracy)]
     accuracies = [LengthAccuracy("teacher_forced", length, 100, one, one, one, one, []) for length, one in lengths]
-    return ExtrapolationRecord(config.key, config, 8192, "0" * 32, solves, accuracies, "2026-01-01", modulus)
+    return ExtrapolationRecord(config.key, config, 8192, "0" * 32, succeeded, accuracies, "2026-01-01", modulus)
 
 
 def delta_net(records: list[ExtrapolationRecord], negative: bool, source: str = "2411.12537") -> Replication:
@@ -68,10 +73,18 @@ NEGATIVE = {"negative_eigenvalues": True}
     ],
 )
 def test_the_side_of_the_bound_is_compared(negative: bool, accuracy: float, solves: bool, outcome: Outcome) -> None:
-    own = record(accuracy, solves, model={"negative_eigenvalues": negative})
+    own = record(accuracy, solves, model={"negative_eigenvalues": negative}, at_length=1.0 if solves else 0.98)
     found = delta_net([own], negative)
     assert (found.outcome, found.record) == (outcome, own)
     assert delta_net([own], not negative).outcome == "not measured"
+
+
+def test_a_model_solves_its_lengths_by_its_loss_or_by_its_accuracy() -> None:
+    for succeeded, at_length, solves in [(True, 0.9, True), (False, 0.99, True), (False, 0.98, False)]:
+        found = delta_net([record(0.5, succeeded, model=NEGATIVE, at_length=at_length)], negative=True)
+        assert found.solves is solves
+        assert found.outcome == ("differs" if solves else "budget missing")
+    assert not delta_net([], negative=True).solves
 
 
 def test_what_matters_must_fit_given_or_by_default() -> None:

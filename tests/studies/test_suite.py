@@ -129,7 +129,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, axes: dict[str, Any], message: s
 
 def test_an_axis_that_no_task_takes(tmp_path: Path) -> None:
     suite = read_suite(written(tmp_path, {**GROUPS, "axes": {**GROUPS["axes"], "modulos": [2]}}))
-    with pytest.raises(BenchError, match="unknown axis of suite 'groups', 'modulos', did you mean 'modulus'"):
+    with pytest.raises(BenchError, match="suite 'groups': unknown axis 'modulos', did you mean 'modulus'"):
         suite.cells(parameters)
 
 
