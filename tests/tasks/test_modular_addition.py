@@ -14,5 +14,5 @@ def test_long_sums_do_not_overflow_the_symbols_type() -> None:
 
 @pytest.mark.parametrize("modulus", [1, 0, -5])
 def test_modulus_below_two(modulus: int) -> None:
-    with pytest.raises(InvalidOptionError, match=f"modulus must be an integer of at least 2, got {modulus}"):
+    with pytest.raises(InvalidOptionError, match=f"modulus must be an integer in 2..32,768, got {modulus}"):
         ModularAddition(modulus)
