@@ -19,8 +19,8 @@ from ib_bench.training.sources import is_ours
 
 Built = TypeVar("Built")
 
-_MAX_PARAMETERS = 2**28
-"""Of a shipped model: 1 GB of weights, several times as much in a check or in training."""
+_MAX_PARAMETERS = 2**29
+"""Of a shipped model: 2 GB of weights, several times as much in a check or in training."""
 
 
 def build_or_explain(option: str, spec: ClassSpec, build: Callable[[], Built]) -> Built:

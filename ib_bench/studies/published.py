@@ -25,7 +25,7 @@ GENERALISES = 0.9
 """Scaled accuracy from which on a model generalises."""
 
 SOLVES = 0.99
-"""Scaled accuracy at the longest training length from which on a model solves it, whatever its loss."""
+"""Scaled accuracy at the longest training length from which on a model solves it."""
 
 MIN_MULTIPLE = 8.0
 """Of the training length, at least so long are the sequences that count."""

@@ -323,7 +323,7 @@ def _range(value: Any) -> Iterator[Any]:
 def _named(values: list[Any], name: Any) -> list[Any]:
     """Those values that a name means: classes with just this path, or else all classes of this name.
 
-    ``LSTM(hidden_size=64)`` means those that are given this argument, whatever else they are given.
+    ``LSTM(hidden_size=64)`` means those that are given this argument, and perhaps others.
     """
     name, arguments = _called(name)
     exact = [value for value in values if value == name or _path(value) == str(name)]

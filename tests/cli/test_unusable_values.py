@@ -41,11 +41,11 @@ CASES = {
     "depth": (["ls", "BoundedDyck", "--num_kinds", "1", "--depth", "1000000"], "depth must be an integer in 1..32,767"),
     "parameters": (
         ["ls", "LSTM", "--hidden_size", "100000"],
-        "model LSTM must have at most 268,435,456 parameters, got 80,001,800,005 with 5 tokens",
+        "model LSTM must have at most 536,870,912 parameters, got 80,001,800,005 with 5 tokens",
     ),
     "parameters of many layers": (
         ["check", "GRU", "--model.hidden_size", "30000", *DATA],
-        "model GRU must have at most 268,435,456 parameters",
+        "model GRU must have at most 536,870,912 parameters",
     ),
     "accumulation": (
         [*SEARCH, "--trainer.accumulate_grad_batches", str(2**31)],
