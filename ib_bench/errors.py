@@ -7,6 +7,7 @@ and exits with code 2; a caller in Python catches :class:`BenchError`.
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -176,6 +177,11 @@ def reason_of(error: BaseException) -> str:
 def shortened(text: str) -> str:
     """A text, cut where it is too long for an error."""
     return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]}..."
+
+
+def with_short_words(text: str) -> str:
+    """A sentence in which each word of more than a thousand characters is cut: an option that somebody mistyped."""
+    return re.sub(r"\S{1000,}", lambda word: f"{word[0][:_MAX_SHOWN]}...", text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

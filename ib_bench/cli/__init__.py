@@ -25,6 +25,7 @@ from ib_bench.errors import (
     UnknownNameError,
     shown,
     warn_in_one_sentence,
+    with_short_words,
 )
 from ib_bench.execution.devices import num_cores
 from ib_bench.execution.fork_server import start_early
@@ -168,7 +169,7 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
             sys.stdout.flush()  # a full disk is reported here, and not at the interpreter's end
         return exit_code
     except BenchError as error:
-        sentence = f"{prog}: error: {one_line(str(error))}"
+        sentence = f"{prog}: error: {one_line(with_short_words(str(error)))}"
         speak_after_the_first(lambda: _say(sentence))
         return EXIT_LOST if isinstance(error, LostProcessError) else EXIT_BAD_INPUT
     except MemoryError:
