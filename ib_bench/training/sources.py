@@ -19,7 +19,6 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
@@ -29,6 +28,7 @@ from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
 from ib_bench.results.records import ClassSpec
+from ib_bench.training.edits import codes, functions_of, import_source, require_unedited, require_up_to_date
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -111,6 +111,9 @@ def _digest_of_class(cls: type | FunctionType) -> str:
             found[module] = _text(module)
             if own not in _VERSIONED:
                 waiting += _imported(module, found[module])
+    for module in found:
+        if module in sys.modules:
+            require_up_to_date(sys.modules[module], found, _imported(module, found[module]))
     if not any(found.values()):
         raise BenchError(f"{_unreadable(f'{cls.__module__}.{cls.__qualname__}')}; put the class into a .py file")
     return _digest("".join(found[module] for module in sorted(found)))
@@ -175,32 +178,16 @@ def _text(module: str) -> str:
         BenchError: the module was edited after it was imported, so that what runs is not what the text says.
     """
     location = _location(module)
-    file = location / "__init__.py" if location is not None and location.is_dir() else location
-    if file is None or file.suffix != ".py" or not file.is_file():
+    if location is None:
+        return ""
+    file = location / "__init__.py" if location.is_dir() else location
+    if file.suffix != ".py" or not file.is_file():
         return ""
     linecache.checkcache(str(file))
     text = "".join(linecache.getlines(str(file)))
-    if not _runs(text, sys.modules.get(module)):
-        raise BenchError(f"{file.name} was edited after it was imported: restart Python, or reload the module")
+    if module in sys.modules and not _is_installed(location.parents[module.count(".")]):
+        require_unedited(sys.modules[module], text)
     return text
-
-
-def _runs(text: str, module: ModuleType | None) -> bool:
-    """Whether what was imported as a module is this text, as far as its functions and methods show."""
-    if module is None or not isinstance(module.__loader__, SourceFileLoader):
-        return True
-    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
-    functions = [function for value in own if isinstance(value, type | FunctionType) for function in _functions(value)]
-    written = set(_codes(compile(text, str(module.__file__), "exec", dont_inherit=True)))
-    return all(f.__code__ in written for f in functions if f.__code__.co_filename == module.__file__)
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """A code object and all within it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)
 
 
 @lru_cache(maxsize=256)
@@ -215,8 +202,7 @@ def _imported(module: str, text: str) -> tuple[str, ...]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            parents = package[: len(package) - node.level + 1] if node.level else []
-            start = ".".join([*parents, *filter(None, [node.module])])
+            start = import_source(node, package)
             names = [start, *(f"{start}.{alias.name}" for alias in node.names)]
         for name in names:
             parts = name.split(".")
@@ -248,16 +234,9 @@ def _notebook_texts(cls: type | FunctionType) -> list[str]:
     return list(texts)
 
 
-def _functions(value: type | FunctionType) -> list[FunctionType]:
-    if isinstance(value, FunctionType):
-        return [value]
-    members = [getattr(member, "fget", None) or getattr(member, "__func__", member) for member in vars(value).values()]
-    return [member for member in members if isinstance(member, FunctionType)]
-
-
 def _cell(name: str, value: type | FunctionType) -> str:
     """The text of the cell that defines a class or function; a class without methods of its own is its plain values."""
-    functions = [function for function in _functions(value) if not is_ours(function.__module__)]
+    functions = [function for function in functions_of(value) if not is_ours(function.__module__)]
     for function in functions:
         if lines := linecache.getlines(function.__code__.co_filename):
             return "".join(lines)
@@ -270,7 +249,7 @@ def _cell(name: str, value: type | FunctionType) -> str:
 def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
     """The bases of a class, and what its methods or a function take from the notebook by name, or close over."""
     found = [(base.__qualname__, base) for base in value.__bases__] if isinstance(value, type) else []
-    for function in _functions(value):
+    for function in functions_of(value):
         if not is_ours(function.__module__):
             names = _names(function.__code__) & function.__globals__.keys()
             found += [(name, function.__globals__[name]) for name in sorted(names)]
@@ -282,7 +261,7 @@ def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
 
 
 def _names(code: CodeType) -> set[str]:
-    return {name for inner in _codes(code) for name in inner.co_names}
+    return {name for inner in codes(code) for name in inner.co_names}
 
 
 def _plain(name: str, value: Any) -> str:
