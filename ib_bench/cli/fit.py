@@ -97,7 +97,7 @@ class BenchCLI(LightningCLI):
         require(in_range, "seed_everything", seed, "true, false or an integer in 0..2^32-1")
         config = resolved_config(subparser, self.config[command])
         require_trainer_numbers(config["trainer"])
-        model, data = check_model_and_data(config)
+        model, _, data = check_model_and_data(config)
         if config["trainer"]["use_distributed_sampler"]:
             allowed = "false for a SequenceModel, which splits every batch between processes itself"
             require(not isinstance(model, SequenceModel), "trainer.use_distributed_sampler", True, allowed)

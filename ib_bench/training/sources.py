@@ -17,11 +17,14 @@ import json
 import linecache
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
+from itertools import chain, count
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
+
+from torch import nn
 
 from ib_bench.constructors import constructor_parameters, is_hinted_as_code, is_path_of_code
 from ib_bench.data.searchable_data import SearchableData
@@ -46,14 +49,17 @@ def is_ours(module: str) -> bool:
     return module.partition(".")[0] == _PACKAGE
 
 
-def source_digests(*specs: ClassSpec, data: SearchableData | None = None) -> dict[str, str]:
-    """A hash of the code behind every class from outside this package that specs name, and of every file of the data.
+def source_digests(
+    *specs: ClassSpec, data: SearchableData | None = None, model_files: Iterable[str | Path] = ()
+) -> dict[str, str]:
+    """A hash of the code behind every class from outside this package that specs name, and of every file that is read.
 
     An edited model is another model: its results are stored under other keys.
 
     Args:
         specs: classes named inside their arguments count too.
         data: that the specs lead to; the files that it names (:attr:`SearchableData.files`) count too.
+        model_files: that the model read, see :func:`files_of`.
 
     Returns:
         32 hexadecimal digits by dotted path of a class, or by name of a file.
@@ -62,11 +68,24 @@ def source_digests(*specs: ClassSpec, data: SearchableData | None = None) -> dic
         BenchError: code or a file cannot be read, so that the measured code could not be identified later.
     """
     paths = sorted({path for spec in specs for path in _classes(spec) if not is_ours(path)})
-    files = [Path(file) for file in getattr(data, "files", ())]
-    return {
-        **{path: _digest_of_class(ClassSpec(path).cls) for path in paths},
-        **{f"file {file.name}": _digest_of_file(file) for file in files},
-    }
+    found = {path: _digest_of_class(ClassSpec(path).cls) for path in paths}
+    files = {"data": getattr(data, "files", ()), "model": model_files}
+    for reader, file in [(reader, Path(file)) for reader, own in files.items() for file in own]:
+        found[_free_name(f"file {file.name}", found)] = _digest_of_file(file, reader)
+    return found
+
+
+def files_of(model: nn.Module) -> list[str]:
+    """The files that a model says that it reads: ``files``, a list of paths, of itself or of modules in it."""
+    listed = [vars(one).get("files", getattr(type(one), "files", None)) for one in model.modules()]
+    paths = [path for files in listed if isinstance(files, list | tuple) for path in files]
+    return list(dict.fromkeys(str(path) for path in paths if isinstance(path, str | Path)))
+
+
+def _free_name(name: str, taken: Mapping[str, str]) -> str:
+    """The name, with a number where another file is called alike."""
+    names = (f"{name} ({number})" for number in count(2))
+    return next(one for one in chain([name], names) if one not in taken)
 
 
 def _classes(spec: ClassSpec) -> Iterator[str]:
@@ -127,11 +146,11 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _digest_of_file(file: Path) -> str:
+def _digest_of_file(file: Path, reader: str) -> str:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()[:32]
     except OSError as error:
-        raise BenchError(f"the data read {str(file)!r}, which cannot be opened: {error.strerror}") from error
+        raise BenchError(f"the {reader} reads {str(file)!r}, which cannot be opened: {error.strerror}") from error
 
 
 def _counts(module: str, own: str) -> bool:
@@ -206,7 +225,7 @@ def _imported(module: str, text: str) -> tuple[str, ...]:
             names = [start, *(f"{start}.{alias.name}" for alias in node.names)]
         for name in names:
             parts = name.split(".")
-            found |= {".".join(parts[:count]): None for count in range(1, len(parts) + 1)}
+            found |= {".".join(parts[:num]): None for num in range(1, len(parts) + 1)}
     return tuple(found)
 
 

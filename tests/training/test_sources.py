@@ -230,7 +230,7 @@ def test_files_that_the_data_read(tmp_path: Path) -> None:
     after = source_digests(ClassSpec("ib_bench.models.LSTM"), data=data)  # type: ignore[arg-type]
     assert set(before) == set(after) == {"file words.txt"} and before != after
     file.unlink()
-    with pytest.raises(BenchError, match=r"the data read '.*words\.txt', which cannot be opened: No such file"):
+    with pytest.raises(BenchError, match=r"the data reads '.*words\.txt', which cannot be opened: No such file"):
         source_digests(ClassSpec("ib_bench.models.LSTM"), data=data)  # type: ignore[arg-type]
 
 
