@@ -191,13 +191,22 @@ def specs_of(config: Json) -> tuple[ClassSpec, DataSpec]:
     """Model and data of a resolved config.
 
     Raises:
-        BenchError: one is missing.
+        BenchError: one is missing, or is a class inside another one.
     """
     for option in ("model", "data"):
         if config.get(option) is None:
             raise BenchError(f"the following arguments are required: {option}")
-    model, data_spec = config["model"], config["data"]
-    return ClassSpec(model["class_path"], _arguments(model)), DataSpec(data_spec["class_path"], _arguments(data_spec))
+    model = ClassSpec(config["model"]["class_path"], _arguments(config["model"]))
+    data_spec = DataSpec(config["data"]["class_path"], _arguments(config["data"]))
+    for option, spec in {"model": model, "data": data_spec}.items():
+        try:
+            spec.cls  # noqa: B018 (imports it)
+        except (ImportError, AttributeError) as error:
+            raise BenchError(
+                f"{option} {spec.class_path} cannot be imported ({error}): a class must be defined at the top level of "
+                f"its module"
+            ) from error
+    return model, data_spec
 
 
 def _arguments(section: Json) -> Json:
@@ -251,12 +260,6 @@ def _accelerated(
 
     Whether steps are replayed is decided where they run, which may be another machine.
     """
-    if settings.vectorize:
-        tell_once(
-            "search.vectorize has no effect any more: a stacked grid was no faster than trials whose steps "
-            "search.cuda_graph replays; search.spread trains several of them at once"
-        )
-        settings = replace(settings, vectorize=False)
     if not settings.compile and not (trainer.on_gpu and settings.cuda_graph) and settings.cuda_graph is not True:
         return settings
     num_steps = settings.max_steps * len(settings.grid())

@@ -123,6 +123,11 @@ def check_parameters(spec: ClassSpec, option: str, required: tuple[str, ...]) ->
     """
     if missing := [name for name in required if not _takes(spec, name)]:
         raise BenchError(f"{option} {spec.class_path} must take the parameters {', '.join(missing)} in its __init__")
+    kinds = {name: parameter.kind for name, parameter in spec.parameters.items()}
+    if unnamed := [name for name, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_ONLY]:
+        raise BenchError(
+            f"{option} {spec.class_path} must take {', '.join(unnamed)} by name: remove the / from its __init__"
+        )
 
 
 def _takes(spec: ClassSpec, name: str) -> bool:

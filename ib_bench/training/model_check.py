@@ -107,9 +107,7 @@ def _without_size(model: pl.LightningModule) -> Finding | None:
     names = [name for name, one in model.named_parameters() if isinstance(one, UninitializedParameter)]
     if not names:
         return None
-    text = (
-        f"{own_names(model, names)} has no size before the first batch, as in nn.LazyLinear; give all sizes in __init__"
-    )
+    text = f"no size before the first batch: {own_names(model, names)}; use no lazy layers such as nn.LazyLinear"
     return Finding("parameters", "failure", text)
 
 
@@ -383,7 +381,8 @@ def _packed(probes: list[Probe], batch: Batch) -> Finding:
 
 def _validation(model: pl.LightningModule, data: SearchableData) -> Finding:
     """Whether a LightningModule logs what a trial is judged by; one batch of the validation set shows it."""
-    trainer = quiet_trainer(accelerator="cpu", devices=1, limit_val_batches=1)
+    with silent():
+        trainer = quiet_trainer(accelerator="cpu", devices=1, limit_val_batches=1)
     try:
         with silent(), contained(trainer):
             trainer.validate(model, datamodule=data, verbose=False)

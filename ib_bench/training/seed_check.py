@@ -41,9 +41,9 @@ def seeding_finding(build: Callable[[], pl.LightningModule], batch: Batch | None
     one, other = contents[:2]
     differing = [name for name in one if name not in other or not _equal(one[name], other[name])]
     if differing:
+        name = differing[0].removeprefix("module.")  # of what a plain nn.Module is wrapped in
         text = (
-            f"built twice with one seed, {differing[0]} differs: take all randomness from torch's global generator, "
-            f"which a trial seeds"
+            f"built twice with one seed, {name} differs: draw only from torch's global generator, which a trial seeds"
         )
         return Finding(_CHECK, "failure", text)
     return Finding(_CHECK, "ok", "the same seed gives the same model")
