@@ -123,8 +123,9 @@ def check_parameters(spec: ClassSpec, option: str, required: tuple[str, ...]) ->
     """
     if missing := [name for name in required if not _takes(spec, name)]:
         raise BenchError(f"{option} {spec.class_path} must take the parameters {', '.join(missing)} in its __init__")
-    kinds = {name: parameter.kind for name, parameter in spec.parameters.items()}
-    if unnamed := [name for name, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_ONLY]:
+    own = inspect.signature(spec.cls.__init__).parameters  # type: ignore[misc]
+    unnamed = [name for name, one in own.items() if one.kind is one.POSITIONAL_ONLY and name in spec.parameters]
+    if unnamed:
         raise BenchError(
             f"{option} {spec.class_path} must take {', '.join(unnamed)} by name: remove the / from its __init__"
         )

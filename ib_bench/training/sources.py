@@ -150,7 +150,7 @@ def _digest_of_file(file: Path, reader: str) -> str:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()[:32]
     except OSError as error:
-        raise BenchError(f"the {reader} reads {str(file)!r}, which cannot be opened: {error.strerror}") from error
+        raise BenchError(f"the {reader} read {str(file)!r}, which cannot be opened: {error.strerror}") from error
 
 
 def _counts(module: str, own: str) -> bool:

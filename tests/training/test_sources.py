@@ -12,10 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from torch import nn
 
 from ib_bench.errors import BenchError
 from ib_bench.results.records import ClassSpec, DataSpec
-from ib_bench.training.sources import source_digests
+from ib_bench.training.sources import files_of, source_digests
 
 FILES = {
     "__init__.py": "",
@@ -229,8 +230,12 @@ def test_files_that_the_data_read(tmp_path: Path) -> None:
     file.write_text("two")
     after = source_digests(ClassSpec("ib_bench.models.LSTM"), data=data)  # type: ignore[arg-type]
     assert set(before) == set(after) == {"file words.txt"} and before != after
+    model = nn.Sequential(nn.Linear(1, 1))
+    model[0].files = [file, str(file)]  # type: ignore[assignment]
+    of_both = source_digests(data=data, model_files=files_of(model))  # type: ignore[arg-type]
+    assert of_both == after | {"file words.txt (2)": after["file words.txt"]}
     file.unlink()
-    with pytest.raises(BenchError, match=r"the data reads '.*words\.txt', which cannot be opened: No such file"):
+    with pytest.raises(BenchError, match=r"the data read '.*words\.txt', which cannot be opened: No such file"):
         source_digests(ClassSpec("ib_bench.models.LSTM"), data=data)  # type: ignore[arg-type]
 
 
