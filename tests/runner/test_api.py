@@ -62,6 +62,7 @@ class OwnTask(Task):
     pass
 
 OwnTaskData = data_module_of(OwnTask)
+Misnamed = data_module_of(type("Unnamed", (OwnTask,), {}))
 
 class Squashed(Linear):
     def __init__(self, vocab_size, num_classes, function=torch.sigmoid, learning_rate=1e-3):
@@ -198,6 +199,10 @@ BAD = {
     "a local class": (
         lambda own: search(own.local(), SUMS),
         "model Hidden is not found as .*define it at the top level",
+    ),
+    "data under another name": (
+        lambda own: search(LSTM, own.Misnamed),
+        r"data UnnamedData is not found as .*under this name: UnnamedData = data_module_of\(",
     ),
     "a task": (lambda own: search(LSTM, own.OwnTask), "OwnTask is a task: use OwnTaskData = data_module_of"),
     "data of a task": (
