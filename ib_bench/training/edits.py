@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from abc import ABCMeta
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -229,7 +230,7 @@ def _other_values(members: Mapping[str, Any], scope: _Scope, start: str = "") ->
         if name in members and _differs(members[name], written):
             yield f"{start}{name}", written, members[name]
     for name, inner in scope.classes.items():
-        if isinstance(members.get(name), type):
+        if type(members.get(name)) in (type, ABCMeta):  # another one may change what the class holds
             yield from _other_values(vars(members[name]), inner, f"{start}{name}.")
 
 
@@ -244,6 +245,9 @@ def _taken_earlier(module: ModuleType, texts: Mapping[str, str]) -> Iterator[str
         bases = getattr(members.get(name), "__mro__", ())[1:]
         taken += [(base.__module__, base.__qualname__, base) for base in bases]
     for source, name, value in taken:
-        there = vars(sys.modules[source]) if source in texts and source in sys.modules else {}
-        if name in there and name in _scope(texts[source]).once and there[name] is not value:
+        if source == module.__name__ or source not in texts or source not in sys.modules:
+            continue  # a class may have a base of its own name, such as a namedtuple
+        there = vars(sys.modules[source]).get(name)  # of a package, a submodule may have come in the place of a name
+        is_known = there is not None and not isinstance(there, ModuleType) and name in _scope(texts[source]).once
+        if is_known and there is not value:
             yield source

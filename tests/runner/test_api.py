@@ -379,10 +379,12 @@ def test_builtin_functions_are_arguments_as_on_the_command_line(own: Any) -> Non
 
 
 @pytest.mark.system
-def test_sizes_at_which_all_trials_diverged_are_told(own: Any) -> None:
-    quick = {**QUICK, "learning_rates": [1e20]}
+@pytest.mark.parametrize("is_finite", [False, True])
+def test_sizes_at_which_all_trials_diverged_are_told(own: Any, is_finite: bool) -> None:
+    model, rate = (LSTM, 1e30) if is_finite else (own.Linear, 1e20)
+    quick = {**QUICK, "learning_rates": [rate]}
     with pytest.warns(UserWarning, match="diverged: try smaller learning rates"):
-        record = ib_bench.search(own.Linear, SUMS, search=quick, progress=False)
+        record = ib_bench.search(model, SUMS, search=quick, progress=False)
     assert record.censored
 
 
