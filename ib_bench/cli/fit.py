@@ -100,7 +100,7 @@ class BenchCLI(LightningCLI):
         config = resolved_config(subparser, self.config[command])
         _require_classes(config["trainer"])
         require_trainer_numbers(config["trainer"])
-        model, data = check_model_and_data(config)
+        model, _, data = check_model_and_data(config)
         if config["trainer"]["use_distributed_sampler"]:
             allowed = "false for a SequenceModel, which splits every batch between processes itself"
             require(not isinstance(model, SequenceModel), "trainer.use_distributed_sampler", True, allowed)

@@ -15,7 +15,7 @@ from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.sequence_pool import SequencePool, Sequences
 from ib_bench.data.sequence_sets import SequenceSpace, Step, all_of, checked_steps, sequence_space
 from ib_bench.data.solution import Solution
-from ib_bench.errors import NothingHeldOutError, PoolExhaustedError, require
+from ib_bench.errors import InvalidTaskError, NothingHeldOutError, PoolExhaustedError, require
 from ib_bench.results.records import MIN_LENGTH
 from ib_bench.supervision.supervision import Batch, Supervision
 from ib_bench.tasks.finite_state_machine import FiniteStateMachine
@@ -234,6 +234,8 @@ def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:
         arguments.apply_defaults()
         of_task = {parameter.name: arguments.arguments[parameter.name] for parameter in own}
         of_data = {parameter.name: arguments.arguments[parameter.name] for parameter in shared}
+        if missing := sorted(getattr(task, "__abstractmethods__", ())):
+            raise InvalidTaskError(task.__name__, f"must define {', '.join(missing)}")
         machine = task(**of_task)
         check_task(machine, of_task)
         StateTrackingData.__init__(self, machine, **of_data)

@@ -127,8 +127,9 @@ def model_texts(results: Sequence[Labelled]) -> list[str]:
     arguments = [spec.init_args for spec in specs]
     differing = _differing(zip(names, arguments, strict=True), may_lack=False)
     texts = []
-    for name, own in zip(names, arguments, strict=True):
-        shown = {key: value for key, value in own.items() if (name, key) in differing}
+    for name, own, result in zip(names, arguments, results, strict=True):
+        classes = _own_classes(result)
+        shown = {key: value for key, value in own.items() if (name, key) in differing or key in classes}
         texts.append(one_line(f"{name}({arguments_text(shown)})" if shown else name))
     return texts
 
@@ -137,13 +138,21 @@ def _model_names(results: Sequence[Labelled]) -> list[str]:
     """The models' labels; with the start of a digest where results of one label were made by different code."""
     labels = [result.labels.model for result in results]
     digests = [_model_digest(result) for result in results]
-    versions: dict[str, set[str]] = {}
-    for label, digest in zip(labels, digests, strict=True):
-        versions.setdefault(label, set()).add(digest)
+    built = [(label, json.dumps(_own_classes(result))) for label, result in zip(labels, results, strict=True)]
+    versions: dict[tuple[str, str], set[str]] = {}
+    for one, digest in zip(built, digests, strict=True):
+        versions.setdefault(one, set()).add(digest)
     return [
-        f"{label}@{digest}" if len(versions[label]) > 1 else label
-        for label, digest in zip(labels, digests, strict=True)
+        f"{label}@{digest}" if len(versions[one]) > 1 else label
+        for label, digest, one in zip(labels, digests, built, strict=True)
     ]
+
+
+def _own_classes(result: Labelled) -> dict[str, str]:
+    """The arguments of a result's model that are a user's own classes or functions, such as a mixer: always shown."""
+    experiment = result.config.experiment
+    given = experiment.model.init_args.items()
+    return {name: value for name, value in given if isinstance(value, str) and value in experiment.source_digests}
 
 
 def _model_digest(result: Labelled) -> str:
@@ -153,9 +162,10 @@ def _model_digest(result: Labelled) -> str:
 
 
 def _is_of_model(path: str, result: Labelled) -> bool:
-    """Whether the model of a result is, or has as an argument, the class at a path."""
+    """Whether the model of a result is, or has as an argument, the class at a path, or a file."""
     model = result.config.experiment.model
-    return path.rpartition(".")[2] == model.class_name or path in json.dumps(model.init_args)
+    named = path.removeprefix("file ")
+    return path.rpartition(".")[2] == model.class_name or named in json.dumps(model.init_args)
 
 
 def labelled(

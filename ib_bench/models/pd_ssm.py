@@ -8,6 +8,12 @@ with :math:`h \in \mathbb{C}^N`, a learned :math:`h_0`, and diagonal entries
 :math:`\sigma(\cdot)\, e^{2 \pi i\, \sigma(\cdot)}`. Any automaton of N states is one such layer. The gradient of the
 hardmax is that of the softmax. Products of such transitions have the same form, so there is a parallel scan; the
 gradient of P is dense, however, and this is computed step by step.
+
+The authors' code (https://github.com/IBM/expressive-sparse-state-space-model) differs: there, magnitudes and phases are
+maps of two layers with a GELU, here linear maps; :math:`h_0` is the first unit vector, here learned; the output is
+:math:`\mathrm{LayerNorm}(C h_t + D x_t)` after dropout, without another residual or an MLP, here
+:math:`W\, \mathrm{RMSNorm}(\mathrm{Re}(C h_t))` in pre-norm residual blocks with an MLP; and the matrices
+:math:`M_k` start :math:`\sqrt{N}` times smaller.
 """
 
 from __future__ import annotations

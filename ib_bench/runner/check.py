@@ -11,10 +11,16 @@ from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.identity import Json
 from ib_bench.results.integrity import Finding
 from ib_bench.runner.config_errors import explained, option_names
-from ib_bench.runner.desk import check_model_and_data, link_vocabulary, resolved_config
+from ib_bench.runner.desk import (
+    check_model_and_data,
+    contract_findings,
+    link_vocabulary,
+    require_interface,
+    resolved_config,
+)
 from ib_bench.training.class_parser import ClassParser
 from ib_bench.training.global_state import global_state_kept
-from ib_bench.training.model_check import milliseconds_per_step, model_findings, state_size
+from ib_bench.training.model_check import milliseconds_per_step, state_size
 
 _MODULUS, _MAX_LENGTH = 5, 8
 
@@ -40,9 +46,10 @@ def check(config: Json) -> list[Finding]:
     Raises:
         BenchError: model or data cannot be built.
     """
-    model, data = check_model_and_data(config)
+    model, spec, data = check_model_and_data(config)
+    require_interface(spec)
     with global_state_kept(), isolate_rng(include_cuda=False):
-        findings = model_findings(model, data, data.num_positions)
+        findings = contract_findings(model, spec, data, data.num_positions)
         if isinstance(model, SequenceModel) and all(finding.state != "failure" for finding in findings):
             findings.append(Finding("state", "ok", state_size(model.eval(), data.vocab_size)))
             batch = next(iter(data.train_dataloader()))

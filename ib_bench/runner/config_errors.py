@@ -154,8 +154,12 @@ def _no_class(path: str, message: str, arguments: Sequence[str]) -> BenchError |
 
 
 def _missing_arguments(option: str, class_path: str, names: str) -> BenchError:
-    given = ", ".join(f"--{option}.{name}" for name in names.split(", "))
-    return BenchError(f"{option} {class_path.rpartition('.')[2]} needs {given}, which has no default")
+    given = [f"--{option}.{name}" for name in names.split(", ")]
+    verb = "has" if len(given) == 1 else "have"
+    text = f"{option} {class_path.rpartition('.')[2]} needs {' and '.join(given)}, which {verb} no default"
+    if option == "model":
+        text += "; what is filled in from the data is called vocab_size, num_classes and num_positions"
+    return BenchError(text)
 
 
 def _unknown_option(option: str, options: Sequence[str]) -> BenchError:

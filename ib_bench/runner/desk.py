@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast, get_args, get_type_hints
+from typing import Any, NamedTuple, cast, get_args, get_type_hints
 
 import lightning.pytorch as pl
 import yaml
@@ -28,7 +28,7 @@ from ib_bench.models.plain_module import is_plain_module
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.identity import Json
-from ib_bench.results.integrity import weights_folder
+from ib_bench.results.integrity import Finding, weights_folder
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.runner.building import build_or_explain, built_model
 from ib_bench.runner.checked_trainer import CheckedTrainer, checked_trainer, require_few_processes
@@ -46,10 +46,12 @@ from ib_bench.training.instantiation import (
     check_parameters,
     identifying_spec,
     instantiate_data,
+    instantiate_model,
     vocabulary_for,
 )
-from ib_bench.training.model_check import CAUSAL, model_findings
-from ib_bench.training.sources import source_digests
+from ib_bench.training.model_check import CAUSAL, few_rows, model_findings
+from ib_bench.training.seed_check import seeding_finding
+from ib_bench.training.sources import files_of, source_digests
 
 _FROM_DATA = dict.fromkeys((*DATA_PARAMETERS, SOLUTION), "it is taken from the data")
 _SET_BY_SEARCH = {
@@ -141,10 +143,7 @@ def make_request(
         BenchError: something cannot be built, or is set that the search itself sets.
     """
     model, data_spec = specs_of(config)
-    check_parameters(model, "model", VOCABULARY_PARAMETERS)
-    if not is_plain_module(model.cls):
-        check_parameters(model, "model", tuple(_SET_BY_SEARCH["model"]))
-        _require_steps(model)
+    require_interface(model)
     check_parameters(data_spec, "data", tuple(_SET_BY_SEARCH["data"]))
     model = _without(model, "model", {**_FROM_DATA, **_SET_BY_SEARCH["model"]})
     data_spec = cast(DataSpec, _without(data_spec, "data", {**_SET_BY_SEARCH["data"], **_SATURATED}))
@@ -158,10 +157,11 @@ def make_request(
     except NothingHeldOutError:
         if not may_hold_out_none:
             raise
-        return Request(_experiment(model, data_spec, trainer, None), settings, 0, None, trainer.placement)
-    looks_ahead = _check_model(model, built, search.allow_lookahead)
+        return Request(_experiment(model, data_spec, trainer, None, ()), settings, 0, None, trainer.placement)
+    checked = _check_model(model, built, search.allow_lookahead)
+    experiment = _experiment(model, data_spec, trainer, built, checked.files)
     return Request(
-        experiment=replace(_experiment(model, data_spec, trainer, built), looks_ahead=looks_ahead),
+        experiment=replace(experiment, looks_ahead=checked.looks_ahead),
         settings={**settings, "search": _accelerated(search, model, built, trainer)},
         pool_size=built.max_train_sequences,
         num_states=built.task.num_states if isinstance(built, StateTrackingData) else built.num_classes,
@@ -170,8 +170,16 @@ def make_request(
     )
 
 
-def _require_steps(model: ClassSpec) -> None:
-    """Make sure that a LightningModule says how it is trained and validated."""
+def require_interface(model: ClassSpec) -> None:
+    """Make sure that a search can set what it must, and that a LightningModule says how it is trained and validated.
+
+    Raises:
+        BenchError: something is missing.
+    """
+    check_parameters(model, "model", VOCABULARY_PARAMETERS)
+    if is_plain_module(model.cls):
+        return
+    check_parameters(model, "model", tuple(_SET_BY_SEARCH["model"]))
     if missing := [name for name in _STEPS if getattr(model.cls, name) is getattr(pl.LightningModule, name)]:
         raise BenchError(f"model {model.class_path} must define {', '.join(missing)}, or be a SequenceModel")
 
@@ -180,13 +188,22 @@ def specs_of(config: Json) -> tuple[ClassSpec, DataSpec]:
     """Model and data of a resolved config.
 
     Raises:
-        BenchError: one is missing.
+        BenchError: one is missing, or is a class inside another one.
     """
     for option in ("model", "data"):
         if config.get(option) is None:
             raise BenchError(f"the following arguments are required: {option}")
-    model, data_spec = config["model"], config["data"]
-    return ClassSpec(model["class_path"], _arguments(model)), DataSpec(data_spec["class_path"], _arguments(data_spec))
+    model = ClassSpec(config["model"]["class_path"], _arguments(config["model"]))
+    data_spec = DataSpec(config["data"]["class_path"], _arguments(config["data"]))
+    for option, spec in {"model": model, "data": data_spec}.items():
+        try:
+            spec.cls  # noqa: B018 (imports it)
+        except (ImportError, AttributeError) as error:
+            raise BenchError(
+                f"{option} {spec.class_path} cannot be imported ({error}): a class must be defined at the top level of "
+                f"its module"
+            ) from error
+    return model, data_spec
 
 
 def _arguments(section: Json) -> Json:
@@ -196,11 +213,14 @@ def _arguments(section: Json) -> Json:
 
 @global_state_kept()
 @isolate_rng(include_cuda=False)
-def check_model_and_data(config: Json) -> tuple[pl.LightningModule, SearchableData]:
+def check_model_and_data(config: Json) -> tuple[pl.LightningModule, ClassSpec, SearchableData]:
     """Build data and model, to report errors in their arguments.
 
     Args:
         config: ``model`` and ``data``, with all defaults filled in.
+
+    Returns:
+        The model, what it was built from, and the data.
 
     Raises:
         BenchError: something is missing or wrong, or cannot be set by the user.
@@ -209,11 +229,15 @@ def check_model_and_data(config: Json) -> tuple[pl.LightningModule, SearchableDa
     check_parameters(model, "model", VOCABULARY_PARAMETERS)
     built = _built_data.__wrapped__(data_spec, "")
     model = _without(model, "model", _FROM_DATA)
-    return built_model(model, built), built
+    return built_model(model, built), model, built
 
 
 def _experiment(
-    model: ClassSpec, data_spec: DataSpec, trainer: CheckedTrainer, built: SearchableData | None
+    model: ClassSpec,
+    data_spec: DataSpec,
+    trainer: CheckedTrainer,
+    built: SearchableData | None,
+    model_files: Sequence[str],
 ) -> Experiment:
     identifying = {"model": identifying_spec(model), "data": identifying_spec(data_spec)}
     for option, spec in identifying.items():
@@ -222,7 +246,7 @@ def _experiment(
         model=identifying["model"],
         data=cast(DataSpec, identifying["data"]),
         trainer=trainer.computing,
-        source_digests=source_digests(model, data_spec, data=built),
+        source_digests=source_digests(model, data_spec, data=built, model_files=model_files),
     )
 
 
@@ -233,12 +257,6 @@ def _accelerated(
 
     Whether steps are replayed is decided where they run, which may be another machine.
     """
-    if settings.vectorize:
-        tell_once(
-            "search.vectorize has no effect any more: a stacked grid was no faster than trials whose steps "
-            "search.cuda_graph replays; search.spread trains several of them at once"
-        )
-        settings = replace(settings, vectorize=False)
     if not settings.compile and not (trainer.on_gpu and settings.cuda_graph) and settings.cuda_graph is not True:
         return settings
     num_steps = settings.max_steps * len(settings.grid())
@@ -282,35 +300,62 @@ def _code_of(*specs: ClassSpec) -> str:
         return ""
 
 
-_looks_ahead: dict[tuple[ClassSpec, str], bool] = {}  # of models that can be built; a suite asks for the same few
+class _Checked(NamedTuple):
+    """What building a model has shown.
+
+    Attributes:
+        looks_ahead: whether it looks ahead, which only a user's own is checked for.
+        files: that it reads.
+    """
+
+    looks_ahead: bool
+    files: Sequence[str]
 
 
-def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) -> bool:
+_checked: dict[tuple[ClassSpec, str], _Checked] = {}  # models that can be built; a suite asks for the same few
+
+
+def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) -> _Checked:
     """Build a model to find errors; if it is a user's own, check that it keeps the contract.
-
-    Returns:
-        Whether it looks ahead, which only a user's own is checked for.
 
     Raises:
         BenchError: it cannot be built, breaks the contract, or looks ahead although that is not allowed.
     """
-    checked = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__, _code_of(spec)])
-    if checked not in _looks_ahead:
+    key = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__, _code_of(spec)])
+    if key not in _checked:
         model = built_model(spec, built)
         is_own = bool(source_digests(spec))  # or made of a user's own classes, such as a mixer
-        findings = model_findings(model, built) if is_own else []
+        findings = contract_findings(model, spec, built) if is_own else []
         for finding in findings:
             if finding.state == "failure" and finding.check != CAUSAL:
                 raise BenchError(f"model {spec.class_path}: {finding.check}: {finding.text}")
             if finding.state == "warning":
                 tell_once(f"model {spec.class_path}: {finding.check}: {finding.text}")
-        _looks_ahead[checked] = any(one.check == CAUSAL and one.state == "failure" for one in findings)
-    if _looks_ahead[checked] and not allow_lookahead:
+        looks_ahead = any(one.check == CAUSAL and one.state == "failure" for one in findings)
+        _checked[key] = _Checked(looks_ahead, files_of(model) if is_own else ())
+    if _checked[key].looks_ahead and not allow_lookahead:
         raise BenchError(
             f"model {spec.class_path} looks ahead: its logits depend on later tokens, or on the padding, and may know "
             f"answers before they are asked for; --search.allow_lookahead true measures it anyway, and marks its name"
         )
-    return _looks_ahead[checked]
+    return _checked[key]
+
+
+def contract_findings(
+    model: pl.LightningModule, spec: ClassSpec, data: SearchableData, num_positions: int = 0
+) -> list[Finding]:
+    """See :func:`model_findings`; a model that can be read is also built again, to see whether a seed decides on it.
+
+    Args:
+        model: newly built.
+        spec: that it was built from.
+        data: that it is meant for.
+        num_positions: of a sequence that it must be able to read.
+    """
+    findings = model_findings(model, data, num_positions)
+    if any(finding.state == "failure" and finding.check != CAUSAL for finding in findings):
+        return findings
+    return [*findings, seeding_finding(lambda: instantiate_model(spec, data), few_rows(data))]
 
 
 def _without(spec: ClassSpec, option: str, instead: Mapping[str, str]) -> ClassSpec:

@@ -20,6 +20,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from torch import nn
 
 from ib_bench import catalogue, data
+from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
 from ib_bench.execution.executor import Executor
 from ib_bench.results.identity import Json
@@ -179,9 +180,10 @@ def _path(option: str, value: Any) -> str:
     try:
         found = ClassSpec(path).cls
     except (ImportError, AttributeError):
-        raise BenchError(
-            f"{option} {_name(value)} is not found as {path}: define it at the top level of a module or of a notebook"
-        ) from None
+        how = "define it at the top level of a module or of a notebook"
+        if isinstance(value, type) and issubclass(value, StateTrackingData):
+            how += f", under this name: {_name(value)} = data_module_of(...)"
+        raise BenchError(f"{option} {_name(value)} is not found as {path}: {how}") from None
     if found is not value:
         raise BenchError(
             f"{option} {_name(value)} is older than the class that {path} names now: pass that one, or define "

@@ -116,7 +116,7 @@ def _run_job(job: Job[R], output: Output, emit: Emit, store: RecordStore) -> R:
 @contextmanager
 def _logged_to_wandb(job: Job[Any], output: Output, store: RecordStore) -> Iterator[RecordStore]:
     """The store, every new state of the job's own record in which is logged."""
-    if output.wandb.mode == "disabled":
+    if output.wandb.is_disabled:
         yield store
         return
     from ib_bench.tracking.live import LiveLogging  # noqa: PLC0415 (importing wandb takes a second)

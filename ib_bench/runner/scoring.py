@@ -132,7 +132,7 @@ def score_plan(models: Sequence[Json], budget: Budget, store: Path, allow_lookah
 
 def _log_quietly(score: Score, settings: WandbSettings) -> None:
     """Log a card unless W&B is disabled or has it; an error there becomes a warning."""
-    if settings.mode == "disabled":
+    if settings.is_disabled:
         return
     from ib_bench.tracking.replay import log_run  # noqa: PLC0415 (wandb takes a second to import)
     from ib_bench.tracking.runs import logged_runs, resolved_mode  # noqa: PLC0415

@@ -41,7 +41,7 @@ def log_quietly(records: Records, settings: WandbSettings, group: str | None) ->
         settings: where to.
         group: name of the suite, or None; only a suite gets a run for everything together.
     """
-    if settings.mode == "disabled":
+    if settings.is_disabled:
         return
     try:
         refused = log_results(records, settings, group, with_suite=group is not None).failures

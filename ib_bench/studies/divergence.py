@@ -1,4 +1,7 @@
-"""Sizes at which all trials diverged: there the learning rates decide the verdict, not the data."""
+"""Sizes at which all trials diverged: there the learning rates decide the verdict, not the data.
+
+A trial whose lowest loss is far above that of guessing counts as diverged too.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from ib_bench.results.trial_record import TrialRecord
 
 _MAX_NOTES = 10
 _MAX_RESULTS = 300  # whose trials are read
+_FAR_FROM_GUESSING = 100.0  # nats; guessing among a million answers costs 14
 
 
 def divergence_notes(results: Sequence[Any], trials: Callable[[Sequence[str]], Iterable[TrialRecord]]) -> list[str]:
@@ -34,7 +38,8 @@ def divergence_notes(results: Sequence[Any], trials: Callable[[Sequence[str]], I
 def _note(trials: Sequence[TrialRecord]) -> str:
     by_size: dict[int, list[str]] = {}
     for trial in trials:
-        by_size.setdefault(trial.config.num_train_sequences, []).append(trial.status)
+        is_far = trial.best_val_loss is None or trial.best_val_loss > _FAR_FROM_GUESSING
+        by_size.setdefault(trial.config.num_train_sequences, []).append("diverged" if is_far else trial.status)
     diverged = {size: len(all_of) for size, all_of in sorted(by_size.items()) if set(all_of) == {"diverged"}}
     texts = [f"{_trials(number)} at {size:,}" for size, number in diverged.items()]
     return f"{', '.join(texts)} diverged: try smaller learning rates" if texts else ""

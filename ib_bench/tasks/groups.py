@@ -23,7 +23,7 @@ from ib_bench.tasks.permutation_composition import PermutationComposition
 MAX_ORDER = 5040
 """Elements of the largest group, S_7: its table has 25 million entries."""
 
-NAMES = "Zn, Dn (n >= 3), Sn, An (n in 3..7), Q8, products such as Z2xZ4"
+NAMES = "Zn, Dn (n >= 3), Sn and An (both n in 3..7), Q8, products such as Z2xZ4"
 """The groups that have a name, for messages."""
 
 _QUATERNION_UNITS = {("i", "j"): "k", ("j", "k"): "i", ("k", "i"): "j"}

@@ -62,6 +62,11 @@ class WandbSettings:
         require(tags_fit, "wandb.tags", self.tags, f"a list of words of 1 to {_MAX_TAG} characters")
 
     @property
+    def is_disabled(self) -> bool:
+        """Whether nothing is logged, by the option or by ``WANDB_MODE``."""
+        return (self.mode or os.environ.get("WANDB_MODE")) == "disabled"
+
+    @property
     def project_name(self) -> str:
         """The project of the runs."""
         return os.environ.get("WANDB_PROJECT") or _DEFAULT_PROJECT if self.project is None else self.project

@@ -37,11 +37,12 @@ class Probe:
         tokens: int64 ``(batch, length)``.
 
     Attributes:
+        tokens: these.
         logits: of ``tokens``, ``(batch, length, num_classes)``.
     """
 
     def __init__(self, model: SequenceModel, dtype: torch.dtype, tokens: Tensor) -> None:
-        self.model, self._dtype, self._tokens = model.eval(), dtype, tokens
+        self.model, self._dtype, self.tokens = model.eval(), dtype, tokens
         self._lowest: torch.dtype | None = None
         self.logits = self(tokens)
 
@@ -50,6 +51,10 @@ class Probe:
         with default_dtype(self._dtype):
             logits: Tensor = self.model(tokens.clone())
         return logits
+
+    def on(self, tokens: Tensor) -> Probe:
+        """The same copy, with logits of other tokens."""
+        return Probe(self.model, self._dtype, tokens)
 
     def packed(self, batch: PackedBatch) -> Any:
         """What the copy's :meth:`~SequenceModel.packed_forward` returns."""
@@ -65,7 +70,7 @@ class Probe:
         if error > _LOW_TOLERANCE:
             return True
         if self._lowest is None:
-            self._lowest = _lowest_precision(lambda: self(self._tokens))
+            self._lowest = _lowest_precision(lambda: self(self.tokens))
         return error > _TOLERANCES.get(self._lowest, _LOW_TOLERANCE)
 
 

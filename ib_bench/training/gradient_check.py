@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import lightning.pytorch as pl
 from torch import Tensor
 
+from ib_bench.models.plain_module import TrainableModule
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
 from ib_bench.supervision.supervision import Batch
@@ -55,7 +56,7 @@ def gradient_findings(model: SequenceModel, others: Iterable[SequenceModel], bat
     gradients = _gradients(model, loss)
     bad = [name for name, gradient in gradients.items() if not gradient.isfinite().all()]
     if bad:
-        yield Finding("gradients", "failure", f"not finite: {_some(bad)}")
+        yield Finding("gradients", "failure", f"not finite: {own_names(model, bad)}")
         return
     moved = {name for name, gradient in gradients.items() if gradient.any()}
     remaining = iter(others)
@@ -65,7 +66,7 @@ def gradient_findings(model: SequenceModel, others: Iterable[SequenceModel], bat
     if len(without) == len(trained):
         yield Finding("gradients", "failure", "no parameter gets a gradient other than zero")
     elif without:
-        yield Finding("gradients", "warning", f"none but zero for {_some(without)}, which are never trained")
+        yield Finding("gradients", "warning", f"none but zero for {own_names(model, without)}, which are never trained")
     else:
         yield Finding("gradients", "ok", "every parameter gets one")
 
@@ -89,6 +90,8 @@ def _moved(model: SequenceModel, batch: Batch) -> set[str]:
     return {name for name, gradient in gradients.items() if gradient.isfinite().all() and gradient.any()}
 
 
-def _some(names: list[str]) -> str:
+def own_names(model: pl.LightningModule, names: list[str]) -> str:
+    """Some names of parameters, as the user's own class has them."""
+    wrapper = "module." if isinstance(model, TrainableModule) else ""
     more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
-    return ", ".join(names[:_NUM_NAMED]) + more
+    return ", ".join(name.removeprefix(wrapper) for name in names[:_NUM_NAMED]) + more

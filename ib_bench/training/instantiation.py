@@ -118,6 +118,12 @@ def check_parameters(spec: ClassSpec, option: str, required: tuple[str, ...]) ->
     """
     if missing := [name for name in required if not _takes(spec, name)]:
         raise BenchError(f"{option} {spec.class_path} must take the parameters {', '.join(missing)} in its __init__")
+    own = inspect.signature(spec.cls.__init__).parameters  # type: ignore[misc]
+    unnamed = [name for name, one in own.items() if one.kind is one.POSITIONAL_ONLY and name in spec.parameters]
+    if unnamed:
+        raise BenchError(
+            f"{option} {spec.class_path} must take {', '.join(unnamed)} by name: remove the / from its __init__"
+        )
 
 
 def _takes(spec: ClassSpec, name: str) -> bool:

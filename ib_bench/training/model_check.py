@@ -8,7 +8,8 @@ N* would mean nothing. Everything is computed on copies, most of it also on copi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +17,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
+from torch.nn.parameter import UninitializedParameter
 
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError
@@ -23,26 +25,34 @@ from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
 from ib_bench.supervision.supervision import IGNORE_INDEX, Batch
-from ib_bench.training.disturbed import Probe, copied, probes_of, trainable_copies
+from ib_bench.training.disturbed import Probe, copied, disturbed, dtype_of, probes_of, trainable_copies
 from ib_bench.training.fitting import contained, quiet_trainer, silent
-from ib_bench.training.gradient_check import gradient_findings, parameters_finding
+from ib_bench.training.gradient_check import gradient_findings, own_names, parameters_finding
 from ib_bench.training.threshold_stopping import VAL_LOSS, missing_loss
 
 CAUSAL = "causal"
 """The check that :attr:`SearchSettings.allow_lookahead` overrules."""
 
 _NUM_ROWS = 8
-_MAX_CELLS = 2**20  # of attention in one pass, over all rows
+_MAX_BATCHES = 64  # among which the widest is looked for
+_NUM_TOKENS = 16  # of a row, after each of which it is looked whether a later one matters
+_MAX_POSITIONS_TWICE = 512  # that a copy with other weights reads too
 _MAX_POSITIONS = 2_048  # reading more would take seconds
 _SECONDS_OF_STEPS = 0.5
 
 
 def few_rows(data: SearchableData) -> Batch | None:
-    """A copy of some validation sequences; None if the data's batches are of another kind."""
-    batch = next(iter(data.val_dataloader()))
-    if not isinstance(batch, Batch):
+    """A copy of some validation sequences, as wide as any; None if the data's batches are of another kind."""
+    widest: Batch | None = None
+    for batch in islice(data.val_dataloader(), _MAX_BATCHES):
+        if not isinstance(batch, Batch):
+            return None
+        if widest is None or batch.tokens.shape[1] >= widest.tokens.shape[1]:
+            widest = batch
+    if widest is None:
         return None
-    return Batch(batch.tokens[:_NUM_ROWS].clone(), batch.targets[:_NUM_ROWS].clone())
+    rows = torch.linspace(0, len(widest.tokens) - 1, min(_NUM_ROWS, len(widest.tokens))).long()
+    return Batch(widest.tokens[rows], widest.targets[rows])
 
 
 def model_findings(model: pl.LightningModule, data: SearchableData, num_positions: int = 0) -> list[Finding]:
@@ -60,6 +70,8 @@ def model_findings(model: pl.LightningModule, data: SearchableData, num_position
         LightningModule that is no SequenceModel is only checked for parameters, and for what it logs.
     """
     with isolate_rng(include_cuda=False):
+        if (lazy := _without_size(model)) is not None:
+            return [lazy]
         if not isinstance(model, SequenceModel):
             return [parameters_finding(model), _validation(model, data)]
         batch = few_rows(data)
@@ -83,11 +95,20 @@ def _contract(model: SequenceModel, batch: Batch, data: SearchableData, num_posi
         found = [output, _finite(logits)]
         is_finite = found[-1].state == "ok"
         found += _comparisons(model, batch, data.vocab_size, is_finite)
-        found += _positions(own, batch, num_positions)
+        found += _positions(own, batch, data, num_positions)
     found.append(parameters_finding(own))
     if not is_finite:
         return [*found, _not_checked("gradients", _INFINITE)]
     return [*found, *gradient_findings(own, trainable_copies(model), batch)]
+
+
+def _without_size(model: pl.LightningModule) -> Finding | None:
+    """What is wrong with a model some of whose parameters get their size from the first batch."""
+    names = [name for name, one in model.named_parameters() if isinstance(one, UninitializedParameter)]
+    if not names:
+        return None
+    text = f"no size before the first batch: {own_names(model, names)}; use no lazy layers such as nn.LazyLinear"
+    return Finding("parameters", "failure", text)
 
 
 _INFINITE = "logits are not finite"
@@ -95,13 +116,14 @@ _INFINITE = "logits are not finite"
 
 def _comparisons(model: SequenceModel, batch: Batch, vocab_size: int, is_finite: bool) -> Iterator[Finding]:
     """What is said by comparing logits; one after the other, as each relies on those before."""
+    full, batch = batch, Batch(batch.tokens[:, :_NUM_TOKENS], batch.targets[:, :_NUM_TOKENS])
     probes = probes_of(model, batch.tokens) if is_finite else []
     cause = None if is_finite else _INFINITE
     is_packed = bool(vars(type(model)).get("packable", False) and model.packable)
     checks: dict[str, Callable[[], Finding]] = {
         "repeatable": lambda: _same(probes, batch),
         "rows": lambda: _rows(probes, batch),
-        CAUSAL: lambda: _causal(probes, batch, vocab_size),
+        CAUSAL: lambda: _causal(probes, full.tokens[-1:, :_MAX_POSITIONS], vocab_size),
     }
     if is_packed:
         checks["packed"] = lambda: _packed(probes, batch)
@@ -161,14 +183,44 @@ def state_sizes(model: SequenceModel, vocab_size: int) -> list[int]:
     return sizes
 
 
-def why_unreadable(model: SequenceModel, tokens: Tensor) -> str | None:
-    """The error of a model that cannot read tokens ``(batch, length)``; None if it can."""
+def why_unreadable(model: SequenceModel, tokens: Tensor, num_classes: int, must_be_finite: bool = False) -> str | None:
+    """Why a model cannot read tokens ``(batch, length)``; None if it can.
+
+    Args:
+        model: in eval mode.
+        tokens: int64 ``(batch, length)``.
+        num_classes: number of different answers.
+        must_be_finite: whether logits have to be; training may change that.
+    """
     try:
         with torch.no_grad():
-            model(tokens)
+            logits: Any = model(tokens.clone())
     except Exception as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return None
+    expected = (*tokens.shape, num_classes)
+    if not isinstance(logits, Tensor) or logits.shape != expected:
+        found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        return f"forward returns {found}, which must be a tensor of shape {expected}"
+    finite = _finite(logits)
+    return finite.text if must_be_finite and finite.state != "ok" else None
+
+
+def looks_ahead_at(model: SequenceModel, tokens: Tensor, vocab_size: int) -> bool:
+    """Whether logits of a long sequence change with its later tokens; it is read by two copies with other weights.
+
+    Args:
+        model: left as it is, in eval mode.
+        tokens: int64 ``(1, length)``, which it can read.
+        vocab_size: number of different tokens.
+    """
+    end = tokens.shape[1] // 2
+    changed = torch.cat([tokens[:, :end], (tokens[:, end:] + 1) % vocab_size], dim=1)
+    with torch.no_grad():
+        for one in (copied(model) or model, *(disturbed(model)[:1] if tokens.numel() <= _MAX_POSITIONS_TWICE else ())):
+            probe = Probe(one, dtype_of(one), tokens)
+            if probe.logits.isfinite().all() and probe.differ(probe.logits[:, :end], probe(changed)[:, :end]):
+                return True
+    return False
 
 
 def milliseconds_per_step(model: SequenceModel, batch: Batch) -> float:
@@ -230,40 +282,77 @@ def _same(probes: list[Probe], batch: Batch) -> Finding:
 
 
 def _rows(probes: list[Probe], batch: Batch) -> Finding:
-    if any(probe.differ(probe.logits[:1], probe(batch.tokens[:1])) for probe in probes):
+    alone = [(probe.logits[row], probe(batch.tokens[row])) for probe in probes for row in (slice(1), slice(-1, None))]
+    if any(probes[0].differ(together, by_itself) for together, by_itself in alone):
         return Finding("rows", "failure", "a sequence's logits depend on the other sequences of its batch")
     return Finding("rows", "ok", "each sequence is read independently")
 
 
-def _causal(probes: list[Probe], batch: Batch, vocab_size: int) -> Finding:
-    """Whether logits stay where they are if what comes later changes, padding included."""
-    tokens, length = batch.tokens, batch.tokens.shape[1]
-    position, depends = torch.arange(length), False
-    num_at_once = max(1, _MAX_CELLS // (len(tokens) * length**2))
-    for probe in probes:
-        for ends in torch.split(torch.arange(1, length), num_at_once):
-            is_later = position >= ends[:, None, None]  # (ends, 1, length)
-            changed = torch.where(is_later, (tokens + 1) % vocab_size, tokens)
-            moved = probe(changed.flatten(0, 1)).reshape(*changed.shape, -1)
-            kept = torch.where(is_later[..., None], probe.logits, moved)
-            for end, of_end in zip(ends.tolist(), kept, strict=True):
-                if probe.differ(probe.logits, of_end):
-                    text = f"it looks ahead: logits up to token {end} change if a later token or the padding does"
-                    return Finding(CAUSAL, "failure", text)
-            depends = depends or any(probe.differ(probe.logits, one) for one in moved)
+def _causal(probes: list[Probe], tokens: Tensor, vocab_size: int) -> Finding:
+    """Whether logits stay where they are if what comes later changes, padding included.
+
+    Args:
+        probes: of the first tokens of some rows, which are changed after each of them.
+        tokens: of one row in full, which is changed and cut off in its middle and before its end.
+        vocab_size: number of different tokens.
+    """
+    tried = [(probe, [*range(1, probe.tokens.shape[1])]) for probe in probes]
+    tried += [(probe.on(tokens), _ends(tokens)) for probe in probes[:2]]
+    depends = False
+    for probe, ends in tried:
+        if not probe.logits.isfinite().all():
+            continue  # of a disturbed copy, on more tokens than those that it has been tried with
+        for end, moved in zip(ends, _moved(probe, ends, vocab_size), strict=True):
+            if probe.differ(probe.logits[:, :end], moved[:, :end]):
+                text = f"it looks ahead: logits up to token {end} change if a later token or the padding does"
+                return Finding(CAUSAL, "failure", text)
+            depends = depends or probe.differ(probe.logits, moved)
+        for end in _ends(probe.tokens):
+            if probe.differ(probe.logits[:, :end], _shorter(probe, end)):
+                text = f"it looks ahead: logits up to token {end} change with the number of tokens or padding after it"
+                return Finding(CAUSAL, "failure", text)
     if not depends:
         return _not_checked(CAUSAL, "no logit depends on any token but the first")
     return Finding(CAUSAL, "ok", "no logit depends on a later token, or on the padding")
 
 
-def _positions(model: SequenceModel, batch: Batch, num_positions: int) -> Iterator[Finding]:
+def _ends(tokens: Tensor) -> list[int]:
+    """Where rows are cut: in their middle, and before their last token."""
+    length = tokens.shape[1]
+    return sorted({length // 2, length - 1} - {0})
+
+
+def _moved(probe: Probe, ends: Sequence[int], vocab_size: int) -> list[Tensor]:
+    """Logits with other tokens from each of the ends on; no sequence of one token has an end."""
+    if not ends:
+        return []
+    is_later = torch.arange(probe.tokens.shape[1]) >= torch.tensor(list(ends))[:, None, None]  # (ends, 1, length)
+    changed = torch.where(is_later, (probe.tokens + 1) % vocab_size, probe.tokens)
+    logits = probe(changed.flatten(0, 1))
+    return list(logits.view(*changed.shape, -1))
+
+
+def _shorter(probe: Probe, length: int) -> Tensor:
+    """Logits of the first tokens alone; those among all tokens where a model insists on the number of tokens."""
+    among_all = probe.logits[:, :length]
+    try:
+        logits = probe(probe.tokens[:, :length])
+    except Exception:
+        return among_all
+    return logits if logits.shape == among_all.shape else torch.full_like(among_all, torch.nan)
+
+
+def _positions(model: SequenceModel, batch: Batch, data: SearchableData, num_positions: int) -> Iterator[Finding]:
     if num_positions <= batch.tokens.shape[1]:
         return
     num = min(num_positions, _MAX_POSITIONS)
-    reason = why_unreadable(model, batch.tokens[:1, torch.arange(num) % batch.tokens.shape[1]])
+    tokens = batch.tokens[-1:, torch.arange(num) % batch.tokens.shape[1]]
+    reason = why_unreadable(model, tokens, data.num_classes, must_be_finite=True)
     if reason is not None:
         text = f"a sequence of {num:,} tokens cannot be read, which extrapolation to {num_positions:,} needs ({reason})"
         yield Finding("positions", "warning", text)
+    elif looks_ahead_at(model, tokens, data.vocab_size):
+        yield Finding("positions", "warning", f"it looks ahead in a sequence of {num:,} tokens")
     else:
         yield Finding("positions", "ok", f"reads {num:,} tokens")
 
@@ -292,7 +381,8 @@ def _packed(probes: list[Probe], batch: Batch) -> Finding:
 
 def _validation(model: pl.LightningModule, data: SearchableData) -> Finding:
     """Whether a LightningModule logs what a trial is judged by; one batch of the validation set shows it."""
-    trainer = quiet_trainer(accelerator="cpu", devices=1, limit_val_batches=1)
+    with silent():
+        trainer = quiet_trainer(accelerator="cpu", devices=1, limit_val_batches=1)
     try:
         with silent(), contained(trainer):
             trainer.validate(model, datamodule=data, verbose=False)

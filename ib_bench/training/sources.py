@@ -17,18 +17,21 @@ import json
 import linecache
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
-from importlib.machinery import SourceFileLoader
+from itertools import chain, count
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
+
+from torch import nn
 
 from ib_bench.constructors import constructor_parameters, is_hinted_as_code, is_path_of_code
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
 from ib_bench.results.records import ClassSpec
+from ib_bench.training.edits import codes, functions_of, import_source, require_unedited, require_up_to_date
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -46,14 +49,17 @@ def is_ours(module: str) -> bool:
     return module.partition(".")[0] == _PACKAGE
 
 
-def source_digests(*specs: ClassSpec, data: SearchableData | None = None) -> dict[str, str]:
-    """A hash of the code behind every class from outside this package that specs name, and of every file of the data.
+def source_digests(
+    *specs: ClassSpec, data: SearchableData | None = None, model_files: Iterable[str | Path] = ()
+) -> dict[str, str]:
+    """A hash of the code behind every class from outside this package that specs name, and of every file that is read.
 
     An edited model is another model: its results are stored under other keys.
 
     Args:
         specs: classes named inside their arguments count too.
         data: that the specs lead to; the files that it names (:attr:`SearchableData.files`) count too.
+        model_files: that the model read, see :func:`files_of`.
 
     Returns:
         32 hexadecimal digits by dotted path of a class, or by name of a file.
@@ -62,11 +68,24 @@ def source_digests(*specs: ClassSpec, data: SearchableData | None = None) -> dic
         BenchError: code or a file cannot be read, so that the measured code could not be identified later.
     """
     paths = sorted({path for spec in specs for path in _classes(spec) if not is_ours(path)})
-    files = [Path(file) for file in getattr(data, "files", ())]
-    return {
-        **{path: _digest_of_class(ClassSpec(path).cls) for path in paths},
-        **{f"file {file.name}": _digest_of_file(file) for file in files},
-    }
+    found = {path: _digest_of_class(ClassSpec(path).cls) for path in paths}
+    files = {"data": getattr(data, "files", ()), "model": model_files}
+    for reader, file in [(reader, Path(file)) for reader, own in files.items() for file in own]:
+        found[_free_name(f"file {file.name}", found)] = _digest_of_file(file, reader)
+    return found
+
+
+def files_of(model: nn.Module) -> list[str]:
+    """The files that a model says that it reads: ``files``, a list of paths, of itself or of modules in it."""
+    listed = [vars(one).get("files", getattr(type(one), "files", None)) for one in model.modules()]
+    paths = [path for files in listed if isinstance(files, list | tuple) for path in files]
+    return list(dict.fromkeys(str(path) for path in paths if isinstance(path, str | Path)))
+
+
+def _free_name(name: str, taken: Mapping[str, str]) -> str:
+    """The name, with a number where another file is called alike."""
+    names = (f"{name} ({number})" for number in count(2))
+    return next(one for one in chain([name], names) if one not in taken)
 
 
 def _classes(spec: ClassSpec) -> Iterator[str]:
@@ -111,6 +130,9 @@ def _digest_of_class(cls: type | FunctionType) -> str:
             found[module] = _text(module)
             if own not in _VERSIONED:
                 waiting += _imported(module, found[module])
+    for module in found:
+        if module in sys.modules:
+            require_up_to_date(sys.modules[module], found, _imported(module, found[module]))
     if not any(found.values()):
         raise BenchError(f"{_unreadable(f'{cls.__module__}.{cls.__qualname__}')}; put the class into a .py file")
     return _digest("".join(found[module] for module in sorted(found)))
@@ -124,11 +146,11 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _digest_of_file(file: Path) -> str:
+def _digest_of_file(file: Path, reader: str) -> str:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()[:32]
     except OSError as error:
-        raise BenchError(f"the data read {str(file)!r}, which cannot be opened: {error.strerror}") from error
+        raise BenchError(f"the {reader} read {str(file)!r}, which cannot be opened: {error.strerror}") from error
 
 
 def _counts(module: str, own: str) -> bool:
@@ -175,32 +197,16 @@ def _text(module: str) -> str:
         BenchError: the module was edited after it was imported, so that what runs is not what the text says.
     """
     location = _location(module)
-    file = location / "__init__.py" if location is not None and location.is_dir() else location
-    if file is None or file.suffix != ".py" or not file.is_file():
+    if location is None:
+        return ""
+    file = location / "__init__.py" if location.is_dir() else location
+    if file.suffix != ".py" or not file.is_file():
         return ""
     linecache.checkcache(str(file))
     text = "".join(linecache.getlines(str(file)))
-    if not _runs(text, sys.modules.get(module)):
-        raise BenchError(f"{file.name} was edited after it was imported: restart Python, or reload the module")
+    if module in sys.modules and not _is_installed(location.parents[module.count(".")]):
+        require_unedited(sys.modules[module], text)
     return text
-
-
-def _runs(text: str, module: ModuleType | None) -> bool:
-    """Whether what was imported as a module is this text, as far as its functions and methods show."""
-    if module is None or not isinstance(module.__loader__, SourceFileLoader):
-        return True
-    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
-    functions = [function for value in own if isinstance(value, type | FunctionType) for function in _functions(value)]
-    written = set(_codes(compile(text, str(module.__file__), "exec", dont_inherit=True)))
-    return all(f.__code__ in written for f in functions if f.__code__.co_filename == module.__file__)
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """A code object and all within it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)
 
 
 @lru_cache(maxsize=256)
@@ -215,12 +221,11 @@ def _imported(module: str, text: str) -> tuple[str, ...]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            parents = package[: len(package) - node.level + 1] if node.level else []
-            start = ".".join([*parents, *filter(None, [node.module])])
+            start = import_source(node, package)
             names = [start, *(f"{start}.{alias.name}" for alias in node.names)]
         for name in names:
             parts = name.split(".")
-            found |= {".".join(parts[:count]): None for count in range(1, len(parts) + 1)}
+            found |= {".".join(parts[:num]): None for num in range(1, len(parts) + 1)}
     return tuple(found)
 
 
@@ -248,16 +253,9 @@ def _notebook_texts(cls: type | FunctionType) -> list[str]:
     return list(texts)
 
 
-def _functions(value: type | FunctionType) -> list[FunctionType]:
-    if isinstance(value, FunctionType):
-        return [value]
-    members = [getattr(member, "fget", None) or getattr(member, "__func__", member) for member in vars(value).values()]
-    return [member for member in members if isinstance(member, FunctionType)]
-
-
 def _cell(name: str, value: type | FunctionType) -> str:
     """The text of the cell that defines a class or function; a class without methods of its own is its plain values."""
-    functions = [function for function in _functions(value) if not is_ours(function.__module__)]
+    functions = [function for function in functions_of(value) if not is_ours(function.__module__)]
     for function in functions:
         if lines := linecache.getlines(function.__code__.co_filename):
             return "".join(lines)
@@ -270,7 +268,7 @@ def _cell(name: str, value: type | FunctionType) -> str:
 def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
     """The bases of a class, and what its methods or a function take from the notebook by name, or close over."""
     found = [(base.__qualname__, base) for base in value.__bases__] if isinstance(value, type) else []
-    for function in _functions(value):
+    for function in functions_of(value):
         if not is_ours(function.__module__):
             names = _names(function.__code__) & function.__globals__.keys()
             found += [(name, function.__globals__[name]) for name in sorted(names)]
@@ -282,7 +280,7 @@ def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
 
 
 def _names(code: CodeType) -> set[str]:
-    return {name for inner in _codes(code) for name in inner.co_names}
+    return {name for inner in codes(code) for name in inner.co_names}
 
 
 def _plain(name: str, value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from ib_bench.cli import main
 from ib_bench.errors import BenchError
 
 MODELS = """
+import torch
+from lightning.pytorch import LightningModule
 from torch import nn
 from ib_bench.models.sequence_model import SequenceModel
 
@@ -31,6 +34,42 @@ class GRU(SequenceModel):
 
 class Bidirectional(GRU):
     both = True
+
+class Positional(GRU):
+    def __init__(self, vocab_size, num_classes, /, learning_rate=1e-3):
+        super().__init__(vocab_size, num_classes)
+
+class Names(nn.Module):
+    def __init__(self, num_tokens, num_outputs):
+        super().__init__()
+
+class Untuned(LightningModule):
+    def __init__(self, vocab_size: int, num_classes: int):
+        super().__init__()
+        self.layer = nn.Linear(vocab_size, num_classes)
+
+    def training_step(self, batch, batch_idx):
+        return self.layer.weight.sum()
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/loss", self.layer.weight.sum())
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+class Tuned(Untuned):
+    def __init__(self, vocab_size: int, num_classes: int, learning_rate: float = 1e-3):
+        super().__init__(vocab_size, num_classes)
+
+class Wide(GRU):
+    def forward(self, tokens):
+        logits = super().forward(tokens)
+        return logits.flip(1) if tokens.shape[1] > 16 else logits
+
+class Reading(GRU):
+    def __init__(self, vocab_size: int, num_classes: int, file: str = "gain.txt", learning_rate: float = 1e-3):
+        super().__init__(vocab_size, num_classes, 8, learning_rate)
+        self.files = [file]
 
 class Pair(GRU):
     def forward(self, tokens):
@@ -66,9 +105,52 @@ def test_a_failure_is_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert "it looks ahead" in capsys.readouterr().out
 
 
-def test_bad_input_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "checked_models.Missing"]) == 2
-    assert "checked_models" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        ("Missing", "checked_models"),
+        ("Positional", "must take vocab_size, num_classes by name: remove the / from its __init__"),
+        (
+            "Names",
+            "needs --model.num_tokens and --model.num_outputs, which have no default; what is filled in from the",
+        ),
+        ("Untuned", "must take the parameters learning_rate in its __init__"),
+    ],
+)
+def test_bad_input_is_a_sentence(model: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", f"checked_models.{model}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "err"),
+    [
+        ("checked_models.Tuned", 0, ""),  # Lightning prints nothing
+        ("nested_models.Outer.Inner", 2, "a class must be defined at the top level of its module\n"),
+    ],
+)
+def test_in_a_process_of_its_own(model: str, status: int, err: str, own_models: Path) -> None:
+    nested = "from ib_bench.models import LSTM\nclass Outer:\n    class Inner(LSTM): pass\n"
+    (own_models / "nested_models.py").write_text(nested)
+    script = "import sys; sys.path.append('.'); from ib_bench.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", script, "check", model], capture_output=True, text=True, check=False)
+    assert done.returncode == status and done.stderr.endswith(err) and len(done.stderr.splitlines()) == bool(err)
+
+
+def test_extrapolation_looks_for_a_look_ahead_at_its_longest_length(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["extrapolate", "--model", "checked_models.Wide", *SEARCH]) == 2
+    assert "looks ahead in sequences of length 64, which extrapolation.multiples asks for" in capsys.readouterr().err
+
+
+@pytest.mark.system
+def test_the_files_of_a_model_are_part_of_its_key(own_models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("1", "2", "2"):
+        (own_models / "gain.txt").write_text(text)
+        assert main(["search", "--model", "checked_models.Reading", *SEARCH]) == 0
+    capsys.readouterr()
+    assert main(["results", "--format", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
 
 
 def test_from_python() -> None:

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from ib_bench import catalogue
 from ib_bench.drawing.columns import json_row
+from ib_bench.drawing.labels import model_texts
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.tables import StudyTable, latex, markdown, rich_table
 from ib_bench.errors import BenchError
@@ -185,6 +186,18 @@ class TestTables:
             records.append(replace(one, config=config, key=config.key))
         table = tables_of(*records)["min_train_size"]
         assert cells(table) == [["code of mine.GRU=aaaaaa", "128"], ["code of mine.GRU=bbbbbb", "128"]]
+
+    def test_a_mixer_of_ones_own_is_always_named(self) -> None:
+        base = search(Point("LSTM", ACOT), 128)
+        records = []
+        for mixer, digest in (("mine.A", "a" * 32), ("mine.A", "b" * 32), ("mine.B", "b" * 32)):
+            model = ClassSpec("ib_bench.models.MixerModel", {"mixer": mixer})
+            experiment = replace(base.config.experiment, model=model, source_digests={mixer: digest})
+            config = replace(base.config, experiment=experiment)
+            records.append(replace(base, config=config, key=config.key))
+        a, b = "MixerModel@aaaaaa(mixer=mine.A)", "MixerModel@bbbbbb(mixer=mine.A)"
+        assert model_texts(records) == [a, b, "MixerModel(mixer=mine.B)"]
+        assert model_texts(records[:1]) == ["MixerModel(mixer=mine.A)"]
 
     def test_models_of_ones_own_stand_beside_the_shipped_ones(self) -> None:
         shipped = search(Point("LSTM", ACOT), 128)

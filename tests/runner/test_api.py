@@ -62,6 +62,7 @@ class OwnTask(Task):
     pass
 
 OwnTaskData = data_module_of(OwnTask)
+Misnamed = data_module_of(type("Unnamed", (OwnTask,), {}))
 
 class Squashed(Linear):
     def __init__(self, vocab_size, num_classes, function=torch.sigmoid, learning_rate=1e-3):
@@ -198,6 +199,10 @@ BAD = {
     "a local class": (
         lambda own: search(own.local(), SUMS),
         "model Hidden is not found as .*define it at the top level",
+    ),
+    "data under another name": (
+        lambda own: search(LSTM, own.Misnamed),
+        r"data UnnamedData is not found as .*under this name: UnnamedData = data_module_of\(",
     ),
     "a task": (lambda own: search(LSTM, own.OwnTask), "OwnTask is a task: use OwnTaskData = data_module_of"),
     "data of a task": (
@@ -374,10 +379,12 @@ def test_builtin_functions_are_arguments_as_on_the_command_line(own: Any) -> Non
 
 
 @pytest.mark.system
-def test_sizes_at_which_all_trials_diverged_are_told(own: Any) -> None:
-    quick = {**QUICK, "learning_rates": [1e20]}
+@pytest.mark.parametrize("is_finite", [False, True])
+def test_sizes_at_which_all_trials_diverged_are_told(own: Any, is_finite: bool) -> None:
+    model, rate = (LSTM, 1e30) if is_finite else (own.Linear, 1e20)
+    quick = {**QUICK, "learning_rates": [rate]}
     with pytest.warns(UserWarning, match="diverged: try smaller learning rates"):
-        record = ib_bench.search(own.Linear, SUMS, search=quick, progress=False)
+        record = ib_bench.search(model, SUMS, search=quick, progress=False)
     assert record.censored
 
 

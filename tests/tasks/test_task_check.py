@@ -125,6 +125,20 @@ def test_what_is_not_always_the_same(task: type[Own], fault: str) -> None:
         data_module_of(task)(max_length=4)
 
 
+class Unexplained(FiniteStateMachine):
+    """Has no examples."""
+
+    num_states = num_symbols = 2
+
+    def _build_transition(self) -> Tensor:
+        return torch.zeros(2, 2, dtype=torch.int64)
+
+
+def test_a_task_must_have_examples() -> None:
+    with pytest.raises(InvalidTaskError, match="task Unexplained must define examples"):
+        data_module_of(Unexplained)(max_length=4)
+
+
 def test_a_table_that_is_wrong_is_never_used() -> None:
     with pytest.raises(InvalidTaskError, match="must have values in"):
         Own(torch.full((3, 2), -1)).trajectory(torch.tensor([[0, 1]]))

@@ -54,6 +54,8 @@ def test_the_project_is_the_options_or_the_variables(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("WANDB_ENTITY", "team")
     assert (WandbSettings().project_name, WandbSettings().entity_name) == ("sums", "team")
     assert (WandbSettings(project="own").project_name, WandbSettings(entity="me").entity_name) == ("own", "me")
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert WandbSettings().is_disabled and not WandbSettings(mode="offline").is_disabled
     monkeypatch.setenv("WANDB_PROJECT", "a/b")
     with pytest.raises(InvalidOptionError, match="WANDB_PROJECT must be a name of 1 to 128 characters"):
         WandbSettings()

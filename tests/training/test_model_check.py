@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -21,7 +22,8 @@ from ib_bench.models.counting_model import CountingModel
 from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
-from ib_bench.training.model_check import milliseconds_per_step, model_findings, state_size
+from ib_bench.training.model_check import few_rows, milliseconds_per_step, model_findings, state_size
+from ib_bench.training.seed_check import seeding_finding
 
 DATA = ModularAddition(modulus=5, max_length=6)
 SHIPPED = [entry.load() for entry in catalogue.entries(catalogue.MODELS)]
@@ -198,6 +200,55 @@ class Counting(Own):
         return super().forward(tokens) + self.num_calls
 
 
+class ByWidth(Own):
+    """Does ``change`` to the logits of sequences of at least ``width`` tokens."""
+
+    def __init__(self, width: int, change: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.width, self.changed = width, change
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        logits = super().forward(tokens)
+        return self.changed(logits) if tokens.shape[1] >= self.width else logits
+
+
+class BatchSecond(Own):
+    """Reads batches as sequences: a GRU without ``batch_first``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(8, 8)
+
+
+class Lazy(Own):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.LazyLinear(5)
+
+
+def _unseeded() -> float:
+    return float(os.urandom(1)[0] + 256 * os.urandom(1)[0])
+
+
+class Drawing(Own):
+    """Draws its head's weights, or a factor in training, in a way of its own."""
+
+    def __init__(self, kind: str) -> None:
+        if kind == "seeded":
+            torch.default_generator.manual_seed(0)
+        super().__init__()
+        self.kind = kind
+        if kind == "own generator":
+            self.head.weight.data.mul_(_unseeded())
+        if kind == "constant":
+            for parameter in self.parameters():
+                nn.init.constant_(parameter, 0.1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        factor = _unseeded() if self.kind == "in training" and self.training else 1.0
+        return super().forward(tokens) * factor
+
+
 class Uncopyable(Own):
     def __deepcopy__(self, memo: object) -> None:
         raise TypeError("no")
@@ -235,6 +286,12 @@ def test_shipped_models_pass(model_class: type[SequenceModel]) -> None:
     mixer = {"mixer": RunningMean} if "mixer" in inspect.signature(model_class).parameters else {}
     model = model_class(DATA.vocab_size, DATA.num_classes, hidden_size=16, **mixer)  # type: ignore[call-arg]
     assert {finding.state for finding in found(model, DATA.num_positions)} == {"ok"}
+    num_positions = {"num_positions": 96} if "num_positions" in inspect.signature(model_class).parameters else {}
+
+    def build() -> SequenceModel:
+        return model_class(DATA.vocab_size, DATA.num_classes, hidden_size=16, **mixer, **num_positions)  # type: ignore[call-arg]
+
+    assert seeding_finding(build, few_rows(DATA)).state == "ok"
 
 
 def test_what_leaves_padding_out_must_agree_with_what_does_not() -> None:
@@ -287,6 +344,7 @@ def test_what_is_no_tensor_of_logits(change: Callable[[Tensor], Any], text: str)
         (lambda logits: logits - logits.mean(dim=0), "rows"),
         (lambda logits: logits - logits.mean(dim=1, keepdim=True), "causal"),
         (lambda logits: logits.flip(1), "causal"),
+        (lambda logits: logits / logits.shape[1], "causal"),
     ],
 )
 def test_what_logits_must_be(change: Callable[[Tensor], Any], check: str) -> None:
@@ -298,6 +356,50 @@ def test_a_look_ahead_is_seen_before_training_makes_it_matter(kind: str) -> None
     model = HiddenLookahead(kind)
     assert failures(model)["causal"].startswith("it looks ahead")
     assert model.gate.item() == 0
+
+
+def test_the_full_width_of_the_data_and_longer_sequences_are_looked_at() -> None:
+    data = ModularAddition(modulus=5, max_length=40)
+    widths = {6: DATA, 40: data}
+    for width, one in widths.items():
+        states = {finding.check: finding.state for finding in model_findings(ByWidth(width, lambda x: x.flip(1)), one)}
+        assert states["causal"] == "failure"
+    assert failures(ByWidth(7, lambda x: x.flip(1))) == {}
+    positions = {
+        "it looks ahead in a sequence of 96 tokens": lambda logits: logits.flip(1),
+        "forward returns shape (1, 20, 5), which must be a tensor of shape (1, 96, 5)": lambda logits: logits[:, :20],
+        "480 of 480 logits are not finite": lambda logits: logits * torch.nan,
+    }
+    for text, change in positions.items():
+        (warning,) = [one for one in found(ByWidth(21, change), DATA.num_positions) if one.state != "ok"]
+        assert warning.check == "positions" and text in warning.text
+
+
+def test_rows_and_time_mistaken_for_each_other() -> None:
+    assert failures(BatchSecond())["rows"].startswith("a sequence's logits depend")
+
+
+def test_lazy_layers() -> None:
+    (finding,) = found(Lazy())
+    assert finding.state == "failure" and finding.text.startswith("no size before the first batch: head.weight")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("own generator", "built twice with one seed, head.weight differs"),
+        ("in training", "built twice with one seed, the loss in training mode differs"),
+        ("seeded", "the constructor seeds torch's generator"),
+        ("constant", ""),
+    ],
+)
+def test_where_randomness_comes_from(kind: str, text: str) -> None:
+    before = torch.get_rng_state()
+    finding = seeding_finding(lambda: Drawing(kind), few_rows(DATA))
+    assert finding.state == {"seeded": "warning", "constant": "ok"}.get(kind, "failure") and finding.text.startswith(
+        text
+    )
+    assert torch.get_rng_state().equal(before)
 
 
 def test_dependence_on_other_sequences_is_seen_before_training_makes_it_matter() -> None:

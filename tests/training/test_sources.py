@@ -12,10 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from torch import nn
 
 from ib_bench.errors import BenchError
 from ib_bench.results.records import ClassSpec, DataSpec
-from ib_bench.training.sources import source_digests
+from ib_bench.training.sources import files_of, source_digests
 
 FILES = {
     "__init__.py": "",
@@ -147,7 +148,78 @@ def test_a_module_edited_after_its_import_is_refused(outside: Path) -> None:
     with pytest.raises(BenchError, match=r"layers\.py was edited after it was imported: restart Python, or reload"):
         source_digests(ClassSpec("outside.model.Model"))
     importlib.reload(sys.modules["outside.layers"])
+    with pytest.raises(BenchError, match=r"model\.py was imported before outside\.layers was reloaded, and still uses"):
+        source_digests(ClassSpec("outside.model.Model"))
+    importlib.reload(sys.modules["outside.model"])
     assert source_digests(ClassSpec("outside.model.Model")) == digest("outside.model.Model")
+
+
+VALUES = """
+    from outside.scales import SCALE
+    import outside.layers
+    ONE = 1.0
+    MANY = (1, "a")
+    MADE = [1]
+    count = seen = 0
+    count += 1
+    class Base: pass
+    class Values(Base):
+        gain = 2
+        built = 0
+        def __init__(self, width=3, *, height: int = 4):
+            global seen
+            seen += 1
+            Values.built += 1
+    """
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("ONE = 1.0", "ONE = 19.0", "values.py says ONE = 19.0, but what was imported has 1.0: restart Python"),
+        ("(1, ", "(2, ", "says MANY = (2, 'a')"),
+        ("gain = 2", "gain = 3", "says Values.gain = 3, but"),
+        ("width=3", "width=5", "values.py was edited after it was imported"),
+        ("int = 4", "int = 5", "values.py was edited after it was imported"),
+        ("MADE = [1]", "MADE = [2]", ""),
+    ],
+)
+@pytest.mark.parametrize("was_looked_at", [False, True])
+def test_an_edited_constant_is_refused(outside: Path, old: str, new: str, said: str, was_looked_at: bool) -> None:
+    (outside / "values.py").write_text(textwrap.dedent(VALUES))
+    spec = ClassSpec("outside.values.Values")
+    forget()
+    importlib.import_module("outside.values").Values()
+    if was_looked_at:
+        assert source_digests(spec) == source_digests(spec)
+    edit(outside / "values.py", old, new)
+    if was_looked_at or said:
+        with pytest.raises(BenchError) as error:
+            source_digests(spec)
+        assert ("values.py was edited after it was imported" if was_looked_at else said) in str(error.value)
+        importlib.reload(sys.modules["outside.values"])
+    assert source_digests(spec) == digest("outside.values.Values")
+
+
+def test_a_name_taken_from_a_module_before_its_reload_is_refused(outside: Path) -> None:
+    (outside / "values.py").write_text(textwrap.dedent(VALUES))
+    forget()
+    importlib.import_module("outside.values")
+    edit(outside / "scales.py", "2", "3")
+    importlib.reload(sys.modules["outside.scales"])
+    with pytest.raises(BenchError, match=r"values\.py was imported before outside\.scales was reloaded"):
+        source_digests(ClassSpec("outside.values.Values"))
+    importlib.reload(sys.modules["outside.values"])
+    assert source_digests(ClassSpec("outside.values.Values")) == digest("outside.values.Values")
+
+
+def test_a_base_of_before_a_reload_is_refused(outside: Path) -> None:
+    (outside / "derived.py").write_text("import outside.lazy\nclass Derived(outside.lazy.Lazy): pass\n")
+    forget()
+    importlib.import_module("outside.derived")
+    importlib.reload(sys.modules["outside.lazy"])
+    with pytest.raises(BenchError, match=r"derived\.py was imported before outside\.lazy was reloaded"):
+        source_digests(ClassSpec("outside.derived.Derived"))
 
 
 def test_files_that_the_data_read(tmp_path: Path) -> None:
@@ -158,6 +230,10 @@ def test_files_that_the_data_read(tmp_path: Path) -> None:
     file.write_text("two")
     after = source_digests(ClassSpec("ib_bench.models.LSTM"), data=data)  # type: ignore[arg-type]
     assert set(before) == set(after) == {"file words.txt"} and before != after
+    model = nn.Sequential(nn.Linear(1, 1))
+    model[0].files = [file, str(file)]  # type: ignore[assignment]
+    of_both = source_digests(data=data, model_files=files_of(model))  # type: ignore[arg-type]
+    assert of_both == after | {"file words.txt (2)": after["file words.txt"]}
     file.unlink()
     with pytest.raises(BenchError, match=r"the data read '.*words\.txt', which cannot be opened: No such file"):
         source_digests(ClassSpec("ib_bench.models.LSTM"), data=data)  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from ib_bench.quantities.job import Job, Workload
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.job import SearchJob
+from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Record
 from ib_bench.results.trial_record import TrialConfig
@@ -51,11 +52,13 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         """The measurement that a request asks for.
 
         Raises:
-            BenchError: the data have no lengths, or the model cannot read the longest ones.
+            BenchError: the data have no lengths, or the model cannot read the longest ones, or looks ahead in them.
         """
         settings: ExtrapolationSettings = request.settings["extrapolation"]
         if request.pool_size:  # else nothing is trained
-            require_readable_lengths(request.experiment, settings)
+            search: SearchSettings = request.settings["search"]
+            looks_ahead = require_readable_lengths(request.experiment, settings, search.allow_lookahead)
+            request = replace(request, experiment=replace(request.experiment, looks_ahead=looks_ahead))
         return ExtrapolationJob(SearchJob.of(request), settings)
 
     @property

@@ -15,18 +15,25 @@ from ib_bench.quantities.extrapolation.record import ExtrapolationSettings
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.training.global_state import global_state_kept
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
-from ib_bench.training.model_check import why_unreadable
+from ib_bench.training.model_check import looks_ahead_at, why_unreadable
 
 
-def require_readable_lengths(experiment: Experiment, settings: ExtrapolationSettings) -> None:
+def require_readable_lengths(
+    experiment: Experiment, settings: ExtrapolationSettings, allow_lookahead: bool = False
+) -> bool:
     """Make sure that accuracy can be measured at all lengths.
 
     Args:
         experiment: whose model would be trained.
         settings: that say at which lengths.
+        allow_lookahead: accept a model that looks ahead in sequences longer than those of the data.
+
+    Returns:
+        Whether it looks ahead, there or in the data's sequences; only a user's own is checked.
 
     Raises:
-        BenchError: the data have no lengths, or the model cannot read sequences of the longest.
+        BenchError: the data have no lengths, or the model cannot read sequences of the longest, or looks ahead in them
+            although that is not allowed.
     """
     model, data = experiment.model, experiment.data
     if not issubclass(data.cls, StateTrackingData):
@@ -39,9 +46,18 @@ def require_readable_lengths(experiment: Experiment, settings: ExtrapolationSett
             f"extrapolation asks for logits, and needs a SequenceModel or a plain nn.Module; {model.class_path} is "
             f"another LightningModule"
         )
-    is_foreign = bool(experiment.source_digests)
-    if is_foreign and (reason := _why_unreadable(model, data, _longest(experiment, settings))) is not None:
+    if not experiment.source_digests:
+        return experiment.looks_ahead
+    length = _longest(experiment, settings)
+    reason, looks_ahead = _reading(model, data, length)
+    if reason is not None:
         raise BenchError(reason)
+    if looks_ahead and not experiment.looks_ahead and not allow_lookahead:
+        raise BenchError(
+            f"model {model.class_path} looks ahead in sequences of length {length}, which extrapolation.multiples asks "
+            f"for; --search.allow_lookahead true measures it anyway, and marks its name"
+        )
+    return looks_ahead or experiment.looks_ahead
 
 
 def _longest(experiment: Experiment, settings: ExtrapolationSettings) -> int:
@@ -57,17 +73,19 @@ def _built(data: DataSpec) -> StateTrackingData:
 
 
 @lru_cache(maxsize=256)
-def _why_unreadable(model: ClassSpec, data: DataSpec, length: int) -> str | None:
-    """Why a newly built model cannot read a sequence of a length; None if it can."""
+def _reading(model: ClassSpec, data: DataSpec, length: int) -> tuple[str | None, bool]:
+    """Why a newly built model cannot read a sequence of a length, None if it can, and whether it looks ahead in it."""
     built = _built(data)
     with global_state_kept(), isolate_rng(include_cuda=False):
         untrained = instantiate_model(model, built).eval()
         assert isinstance(untrained, SequenceModel)
-        tokens = torch.zeros(1, built.supervision.complete.num_tokens(length), dtype=torch.long)
-        reason = why_unreadable(untrained, tokens)
-    if reason is None:
-        return None
-    return (
+        num_tokens = built.supervision.complete.num_tokens(length)
+        tokens = (torch.arange(num_tokens) % built.vocab_size)[None]
+        reason = why_unreadable(untrained, tokens, built.num_classes)
+        if reason is None:
+            return None, looks_ahead_at(untrained, tokens, built.vocab_size)
+    text = (
         f"model {model.class_path} cannot read the {tokens.shape[1]:,} tokens of sequences of length {length}, which "
         f"extrapolation.multiples asks for ({reason}); its constructor may take num_positions, the largest number"
     )
+    return text, False
