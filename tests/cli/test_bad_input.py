@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ CASES = {
     ),
     "not a model": (
         ["search", "--model", "pathlib.Path", *DATA],
-        ["model 'pathlib.Path' (read from ", "pathlib.py) cannot be used: it is no nn.Module"],
+        ["model 'pathlib.Path' (read from ", ".py) cannot be used: it is no nn.Module"],
     ),
     "no model": (["search", *DATA], ["required", "model"]),
     "task": (["search", *MODEL, "--data", "ModularAdition"], ["unknown data 'ModularAdition'", "'ModularAddition'"]),
@@ -336,7 +337,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.save({"state_dict": {"weight": torch.zeros(2)}, "more": MakesFolder()}, tmp_path / "code.ckpt")
     Store(tmp_path / "empty.sqlite").close()
     Store(tmp_path / "old.sqlite").close()
-    with sqlite3.connect(tmp_path / "old.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as connection, connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
     return tmp_path

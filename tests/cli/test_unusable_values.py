@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -291,7 +292,7 @@ def test_a_name_that_begins_with_file_is_a_name(working_folder: Path) -> None:
     """SQLite takes it for an address where these are turned on."""
     Store("file:relative.sqlite").close()
     assert [path.name for path in working_folder.glob("*relative*")] == ["file:relative.sqlite"]
-    with sqlite3.connect(working_folder / "file:relative.sqlite") as connection:
+    with closing(sqlite3.connect(working_folder / "file:relative.sqlite")) as connection, connection:
         assert connection.execute("SELECT count(*) FROM trials").fetchone() == (0,)
     connection.close()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_runs_stay_in_the_order_in_which_they_began(store: Store) -> None:
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "old.sqlite"
     Store(path).close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
     with pytest.raises(StoreError, match=f"has schema version {SCHEMA_VERSION + 1}.*--store"):
@@ -79,7 +80,7 @@ def test_another_schema_version_is_refused(tmp_path: Path) -> None:
 
 def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.sqlite"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE notes (text TEXT)")
     connection.close()
     before = path.read_bytes()
