@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.parameter import UninitializedParameter
 
 from ib_bench.data.searchable_data import SearchableData
-from ib_bench.errors import BenchError
+from ib_bench.errors import BenchError, reason_of
 from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.results.integrity import Finding
@@ -128,7 +128,10 @@ def _comparisons(model: SequenceModel, batch: Batch, vocab_size: int, is_finite:
     if is_packed:
         checks["packed"] = lambda: _packed(probes, batch)
     for check, examine in checks.items():
-        finding = examine() if cause is None else _not_checked(check, cause)
+        try:
+            finding = examine() if cause is None else _not_checked(check, cause)
+        except Exception as error:  # of the user's forward, on tokens that it has not seen before
+            finding = Finding(check, "failure", f"forward raises {type(error).__name__}: {reason_of(error)}")
         yield finding
         if finding.state == "failure" and check in _RELIED_ON:
             cause = _RELIED_ON[check]
@@ -328,7 +331,7 @@ def _moved(probe: Probe, ends: Sequence[int], vocab_size: int) -> list[Tensor]:
         return []
     is_later = torch.arange(probe.tokens.shape[1]) >= torch.tensor(list(ends))[:, None, None]  # (ends, 1, length)
     changed = torch.where(is_later, (probe.tokens + 1) % vocab_size, probe.tokens)
-    logits = probe(changed.flatten(0, 1))
+    logits = torch.cat([probe(rows) for rows in torch.split(changed.flatten(0, 1), _NUM_ROWS)])
     return list(logits.view(*changed.shape, -1))
 
 

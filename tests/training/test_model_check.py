@@ -379,6 +379,15 @@ def test_rows_and_time_mistaken_for_each_other() -> None:
     assert failures(BatchSecond())["rows"].startswith("a sequence's logits depend")
 
 
+def test_few_rows_are_read_at_once() -> None:
+    assert failures(Own(lambda logits: logits if len(logits) <= 8 else 1 / 0)) == {}
+
+
+def test_an_error_on_other_tokens_is_a_finding() -> None:
+    alone = failures(Own(lambda logits: logits if len(logits) > 1 else 1 / 0))
+    assert alone["rows"] == "forward raises ZeroDivisionError: division by zero"
+
+
 def test_lazy_layers() -> None:
     (finding,) = found(Lazy())
     assert finding.state == "failure" and finding.text.startswith("no size before the first batch: head.weight")
