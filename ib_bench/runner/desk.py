@@ -257,6 +257,12 @@ def _accelerated(
 
     Whether steps are replayed is decided where they run, which may be another machine.
     """
+    if settings.vectorize:
+        tell_once(
+            "search.vectorize has no effect any more: a stacked grid was no faster than trials whose steps "
+            "search.cuda_graph replays; search.spread trains several of them at once"
+        )
+        settings = replace(settings, vectorize=False)
     if not settings.compile and not (trainer.on_gpu and settings.cuda_graph) and settings.cuda_graph is not True:
         return settings
     num_steps = settings.max_steps * len(settings.grid())

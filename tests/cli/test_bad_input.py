@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import sqlite3
 import sys
 from contextlib import closing
@@ -39,7 +40,7 @@ CASES = {
     ),
     "not a model": (
         ["search", "--model", "pathlib.Path", *DATA],
-        ["model 'pathlib.Path' (read from ", ".py) cannot be used: it is no nn.Module"],
+        ["model 'pathlib.Path' (read from ", f"{pathlib.__file__}) cannot be used: it is no nn.Module"],
     ),
     "no model": (["search", *DATA], ["required", "model"]),
     "task": (["search", *MODEL, "--data", "ModularAdition"], ["unknown data 'ModularAdition'", "'ModularAddition'"]),

@@ -218,19 +218,18 @@ class TestSearch:
         assert main(SEARCH) == 0
         (plain,) = results(capsys)
         longer = [*SEARCH, "--data.max_length", "5", "--search.futility", "0.5"]
-        assert main([*longer, "--search.vectorize", "true"]) == 2  # an option that was
-        assert "unknown option --search.vectorize" in capsys.readouterr().err
-        assert main(longer) == 0
+        assert main([*longer, "--search.vectorize", "true"]) == 0  # an option that was
         told = capsys.readouterr()
         cost = back_test(reference_records(), 0.5)
         assert f"changes {cost.num_changed} of {cost.num_searches} verdicts" in told.out
+        assert "search.vectorize has no effect any more" in told.err and "search.cuda_graph" in told.err
         assert main(["results"]) == 0
         assert str(cost).partition(" training runs")[0] in capsys.readouterr().out
         (other,) = [record for record in results(capsys) if record["key"] != plain["key"]]
         assert other["status"] == "finished"
         options = {trial["key"]: trial["config"].get("options") for trial in results(capsys, "trials")}  # type: ignore[attr-defined]
         assert {"futility"} in [set(option) for option in options.values() if option]
-        choices = ["--search.cuda_graph", "true", "--search.compile", "auto"]
+        choices = ["--search.cuda_graph", "true", "--search.compile", "auto", "--search.vectorize", "auto"]
         assert main([*SEARCH, *choices]) == 0  # the protocol, on a CPU
         told = capsys.readouterr()
         assert "search.cuda_graph true, DenseSSM: not replayed, as trials do not run on a GPU" in told.err

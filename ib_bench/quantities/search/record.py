@@ -38,6 +38,7 @@ class SearchSettings:
         val_check_interval: optimizer steps between validations; null chooses by the sizes of the data so that
             validation costs at most a tenth of the training.
         num_threads: CPU threads of each training run, at least 1.
+        vectorize: no effect any more; true in records of searches that trained a grid as one stacked model.
         compile: compile training steps (``torch.compile``); ``auto`` does where that saves time.
         cuda_graph: replay training steps as a CUDA graph, which gives the same numbers; ``auto`` does on a GPU where it
             is possible, and so does true, which also says why if it is not.
@@ -48,7 +49,6 @@ class SearchSettings:
             says where trials run and does not identify a search.
         allow_lookahead: measure a model although its logits depend on later tokens; its name then says so in every
             table and record.
-        vectorize: retired; true in records of searches that trained a grid as one stacked model.
         start: retired; ``auto`` in records of searches that did not start at the largest size.
         adaptive_validation: retired; true in records of searches that validated more often near the threshold.
 
@@ -70,7 +70,7 @@ class SearchSettings:
     exhaustive: bool = False
     val_check_interval: int | None = None
     num_threads: int = 1
-    vectorize: Choice = field(default=False, metadata=RETIRED)
+    vectorize: Choice = False
     compile: Choice = False
     cuda_graph: Choice = field(default="auto", metadata=NOT_IDENTIFYING)
     futility: float | None = None
