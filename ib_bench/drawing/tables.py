@@ -223,21 +223,23 @@ def comma_separated(table: StudyTable) -> str:
     return file.getvalue()
 
 
-_MARKDOWN = {**{character: f"\\{character}" for character in "\\`*_[]|~$"}, "&": "&amp;", "<": "&lt;"}
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\ensuremath{<}",
-    ">": r"\ensuremath{>}",
-    "\N{INFINITY}": r"\ensuremath{\infty}",
-    "\N{GREATER-THAN OR EQUAL TO}": r"\ensuremath{\geq}",
-    "\N{LESS-THAN OR EQUAL TO}": r"\ensuremath{\leq}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    **{character: f"{{{character}}}" for character in "[*"},  # a line break before them would swallow it
-}
+_MARKDOWN = str.maketrans({**{one: f"\\{one}" for one in "\\`*_[]|~$"}, "&": "&amp;", "<": "&lt;"})
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+        "<": r"\ensuremath{<}",
+        ">": r"\ensuremath{>}",
+        "\N{INFINITY}": r"\ensuremath{\infty}",
+        "\N{GREATER-THAN OR EQUAL TO}": r"\ensuremath{\geq}",
+        "\N{LESS-THAN OR EQUAL TO}": r"\ensuremath{\leq}",
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        **{character: f"{{{character}}}" for character in "[*"},  # a line break before them would swallow it
+    }
+)
 
 
-def _escaped(text: str, replacements: dict[str, str]) -> str:
+def _escaped(text: str, replacements: dict[int, str]) -> str:
     """One line in which nothing is markup."""
-    return "".join(replacements.get(character, character) for character in one_line(text))
+    return one_line(text).translate(replacements)

@@ -104,7 +104,8 @@ def of_interval(low: float, high: float, limit: float, is_exhausted: bool = Fals
         is_exhausted: whether that is every sequence there is.
     """
     one = np.ones(1)
-    return KnownSize(np.array([low]), np.array([high]), one, one, limit, is_exhausted)
+    low_end, high_end = np.array([low], dtype=np.float64), np.array([high], dtype=np.float64)
+    return KnownSize(low_end, high_end, one, one, limit, is_exhausted)
 
 
 def of_search(record: SearchRecord) -> KnownSize | None:

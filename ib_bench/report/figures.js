@@ -74,6 +74,46 @@ async function drawChart(place, spec, name) {
   }
   inner.querySelector("summary")?.setAttribute("aria-label", "Save this figure");
   inner.querySelector("svg, canvas")?.setAttribute("aria-label", place.getAttribute("aria-label") ?? name);
+  linkMarkers(inner);
   place.replaceChildren(inner);
   if (numLeftOut) place.append(make("p", {class: "note"}, `${numLeftOut} more panels: choose less.`));
+}
+
+const LINK = /(?:^|; )href: (#\w+)$/; // as Vega-Lite ends the description of a mark that has one
+const STEPS = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity};
+
+/** Markers as links for the keyboard: Tab leads to one of a figure, arrows to the others, Enter opens it. */
+function linkMarkers(chart) {
+  const byKey = new Map();
+  for (const mark of chart.querySelectorAll("[role=graphics-symbol][aria-label*='href: #']")) {
+    const key = LINK.exec(mark.getAttribute("aria-label"))?.[1];
+    const isLine = mark.getAttribute("aria-roledescription") === "line mark";
+    if (key && !(isLine && byKey.has(key))) byKey.set(key, mark); // the last is drawn on top
+  }
+  const markers = [...byKey];
+  for (const [place, [key, mark]] of markers.entries()) {
+    mark.setAttribute("role", "link");
+    mark.removeAttribute("aria-roledescription");
+    mark.setAttribute("aria-label", mark.getAttribute("aria-label").replace(LINK, ""));
+    mark.setAttribute("tabindex", place ? "-1" : "0");
+    mark.addEventListener("focus", () => pointAt(mark, "pointermove"));
+    mark.addEventListener("blur", () => pointAt(mark, "pointerout"));
+    mark.addEventListener("keydown", event => {
+      if (event.key === "Enter") location.hash = key;
+      else if (event.key in STEPS) {
+        const other = markers[Math.max(0, Math.min(markers.length - 1, place + STEPS[event.key]))][1];
+        mark.setAttribute("tabindex", "-1");
+        other.setAttribute("tabindex", "0");
+        other.focus();
+      } else return;
+      event.preventDefault(); // arrows would scroll
+    });
+  }
+}
+
+/** What the pointer does at the middle of a marker: its text is shown, or no longer. */
+function pointAt(mark, type) {
+  const {x, y, width, height} = mark.getBoundingClientRect();
+  mark.dispatchEvent(new PointerEvent(type, {bubbles: true, clientX: x + width / 2, clientY: y + height / 2}));
+  document.getElementById("vg-tooltip-element")?.setAttribute("aria-hidden", "true"); // the marker's label says it all
 }

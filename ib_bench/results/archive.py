@@ -9,10 +9,10 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Generic, cast
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -30,6 +30,8 @@ _FORMAT = "ib_bench records"
 _GZIP = b"\x1f\x8b"
 _MAX_LINE = 64 * 2**20  # bytes; the largest record of the reference results has some thousands
 _VERSION = 1  # of this format, not of the store
+
+T = TypeVar("T")
 
 
 class StoredRecords(Collection[R], Generic[R]):
@@ -71,6 +73,7 @@ class Records:
     def __init__(self, by_kind: Mapping[type[Record], Collection[Record]] | None = None) -> None:
         self._by_kind: dict[type[Record], Collection[Record]] = dict(by_kind or {})
         self._trials_by_key: dict[str, TrialRecord] | None = None  # made when it is first asked for
+        self._derived: dict[Callable[[Records], Any], Any] = {}
 
     @staticmethod
     def of_all(records: Iterable[Record]) -> Records:
@@ -92,6 +95,17 @@ class Records:
     def trials(self) -> Collection[TrialRecord]:
         """All trials that have ended."""
         return self.of(TrialRecord)
+
+    def derived(self, derive: Callable[[Records], T]) -> T:
+        """What a function makes of these records, made once however many parts of a report ask for it.
+
+        Args:
+            derive: a function of records alone. Its result is shared, so nobody may change it.
+        """
+        if derive not in self._derived:
+            self._derived[derive] = derive(self)
+        found: T = self._derived[derive]
+        return found
 
     def trials_of(self, record: Record) -> list[TrialRecord]:
         """The trials that a record rests on, as far as they are there, in the order in which they were asked for."""

@@ -45,8 +45,18 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text_whole(path: Path, text: str) -> None:
-    """Write a text in UTF-8; see :func:`write_whole`."""
-    write_whole(path, lambda unfinished: unfinished.write_bytes(text.encode()))
+    """Write a text in UTF-8; see :func:`write_whole`. A file that holds it already is left alone."""
+    content = text.encode()
+    if not _holds(path, content):
+        write_whole(path, lambda unfinished: unfinished.write_bytes(content))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a file holds just this; replacing thousands takes much longer than reading them."""
+    try:
+        return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def is_store(path: Path | str, store: Path | str | None = None) -> bool:

@@ -29,14 +29,13 @@ from typing import NamedTuple
 
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.growth.cell import Cell, cells, search_protocol, trial_protocol
-from ib_bench.quantities.growth.record import LENGTH, Growth, growths_of
+from ib_bench.quantities.growth.record import LENGTH, Growth, growths
 from ib_bench.quantities.known_size import KnownSize, of_curve
 from ib_bench.quantities.search.record import SearchRecord
-from ib_bench.quantities.search.saturation import SaturationRecord
-from ib_bench.quantities.sharing.record import ALONE, Sharing, sharings
+from ib_bench.quantities.sharing.record import ALONE, Sharing, sharings_in
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import canonical
-from ib_bench.results.records import MIN_LENGTH, experiment_text
+from ib_bench.results.records import MIN_LENGTH, Experiment, experiment_text
 from ib_bench.studies.comparison import (
     UNDECIDED,
     Interval,
@@ -109,7 +108,7 @@ class Evidence:
     """
 
     def __init__(self, records: Records) -> None:
-        self.cells = [cell for cell in cells(records) if cell.experiment.model.class_path.startswith("ib_bench.")]
+        self.cells = [cell for cell in records.derived(cells) if _is_shipped(cell.experiment)]
         self._records = records
         self._by_setting = {cell.setting(): cell for cell in self.cells}
 
@@ -259,14 +258,15 @@ class Evidence:
     @cached_property
     def _growths(self) -> list[Growth]:
         """Series over the maximal length, those of curves first, longer ones first."""
-        found = [growth for growth in growths_of(self.cells) if growth.argument == LENGTH and not growth.is_pooled]
+        everything = self._records.derived(growths)
+        own = [growth for growth in everything if _is_shipped(growth.config.experiment)]
+        found = [growth for growth in own if growth.argument == LENGTH and not growth.is_pooled]
         return sorted(found, key=lambda growth: (growth.measure != "N50", -len(growth.cells)))
 
     @cached_property
     def _sharings(self) -> dict[str, Sharing]:
         """Kappas from searches, by the key of the search over all lengths."""
-        found = sharings(self._records.of(SearchRecord), self._records.of(SaturationRecord))
-        return {sharing.key: sharing for sharing in found}
+        return {sharing.key: sharing for sharing in self._records.derived(sharings_in)}
 
     @cached_property
     def _accuracies(self) -> dict[str, dict[str, float]]:
@@ -333,6 +333,10 @@ class Evidence:
     @staticmethod
     def _curve_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
         return tuple(cell.curve.key for cell in cells if cell.curve is not None)
+
+
+def _is_shipped(experiment: Experiment) -> bool:
+    return experiment.model.class_path.startswith("ib_bench.")
 
 
 def _size(cell: Cell) -> KnownSize | None:

@@ -142,6 +142,16 @@ def test_a_link_stays_one_and_a_device_is_no_file(working_folder: Path) -> None:
         write_text_whole(working_folder / "pipe", "text")
 
 
+def test_a_text_that_is_there_is_not_written_again(working_folder: Path) -> None:
+    path = working_folder / "text"
+    write_text_whole(path, "text")
+    before = path.stat().st_ino
+    write_text_whole(path, "text")
+    assert path.stat().st_ino == before
+    write_text_whole(path, "next")
+    assert path.read_text() == "next"
+
+
 _WRITES = {"write_text", "write_bytes", "to_csv", "savefig"}
 _WRITERS = {
     "whole_file.py": "the one way",

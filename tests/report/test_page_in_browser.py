@@ -159,9 +159,29 @@ def test_a_link_leads_to_an_opened_cell_with_the_choice(visit: Any) -> None:
 
 def test_a_marker_leads_to_its_cell(visit: Any) -> None:
     opened = visit("?model=LSTM&task=ModularAddition(modulus%3D5)&supervision=aligned+CoT")
-    opened.page.locator(f"#figure-min_train_size_heatmap svg path[aria-label*='{CHOSEN.key}']").click()
+    opened.page.locator("#figure-min_train_size_heatmap svg path[role=link]").click()
     opened.page.get_by_role("dialog").wait_for()
     assert "model=LSTM" in opened.page.url
+
+
+def test_the_keyboard_reaches_every_marker_and_opens_its_cell(visit: Any) -> None:
+    opened = visit("?model=LSTM")
+    figure = opened.page.locator("#figure-min_train_size_against_length")
+    markers = figure.get_by_role("link")
+    assert markers.count() == 4 and figure.locator("[role=link][tabindex='0']").count() == 1
+    figure.locator(".chart").focus()
+    opened.page.keyboard.press("Tab")
+    seen = set()
+    for _ in range(4):
+        seen.add(opened.page.evaluate("document.activeElement.getAttribute('aria-label')"))
+        assert opened.page.locator("#vg-tooltip-element.visible").count() == 1, "the text that a pointer gets"
+        opened.page.keyboard.press("ArrowRight")
+    assert len(seen) == 4 and all("model: LSTM" in text and "href" not in text for text in seen)
+    assert opened.violations() == []
+    opened.page.keyboard.press("Home")
+    opened.page.keyboard.press("Enter")
+    opened.page.get_by_role("dialog").wait_for()
+    assert opened.page.get_by_role("dialog").get_by_role("heading", level=2).inner_text().startswith("LSTM")
 
 
 def test_labels_are_text_in_tables_figures_and_cells(browser: Any, tmp_path: Path) -> None:

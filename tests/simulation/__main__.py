@@ -20,7 +20,7 @@ def _print_row(row: Row) -> None:
     print(f"{row.learners}: {row.num_cells} cells, {row.coverage:.1%} covered, cost {row.cost:.1f}", flush=True)
 
 
-def _real(store: Path, num_sets: int, workers: int | None) -> None:
+def _real(store: Path, num_sets: int, workers: int | None, known: list[Json]) -> None:
     def keep(rows: list[Json]) -> None:
         seed = rows[-1]["first_seed"]
         for row in rows:
@@ -28,7 +28,7 @@ def _real(store: Path, num_sets: int, workers: int | None) -> None:
                 print(f"{row['cell']}, seeds from {seed}: N50 {row['verdict']}", flush=True)
         real_cells.publish(rows)  # a study that is stopped has published what it has measured
 
-    real_cells.measure_sets(store, num_sets, workers, keep)
+    real_cells.measure_sets(store, num_sets, workers, keep, known)
 
 
 if __name__ == "__main__":
@@ -37,8 +37,10 @@ if __name__ == "__main__":
     parser.add_argument("--store", type=Path, default=Path("real_cells.sqlite"), help="of the real training runs")
     parser.add_argument("--sets", type=int, default=real_cells.NUM_SETS, help="of seeds, besides the demo's own")
     parser.add_argument("--workers", type=int, help="curves that are measured at once; default: one for each core")
+    parser.add_argument("--again", action="store_true", help="measure the published sets again")
     options = parser.parse_args()
-    studies = {"made_up": _made_up, "real": lambda: _real(options.store, options.sets, options.workers)}
+    known = [] if options.again else real_cells.stored_rows()
+    studies = {"made_up": _made_up, "real": lambda: _real(options.store, options.sets, options.workers, known)}
     for name in options.names or ["made_up"]:
         if name not in studies:
             parser.error(f"names must be among {', '.join(studies)}, got {name}")

@@ -2,8 +2,8 @@
 
 Made-up learners show that the intervals hold where the truth is known. Of real training runs nobody knows it, but
 repeated measurements must scatter by as much as their intervals say, and a newcomer's run of the demo must agree with
-the one in the README. The first set of seeds is the demo's own. What the store holds is not measured again, so an
-interrupted study goes on where it was.
+the one in the README. The first set of seeds is the demo's own. Sets whose rows are published, and curves that the
+store holds, are not measured again, so an interrupted study goes on where it was.
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ def suite_of(number: int) -> Json:
     return suite
 
 
-def measure_sets(store: Path, num_sets: int, workers: int | None, on_rows: Callable[[list[Json]], None]) -> list[Json]:
+def measure_sets(
+    store: Path,
+    num_sets: int,
+    workers: int | None,
+    on_rows: Callable[[list[Json]], None],
+    known: Sequence[Json] = (),
+) -> list[Json]:
     """Run the demo with its own seeds, and then with each set.
 
     Args:
@@ -47,12 +53,16 @@ def measure_sets(store: Path, num_sets: int, workers: int | None, on_rows: Calla
         num_sets: how many sets besides the demo's own.
         workers: curves that are measured at once; None takes one for each core.
         on_rows: receives all rows so far, after each set.
+        known: rows of sets that need not be measured again.
 
     Returns:
-        A row for each curve.
+        A row for each curve, of the known sets first.
     """
-    rows: list[Json] = []
+    rows = list(known)
+    measured = {row["first_seed"] for row in known}
     for number in range(num_sets + 1):
+        if suite_of(number)["base"]["curve"]["first_seed"] in measured:
+            continue
         options: Json = {"executor": "processes", "workers": workers, "wandb": {"mode": "disabled"}, "name": "demo"}
         found = ib_bench.run(suite_of(number), store=store, **options)
         rows += [row_of(record) for record in found["curve"]]

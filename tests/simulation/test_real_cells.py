@@ -111,3 +111,5 @@ def test_rows_of_real_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert {row["cell"] for row in found} == {"DenseSSM, aligned_chain_of_thought"}
     assert all(row["num_trials"] == 1 for row in found)
     assert "DenseSSM" in table(found)
+    assert measure_sets(tmp_path / "none.sqlite", 1, 1, lambda so_far: seen.append(0), known=found) == found
+    assert seen == [1, 2] and not (tmp_path / "none.sqlite").exists(), "what is known is not measured again"

@@ -54,7 +54,7 @@ class GrowthQuantity(Quantity[Growth]):
 
     def results(self, records: Records) -> list[Growth]:
         """See :class:`Quantity`: every series that records hold."""
-        return growths(records)
+        return records.derived(growths)
 
     def run_id(self, result: Growth) -> str:
         """See :class:`Quantity`: it depends on the cells, so a longer series has a run of its own."""

@@ -143,25 +143,16 @@ class Growth:
 
 
 def growths(records: Records) -> list[Growth]:
-    """Every series that records hold; see :func:`growths_of`.
-
-    Args:
-        records: of one store.
-    """
-    return growths_of(cells(records))
-
-
-def growths_of(cells: Iterable[Cell]) -> list[Growth]:
     """Every series of at least 3 cells that differ in one argument, and every set of series that can share a slope.
 
     A series of N* is left out if there are success curves of as many of its cells.
 
     Args:
-        cells: of one store.
+        records: of one store.
     """
     single: dict[tuple[str, str, str], list[tuple[Measured, Cell]]] = {}
     pools: dict[tuple[str, str], list[Growth]] = {}
-    for cell in cells:
+    for cell in records.derived(cells):
         for argument in _arguments(cell):
             x = cell.labels.max_length if argument == LENGTH else cell.num_states
             for protocol, measured in _measured(cell, x or 0):

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ib_bench.drawing.columns import Column, json_row, listing, summary
-from ib_bench.quantities.curve.record import CurveRecord, CurveSettings
+from ib_bench.quantities.curve.record import CurveSettings
 from ib_bench.quantities.curve.tables import COLUMNS as CURVE_COLUMNS
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
-from ib_bench.quantities.search.record import SearchRecord, SearchSettings
-from ib_bench.quantities.search.saturation import SaturationRecord
+from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.quantities.search.tables import COLUMNS as SEARCH_COLUMNS
-from ib_bench.quantities.sharing.record import JOINT, Need, Sharing, SharingSettings, sharing_of, sharings
+from ib_bench.quantities.sharing.record import JOINT, Need, Sharing, SharingSettings, sharing_of, sharings_in
 from ib_bench.quantities.sharing.tables import (
     COLUMNS,
     KAPPA_NOTE,
@@ -76,7 +75,7 @@ class SharingQuantity(Quantity[Sharing]):
 
     def results(self, records: Records) -> list[Sharing]:
         """See :class:`Quantity`."""
-        return sharings(records.of(SearchRecord), records.of(SaturationRecord), records.of(CurveRecord))
+        return records.derived(sharings_in)
 
     def run_id(self, result: Sharing) -> str:
         """See :class:`Quantity`: another one than that of the search over all lengths."""

@@ -32,6 +32,7 @@ from ib_bench.quantities.search.record import SearchConfig, SearchRecord, bound_
 from ib_bench.quantities.search.saturation import SaturationRecord
 from ib_bench.quantities.sharing.curves import FinishedCurves, SharingCurves
 from ib_bench.quantities.sharing.factor import SharingFactor
+from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.records import MIN_LENGTH, DataSpec, Labels, Record
 
@@ -271,6 +272,15 @@ def sharings(
                 parts = {length: finished[key] for length, key in keys.items()}
                 found.append(Sharing(joint, parts, own, measured.of(joint.config, configs)))
     return found
+
+
+def sharings_in(records: Records) -> list[Sharing]:
+    """Every kappa for which all searches are there; see :func:`sharings`.
+
+    Args:
+        records: of one store.
+    """
+    return sharings(records.of(SearchRecord), records.of(SaturationRecord), records.of(CurveRecord))
 
 
 def sharing_of(records: Sequence[Record]) -> Sharing:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from scipy import stats
+from scipy import special, stats
 
 from ib_bench.quantities.growth.slope import MAX_CHANGE, Point, Slope, fit
 from ib_bench.quantities.known_size import KnownSize, of_interval
@@ -80,6 +80,41 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
             outcomes.append(holds(found.change, change))
     assert len(outcomes) > 180
     assert 0.86 <= np.mean(outcomes) <= 0.97
+
+
+def summed(lengths: Sequence[float], intervals: Sequence[tuple[float, float]]) -> list[float]:
+    """The 5, 50 and 95 % points of the change by the power law, summed over a dense grid."""
+    centred = np.log2(lengths) - np.mean(np.log2(lengths))
+    places = centred / math.log2(max(lengths) / min(lengths))
+    changes, levels = np.linspace(-24, 24, 961), np.arange(-24, 36, 1 / 8)
+    density = np.zeros(len(changes))
+    for scatter in np.exp(np.linspace(math.log(0.15), math.log(4.0), 8)):
+        product = np.ones((len(changes), len(levels)))
+        for place, (low, high) in zip(places, intervals, strict=True):
+            means = levels[None, :] + changes[:, None] * place
+            product *= special.ndtr((high - means) / scatter) - special.ndtr((low - means) / scatter)
+        density += product.sum(axis=1)
+    shares = np.cumsum(density) / density.sum()
+    points: list[float] = np.interp([0.05, 0.5, 0.95], shares, changes + (changes[1] - changes[0]) / 2).tolist()
+    return points
+
+
+@pytest.mark.parametrize(
+    "intervals",
+    [
+        [(9, 10), (9, 10), (9, 10)],
+        [(9, 10), (5, 6), (LIMIT, math.inf)],
+        [(7, 8), (-math.inf, 0), (7, 8), (11, 12)],
+    ],
+)
+def test_few_brackets_give_what_a_dense_grid_gives(intervals: Sequence[tuple[float, float]]) -> None:
+    """Brackets of few cells leave a posterior with steps, which a grid of few changes would miss."""
+    lengths = LENGTHS[: len(intervals)]
+    found = fit([[Point(x, of_interval(*ends, LIMIT)) for x, ends in zip(lengths, intervals, strict=True)]])
+    assert found is not None
+    assert [found.change.low, found.change.median, found.change.high] == pytest.approx(
+        summed(lengths, intervals), abs=0.02
+    )
 
 
 def growing(exponent: float, lengths: Sequence[float], seed: int = 1, level: float = 5.0) -> list[float]:
