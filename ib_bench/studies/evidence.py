@@ -179,13 +179,12 @@ class Evidence:
             series: at least 2 cells that differ in the maximal length alone, ascending.
         """
         keys = {key for cell in series for key in cell.keys}
-        for growth in self._growths:
-            own = [cell.record.key for cell in growth.cells]
+        for own, growth in self._growths:
             if keys.issuperset(own) and growth.fit is not None:
                 change = growth.fit.change
                 low = 0.0 if change.high is None else 2**-change.high
                 high = math.inf if change.low is None else 2**-change.low
-                return Known(f"slope of {growth.measure}", tuple(own), Interval(low, high))
+                return Known(f"slope of {growth.measure}", own, Interval(low, high))
         usable = [cell for cell in series if not self._is_exhausted(cell)]
         if len(usable) < 2:
             return Known("", tuple(sorted(keys)), why_open=EXHAUSTED)
@@ -256,12 +255,13 @@ class Evidence:
         return Pair(experiment_text(cell.labels), stratum, measure, None, None if why_open else fails, why_open, keys)
 
     @cached_property
-    def _growths(self) -> list[Growth]:
-        """Series over the maximal length, those of curves first, longer ones first."""
+    def _growths(self) -> list[tuple[tuple[str, ...], Growth]]:
+        """Series over the maximal length with the keys of their cells, those of curves first, longer ones first."""
         everything = self._records.derived(growths)
         own = [growth for growth in everything if _is_shipped(growth.config.experiment)]
         found = [growth for growth in own if growth.argument == LENGTH and not growth.is_pooled]
-        return sorted(found, key=lambda growth: (growth.measure != "N50", -len(growth.cells)))
+        found.sort(key=lambda growth: (growth.measure != "N50", -len(growth.cells)))
+        return [(tuple(cell.record.key for cell in growth.cells), growth) for growth in found]
 
     @cached_property
     def _sharings(self) -> dict[str, Sharing]:

@@ -261,12 +261,17 @@ def sharings(
     finished = {record.key: record for record in searches if record.finished}
     evaluated = {record.search_key: record for record in saturations if record.succeeded is not None}
     measured = FinishedCurves(curves)
+    part_keys: dict[tuple[str, int], str] = {}  # joint searches up to several L have parts in common
     found = []
     for joint in finished.values():
         num_parts = (joint.labels.max_length or 0) - min_length_of(joint.config.experiment.data) + 1
         if joint.labels.length_distribution == JOINT and num_parts < len(finished):
             configs = part_configs(joint.config)
-            keys = {length: part.key for length, part in configs.items()}
+            kind = _alone(joint.config, 0).key
+            for length, part in configs.items():
+                if (kind, length) not in part_keys:
+                    part_keys[kind, length] = part.key
+            keys = {length: part_keys[kind, length] for length in configs}
             if keys and all(key in finished for key in keys.values()):
                 own = {key: evaluated[key] for key in (joint.key, *keys.values()) if key in evaluated}
                 parts = {length: finished[key] for length, key in keys.items()}
