@@ -46,6 +46,10 @@ _CONFIG: Json = {
 }
 
 
+_TITLES = {"text": "result", "group": "setting"}
+"""What people call those values whose names say how they are drawn."""
+
+
 def described(shown: Iterable[Shown[AnyResult]]) -> list[tuple[AnyResult, Json]]:
     """Results, each with the values by which a chart tells it apart, and a link to its config."""
     rows = []
@@ -135,7 +139,12 @@ def tooltips(*names: Any) -> list[Any]:
     Args:
         names: with their types, such as ``model:N``; what is none stays as it is.
     """
-    return [alt.Tooltip(name) if isinstance(name, str) else name for name in names]
+    return [_tooltip(name) if isinstance(name, str) else name for name in names]
+
+
+def _tooltip(name: str) -> alt.Tooltip:
+    title = _TITLES.get(name.partition(":")[0])
+    return alt.Tooltip(name) if title is None else alt.Tooltip(name, title=title)
 
 
 def all_labels(rows: Iterable[Json], x: Any, y: Any, **place: Any) -> list[alt.Chart]:
