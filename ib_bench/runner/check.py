@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jsonargparse import ArgumentError, lazy_instance
 from lightning.pytorch.utilities.seed import isolate_rng
 
@@ -21,7 +20,7 @@ from ib_bench.runner.desk import (
     specs_of,
 )
 from ib_bench.training.class_parser import ClassParser
-from ib_bench.training.global_state import global_state_kept
+from ib_bench.training.global_state import global_state_kept, one_thread
 from ib_bench.training.instantiation import instantiate_data
 from ib_bench.training.model_check import milliseconds_per_step, state_size
 
@@ -54,13 +53,13 @@ def check(config: Json) -> list[Finding]:
     """
     model, spec, data = check_model_and_data(config)
     require_interface(spec)
-    with global_state_kept(), isolate_rng(include_cuda=False):
+    with global_state_kept(), isolate_rng(include_cuda=False), one_thread():
         findings = contract_findings(model, spec, data, data.num_positions)
         if isinstance(model, SequenceModel) and all(finding.state != "failure" for finding in findings):
             findings.append(Finding("state", "ok", state_size(model.eval(), data.vocab_size)))
             batch = next(iter(_few_sequences(config, data).train_dataloader()))
             milliseconds = milliseconds_per_step(model, batch)
-            text = f"{milliseconds:.3g} ms for {len(batch.tokens)} sequences, {torch.get_num_threads()} threads"
+            text = f"{milliseconds:.3g} ms for {len(batch.tokens)} sequences, one thread"
             findings.append(Finding("step", "ok", text))
     return findings
 

@@ -37,7 +37,7 @@ from ib_bench.runner.numbers import require_finite, require_usable_numbers
 from ib_bench.training.acceleration import accelerated
 from ib_bench.training.class_parser import ClassParser
 from ib_bench.training.fitting import COMPUTING, PLACEMENT
-from ib_bench.training.global_state import global_state_kept
+from ib_bench.training.global_state import global_state_kept, one_thread
 from ib_bench.training.instantiation import (
     DATA_ATTRIBUTES,
     DATA_PARAMETERS,
@@ -358,10 +358,11 @@ def contract_findings(
         data: that it is meant for.
         num_positions: of a sequence that it must be able to read.
     """
-    findings = model_findings(model, data, num_positions)
-    if any(finding.state == "failure" and finding.check != CAUSAL for finding in findings):
-        return findings
-    return [*findings, seeding_finding(lambda: instantiate_model(spec, data), few_rows(data))]
+    with one_thread():
+        findings = model_findings(model, data, num_positions)
+        if any(finding.state == "failure" and finding.check != CAUSAL for finding in findings):
+            return findings
+        return [*findings, seeding_finding(lambda: instantiate_model(spec, data), few_rows(data))]
 
 
 def _without(spec: ClassSpec, option: str, instead: Mapping[str, str]) -> ClassSpec:

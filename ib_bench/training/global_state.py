@@ -53,6 +53,20 @@ def fresh_global_state(seed: int, num_threads: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Context manager with one CPU thread, as trials have by default; the caller's number is restored at the end.
+
+    What is checked is small. Several threads would only wait for each other, on a busy machine for half a minute.
+    """
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
+
+
 _OF_A_TRIAL = {
     "default_dtype": torch.float32,
     "float32_matmul_precision": "highest",

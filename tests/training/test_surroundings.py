@@ -187,8 +187,10 @@ def test_checking_a_config_changes_nothing(experiment: Experiment, unusual_state
     data = {"class_path": experiment.data.class_path, "init_args": dict(experiment.data.init_args)}
     config = {"model": model, "data": data, "trainer": {"accelerator": "cpu", "deterministic": True}}
     random_state = torch.get_rng_state()
+    Unsettling.seen.clear()
     make_request(config, {"search": SearchSettings(compile="auto", cuda_graph=True)}, Path("store"))
     check_model_and_data(config)
+    assert {num_threads for num_threads, *_ in Unsettling.seen} == {1}, "threads would wait for each other"
     assert torch.equal(torch.get_rng_state(), random_state)
     assert global_state() == unusual_state
 
