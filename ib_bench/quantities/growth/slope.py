@@ -267,7 +267,7 @@ def _log_likelihoods(size: KnownSize) -> Singles:
 
 @lru_cache(maxsize=512)  # a cell is part of several series, and many searches end in the same bracket
 def _table(lows: bytes, highs: bytes, likelihoods: bytes) -> Singles:
-    """The same, of arrays in the form in which they can be told apart."""
+    """The same, of arrays as bytes, which can be keys of a cache."""
     first, last, weights = (np.frombuffer(one) for one in (lows, highs, likelihoods))
     levels, scatters = _LEVELS[:, None, None], _SCATTERS[None, :, None]
     with np.errstate(under="ignore"):
