@@ -126,6 +126,7 @@ def test_processes_that_train_one_model_end_together(what: str) -> None:
     assert len(stored()) >= 1
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_store_at_once() -> None:
     runs = [start("--workers", "1", "--wandb.mode", "disabled") for _ in range(2)]
     for run in runs:

@@ -55,6 +55,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_what_is_around_a_command_changes_nothing() -> None:
     expected = outcome()
     Path("matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nbackend: nonsense\n")

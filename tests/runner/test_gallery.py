@@ -45,6 +45,7 @@ def test_a_task_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_the_studys_figures(tmp_path: Path) -> None:
     shown = executed("study_figures", tmp_path)
     assert f"{len(reference_records().of(SearchRecord))} search" in shown("ib_bench.read(").data["text/plain"]
