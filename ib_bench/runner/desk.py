@@ -331,7 +331,8 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) 
     if key not in _checked:
         model = built_model(spec, built)
         is_own = bool(source_digests(spec))  # or made of a user's own classes, such as a mixer
-        findings = contract_findings(model, spec, built) if is_own else []
+        with one_thread():
+            findings = contract_findings(model, spec, built) if is_own else []
         for finding in findings:
             if finding.state == "failure" and finding.check != CAUSAL:
                 raise BenchError(f"model {spec.class_path}: {finding.check}: {finding.text}")
@@ -358,11 +359,10 @@ def contract_findings(
         data: that it is meant for.
         num_positions: of a sequence that it must be able to read.
     """
-    with one_thread():
-        findings = model_findings(model, data, num_positions)
-        if any(finding.state == "failure" and finding.check != CAUSAL for finding in findings):
-            return findings
-        return [*findings, seeding_finding(lambda: instantiate_model(spec, data), few_rows(data))]
+    findings = model_findings(model, data, num_positions)
+    if any(finding.state == "failure" and finding.check != CAUSAL for finding in findings):
+        return findings
+    return [*findings, seeding_finding(lambda: instantiate_model(spec, data), few_rows(data))]
 
 
 def _without(spec: ClassSpec, option: str, instead: Mapping[str, str]) -> ClassSpec:

@@ -8,11 +8,12 @@ from functools import partial
 
 import torch
 
-from benchmarks.measurement import Measurement, OnRound, one_thread, timed_in_turns
+from benchmarks.measurement import Measurement, OnRound, timed_in_turns
 from ib_bench import models
 from ib_bench.data import ModularAddition
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import Batch
+from ib_bench.training.global_state import one_thread
 
 _SIZES: dict[str, dict[str, int]] = {
     "LSTM": {"hidden_size": 64},

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from benchmarks.measurement import Measurement, OnRound, one_thread, timed_in_turns
+from benchmarks.measurement import Measurement, OnRound, timed_in_turns
 from ib_bench.models.dense_ssm import DenseSSM
 from ib_bench.models.metrics import cross_entropy
+from ib_bench.training.global_state import one_thread
 
 _HIDDEN_SIZE, _BATCH_SIZE, _LENGTH = 128, 64, 20
 _TARGET_ALPHABET, _TARGET = 10, 10.0

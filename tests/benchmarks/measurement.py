@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import torch
 
 OnRound = Callable[[str], None]
 """Receives what is being timed, before each round."""
@@ -74,14 +71,3 @@ def timed_in_turns(
             contestant()
             seconds.append(time.perf_counter() - start)
     return [statistics.median(seconds) for seconds in timings]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """What is done with torch is done by one CPU thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

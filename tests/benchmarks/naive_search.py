@@ -13,13 +13,14 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 
-from benchmarks.measurement import Measurement, OnRound, one_thread
+from benchmarks.measurement import Measurement, OnRound
 from benchmarks.training_step import naive_loader, naive_trainer, unseen
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.results.store import Store
+from ib_bench.training.global_state import one_thread
 from ib_bench.training.instantiation import instantiate_data, instantiate_model
 
 _DATA = {"modulus": 4, "max_length": 6, "length_distribution": "uniform", "supervision": "aligned_chain_of_thought"}

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks.measurement import Measurement, OnRound, one_thread, timed_in_turns
+from benchmarks.measurement import Measurement, OnRound, timed_in_turns
 from ib_bench.models.scan import affine_doubling, affine_steps, key_value_scan
+from ib_bench.training.global_state import one_thread
 
 _LENGTHS = (32, 256)
 _BATCH_SIZE, _WIDTH, _NUM_HEADS, _BLOCK_SIZE = 64, 64, 4, 4

@@ -19,7 +19,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks.measurement import Measurement, OnRound, one_thread, timed_in_turns
+from benchmarks.measurement import Measurement, OnRound, timed_in_turns
 from ib_bench import models
 from ib_bench.data import ModularAddition
 from ib_bench.data.state_tracking_data import StateTrackingData
@@ -27,6 +27,7 @@ from ib_bench.models.metrics import cross_entropy
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.supervision.supervision import Batch
 from ib_bench.training.fitting import silent, train
+from ib_bench.training.global_state import one_thread
 
 _NUM_SEQUENCES = 4096
 _VAL_CHECK_INTERVAL = 157  # what a trial on these data would take

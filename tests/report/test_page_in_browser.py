@@ -161,7 +161,7 @@ def test_a_marker_leads_to_its_cell(visit: Any) -> None:
     opened = visit("?model=LSTM&task=ModularAddition(modulus%3D5)&supervision=aligned+CoT")
     opened.page.locator("#figure-min_train_size_heatmap svg path[role=link]").click()
     opened.page.get_by_role("dialog").wait_for()
-    assert "model=LSTM" in opened.page.url
+    assert "model=LSTM" in opened.page.url and opened.page.url.endswith(f"#{CHOSEN.key}")
 
 
 def test_the_keyboard_reaches_every_marker_and_opens_its_cell(visit: Any) -> None:

@@ -250,7 +250,7 @@ class TestLeague:
         lines = readme.partition("| rank | model |")[2].partition("\n\n")[0].splitlines()[2:]
         shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
         assert shown
-        for (rank, model, *numbers), (of_rank, name, *expected) in zip(shown, rows, strict=False):
+        for (rank, model, *numbers), (of_rank, name, *expected) in zip(shown, rows[: len(shown)], strict=True):
             assert [rank, *numbers] == [of_rank, *expected]
             assert model.partition(",")[0] in name
 

@@ -191,8 +191,8 @@ def _law(series: Sequence[_Tables]) -> tuple[Slope, float]:
     changes = np.linspace(-MAX_CHANGE, MAX_CHANGE, _NUM_COARSE)
     levels = [np.arange(_MARGIN, len(_LEVELS) - _MARGIN, _COARSE) for _ in series]
     logs, of_levels = _log_densities(changes, series, levels, is_coarse=True)
+    first, last = _likely(logs)
     for _ in range(_NUM_ZOOMS):
-        first, last = _likely(logs)
         changes = np.linspace(changes[first], changes[last], _NUM_CHANGES)
         levels = [_window(own, own_logs) for own, own_logs in zip(levels, of_levels, strict=True)]
         logs, of_levels = _log_densities(changes, series, levels)

@@ -20,9 +20,10 @@ from benchmarks.gpu.marked_tests import checks_of_tests
 from benchmarks.gpu.paper_grid import paper_checks, workloads
 from benchmarks.gpu.steps import Size, memory_checks, padding_checks, step_checks
 from benchmarks.gpu.summary import summary
-from benchmarks.measurement import Measurement, one_thread
+from benchmarks.measurement import Measurement
 from ib_bench.execution.inline import Inline
 from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.training.global_state import one_thread
 
 CPU = torch.device("cpu")
 TINY = [Size("LSTM", {"hidden_size": 4}), Size("DenseSSM", {"hidden_size": 4}, is_small=True)]
