@@ -54,9 +54,14 @@ class ClassSpec:
         return self.class_path.rpartition(".")[2]
 
     @property
+    def is_shipped(self) -> bool:
+        """Whether the class is one of this package."""
+        return self.class_path.startswith("ib_bench.")
+
+    @property
     def label(self) -> str:
         """Its name for people: ``LSTM``, or the whole path of a class from elsewhere, such as ``my_models.LSTM``."""
-        return self.class_name if self.class_path.startswith("ib_bench.") else self.class_path
+        return self.class_name if self.is_shipped else self.class_path
 
     @cached_property
     def cls(self) -> type:

@@ -78,18 +78,15 @@ class Score:
     @property
     def name(self) -> str:
         """The model with all of its arguments, such as ``LSTM(hidden_size=64)``; with its path, if it is not ours."""
-        spec, is_ours = self.model, self.model.class_path.startswith("ib_bench.")
-        name = spec.class_name if is_ours else spec.class_path
-        arguments = {key: value for key, value in spec.init_args.items() if value is not None}
-        text = f"{name}({arguments_text(arguments)})" if arguments else name
+        arguments = {key: value for key, value in self.model.init_args.items() if value is not None}
+        text = f"{self.model.label}({arguments_text(arguments)})" if arguments else self.model.label
         text = f"{text} @{self.version}" if self.version else text
         return f"{text} (looks ahead)" if self.config.experiment.looks_ahead else text
 
     @property
     def kind(self) -> str:
         """``floor``, ``chance`` or ``ceiling``; empty for a model that takes part."""
-        is_ours = self.model.class_path.startswith("ib_bench.")
-        return YARDSTICKS.get(self.model.class_name, "") if is_ours else ""
+        return YARDSTICKS.get(self.model.class_name, "") if self.model.is_shipped else ""
 
     @property
     def num_cells(self) -> int:
@@ -222,8 +219,7 @@ class Score:
     def command(self) -> str:
         """The command that measures it again."""
         arguments = {key: value for key, value in self.model.init_args.items() if value is not None}
-        is_ours = self.model.class_path.startswith("ib_bench.")
-        name = self.model.class_name if is_ours else self.model.class_path
+        name = self.model.label
         written = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         model = _quoted(f"{name}({written})") if arguments else name
         protocol = f"--protocol {self.budget.protocol} --budget {self.budget.name}"

@@ -35,7 +35,7 @@ from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.sharing.record import ALONE, Sharing, sharings_in
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import canonical
-from ib_bench.results.records import MIN_LENGTH, Experiment, experiment_text
+from ib_bench.results.records import MIN_LENGTH, experiment_text
 from ib_bench.studies.comparison import (
     UNDECIDED,
     Interval,
@@ -108,7 +108,7 @@ class Evidence:
     """
 
     def __init__(self, records: Records) -> None:
-        self.cells = [cell for cell in records.derived(cells) if _is_shipped(cell.experiment)]
+        self.cells = [cell for cell in records.derived(cells) if cell.experiment.model.is_shipped]
         self._records = records
         self._by_setting = {cell.setting(): cell for cell in self.cells}
 
@@ -258,7 +258,7 @@ class Evidence:
     def _growths(self) -> list[tuple[tuple[str, ...], Growth]]:
         """Series over the maximal length with the keys of their cells, those of curves first, longer ones first."""
         everything = self._records.derived(growths)
-        own = [growth for growth in everything if _is_shipped(growth.config.experiment)]
+        own = [growth for growth in everything if growth.config.experiment.model.is_shipped]
         found = [growth for growth in own if growth.argument == LENGTH and not growth.is_pooled]
         found.sort(key=lambda growth: (growth.measure != "N50", -len(growth.cells)))
         return [(tuple(cell.record.key for cell in growth.cells), growth) for growth in found]
@@ -333,10 +333,6 @@ class Evidence:
     @staticmethod
     def _curve_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
         return tuple(cell.curve.key for cell in cells if cell.curve is not None)
-
-
-def _is_shipped(experiment: Experiment) -> bool:
-    return experiment.model.class_path.startswith("ib_bench.")
 
 
 def _size(cell: Cell) -> KnownSize | None:
