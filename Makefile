@@ -29,7 +29,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: setup ## measure N50 of three architectures under three kinds of supervision (three to six minutes)
+demo: setup ## measure N50 of three architectures under three kinds of supervision (two to six minutes)
 	$(BIN)/ib-bench run demo
 
 report: setup ## write the report of the reference results, and of your own beside them, into the folder report

@@ -10,7 +10,8 @@ from ib_bench.results.archive import Records, archive_records
 from ib_bench.results.records import Record
 
 SUITES = ("small", "study", "published")
-"""Their archives, without ``.jsonl.gz``; no record is in two of them. ``published`` includes ``householder``."""
+"""Their archives, without ``.jsonl.gz``; no record is in two of them. ``study`` includes
+``lengths``, ``published`` ``householder``."""
 
 
 def reference_records() -> Records:

@@ -113,22 +113,21 @@ def check_claims(records: Records) -> list[Claim]:
     """
     evidence = Evidence(records)
     return [
-        Claim(name, text, inspect.getdoc(rule) or "", rule(evidence), f"ib-bench run study {axes}")
-        for name, text, axes, rule in _RULES
+        Claim(name, text, inspect.getdoc(rule) or "", rule(evidence), command) for name, text, command, rule in _RULES
     ]
 
 
-def _claim(name: str, text: str, axes: str) -> Callable[[Rule], Rule]:
+def _claim(name: str, text: str, command: str) -> Callable[[Rule], Rule]:
     """Register the rule of a claim.
 
     Args:
         name: its number.
         text: what the paper says.
-        axes: what to narrow a suite to, to measure what the rule needs.
+        command: what measures the cells that the rule needs.
     """
 
     def register(rule: Rule) -> Rule:
-        _RULES.append((name, text, axes, rule))
+        _RULES.append((name, text, command, rule))
         return rule
 
     return register
@@ -137,7 +136,8 @@ def _claim(name: str, text: str, axes: str) -> Callable[[Rule], Rule]:
 @_claim(
     "3.1",
     "transformers need far less data with chain of thought than with aligned chain of thought",
-    "--axes.model Transformer --axes.supervision [chain_of_thought,aligned_chain_of_thought] --axes.quantity curve",
+    "ib-bench run study --axes.model Transformer --axes.supervision [chain_of_thought,aligned_chain_of_thought] "
+    "--axes.quantity curve",
 )
 def _transformers_want_chain_of_thought(evidence: Evidence) -> list[Statement]:
     """For each transformer, task, length and distribution: N(aligned) is at least 4 times N(chain of thought)."""
@@ -148,7 +148,7 @@ def _transformers_want_chain_of_thought(evidence: Evidence) -> list[Statement]:
 @_claim(
     "3.2",
     "recurrent models need least data with aligned chain of thought, and struggle with chain of thought",
-    "--axes.model [LSTM,DenseSSM] --axes.quantity curve",
+    "ib-bench run study --axes.model [LSTM,DenseSSM] --axes.quantity curve",
 )
 def _recurrent_models_want_alignment(evidence: Evidence) -> list[Statement]:
     """For each recurrent model, task, length and distribution.
@@ -170,7 +170,7 @@ def _recurrent_models_want_alignment(evidence: Evidence) -> list[Statement]:
     "3.3",
     "with outcome supervision recurrent models need orders of magnitude less data than transformers, which fail beyond "
     "small tasks and lengths",
-    "--axes.supervision outcome --axes.quantity curve",
+    "ib-bench run study --axes.supervision outcome --axes.quantity curve",
 )
 def _outcome_favours_recurrence(evidence: Evidence) -> list[Statement]:
     """For each recurrent model a statement of its own, so that every transformer is counted once in each.
@@ -193,7 +193,8 @@ def _outcome_favours_recurrence(evidence: Evidence) -> list[Statement]:
     "3.4",
     "with aligned chain of thought longer sequences make recurrent models more data-efficient: fixed lengths are best, "
     "then uniform, then short-to-long, and N* falls as L grows; transformers with chain of thought gain nothing",
-    "--axes.supervision [chain_of_thought,aligned_chain_of_thought] --axes.quantity curve",
+    "ib-bench run lengths && "
+    "ib-bench run study --axes.model Transformer --axes.supervision chain_of_thought --axes.quantity curve",
 )
 def _longer_sequences_help_recurrence(evidence: Evidence) -> list[Statement]:
     """Recurrent models, aligned, at the same length: N(uniform) > N(fixed), N(short-to-long) > N(uniform).
@@ -215,7 +216,7 @@ def _longer_sequences_help_recurrence(evidence: Evidence) -> list[Statement]:
 @_claim(
     "3.5",
     "with outcome supervision recurrent models need less data under short-to-long than under uniform lengths",
-    "--axes.model [LSTM,DenseSSM] --axes.supervision outcome --axes.quantity curve",
+    "ib-bench run study --axes.model [LSTM,DenseSSM] --axes.supervision outcome --axes.quantity curve",
 )
 def _curricula_help_recurrence(evidence: Evidence) -> list[Statement]:
     """For each recurrent model, task and length: N(uniform) is larger than N(short-to-long)."""
@@ -226,7 +227,7 @@ def _curricula_help_recurrence(evidence: Evidence) -> list[Statement]:
 @_claim(
     "4.1",
     "transformers share nothing between lengths: kappa is near 1 or below for every kind of supervision",
-    "--axes.model Transformer --axes.length_distribution [fixed,uniform] --axes.quantity curve",
+    "ib-bench run study --axes.model Transformer --axes.quantity sharing",
 )
 def _transformers_share_nothing(evidence: Evidence) -> list[Statement]:
     """For each transformer, task and length, and each kind of supervision as a statement of its own: kappa <= 2."""
@@ -239,8 +240,7 @@ def _transformers_share_nothing(evidence: Evidence) -> list[Statement]:
 @_claim(
     "4.2",
     "transformers with chain of thought: the lengths interfere, kappa is much below 1",
-    "--axes.model Transformer --axes.supervision chain_of_thought --axes.length_distribution [fixed,uniform] "
-    "--axes.quantity curve",
+    "ib-bench run study --axes.model Transformer --axes.supervision chain_of_thought --axes.quantity sharing",
 )
 def _transformers_interfere(evidence: Evidence) -> list[Statement]:
     """For each transformer, task and length, with chain of thought: kappa < 1/2."""
@@ -251,7 +251,7 @@ def _transformers_interfere(evidence: Evidence) -> list[Statement]:
     "4.3",
     "recurrent models share: kappa is much above 1 for outcome and aligned chain of thought, near 1 for "
     "chain of thought",
-    "--axes.model [LSTM,DenseSSM] --axes.length_distribution [fixed,uniform] --axes.quantity curve",
+    "ib-bench run study --axes.model [LSTM,DenseSSM] --axes.quantity sharing",
 )
 def _recurrent_models_share(evidence: Evidence) -> list[Statement]:
     """For each recurrent model, task and length: kappa > 2 with outcome, and with aligned chain of thought.
@@ -269,7 +269,7 @@ def _recurrent_models_share(evidence: Evidence) -> list[Statement]:
 @_claim(
     "4.4",
     "the dense state-space model with aligned chain of thought needs less data as L grows",
-    "--axes.model DenseSSM --axes.supervision aligned_chain_of_thought --axes.quantity curve",
+    "ib-bench run lengths --axes.model DenseSSM",
 )
 def _longer_sequences_help_the_dense_ssm(evidence: Evidence) -> list[Statement]:
     """``DenseSSM``, aligned: N(shortest) > N(longest), for each series that differs in L alone, as in 3.4.
@@ -283,7 +283,7 @@ def _longer_sequences_help_the_dense_ssm(evidence: Evidence) -> list[Statement]:
 @_claim(
     "4.5",
     "kappa and length extrapolation go together",
-    "--axes.length_distribution [fixed,uniform] --axes.quantity [curve,extrapolate]",
+    "ib-bench run study --axes.length_distribution uniform --axes.quantity [sharing,extrapolate]",
 )
 def _sharing_and_extrapolation_go_together(evidence: Evidence) -> list[Statement]:
     """For pairs of experiments at the same task, L and settings whose kappas surely differ.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from made_up_records import ACOT, COT, OUTCOME, Point, curve, extrapolation, paper_like, search
 
+from ib_bench.cli import main
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.search.record import SearchRecord
@@ -47,7 +50,20 @@ def test_a_store_like_the_papers_supports_every_claim() -> None:
 def test_every_claim_says_its_rule_and_what_to_run() -> None:
     for each in check_claims(Records()):
         assert each.rule and each.text and each.to_measure in each.to_decide and "open" not in each.to_decide
-        assert each.to_measure.startswith("ib-bench run study --axes.") and "curve" in each.to_measure
+
+
+@pytest.mark.parametrize("each", check_claims(Records()), ids=lambda each: each.name)
+def test_what_to_run_is_a_command(
+    each: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    planned = ""
+    for command in each.to_measure.split(" && "):
+        program, *arguments = shlex.split(command)
+        assert program == "ib-bench" and main([*arguments, "--dry_run"]) == 0
+        planned += capsys.readouterr().out
+    assert "N50" in planned or "curves" in planned
+    assert ("kappa" in planned) == (each.name in ("4.1", "4.2", "4.3", "4.5"))
 
 
 def test_json_holds_every_pair() -> None:
