@@ -359,6 +359,19 @@ def test_no_saturated_trials_where_n50_is_known_or_data_cannot(experiment: Exper
     assert (unable.saturated_trials, unable.fits_all, unable.verdict) == ([], None, "> all 20 that exist")
 
 
+def test_a_small_chance_that_the_pool_is_too_small_calls_for_saturated_trials(
+    experiment: Experiment, store: Store
+) -> None:
+    """Of several lengths summed, each with such a chance, one is above with more than 5 %."""
+    trials = FakeTrials(lambda one: one.saturated or (one.num_train_sequences >= 37 and one.seed != 15), store)
+    record = saturating(curve_config(experiment), store, trials, 150, 190).run()
+    assert record.estimate is not None and 0.01 < record.estimate.probability_above < 0.05
+    assert record.ended == "narrow" and record.fits_all and "saturated" not in record.verdict
+    size = of_curve(record)
+    assert size is not None and size.is_informative and 2**size.most == pytest.approx(190)
+    assert record.verdict == replace(record, saturated_trials=[]).verdict
+
+
 def test_saturated_trials_are_found_again_after_a_kill(experiment: Experiment, store: Store) -> None:
     config = curve_config(experiment)
     with Store(":memory:") as other:
