@@ -47,14 +47,14 @@ def _print(status: RunStatus, console: Console) -> None:
     done = status.num_stored + status.num_finished
     counts = [f"{done} of {status.num_jobs} {status.what}", f"{len(status.failures)} failed"]
     if status.max_evaluations:
-        counts.append(f"{status.num_evaluations / status.max_evaluations:.0%} of the sizes")
+        counts.append(f"{status.num_evaluations / status.max_evaluations:.0%} of the evaluations")
     counts += [f"{number} wait for {reason}" for reason, number in status.num_waiting.items()]
     state = _state(status)
     if status.time_left_s is not None and state == "running":
         counts.append(f"{duration(status.time_left_s)} left at this rate")
     times = [f"since {status.started_at}", f"last news {_ago(status.updated_at)} ago"]
     where = f"{status.host}, process {status.pid}, executor {status.executor}"
-    headings = ("running", "where", "for", "N", "size", "trial", "step", "loss")
+    headings = ("running", "where", "for", "N", "evaluation", "trial", "step", "loss")
     table = terminal_table(headings, map(_cells, status.jobs), {"running", "where"})
     title = f"{status.command}: {state}" + (f" for {duration(status.silent_s)}" if state == _NO_NEWS else "")
     title = one_line(title)

@@ -105,7 +105,13 @@ def summary(row: Row, columns: Iterable[Column[Row]]) -> Json:
     return {column.name: column.value(row) for column in columns if not column.is_label}
 
 
-def listing(rows: Sequence[Row], columns: Iterable[Column[Row]], title: str, note: str = "") -> Group:
+def listing(
+    rows: Sequence[Row],
+    columns: Iterable[Column[Row]],
+    title: str,
+    note: str = "",
+    settings: Callable[[Sequence[Row]], list[str]] | None = None,
+) -> Group:
     """Rows on a terminal, the first few hundred of them.
 
     What all rows share is said once, above the table; the first label is a column always, and a line is left free
@@ -116,11 +122,14 @@ def listing(rows: Sequence[Row], columns: Iterable[Column[Row]], title: str, not
         columns: of which those with a title are shown.
         title: of the table.
         note: below it.
+        settings: texts that tell rows apart of which all labels are the same; a column if there are such rows.
     """
     titled_columns = [column for column in columns if column.title is not None]
     labels = {str(column.title): _texts(column, rows) for column in titled_columns if column.is_label}
+    if settings is not None and len(set(zip(*labels.values(), strict=True))) < len(rows):
+        labels["setting"] = settings(rows)
     varying = [name for index, (name, texts) in enumerate(labels.items()) if index == 0 or len(set(texts)) > 1]
-    shared = [texts[0] for name, texts in labels.items() if name not in varying and rows]
+    shared = [texts[0] for name, texts in labels.items() if name not in varying and rows and texts[0]]
     shown = rows[:MAX_ROWS]
     cells: list[Sequence[str | Text]] = [labels[name][:MAX_ROWS] for name in varying]
     numbers = [column for column in titled_columns if not column.is_label]

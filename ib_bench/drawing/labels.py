@@ -15,6 +15,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ib_bench.drawing.styles import DISTRIBUTIONS, REGIMES, place
 from ib_bench.plain_text import one_line
+from ib_bench.results.identity import options
 from ib_bench.results.records import Config, Labels, arguments_text, task_text
 
 _PER_MODEL = {"learning_rates"}
@@ -202,16 +203,21 @@ def labelled(
     return sorted(shown, key=lambda one: one.label.order), {name: text for text, name in named.items()}
 
 
-def _setting_texts(results: Sequence[tuple[str, Result]]) -> list[str]:
+def setting_texts(results: Sequence[Labelled]) -> list[str]:
+    """Those options of each result in which results of one source differ; empty where it has none."""
+    return _setting_texts([("", result) for result in results])
+
+
+def _setting_texts(results: Sequence[tuple[str, Labelled]]) -> list[str]:
     """Those options of each result in which results of its source differ, or of its source and model for some."""
-    options = [_Options.of(result) for _, result in results]
+    chosen = [_Options.of(result) for _, result in results]
     sources = [source for source, _ in results]
     models = [(source, result.labels.model) for source, result in results]
-    differing = _differing(zip(sources, (own.choices for own in options), strict=True), may_lack=False)
-    differing |= _differing(zip(sources, (own.settings for own in options), strict=True), may_lack=True)
-    differing |= _differing(zip(models, (own.of_model for own in options), strict=True), may_lack=True)
+    differing = _differing(zip(sources, (own.choices for own in chosen), strict=True), may_lack=False)
+    differing |= _differing(zip(sources, (own.settings for own in chosen), strict=True), may_lack=True)
+    differing |= _differing(zip(models, (own.of_model for own in chosen), strict=True), may_lack=True)
     texts = []
-    for source, model, own in zip(sources, models, options, strict=True):
+    for source, model, own in zip(sources, models, chosen, strict=True):
         everything = {**own.settings, **own.of_model, **own.choices}
         shown = {name: everything[name] for name in sorted(everything) if {(source, name), (model, name)} & differing}
         texts.append(one_line(arguments_text(shown)))
@@ -232,7 +238,7 @@ class _Options(NamedTuple):
     of_model: dict[str, Any]
 
     @classmethod
-    def of(cls, result: Result) -> _Options:
+    def of(cls, result: Labelled) -> _Options:
         experiment = result.config.experiment
         presented = vars(experiment.data.presentation)
         named = {*vars(result.labels), *result.labels.task_arguments}
@@ -242,9 +248,9 @@ class _Options(NamedTuple):
         settings: dict[str, Any] = {
             f"code of {path}": digest[:6] for path, digest in digests if not _is_of_model(path, result)
         }
-        for name, section in vars(result.config).items():
+        for name, section in options(result.config).items():
             if name != "experiment":
-                settings |= vars(section) if is_dataclass(section) else {name: section}
+                settings |= options(section) if is_dataclass(section) else {name: section}
         of_model = {name: settings.pop(name) for name in _PER_MODEL & settings.keys()}
         return cls(choices, settings, of_model)
 

@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 from typing import Any, Generic, TypeVar
 
 from ib_bench.drawing.labels import Labelled
-from ib_bench.results.identity import canonical
+from ib_bench.results.identity import canonical, options
 
 T = TypeVar("T")
 
@@ -89,9 +89,9 @@ class Cells(Generic[T]):
             value: that is compared.
         """
         settings: dict[str, Any] = {}
-        for name, section in vars(result.config).items():
+        for name, section in options(result.config).items():
             if name != "experiment" and is_dataclass(section):
-                settings[name] = {key: own for key, own in vars(section).items() if key not in _PER_MODEL}
+                settings[name] = {key: own for key, own in options(section).items() if key not in _PER_MODEL}
         experiment = result.config.experiment
         place = json.dumps(canonical([experiment.data, settings]), sort_keys=True, default=str)
         self._cells.setdefault((supervision, source, place), {}).setdefault(model, value)

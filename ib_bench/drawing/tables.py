@@ -108,11 +108,14 @@ def pivot(
     heads = [heading for heading in _LABELS if heading not in (*without, "model")]
     labels, shared, title = varying_labels([one.label for one in shown], heads, title)
     models = models_in_order(one.label.model for one in shown)
-    rows: dict[tuple[Entry, ...], dict[str, Entry]] = {}
+    rows: dict[tuple[Entry, ...], list[dict[str, Entry]]] = {}
     for one in shown:
-        head = tuple(label_entries(one.label, labels))
-        rows.setdefault(head, {})[one.label.model] = entry(one.result)
-    body = [[*head, *(entries.get(model, EMPTY) for model in models)] for head, entries in rows.items()]
+        alike = rows.setdefault(tuple(label_entries(one.label, labels)), [{}])
+        if one.label.model in alike[-1]:  # no label tells it from another: it has a row of its own
+            alike.append({})
+        alike[-1][one.label.model] = entry(one.result)
+    found = [(head, entries) for head, alike in rows.items() for entries in alike]
+    body = [[*head, *(entries.get(model, EMPTY) for model in models)] for head, entries in found]
     return StudyTable(name, title, note, [*labels, *models], len(labels), body, shared, scale=scale)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -82,10 +82,8 @@ def show(table: Table | Group, console: Console | None = None) -> None:
         console: where to; None is the standard output.
     """
     console = console or Console()
-    parts = table.renderables if isinstance(table, Group) else [table]
-    least = [_least_width(part) for part in parts if isinstance(part, Table)]
     width = console.width
-    console.width = max([width, *least])
+    console.width = max([width, *map(_least_width, _tables(table))])
     console.print(table, crop=False)
     console.width = width
 
@@ -99,6 +97,15 @@ def say(text: str, console: Console | None = None, style: str = "") -> None:
         style: such as ``bold``.
     """
     (console or Console()).print(Text(one_line(text), style=style), soft_wrap=True)
+
+
+def _tables(drawn: RenderableType) -> Iterator[Table]:
+    """All tables of something drawn, however deep they lie in groups."""
+    if isinstance(drawn, Table):
+        yield drawn
+    elif isinstance(drawn, Group):
+        for part in drawn.renderables:
+            yield from _tables(part)
 
 
 def _least_width(table: Table) -> int:

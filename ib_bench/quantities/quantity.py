@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from ib_bench.drawing.columns import Column, Table, flat_table, json_row, listing
-from ib_bench.drawing.labels import Result
+from ib_bench.drawing.labels import Result, setting_texts
 from ib_bench.results.identity import Json
 from ib_bench.results.records import Experiment, Record
 
@@ -145,7 +145,8 @@ class Quantity(ABC, Generic[R]):
             title: of the table.
             notes: what stands below it, besides the quantity's own note.
         """
-        return listing(results, self.columns, title, "\n".join(filter(None, [self.note, *notes])))
+        below = "\n".join(filter(None, [self.note, *notes]))
+        return listing(results, self.columns, title, below, setting_texts)
 
     def detail(self, result: R, notes: Iterable[str] = ()) -> Group:
         """One result on a terminal, as its command prints it.

@@ -97,6 +97,18 @@ def identifies(owner: str, name: str, value: Any, default: Any) -> bool:
     return default is MISSING or value != default or name in _KEYED_IN_PROTOCOL_2.get(owner, ())
 
 
+def options(value: Any) -> Json:
+    """The identifying options of a dataclass by name, also those at their defaults.
+
+    ``vars`` does not do: an object that was read from a store lacks attributes for what was left at its default.
+
+    Args:
+        value: a dataclass.
+    """
+    kind: type = type(value)
+    return {name: getattr(value, name) for name, _ in _identifying_fields(kind)}
+
+
 _PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 
 

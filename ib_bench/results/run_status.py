@@ -30,8 +30,8 @@ class RunningJob:
         place: host and process that it runs in.
         started_at: UTC, ISO 8601.
         size: number of training sequences that is being tried, or None.
-        num_evaluations: sizes judged so far.
-        max_evaluations: sizes that are tried at most.
+        num_evaluations: sizes judged so far, or trials of a curve.
+        max_evaluations: how many there are at most.
         num_trials: trials of this size so far, the one in training included.
         max_trials: configurations of the grid.
         num_steps: optimizer steps of the trial in training.

@@ -252,9 +252,8 @@ class LogFile(Watcher):
             self._log(f"{label}: {newest.verdict}")
         elif old is not None and newest.num_evaluations > old.num_evaluations:
             of = self._jobs[index].max_evaluations
-            self._log(
-                f"{label}: {newest.num_evaluations} of at most {of} sizes judged, the last was {newest.judged_size}"
-            )
+            done = f"{newest.num_evaluations} of at most {of} evaluations done"
+            self._log(f"{label}: {done}, the last at N = {newest.judged_size}")
 
     def lose(self, index: int) -> None:
         """See :class:`Watcher`."""

@@ -90,8 +90,8 @@ class Claim:
         if not undecided:
             return ""
         num_open = sum(count.open for count in undecided)
-        there = f" (of the existing pairs {num_open} are open)" if num_open else ""
-        return f"measure more tasks and lengths, as {self.to_measure}{there}"
+        there = f"; {num_open} existing pairs are open" if num_open else ""
+        return f"measure more tasks and lengths, for example with {self.to_measure}{there}"
 
     def to_json(self) -> Json:
         """The claim as plain data, with every pair."""

@@ -104,11 +104,12 @@ class Evidence:
     """Records, arranged for comparison.
 
     Args:
-        records: of one store. Models from elsewhere are left out.
+        records: of one store. Models from elsewhere are left out, and curves whose trials share data or weights.
     """
 
     def __init__(self, records: Records) -> None:
-        self.cells = [cell for cell in records.derived(cells) if cell.experiment.model.is_shipped]
+        everything = records.derived(cells)
+        self.cells = [cell for cell in everything if cell.experiment.model.is_shipped and not cell.is_held]
         self._records = records
         self._by_setting = {cell.setting(): cell for cell in self.cells}
 

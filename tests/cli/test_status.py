@@ -240,7 +240,10 @@ def test_a_suite_leaves_its_status_and_its_log(
     errors = [record["error"] for record in json.loads(capsys.readouterr().out)]
     assert sorted(map(str, errors)) == ["ArithmeticError: no training", "None"]
     log = Path("log.txt").read_text()
-    for text in ("2 searches to run, 0 in the store", f"INFO {LABEL}: 1 of at most 2 sizes judged, the last was 32"):
+    for text in (
+        "2 searches to run, 0 in the store",
+        f"INFO {LABEL}: 1 of at most 2 evaluations done, the last at N = 32",
+    ):
         assert text in log
     assert f"{LABEL}: N* " in log and "failed: ArithmeticError: no training" in log
     assert "ended: 1 searches finished, 1 failed" in log

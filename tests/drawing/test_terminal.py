@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.text import Text
 
 from ib_bench.drawing.terminal import MAX_ROWS, more_rows, show, terminal_table, titled
@@ -26,6 +26,12 @@ def test_numbers_are_never_cut() -> None:
     assert row.count("> 8,192") == 12
     assert row.startswith("aligned")
     assert len([line for line in lines if "8,192" in line]) == 1
+
+
+def test_a_table_deep_in_groups_is_not_cut_either() -> None:
+    headings = [f"n={index}" for index in range(12)]
+    table = titled("one", terminal_table(headings, [["> 8,192"] * 12], set()))
+    assert any(line.count("> 8,192") == 12 for line in lines_of(Group(Group(table), Text("another")), 60))
 
 
 def test_labels_wrap_before_the_terminal_does() -> None:

@@ -66,6 +66,19 @@ def test_what_to_run_is_a_command(
     assert ("kappa" in planned) == (each.name in ("4.1", "4.2", "4.3", "4.5"))
 
 
+def test_curves_whose_trials_share_data_or_weights_decide_nothing() -> None:
+    """They say how one draw of the data does, however many trials they have."""
+    points = [Point("DenseSSM", supervision, modulus=modulus) for supervision in (OUTCOME, ACOT) for modulus in MODULI]
+    plain = [curve(point, 400 if point.supervision == OUTCOME else 40) for point in points]
+    assert claim("3.2", plain).statements[0].count == Count(6, 0, 0)
+    held = []
+    for record in plain:
+        config = replace(record.config, settings=replace(record.config.settings, hold="data"))
+        held.append(replace(record, key=config.key, config=config))
+    assert claim("3.2", held).statements[0].count == Count(0, 0, 0)
+    assert claim("3.2", [*plain, *held]).to_json() == claim("3.2", plain).to_json()
+
+
 def test_json_holds_every_pair() -> None:
     plain = [each.to_json() for each in check_claims(paper_like())]
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain

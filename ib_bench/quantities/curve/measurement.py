@@ -209,16 +209,21 @@ class CurveMeasurement:
         return found
 
     def _early_stops(self, rate: float) -> Iterator[int]:
-        """The sizes at which searches of the same trials stopped at their first success."""
+        """The sizes at which a search stopped at its first success, and of whose grid the store lacks trials."""
         for search in self._store.all(SearchRecord):
             settings = search.config.settings
             config = settings.trial_config(search.config.experiment, 1, rate, 0)
             if config == self._trial_config(1, rate, 0) and rate in settings.learning_rates:
                 num_configurations = len(settings.grid())
                 for evaluation in search.evaluations:
-                    is_used = evaluation.size <= self._record.max_size
-                    if is_used and evaluation.succeeded and len(evaluation.trials) < num_configurations:
-                        yield evaluation.size
+                    size = evaluation.size
+                    is_early = evaluation.succeeded and len(evaluation.trials) < num_configurations
+                    if is_early and size <= self._record.max_size and self._lacks(size, rate, settings.seeds):
+                        yield size
+
+    def _lacks(self, size: int, rate: float, seeds: Iterable[int]) -> bool:
+        keys = (self._trial_config(size, rate, seed).key for seed in seeds)
+        return any(self._store.get(TrialRecord, key) is None for key in keys)
 
     def _change(self, **changes: object) -> None:
         self._record = replace(self._record, **changes)  # type: ignore[arg-type]

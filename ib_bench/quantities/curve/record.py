@@ -245,7 +245,8 @@ class CurveRecord(Record):
             trained; None while it runs, and where nothing can be tried.
         wall_time_s: time spent on the trials, wherever they ran.
         updated_at: UTC, ISO 8601.
-        early_stop_sizes: with trials from records, sizes at which a search stopped at its first success, ascending.
+        early_stop_sizes: with trials from records, sizes at which a search stopped at its first success and the store
+            lacks trials of its grid, ascending.
         error: what ended it, if its status is ``failed``.
         num_states: number of the task's states.
         thresholds: N50 at other thresholds, out of the same trials; empty in records of earlier versions.

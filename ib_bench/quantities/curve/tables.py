@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
 
 from rich.console import Group
 
 from ib_bench.drawing.columns import CHOICES, LABELS, Column, listing
-from ib_bench.drawing.labels import Shown
+from ib_bench.drawing.labels import Shown, setting_texts
 from ib_bench.drawing.styles import model_order
 from ib_bench.drawing.tables import EMPTY, Entry, StudyTable, label_entries, pivot, varying_labels
 from ib_bench.drawing.terminal import terminal_table, titled
 from ib_bench.drawing.texts import duration
-from ib_bench.quantities.curve.record import Bounds, CurveEstimate, CurveRecord, CurveSettings, Sizes, ThresholdEstimate
+from ib_bench.quantities.curve.record import Bounds, CurveEstimate, CurveRecord, Sizes, ThresholdEstimate
 from ib_bench.quantities.search.tables import bracket_text
-from ib_bench.results.identity import Json
+from ib_bench.results.identity import Json, options
 
-CURVE_NOTE = "N50: half of the training runs succeed; N90: 9 of 10 do; in brackets, 90 % intervals"
+CURVE_NOTE = "N50: half of the training runs succeed; in brackets, 90 % intervals"
+
+_N90_NOTE = "N90: 9 of 10 succeed"
 
 CONFIRMED_NOTE = (
-    "confirmed: successes whose loss is below the threshold on a second held-out set too, which decided nothing"
+    "confirmed: successes whose loss is below the threshold on a second held-out set too; the verdict is without it"
 )
 
 UNKNOWN_NOTE = (
@@ -34,7 +35,7 @@ _ENDED = {
     "above": "N50 above the largest size",
     "one": "one sequence suffices",
     "max_trials": "all trials used",
-    "records": "nothing trained",
+    "records": "fitted from records",
 }
 _BAR_WIDTH = 40  # characters
 
@@ -93,6 +94,7 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
     *_bounds_columns("spread", lambda estimate: estimate.spread),
     *_bounds_columns("ceiling", lambda estimate: estimate.ceiling),
     Column("num_trials", lambda record: record.num_trials, "trials"),
+    Column("num_curve_trials", lambda record: len(record.curve_trials)),
     Column(
         "share_not_confirmed",
         lambda record: 1 - record.num_confirmed / record.num_checked if record.num_checked else None,
@@ -115,9 +117,9 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
     Column("updated_at", lambda record: record.updated_at),
     Column("error", lambda record: record.error),
     *CHOICES,
-    Column("search", lambda record: dict(vars(record.config.search)), is_label=True),
-    Column("curve", lambda record: _identifying(record.config.settings), is_label=True),
-    Column("prior", lambda record: dict(vars(record.config.prior)), is_label=True),
+    Column("search", lambda record: options(record.config.search), is_label=True),
+    Column("curve", lambda record: options(record.config.settings), is_label=True),
+    Column("prior", lambda record: options(record.config.prior), is_label=True),
 )
 """Everything about a success curve, in order."""
 
@@ -142,14 +144,8 @@ def curves_listing(records: Sequence[CurveRecord], title: str, notes: Iterable[s
     columns = [column for column in COLUMNS if column.is_label or column.name in _LISTED]
     num_wide = sum(record.ended == "max_trials" for record in records)
     wide = [f"{num_wide} of {len(records)} used all trials before the interval was narrow enough"] if num_wide else []
-    below = [_LIST_NOTE, *wide, *_confirmed_notes(records), *notes]
-    return listing(records, columns, title, "\n".join(below))
-
-
-def _identifying(settings: CurveSettings) -> Json:
-    """Settings that a curve depends on."""
-    names = [option.name for option in fields(settings) if option.metadata.get("identifies", True)]
-    return {name: getattr(settings, name) for name in names}
+    below = [_LIST_NOTE, *wide, *_cost_notes(records), *_confirmed_notes(records), *notes]
+    return listing(records, columns, title, "\n".join(below), setting_texts)
 
 
 def _name(estimate: ThresholdEstimate) -> str:
@@ -210,6 +206,12 @@ def _threshold_entry(record: CurveRecord, estimate: ThresholdEstimate) -> Entry:
     return Entry(text, size, record.key, estimate.n50.median is None)
 
 
+def _cost_notes(records: Sequence[CurveRecord]) -> list[str]:
+    """That trials count which are not of the curve; nothing where there are none."""
+    has_others = any(len(record.curve_trials) < record.num_trials for record in records)
+    return ["trials, steps: with those of the pilot and saturated ones, which are not part of the curve"] * has_others
+
+
 def _confirmed_notes(records: Sequence[CurveRecord]) -> list[str]:
     """How many successes of curves are confirmed; nothing where none was looked at."""
     num_checked = sum(record.num_checked for record in records)
@@ -227,7 +229,7 @@ def curve_listing(record: CurveRecord, notes: Iterable[str] = ()) -> Group:
         notes: what else stands below it.
     """
     confirmed = [CONFIRMED_NOTE] if record.num_checked else []
-    notes = [CURVE_NOTE, *confirmed, *_early_stop_notes(record), *notes]
+    notes = [f"{CURVE_NOTE}; {_N90_NOTE}", *confirmed, *_cost_notes([record]), *_early_stop_notes(record), *notes]
     parts = [listing([record], COLUMNS, f"N50: {record.verdict}", "\n".join(notes))]
     if record.estimate is not None:
         successes = record.successes()

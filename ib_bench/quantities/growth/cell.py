@@ -28,7 +28,8 @@ class Cell:
 
     Attributes:
         experiment: what was trained on what.
-        protocol: what a trial is: budget, threshold, learning rates and largest size.
+        protocol: what a trial is: budget, threshold, learning rates, largest size, and what the trials of a curve
+            share (``hold``) if they do.
         curve: the success curve with the most trials; None if there is none.
         searches: for each way to search, as JSON, the searches that differ in nothing but their seeds, none of which
             they share.
@@ -48,6 +49,11 @@ class Cell:
     def num_states(self) -> int | None:
         """Number of the task's states; None where no record says."""
         return num_states(self.record)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its trials share data or weights, so that its N50 is that of one draw."""
+        return "hold" in self.protocol
 
     @property
     def record(self) -> CurveRecord | SearchRecord:
@@ -85,7 +91,8 @@ def cells(records: Records) -> list[Cell]:
     searched: dict[str, list[SearchRecord]] = {}
     found: dict[str, Cell] = {}
     for curve in records.finished(CurveRecord):
-        cell = Cell(curve.config.experiment, trial_protocol(curve.config.search), curve, {})
+        held = {} if curve.config.settings.hold is None else {"hold": curve.config.settings.hold}
+        cell = Cell(curve.config.experiment, {**trial_protocol(curve.config.search), **held}, curve, {})
         rival = curves.get(cell.setting())
         if rival is None or _rank(curve) > _rank(rival.record):
             curves[cell.setting()] = cell

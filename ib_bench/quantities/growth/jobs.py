@@ -20,7 +20,8 @@ def growth_jobs(request: Request) -> list[CurveJob]:
     """
     settings: GrowthSettings = request.settings["growth"]
     given = request.experiment.data.init_args
-    integers = [name for name, value in given.items() if type(value) is int]
+    named = (LENGTH, *request.experiment.data.task_arguments)  # what sets L or the number of states
+    integers = [name for name in named if type(given.get(name)) is int]
     if settings.argument not in integers:
         raise InvalidOptionError("growth.argument", settings.argument, f"one of {', '.join(integers)}")
     values = settings.values

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ib_bench.drawing.columns import Column, json_row, listing, summary
+from ib_bench.drawing.labels import setting_texts
 from ib_bench.quantities.curve.record import CurveSettings
 from ib_bench.quantities.curve.tables import COLUMNS as CURVE_COLUMNS
 from ib_bench.quantities.logged_run import LoggedRun, run_config
@@ -97,7 +98,7 @@ class SharingQuantity(Quantity[Sharing]):
     def listing(self, results: Sequence[Sharing], title: str, notes: Iterable[str] = ()) -> Group:
         """See :class:`Quantity`: with those columns and notes that say something of these results."""
         below = [KAPPA_NOTE, *notes_of(results), *notes]
-        return listing(results, columns_of(results), title, "\n".join(below))
+        return listing(results, columns_of(results), title, "\n".join(below), setting_texts)
 
     def detail_json(self, result: Sharing) -> Json:
         """See :class:`Quantity`: with everything about the searches and curves that it rests on."""

@@ -85,7 +85,8 @@ class FinishedCurves:
     def of(self, joint: SearchConfig, parts: Mapping[int, SearchConfig]) -> SharingCurves | None:
         """The curves of the same experiments and search settings, measured alike; None where one is missing.
 
-        Of several measurements, that with the most trials counts.
+        Of several measurements, that with the most trials counts, and one whose trials share data or weights only if
+        there is no other.
 
         Args:
             joint: the search over all lengths.
@@ -96,7 +97,12 @@ class FinishedCurves:
             keys = {length: replace(record.config, experiment=part.experiment).key for length, part in parts.items()}
             if all(key in self._by_key for key in keys.values()):
                 found.append(SharingCurves(record, {length: self._by_key[key] for length, key in keys.items()}))
-        return max(found, key=lambda one: (one.num_trials, one.joint.key), default=None)
+        return max(found, key=_rank, default=None)
+
+
+def _rank(one: SharingCurves) -> tuple[bool, int, str]:
+    """Sorts measurements of the same experiments; the best is last."""
+    return one.joint.config.settings.hold is None, one.num_trials, one.joint.key
 
 
 def _is_exhausted(record: CurveRecord) -> bool:

@@ -150,7 +150,7 @@ _SATURATED_NOTE = (
     "saturated: with all sequences that exist, held-out ones included, training succeeds; that is no N*, but bounds it"
 )
 _BUDGET_NOTE = "budget missing: even with all sequences that exist, training fails within the step budget"
-_N50_NOTE = "kappa of N50: the same of success curves, median and 90 % interval"
+_N50_NOTE = "kappa of N50: the same of success curves, median and 90 % interval; no median where a part is only bounded"
 
 
 def columns_of(results: Sequence[Sharing]) -> list[Column[Sharing]]:

@@ -251,6 +251,9 @@ class TestFromRecords:
         smaller = curve_config(experiment, replace(settings, max_size=max(stopped) - 1), from_records=True)
         record = measurement(smaller, store, FakeTrials(shallow, store)).from_records()
         assert record.early_stop_sizes == sorted(stopped - {max(stopped)}), "larger sizes are not fitted"
+        self.search(experiment, store, exhaustive=True)
+        record = measurement(config, store, FakeTrials(shallow, store)).from_records()
+        assert record.early_stop_sizes == [], "another search has trained the rest of the grid"
 
     def test_without_trials_there_is_nothing_to_fit(self, experiment: Experiment, store: Store) -> None:
         config = curve_config(experiment, from_records=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from ib_bench.quantities.curve.record import (
 from ib_bench.quantities.curve.tables import COLUMNS, curve_table, thresholds_table
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.archive import Records
+from ib_bench.results.codec import decode, encode
 from ib_bench.results.records import Experiment
 
 POINTS = [CurvePoint(size, Bounds(low, low + 0.1, low + 0.2)) for size, low in ((16, 0.1), (64, 0.4), (512, 0.75))]
@@ -168,6 +170,23 @@ def test_a_list_of_curves_is_as_wide_as_a_terminal(experiment: Experiment) -> No
     assert line.split()[2:8] == ["91", "[62,", "119]", "20", "[8.0,", "33]"]
     assert "1 of 2 used all trials" in text and "41 of 43 successes are confirmed" in text
     assert "used all trials" not in printed_list(curves[0])
+
+
+def test_curves_that_differ_in_an_option_alone_are_told_apart(experiment: Experiment) -> None:
+    """Also those read from a store, which lack attributes for what was left at its default."""
+    plain, other = curve(experiment), curve(experiment, NOWHERE, ended="above")
+    config = replace(other.config, settings=CurveSettings(hold="data"))
+    held = replace(other, key=config.key, config=config)
+    read = [decode(CurveRecord, encode(one).encode()) for one in (plain, held)]
+    text = printed_list(*read)
+    assert "hold=None" in text and "hold=data" in text
+    table = curve_table(study(*read).shown(CurveRecord))
+    rows = [[entry.text for entry in row] for row in table.rows]
+    assert sorted(rows) == [["hold=None", "91 [62, 119]"], ["hold=data", "> 512"]]
+    assert "hold" not in printed_list(read[0])
+    alike = study(read[0], replace(read[0], key="1" * 32))
+    rows = [[entry.text for entry in row] for row in curve_table(alike.shown(CurveRecord)).rows]
+    assert [row[-1] for row in rows] == ["91 [62, 119]"] * 2, "no number is hidden behind another"
 
 
 def printed_list(*records: CurveRecord) -> str:

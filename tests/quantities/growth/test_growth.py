@@ -157,7 +157,8 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"argument": "num_elements"}, "growth.argument must be one of modulus, max_length, batch_size"),
+            ({"argument": "num_elements"}, "growth.argument must be one of max_length, modulus"),
+            ({"argument": "batch_size"}, "growth.argument must be one of max_length, modulus"),
             ({"argument": "modulus"}, "growth.values must be a list of at least 3 values of modulus"),
             ({"values": [4, 5]}, "growth.values must be a list of at least 3 integers"),
             ({"values": [4, 5, 5]}, "growth.values must be a list of at least 3 integers, none twice"),

@@ -55,6 +55,19 @@ def test_kappa_is_the_ratio_of_sharp_curves(experiment: Experiment) -> None:
     assert str(estimate).startswith(f"{estimate.median:.2f} [1.")
 
 
+def test_curves_whose_trials_share_data_count_only_without_others(experiment: Experiment) -> None:
+    configs = part_configs(SearchConfig(experiment, SETTINGS))
+
+    def all_of(settings: CurveSettings, num_trials: int) -> list[CurveRecord]:
+        wanted = [experiment, *(config.experiment for config in configs.values())]
+        return [curve(one, 100, num_trials, settings=settings) for one in wanted]
+
+    held = all_of(CurveSettings(hold="data"), 80)
+    for there, hold in ((held, "data"), (held + all_of(CurveSettings(), 40), None)):
+        found = FinishedCurves(there).of(SearchConfig(experiment, SETTINGS), configs)
+        assert found is not None and found.joint.config.settings.hold == hold
+
+
 def test_more_trials_narrow_it(experiment: Experiment) -> None:
     few, many = (curves(experiment, 100, [50, 100, 50], num_trials=number).estimate for number in (12, 120))
     assert many.high / many.low < few.high / few.low
