@@ -41,9 +41,12 @@ def main(command: str, arguments: Sequence[str]) -> int:
 
 def experiment_parser(quantity: Quantity[Any]) -> ClassParser:
     """The parser of a quantity's command."""
+    about = f"{quantity.summary[0].upper()}{quantity.summary[1:]}."
+    if quantity.unused:
+        about += f" These options change nothing here: {', '.join(f'--{name}' for name in quantity.unused)}."
     parser = ClassParser(
         prog=f"ib-bench {quantity.name}",
-        description=f"{quantity.summary[0].upper()}{quantity.summary[1:]}.",
+        description=about,
         exit_on_error=False,
         allow_abbrev=False,
     )

@@ -71,6 +71,7 @@ class Quantity(ABC, Generic[R]):
         record: what it stores; None if it is derived from the records of other quantities.
         other_records: what its jobs store besides, of which there are no results of their own.
         sections: the settings that it adds to a config, by the name of their section.
+        unused: options of these that change nothing in what it measures; its help says so.
         stage: jobs of a lower stage run first, as those of a higher one use what they leave.
         has_many_jobs: whether one request leads to several jobs, which its command runs side by side.
         keeps_weights: whether its jobs keep the best weights in :attr:`Request.weights`; its command then takes
@@ -87,6 +88,7 @@ class Quantity(ABC, Generic[R]):
     record: ClassVar[type[Record] | None] = None
     other_records: ClassVar[Sequence[type[Record]]] = ()
     sections: ClassVar[Mapping[str, type]] = {}
+    unused: ClassVar[Sequence[str]] = ()
     stage: ClassVar[int] = 0
     has_many_jobs: ClassVar[bool] = False
     keeps_weights: ClassVar[bool] = False

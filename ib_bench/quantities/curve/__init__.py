@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ib_bench.drawing.columns import Column, json_row, summary
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
-from ib_bench.quantities.curve.record import CurveRecord, CurveSettings, Sizes
+from ib_bench.quantities.curve.record import BISECTION_OPTIONS, CurveRecord, CurveSettings, Sizes
 from ib_bench.quantities.curve.tables import (
     COLUMNS,
     CURVE_NOTE,
@@ -44,6 +44,7 @@ class CurveQuantity(Quantity[CurveRecord]):
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     record: ClassVar[type[Record] | None] = CurveRecord
     sections: ClassVar[Mapping[str, type]] = {"search": SearchSettings, "curve": CurveSettings}
+    unused: ClassVar[Sequence[str]] = BISECTION_OPTIONS
 
     def jobs(self, request: Request) -> list[Job[Any]]:
         """See :class:`Quantity`."""

@@ -19,6 +19,12 @@ from ib_bench.results.trial_record import Measure
 CurveStatus = Literal["running", "failed", "finished"]
 Held = Literal["data", "weights"]
 Ended = Literal["narrow", "above", "one", "max_trials", "records"]
+BISECTION_OPTIONS = tuple(
+    f"search.{name}"
+    for name in ("seeds", "multiplier", "max_evaluations", "midpoint", "relative_tolerance", "exhaustive")
+)
+"""Settings of a search that a curve does not use: it has seeds of its own, and no bisection."""
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 BEST_OF = 15

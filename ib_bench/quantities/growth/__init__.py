@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ib_bench.drawing.columns import Column, summary
-from ib_bench.quantities.curve.record import CurveRecord, CurveSettings
+from ib_bench.quantities.curve.record import BISECTION_OPTIONS, CurveRecord, CurveSettings
 from ib_bench.quantities.growth.record import Growth, GrowthSettings, growth_of, growths
 from ib_bench.quantities.growth.tables import COLUMNS, GROWTH_NOTE, growth_table, labels_text, points_text
 from ib_bench.quantities.logged_run import LoggedRun, run_config
@@ -41,6 +41,7 @@ class GrowthQuantity(Quantity[Growth]):
         "curve": CurveSettings,
         "growth": GrowthSettings,
     }
+    unused: ClassVar[Sequence[str]] = BISECTION_OPTIONS
 
     def jobs(self, request: Request) -> list[Job[Any]]:
         """See :class:`Quantity`: a success curve for each cell."""

@@ -55,6 +55,14 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str
     return found
 
 
+@pytest.mark.parametrize("command", ["curve", "growth"])
+def test_help_says_which_options_change_nothing(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "These options change nothing here: --search.seeds, --search.multiplier, " in said
+
+
 @pytest.mark.system
 def test_a_curve_then_results_then_from_the_store(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*CURVE, *QUIET]) == 0
