@@ -84,6 +84,13 @@ def test_curves_are_compared_by_the_ends_of_their_intervals() -> None:
         curve(Point(model, ACOT, modulus=modulus), size) for modulus in range(2, 8) for model, size in sizes.items()
     ]
     assert "LSTM needs less than Transformer (6 of 6 cells" in about("Data needed (N50)", *records)
+    small_pool = [
+        curve(Point(model, ACOT, modulus=modulus), size, max_size=512)
+        for modulus in range(2, 8)
+        for model, size in (("LSTM", 50.0), ("Transformer", 300.0))
+    ]
+    assert all(one.is_pool_exhausted for one in small_pool)
+    assert "LSTM needs less than Transformer (6 of 6 cells" in about("Data needed (N50)", *small_pool)
     apart = [curve(Point("LSTM", ACOT), 50.0), curve(Point("Transformer", ACOT), 55.0)]
     assert not any("needs less" in text for text in found(*apart))
 

@@ -335,6 +335,11 @@ class CurveRecord(Record):
         return 0 < self.max_size == self.pool_size < self.config.search.max_size
 
     @property
+    def needs_more_than_all(self) -> bool:
+        """Whether N50 lies above all training sequences that exist, or none can be held out."""
+        return self.max_size == 0 or (self.censored and self.is_pool_exhausted)
+
+    @property
     def may_exceed_pool(self) -> bool:
         """Whether N50 may lie above all training sequences that exist, or none can be held out."""
         if not self.max_size:

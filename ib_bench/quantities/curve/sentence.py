@@ -15,7 +15,7 @@ def sentence(study: Study) -> str:
     cells: Cells[Known] = Cells()
     for one in study.shown(CurveRecord):
         record, label = one.result, one.label
-        if record.finished and record.estimate is not None and not record.is_pool_exhausted:
+        if record.finished and record.estimate is not None and not record.needs_more_than_all:
             n50 = record.estimate.n50
             above = record.max_size if n50.median is None else 0  # no lower end: one sequence may suffice
             size = (n50.low or above, math.inf if n50.high is None else n50.high)

@@ -58,7 +58,7 @@ class SharingCurves:
     @cached_property
     def unexhausted_estimate(self) -> FactorEstimate | None:
         """Kappa over the lengths at which N50 is not above all training sequences that exist; None without such."""
-        parts = [record for record in self.parts.values() if not _is_exhausted(record)]
+        parts = [record for record in self.parts.values() if not record.needs_more_than_all]
         return self._estimate(parts) if parts else None
 
     def _estimate(self, parts: Collection[CurveRecord]) -> FactorEstimate:
@@ -103,7 +103,3 @@ class FinishedCurves:
 def _rank(one: SharingCurves) -> tuple[bool, int, str]:
     """Sorts measurements of the same experiments; the best is last."""
     return one.joint.config.settings.hold is None, one.num_trials, one.joint.key
-
-
-def _is_exhausted(record: CurveRecord) -> bool:
-    return record.max_size == 0 or (record.censored and record.is_pool_exhausted)
