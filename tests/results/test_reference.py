@@ -76,11 +76,21 @@ def test_the_numbers_in_the_readme_are_those_of_the_records() -> None:
 
 def test_the_pooled_ratios_in_the_readme_are_those_of_the_records() -> None:
     text = " ".join((Path(results.__file__).parent / "README.md").read_text(encoding="utf-8").split())
-    (claim,) = (one for one in check_claims(reference_records()) if one.name == "3.4")
-    to_uniform, to_curriculum = claim.statements[:2]
+    claims = {one.name: one.statements for one in check_claims(reference_records())}
+    to_uniform, to_curriculum = claims["3.4"][:2]
     assert to_uniform.verdict == to_curriculum.verdict == "supported"
     assert f"needs {pooled_text(to_uniform)} times as many sequences with uniform lengths as with fixed ones" in text
     assert f"{pooled_text(to_curriculum)} times as many with short-to-long as with uniform ones" in text
+    from_outcomes, from_steps = map(pooled_text, claims["3.2"])
+    assert f"{from_outcomes} times as many sequences from outcomes as from aligned chain of thought" in text
+    assert f"and {from_steps} times as many from chain of thought" in text
+    assert f"{pooled_text(claims['3.5'][0])} times as many sequences with uniform lengths as with short-to-long" in text
+    outcome, aligned, steps = map(pooled_text, claims["4.3"])
+    assert f"{aligned} with aligned chain of thought and {outcome} with outcomes" in text
+    assert f"With chain of thought DenseSSM has {steps}" in text
+    falls, together = claims["4.4"][0].count, claims["4.5"][0].count
+    assert f"N falls as L grows in {falls.true} of {falls.decided}." in text
+    assert f"by {together.true} of {together.decided} pairs" in text
 
 
 def test_the_slopes_in_the_readme_are_those_of_the_records() -> None:
@@ -98,3 +108,21 @@ def test_the_slopes_in_the_readme_are_those_of_the_records() -> None:
         in text
     )
     assert f"with an exponent of {states.median:.1f} [{states.low:.1f}, {states.high:.1f}]" in text
+
+
+def test_so_are_the_slopes_over_five_lengths() -> None:
+    text = " ".join((Path(results.__file__).parent / "README.md").read_text(encoding="utf-8").split())
+    found: dict[str, set[str]] = {}
+    for one in ib_bench.read(Path(results.__file__).parent / "study.jsonl.gz")["growth"]:
+        labels = one.labels
+        is_meant = (labels.model, labels.supervision) == ("DenseSSM", "aligned_chain_of_thought") and not one.is_pooled
+        if is_meant and max(cell.x for cell in one.cells) == 12:
+            is_known = one.fit.exponent.high < 0
+            found.setdefault(labels.length_distribution, set()).add(
+                f"{one.fit.exponent.median:.2f}" if is_known else ""
+            )
+    powers = {name: one.pop() for name, one in found.items() if len(one) == 1}
+    assert (
+        f"to the power of {powers['fixed']} with fixed lengths, and of {powers['uniform']} with uniform ones." in text
+    )
+    assert powers["short_to_long"] == ""
