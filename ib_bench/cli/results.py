@@ -13,7 +13,7 @@ from ib_bench.drawing.terminal import show
 from ib_bench.importing import without_garbage_collection
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.quantities.search.futility import futility_notes
-from ib_bench.results.archive import stored_records
+from ib_bench.results.archive import Records, stored_records
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.results import all_results
@@ -32,15 +32,26 @@ def main(command: str, arguments: Sequence[str]) -> int:
     add_filter_arguments(parser)
     options = parse(parser, arguments)
     quantity: Quantity[Any] = catalogue.quantity(options.kind)
-    results = filtered(all_results(quantity, stored_records(options.store)), options)
+    records = stored_records(options.store)
+    results = filtered(all_results(quantity, records), options)
     if options.format == "table":
         what = quantity.title if quantity.record is None else quantity.record.table
         with Store(options.store, create=False) as store:
             diverged = divergence_notes(results, lambda keys: store.get_many(TrialRecord, keys))
         notes = [*diverged, *futility_notes(results)]
+        if not results:
+            notes += _others(quantity, records)
         show(quantity.listing(results, f"{len(results)} {what} in {options.store}", notes))
     elif options.format == "csv":
         print(csv_text(flat_table(results, quantity.columns)), end="")
     else:
         print(json_text([quantity.detail_json(result) for result in results]), end="")
     return 0
+
+
+def _others(quantity: Quantity[Any], records: Records) -> list[str]:
+    """What else a store holds; nothing if that is nothing."""
+    kinds = [(one.name, one.record) for one in catalogue.quantities() if one.record is not None and one is not quantity]
+    found = [(name, kind, len(records.of(kind))) for name, kind in kinds]
+    held = [f"{number:,} {kind.table} (--kind {name})" for name, kind, number in found if number]
+    return [f"The store holds {', '.join(held)}."] if held else []

@@ -108,6 +108,15 @@ class Cells(Generic[T]):
         cells = [values for (regime, _, _), values in self._cells.items() if regime == supervision]
         return [(values[one], values[other]) for values in cells if one in values and other in values]
 
+    def only_shared(self, supervision: str) -> dict[str, T]:
+        """The values by model of the one cell that several models share; empty if there is none, or more than one.
+
+        Args:
+            supervision: regime.
+        """
+        shared = [values for (regime, _, _), values in self._cells.items() if regime == supervision and len(values) > 1]
+        return shared[0] if len(shared) == 1 else {}
+
     @property
     def supervisions(self) -> list[str]:
         """All regimes, as they came."""

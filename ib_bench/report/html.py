@@ -40,6 +40,7 @@ def html_report(
     claims: Mapping[str, Sequence[Claim]],
     cells: Json,
     version: str = "",
+    first: Sequence[str] = (),
 ) -> str:
     """The page.
 
@@ -50,6 +51,7 @@ def html_report(
         claims: for each source.
         cells: what cells open to, as :func:`~ib_bench.report.cells.cells_json` returns it.
         version: of what a server shows; empty for a file.
+        first: sentences that it begins with.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
@@ -62,7 +64,7 @@ def html_report(
     data = {**cells, "tables": list(map(_table_json, of_quantities)), "specs": [figure.spec for figure in figures]}
     return environment.get_template("report.html.jinja").render(
         version=__version__,
-        sentences=sentences(study, claims),
+        sentences=[*first, *sentences(study, claims)],
         sources={name: str(records) for name, records in study.sources.items()},
         tables=of_quantities,
         charts=figures,

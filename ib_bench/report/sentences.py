@@ -42,9 +42,13 @@ def _measured(study: Study) -> str:
     named = ", ".join(models[:_MAX_MODELS]) + (f" and {len(models) - _MAX_MODELS} more" * (len(models) > _MAX_MODELS))
     lengths = sorted({label.max_length for label in labels if label.max_length is not None})
     reach = f", with sequences of up to {lengths[-1]} symbols" if lengths else ""
-    records = ", ".join(f"{name}: {held}" for name, held in study.sources.items())
+    records = ", ".join(f"{name}: {_without_zeros(str(held))}" for name, held in study.sources.items())
     about = tasks[0] if len(tasks) == 1 else f"{len(tasks):,} tasks"
-    return f"Measured were {named} on {about}{reach} ({records})."
+    return f"What was measured: {named} on {about}{reach} ({records})."
+
+
+def _without_zeros(held: str) -> str:
+    return ", ".join(part for part in held.split(", ") if not part.startswith("0 "))
 
 
 def _of_claims(source: str, claims: Sequence[Claim], several: bool) -> str:

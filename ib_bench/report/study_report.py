@@ -22,7 +22,7 @@ from ib_bench.report.reproduction import commands_text, config_of, config_text
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.whole_file import write_text_whole
-from ib_bench.scoring.league import League, league_figure, league_table
+from ib_bench.scoring.league import League, league_figure, league_sentence, league_table
 from ib_bench.studies.claims import PAPER_PROTOCOL, Claim, check_claims
 
 
@@ -37,6 +37,7 @@ class StudyReport:
         claims: for each source.
         configs: text of the config of every result, by its key; the first lines are commands.
         found: every result, with its source and its quantity.
+        first: sentences that its page begins with, before those about the results.
     """
 
     study: Study
@@ -45,6 +46,7 @@ class StudyReport:
     claims: Mapping[str, Sequence[Claim]]
     configs: Mapping[str, str]
     found: Found
+    first: Sequence[str] = ()
 
     @property
     def html(self) -> str:
@@ -58,7 +60,7 @@ class StudyReport:
             version: of what a server shows; the page asks for another one now and then. Empty for a file.
         """
         cells = cells_json(self.study, self.found, self.configs)
-        return html_report(self.study, self.tables, self.figures, self.claims, cells, version)
+        return html_report(self.study, self.tables, self.figures, self.claims, cells, version, self.first)
 
     def write(self, out: Path) -> Path:
         """Write everything.
@@ -126,6 +128,7 @@ def study_report(
         claims=claims,
         configs=_configs((quantity, one) for (_, quantity), results in found.items() for one in results),
         found=[(source, quantity, one) for (source, quantity), results in found.items() for one in results],
+        first=list(filter(None, map(league_sentence, leagues))),
     )
 
 

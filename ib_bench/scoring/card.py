@@ -101,9 +101,13 @@ def card_figure(score: Score) -> Figure:
     for cell in score.budget.of("size"):
         record: CurveRecord | None = score.record(cell)
         if record is not None and record.estimate is not None:
-            ends = vars(record.estimate.n50)
-            low, median, high = (float(record.max_size) if end is None else end for end in ends.values())
-            rows.append({"row": cell_title(cell), "low": low, "median": median, "high": high, "text": record.verdict})
+            n50 = record.estimate.n50
+            low, median, high = (
+                float(record.max_size) if end is None else end for end in (n50.low, n50.median, n50.high)
+            )
+            ends = {"low": low, "median": median, "high": high}
+            is_bound = n50.median is None
+            rows.append({"row": cell_title(cell), **ends, "text": record.verdict, "is_bound": is_bound})
     numbers = [number for number in overall_numbers(score.budget) if number.text(score)]
     named = [f"{number.title}: {number.text(score)}" for number in numbers]
     origin = [f"{name}: {text}" for name, text in _origin(score).items()]
@@ -115,7 +119,8 @@ def interval_spec(rows: list[Json], title: str, above: Iterable[str], is_ratio: 
     """A chart with a line for each row: its interval, its median and its text.
 
     Args:
-        rows: each with ``row``, ``low``, ``median`` (None where unknown), ``high`` and ``text``; the first is on top.
+        rows: each with ``row``, ``low``, ``median`` (None where unknown), ``high``, ``text``, and ``is_bound`` if the
+            number lies above its median, which an open marker shows; the first is on top.
         title: of the axis.
         above: lines above the chart, the first in bold.
         is_ratio: whether the axis is logarithmic.
@@ -130,9 +135,11 @@ def interval_spec(rows: list[Json], title: str, above: Iterable[str], is_ratio: 
     y = alt.Y("row:N", title=None, sort=None)
     bars = alt.Chart(data).mark_rule(strokeWidth=2).encode(x=alt.X(**axis), x2="high:Q", y=y)
     points = alt.Chart(data).mark_point(filled=True, size=70, opacity=1).encode(x="median:Q", y=y)
-    points = points.transform_filter("isValid(datum.median)")
+    points = points.transform_filter("isValid(datum.median) && !datum.is_bound")
+    bounds = alt.Chart(data).mark_point(filled=True, fill="white", stroke="#4c78a8", size=70, opacity=1)
+    bounds = bounds.encode(x="median:Q", y=y).transform_filter("datum.is_bound")
     texts = alt.Chart(data).mark_text(align="left", dx=8, fontSize=10).encode(x="high:Q", y=y, text="text:N")
-    spec = alt.layer(bars, points, texts).properties(width=420, height={"step": 20}).to_dict()
+    spec = alt.layer(bars, points, bounds, texts).properties(width=420, height={"step": 20}).to_dict()
     del spec["config"], spec["$schema"]
     first, *rest = above
     heading = {"text": first, "subtitle": rest, "anchor": "start", "fontSize": 14, "subtitleFontSize": 11}

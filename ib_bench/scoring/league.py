@@ -26,6 +26,8 @@ ARCHIVE = "records.jsonl.gz"
 """Name of the archive in a submission's folder."""
 
 _FOLDER = Path(__file__).parent
+_MAX_SAID = 3
+"""Models of one's own that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,16 @@ def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -
     Args:
         sources: records by the name of where they are from.
         budget: of the protocol.
-        sort: name of the number that is ranked by.
+        sort: name of the number that is ranked by, or its heading.
 
     Raises:
         UnknownNameError: there is no such number.
     """
     numbers = {number.name: number for number in numbers_of(budget)}
-    if sort not in numbers:
+    headings = {number.title: number for number in numbers.values()}
+    if sort not in {**headings, **numbers}:
         raise UnknownNameError("number to sort by", sort, numbers)
-    number = numbers[sort]
+    number = {**headings, **numbers}[sort]
     found = [(source, score) for source, records in sources.items() for score in scores_of(records, budget)]
     values = {id(score): number.value(score) for _, score in found}
     sign = 1 if number.lower_is_better else -1
@@ -162,8 +165,10 @@ def league_table(own: League) -> StudyTable:
     direction = "small is good" if own.number.lower_is_better else "large is good"
     note = (
         f"Sorted by {own.number.title} ({direction}): {own.number.meaning}. In brackets 90 % intervals; models whose "
-        "intervals overlap are not ranked apart. Floor, chance and ceiling are no contestants."
+        "intervals overlap are not ranked apart. Floor, chance and ceiling are not ranked."
     )
+    if has_chances:
+        note += " P(less than next): probability that the number is smaller than that of the next ranked model."
     return StudyTable(
         own.name, f"League of {own.budget.title}", note, columns, num_labels, body, protocol=own.budget.title
     )
@@ -202,9 +207,22 @@ def league_figure(own: League) -> Figure:
         ):
             head = f"{_rank_text(place)}  {place.score.name}"
             ends = {"low": value.low, "median": value.median, "high": value.high}
-            rows.append({"row": head, **ends, "text": own.number.text(place.score)})
+            text = own.number.text(place.score)
+            rows.append({"row": head, **ends, "text": text, "is_bound": text.startswith(">")})
     above = [f"League of {own.budget.title}", own.number.meaning]
     return Figure(own.name, above[0], interval_spec(rows, own.number.title, above, is_ratio))
+
+
+def league_sentence(own: League) -> str:
+    """Who is first, and where the scores stand that do not ship with the package; empty if no model is ranked."""
+    ranked = [place for place in own.places if place.rank is not None]
+    if not ranked:
+        return ""
+    texts = [f"{place.score.name} {own.number.text(place.score)}" for place in ranked]
+    said = [f"{texts[0]}, the first of {len(ranked)} models" if len(ranked) > 1 else texts[0]]
+    others = [(place, text) for place, text in zip(ranked[1:], texts[1:], strict=True) if place.source != SHIPPED]
+    said += [f"{text} has rank {place.rank}" for place, text in others[:_MAX_SAID]]
+    return f"{own.budget.title}, {own.number.title}: {'; '.join(said)}."
 
 
 def _probability_less(value: Estimate, other: Estimate) -> float | None:

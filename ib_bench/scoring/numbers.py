@@ -166,14 +166,14 @@ _BESIDE = (
     _number(
         "accuracy_8x",
         f"at {FAR} L",
-        f"the same at {FAR} L",
+        f"accuracy at {FAR} L, likewise",
         lambda one: one.accuracy(FAR),
         _decimal_text,
         lower_is_better=False,
         is_ratio=False,
     ),
     _number("parameters", "parameters", "to be trained, in the largest cell", _parameters, _whole_text),
-    Number("state", "state", "numbers carried from token to token, after 8", _state, _state_text),
+    Number("state", "state", "numbers carried from token to token, after 8 if they grow", _state, _state_text),
     _number(
         "step_ms",
         "ms a step",

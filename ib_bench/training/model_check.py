@@ -157,7 +157,7 @@ def state_size(model: SequenceModel, vocab_size: int) -> str:
     """
     sizes = state_sizes(model, vocab_size)
     if not sizes:
-        return "unknown, as decode reads all tokens again"
+        return "unknown, as the model does not define decode(tokens, state), which reads on from a state"
     short, long = sizes
     if short == long:
         return f"{short:,} numbers"

@@ -33,6 +33,7 @@ def test_the_made_up_store_is_like_a_real_one(tmp_path: Path) -> None:
     assert len(sharings(searches)) == 18  # each uniform search has its parts
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_both_commands_are_timed_on_it() -> None:
     measurements = large_store(quiet, num_searches=27)
@@ -40,6 +41,7 @@ def test_both_commands_are_timed_on_it() -> None:
     assert all(measurement.value > 0 and "27 searches, 540 trials" in measurement.what for measurement in measurements)
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_the_start_of_commands_is_timed() -> None:
     measurements = startup(num_rounds=1, on_round=quiet)

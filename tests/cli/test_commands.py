@@ -415,6 +415,7 @@ class TestSuites:
         # each saturated evaluation
         assert f"at most {1_660_500 + 1_800 + 1_185 * 15:,} trials" in words
 
+    @pytest.mark.slow
     def test_workers_and_this_process_give_the_same_numbers(
         self, working_folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

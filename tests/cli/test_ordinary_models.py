@@ -182,7 +182,7 @@ def test_complex_parameters_are_trained(capsys: pytest.CaptureFixture[str]) -> N
     mixer = ["--model", "MixerModel", "--model.mixer", "ordinary_models.Turning", "--model.hidden_size", "4"]
     assert main(["search", *mixer, *SEARCH]) == 0
     assert main(["check", *mixer[1:]]) == 0
-    assert "unknown, as decode reads all tokens again" in capsys.readouterr().out
+    assert "unknown, as the model does not define decode(tokens, state)" in capsys.readouterr().out
 
 
 def test_plain_modules_fit_and_are_read_again() -> None:

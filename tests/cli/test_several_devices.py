@@ -45,6 +45,7 @@ def stored(path: str) -> tuple[SearchRecord, dict[str, list[float | None]]]:
     return search, {trial.key: [loss for _, loss in trial.val_curve] for trial in trials}
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_same_search_by_one_process_by_two_and_under_torchrun(capfd: pytest.CaptureFixture[str]) -> None:
     assert main([*SEARCH, "--store", "one.sqlite"]) == 0
@@ -124,6 +125,7 @@ def test_started_with_another_number_than_asked_for(
     assert not list(Path().iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_the_first_process_speaks_before_torchrun_ends_it() -> None:
     late = "import os, time; time.sleep(2 * (os.environ.get('RANK') == '0'))"  # rank 0 is the last to meet the error
@@ -136,6 +138,7 @@ def test_the_first_process_speaks_before_torchrun_ends_it() -> None:
     assert run.stderr.count(sentence) == 1, run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.system
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_who_waits_for_other_machines_says_so_and_can_be_ended(number: signal.Signals) -> None:

@@ -41,6 +41,7 @@ def quantity(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     catalogue.quantities.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_quantity_from_elsewhere_goes_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

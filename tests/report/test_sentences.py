@@ -36,7 +36,7 @@ def test_nothing_is_said_of_nothing() -> None:
 
 def test_what_was_measured_comes_first_and_the_claims_last() -> None:
     texts = found(search(Point("LSTM", ACOT), 128))
-    measured = "Measured were LSTM on ModularAddition(modulus=5), with sequences of up to 4 symbols"
+    measured = "What was measured: LSTM on ModularAddition(modulus=5), with sequences of up to 4 symbols"
     assert texts[0].startswith(measured) and "1 searches" in texts[0]
     assert texts[-1].startswith("Of the paper's 10 claims, none is decided: 0 of ")
 
@@ -99,7 +99,7 @@ def test_accuracies_have_a_median_with_its_interval() -> None:
     accuracies = (0.1, 0.3, 0.5, 0.7, 0.9)
     records = [extrapolation(Point("LSTM", ACOT, modulus=2 + place), one) for place, one in enumerate(accuracies)]
     assert "LSTM 0.50 [0.10, 0.90] over 5 cells" in about("Median accuracy at 2 L", *records)
-    assert "LSTM learned L in too few cells to say (4)" in about("Median accuracy", *records[:4])
+    assert "for LSTM there are too few cells in which it learned L to say (4)" in about("Median accuracy", *records[:4])
 
 
 def test_open_kappas_widen_the_share() -> None:

@@ -132,7 +132,7 @@ def test_a_store_that_is_filled_meanwhile_and_ctrl_c(tmp_path: Path) -> None:
             store.add_all([search(Point("LSTM", ACOT), 128)])
         assert get(f"{address[0]}version")[1] != before
         page = get(address[0])[1]
-        assert "Measured were LSTM" in page and 'data-version="' in page
+        assert "What was measured: LSTM" in page and 'data-version="' in page
         settled = get(f"{address[0]}version")[1]
         get(address[0])
         assert get(f"{address[0]}version")[1] == settled  # reading the store changes nothing

@@ -29,7 +29,7 @@ def test_they_are_complete() -> None:
         assert all(trials.issuperset(record.trials) for record in records.of(kind))
 
 
-def test_report_and_claims_without_a_store(
+def test_claims_without_a_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -40,11 +40,19 @@ def test_report_and_claims_without_a_store(
     assert all(statement["pairs"] for statement in statements)
     assert sum(statement["count"]["true"] + statement["count"]["false"] for statement in statements) > 0
     assert all(claim["rule"] and claim["to_measure"] for claim in claims)
-    assert main(["report", "--reference"]) == 0
-    assert "report: report/report.html" in capsys.readouterr().out
     assert not (tmp_path / "ib_bench.sqlite").exists()
     assert main(["report"]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_report_without_a_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "--reference"]) == 0
+    assert "report: report/report.html" in capsys.readouterr().out
+    assert not (tmp_path / "ib_bench.sqlite").exists()
 
 
 def test_the_numbers_in_the_readme_are_those_of_the_records() -> None:

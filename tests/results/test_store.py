@@ -113,6 +113,7 @@ def open_and_close(path: Path) -> None:
     Store(path).close()
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_many_processes_open_a_new_store_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")

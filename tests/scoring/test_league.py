@@ -14,10 +14,12 @@ import pytest
 from made_up_records import OUTCOME, Point, curve
 from made_up_scores import NUM_CELLS, budget, every_cell, score_records
 
+from ib_bench import scoring
 from ib_bench.cli import main
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import comma_separated, latex, markdown
 from ib_bench.errors import BenchError
+from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records, write_archive
 from ib_bench.scoring.card import card_figure, card_json, card_markdown, card_text, logged_card
@@ -26,10 +28,12 @@ from ib_bench.scoring.league import (
     league,
     league_figure,
     league_json,
+    league_sentence,
     league_table,
     shipped_archive,
     shipped_leagues,
 )
+from ib_bench.scoring.numbers import numbers_of
 from ib_bench.scoring.protocol import Budget, shipped_budgets
 from ib_bench.scoring.score import Score, scores_of
 
@@ -240,6 +244,31 @@ class TestLeague:
         assert all(place.score.is_complete for place in own.places)
         contestants = [place.score.model.class_name for place in own.places if not place.score.kind]
         assert {"LSTM", "GRU", "DenseSSM", "Transformer"} <= set(contestants)
+
+    def test_a_sentence_says_who_is_first_and_where_ones_own_models_stand(self, tmp_path: Path) -> None:
+        shipped, own = score_records("LSTM", every_cell(50.0)), score_records("GRU", every_cell(400.0))
+        said = league_sentence(league({"shipped": shipped, "mine": own}, budget(tmp_path)))
+        assert said.count(";") == 1 and "the first of 2 models; GRU" in said and said.endswith("has rank 2.")
+        alone = league_sentence(league({"mine": own}, budget(tmp_path)))
+        assert "GRU" in alone and "models" not in alone
+        assert league_sentence(league({"mine": Records()}, budget(tmp_path))) == ""
+
+    def test_the_surprising_numbers_in_the_readme_are_those_of_the_records(self) -> None:
+        text = " ".join((Path(scoring.__file__).parent / "README.md").read_text(encoding="utf-8").split())
+        (own,) = shipped_leagues({}, with_shipped=True)
+        by_name = {place.score.name.partition("(")[0]: place.score for place in own.places}
+        numbers = {number.name: number for number in numbers_of(own.budget)}
+        far = {
+            (name, record.labels.task): record.accuracies[-1].normalized_final_state_accuracy
+            for name, score in by_name.items()
+            for record in score.records.values()
+            if isinstance(record, ExtrapolationRecord)
+        }
+        assert f"{far['DenseSSM', 'ModularAddition']:.2f} at 80 symbols" in text
+        assert numbers["accuracy_8x"].text(by_name["DenseSSM"]).startswith("0.86")
+        assert numbers["accuracy_2x"].text(by_name["Transformer"]).startswith("0.20")
+        assert numbers["kappa"].text(by_name["GRU"]).endswith("82.31]")
+        assert not numbers["kappa"].text(by_name["Transformer"])
 
     def test_the_readme_shows_the_top_of_the_shipped_league(self) -> None:
         (own,) = shipped_leagues({}, with_shipped=True)

@@ -231,7 +231,10 @@ def test_each_claim_can_go_either_way(name: str, case: int, verdict: str) -> Non
     assert checked.verdict == verdict
     if verdict == "not enough data":
         assert all(not statement.count.decided for statement in checked.statements if name != "3.4")
-        assert f"{sum(statement.count.open for statement in checked.statements)} are open" in checked.to_decide
+        assert (
+            f"{sum(statement.count.open for statement in checked.statements)} existing pairs are open"
+            in checked.to_decide
+        )
 
 
 def repeated(point: Point, sizes: Iterable[int | None]) -> list[Record]:

@@ -38,6 +38,7 @@ def test_kill_ctrl_c_sigterm_and_a_killed_worker(campaign: Campaign) -> None:
     campaign.check_end(command)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "executor",
     [

@@ -512,7 +512,10 @@ def test_sizes_of_states() -> None:
     assert state_size(models.DenseSSM(num, 5, hidden_size=12), num) == "12 numbers"
     assert state_size(models.Transformer(num, 5, hidden_size=12, num_layers=1, num_heads=2), num).endswith("it grows")
     assert state_size(Growing(), num) == "4 numbers after 4 tokens, 8 after 8: it grows"
-    assert state_size(Own(), num) == "unknown, as decode reads all tokens again"
+    assert (
+        state_size(Own(), num)
+        == "unknown, as the model does not define decode(tokens, state), which reads on from a state"
+    )
 
 
 def test_a_step_takes_time() -> None:

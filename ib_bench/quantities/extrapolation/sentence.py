@@ -18,7 +18,7 @@ def sentence(study: Study) -> str:
         own = [one.result for one in shown if one.label.model == model and one.result.trial_succeeded]
         found = median_interval([one.headline_accuracy or 0.0 for one in own])
         if found is None:
-            clauses.append(f"{model} learned L in too few cells to say ({len(own)})")
+            clauses.append(f"for {model} there are too few cells in which it learned L to say ({len(own)})")
         else:
             low, median, high = found
             clauses.append(f"{model} {median:.2f} [{low:.2f}, {high:.2f}] over {len(own)} cells")

@@ -25,7 +25,8 @@ def sentence(study: Study) -> str:
         return ""
     decided = [(one, slope) for one, slope in fitted if _sign(slope)]
     if not decided:
-        return f"Whether sizes grow with L or the number of states is open: all {len(fitted)} intervals hold 0."
+        found = f"no interval of {len(fitted)} exponents excludes 0"
+        return f"Whether sizes grow with L or the number of states is open: {found}."
     decided.sort(key=_telling)
     clauses = [_clause(one, slope) for one, slope in decided]
     return f"Of {len(fitted)} exponents {len(decided)} are decided (intervals without 0): {joined(clauses)}."
