@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ib_bench.runner.api_suites import run
     from ib_bench.runner.results import read
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = ["check", "curve", "extrapolate", "growth", "measure", "read", "run", "score", "search", "sharing"]
 

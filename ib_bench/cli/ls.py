@@ -36,7 +36,8 @@ def main(command: str, arguments: Sequence[str]) -> int:
     """Print one line for each class, quantity, suite and protocol, or the card of one task or model."""
     if arguments and not arguments[0].startswith("-"):
         return _describe(command, arguments[0], arguments[1:])
-    parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
+    usage = "%(prog)s [-h] [--json] | %(prog)s NAME [...]"
+    parser = ArgumentParser(prog=f"ib-bench {command}", usage=usage, description=__doc__, exit_on_error=False)
     parser.add_argument("--json", action="store_true", help="Print JSON, with the cards of all models and tasks.")
     options = parse(parser, arguments)
     listing = _listing()

@@ -19,7 +19,7 @@ from ib_bench.drawing.texts import DOT, value_text
 from ib_bench.errors import BenchError
 from ib_bench.plain_text import one_line
 from ib_bench.results.identity import Json
-from ib_bench.results.records import task_text
+from ib_bench.results.records import PAPER_PROTOCOL, task_text
 
 Row = TypeVar("Row", contravariant=True)
 Other = TypeVar("Other")
@@ -82,6 +82,7 @@ LABELS: tuple[Column[Labelled], ...] = (
 CHOICES: tuple[Column[Labelled], ...] = (
     Column("model_args", lambda one: dict(one.config.experiment.model.init_args), is_label=True),
     Column("trainer", lambda one: dict(one.config.experiment.trainer), is_label=True),
+    Column("protocol", lambda one: PAPER_PROTOCOL, is_label=True),
 )
 """What else was chosen about the experiment, for programs."""
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from math import isinf
 
 from ib_bench.drawing.tables import EMPTY, Entry, StudyTable, by_source
-from ib_bench.studies.claims import PAPER_PROTOCOL, WHY_OPEN, Claim
+from ib_bench.results.records import PAPER_PROTOCOL
+from ib_bench.studies.claims import WHY_OPEN, Claim
 from ib_bench.studies.comparison import Interval
 from ib_bench.studies.verdict import Count, Pair, Statement
 

@@ -21,9 +21,10 @@ from ib_bench.report.html import html_report
 from ib_bench.report.reproduction import commands_text, config_of, config_text
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
+from ib_bench.results.records import PAPER_PROTOCOL
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.scoring.league import League, league_figure, league_sentence, league_table
-from ib_bench.studies.claims import PAPER_PROTOCOL, Claim, check_claims
+from ib_bench.studies.claims import Claim, check_claims
 
 
 @dataclass(frozen=True)

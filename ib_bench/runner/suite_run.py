@@ -24,7 +24,7 @@ from ib_bench.quantities.search.futility import futility_notes
 from ib_bench.report.plan_table import plan_table
 from ib_bench.results.archive import Records, stored_records
 from ib_bench.results.kinds import record_kinds
-from ib_bench.results.records import Record
+from ib_bench.results.records import PAPER_PROTOCOL, Record
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.executors import add_executor_arguments, chosen_executor
@@ -34,7 +34,6 @@ from ib_bench.runner.outputs import add_keep_weights, add_output_arguments, chos
 from ib_bench.runner.places import require_writable_folder
 from ib_bench.runner.plan import Plan, data_parameters, make_plan
 from ib_bench.runner.wandb_logging import log_quietly
-from ib_bench.studies.claims import PAPER_PROTOCOL
 from ib_bench.studies.divergence import divergence_notes
 from ib_bench.studies.estimate import estimate
 from ib_bench.studies.suite import Suite, covering

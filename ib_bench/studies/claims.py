@@ -29,9 +29,6 @@ from ib_bench.studies.comparison import Interval, Threshold
 from ib_bench.studies.evidence import Evidence, Known, Sides
 from ib_bench.studies.verdict import Pair, Statement, Verdict
 
-PAPER_PROTOCOL = "paper v1 (arXiv 2602.18333, February 2026)"
-"""Whose definitions and claims these are: what a table of results says of its protocol."""
-
 WHY_OPEN = (
     "A pair is open where its interval holds the bound, where it rests on single searches whose spread between seeds "
     "is unknown, or where all sequences that exist are not enough; ib-bench claims --pairs lists the reasons. Success "
