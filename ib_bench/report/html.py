@@ -12,6 +12,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from ib_bench.studies.claims import Claim
 
 _SCRIPTS = ("tables.js", "figures.js", "cell.js", "report.js")
 _FOLDER = Path(__file__).parent
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _DATA = ' id="data">'  # where they begin in the page
 
 
@@ -61,6 +63,7 @@ def html_report(
         undefined=jinja2.StrictUndefined,
     )
     *of_quantities, of_claims = tables
+    of_quantities = [_with_short_settings(table, study.settings) for table in of_quantities]
     data = {**cells, "tables": list(map(_table_json, of_quantities)), "specs": [figure.spec for figure in figures]}
     return environment.get_template("report.html.jinja").render(
         version=__version__,
@@ -107,6 +110,26 @@ def page_data(page: str) -> Any:
         page: as :func:`html_report` returns it.
     """
     return unpacked(page.partition(_DATA)[2].partition("<")[0])
+
+
+def _with_short_settings(table: StudyTable, settings: Mapping[str, str]) -> StudyTable:
+    """A table whose settings have short names, which its note explains: written out they push its numbers off the page.
+
+    Args:
+        table: any.
+        settings: text of each setting by its short name.
+    """
+    if "setting" not in table.columns:
+        return table
+    place, names = table.columns.index("setting"), {text: name for name, text in settings.items()}
+    used: set[str] = set()
+    rows = []
+    for row in table.rows:
+        name = names.get(row[place].text, row[place].text)
+        used.add(name)
+        rows.append([*row[:place], Entry(name.replace(" ", _NO_BREAK), name), *row[place + 1 :]])
+    said = [f"{name}: {text}" for name, text in settings.items() if name in used]
+    return replace(table, rows=rows, note="; ".join([table.note, *said]))
 
 
 def _table_json(table: StudyTable) -> Json:

@@ -169,6 +169,14 @@ class TestTables:
         table = tables_of(one, other)["min_train_size"]
         assert cells(table) == [["threshold=0.0001", "128"], ["threshold=0.5", "16"]]
 
+    def test_the_page_has_short_names_for_settings_and_explains_them(self) -> None:
+        records = [search(Point("LSTM", ACOT), 16), with_settings(search(Point("LSTM", ACOT), 16), threshold=0.5)]
+        page = study_report({"own": Records.of_all(records)}).html
+        (table,) = (one for one in page_data(page)["tables"] if one["name"] == "min_train_size")
+        place = table["columns"].index("setting")
+        assert {row[place][0] for row in table["rows"]} == {"setting\N{NO-BREAK SPACE}1", "setting\N{NO-BREAK SPACE}2"}
+        assert "setting 1: threshold=0.0001; setting 2: threshold=0.5" in page
+
     def test_extrapolations_of_other_settings_are_rows_of_their_own(self) -> None:
         one, other = extrapolation(Point("LSTM", ACOT), 0.75), extrapolation(Point("LSTM", ACOT), 0.25)
         config = replace(other.config, settings=replace(other.config.settings, num_sequences=5))
