@@ -39,6 +39,9 @@ from ib_bench.scoring.protocol import DEFAULT_PROTOCOL, read_budget
 from ib_bench.scoring.score import Score, scores_of
 
 _CARD, _READABLE = "card.json", "card.md"
+_CONFIRMED = ("num_checked", "num_confirmed")
+"""Fields that follow from the trials, and that two stores need not agree on."""
+
 _ROUNDING = 1e-6  # relative tolerance: another machine may compute other last digits
 
 
@@ -163,8 +166,17 @@ def _wrong_curves(score: Score) -> Iterator[str]:
             except BenchError as error:
                 yield f"{record.key}, {record.title}: {error}"
                 continue
-            if names := differences(again, record):
-                yield f"{record.key}, {record.title}: {', '.join(names)}"
+            names = [*differences(again, record)]
+            names += [name for name in _CONFIRMED if getattr(again, name) != getattr(record, name)]
+            if names:
+                yield f"{record.key}, {record.title}: {', '.join(_difference(name, again, record) for name in names)}"
+
+
+def _difference(name: str, again: CurveRecord, record: CurveRecord) -> str:
+    """The name of a field, with both values where they are short."""
+    ours, theirs = (getattr(one, name, None) for one in (again, record))
+    is_short = all(isinstance(one, (str, int, float, type(None))) for one in (ours, theirs))
+    return f"{name} is {theirs!r}, its trials give {ours!r}" if is_short else name
 
 
 def _measured_again(record: CurveRecord, score: Score) -> CurveRecord:

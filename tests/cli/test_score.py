@@ -228,6 +228,14 @@ class TestSubmission:
         assert code == 1 and "a trial that is not there" in found["curves"][0]
         assert found["records"][0].startswith("not asked for")
 
+    def test_a_curve_with_other_confirmations(self, submission: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        def improved(record: Record) -> Record:
+            return replace(record, num_checked=99, num_confirmed=99) if isinstance(record, CurveRecord) else record
+
+        change(submission, improved)
+        code, found = check(capsys)
+        assert code == 1 and all("num_confirmed is 99, its trials give " in one for one in found["curves"])
+
     def test_a_curve_with_another_estimate(self, submission: Path, capsys: pytest.CaptureFixture[str]) -> None:
         def improved(record: Record) -> Record:
             if not isinstance(record, CurveRecord) or record.estimate is None:
