@@ -95,6 +95,9 @@ def check_submission(folder: Path, protocol: str = DEFAULT_PROTOCOL) -> list[Fin
     Raises:
         BenchError: a file is missing or cannot be read, or the card is of another protocol.
     """
+    for name in (_CARD, ARCHIVE):
+        if not (folder / name).is_file():
+            raise BenchError(f"{str(folder)!r} is no submission: it has no {name}")
     card = _read_card(folder / _CARD)
     budget = read_budget(protocol, str(card.get("budget")))
     if card.get("protocol") != budget.protocol:

@@ -337,7 +337,7 @@ BAD = {
         ["store", "check", "--store", "here.sqlite", "--protocol", "score-v2"],
         ["protocol must be left out without --submission"],
     ),
-    "no submission": (["store", "check", "--submission", "sent"], ["card.json' cannot be read"]),
+    "no submission": (["store", "check", "--submission", "sent"], ["'sent' is no submission: it has no card.json"]),
 }
 
 
