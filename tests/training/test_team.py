@@ -114,7 +114,7 @@ def test_a_batch_script_of_slurm_around_it_changes_nothing(results: Results, mon
     assert again.val_curve == results.together["outcome"].val_curve
 
 
-@pytest.mark.slow  # once in some hundred runs, gloo waits for the lost process when its group is deleted
+@pytest.mark.slow  # it hung once: gloo waited for the lost process when its group was deleted
 def test_a_lost_follower_ends_the_training_with_a_sentence() -> None:
     def kill(num_steps: int, loss: float) -> None:
         (follower,) = multiprocessing.active_children()

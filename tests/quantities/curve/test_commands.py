@@ -76,6 +76,11 @@ def test_a_curve_then_results_then_from_the_store(capsys: pytest.CaptureFixture[
     assert main([*CURVE, *QUIET]) == 0
     assert capsys.readouterr().out == printed
     assert listed(capsys, "trials") == trials
+    assert curve["protocol"].startswith("paper v1") and curve["num_curve_trials"] == len(trials)
+    assert main(["results"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("0 searches in ib_bench.sqlite") and "The store holds 1 curves (--kind curve)." in said
+    assert "protocol: paper v1" in said
 
 
 def test_a_curve_keeps_no_weights(capsys: pytest.CaptureFixture[str]) -> None:
