@@ -9,6 +9,7 @@ with its leader, and a leader that has lost a follower ends with an error that s
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -95,6 +96,8 @@ class Team:
             self._send(None)
         for follower in self._followers:
             follower.end(_END_S if kind is None and not self._is_torn else 0.0)
+        if self._is_torn:
+            _leave_undeleted([distributed.group.WORLD, self._group])
         if distributed.is_initialized() and not (self._is_torn and distributed.get_backend() == "nccl"):
             distributed.destroy_process_group()  # NCCL would wait for the process that has ended
         for name, value in self._variables.items():
@@ -336,6 +339,15 @@ def _is_started_by_others(strategy: DDPStrategy) -> bool:
 
 def _is_lost_connection(error: RuntimeError) -> bool:
     return isinstance(error, distributed.DistError) or "connection" in str(error).lower()
+
+
+def _leave_undeleted(groups: list[Any]) -> None:
+    """Keep objects in memory until the process has ended, after the interpreter's end too.
+
+    Gloo's destructor joins threads that may wait for the process that was lost, as long as the group is patient.
+    """
+    for group in groups:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(group))
 
 
 def _prepare(config: TrialConfig) -> None:

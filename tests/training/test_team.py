@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
+import weakref
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -114,9 +116,12 @@ def test_a_batch_script_of_slurm_around_it_changes_nothing(results: Results, mon
     assert again.val_curve == results.together["outcome"].val_curve
 
 
-@pytest.mark.slow  # it hung once: gloo waited for the lost process when its group was deleted
+@pytest.mark.slow  # it hung once, when gloo waited for the lost process as its group was deleted
 def test_a_lost_follower_ends_the_training_with_a_sentence() -> None:
+    groups = []
+
     def kill(num_steps: int, loss: float) -> None:
+        groups.append(weakref.ref(torch.distributed.group.WORLD))
         (follower,) = multiprocessing.active_children()
         follower.kill()
 
@@ -125,3 +130,5 @@ def test_a_lost_follower_ends_the_training_with_a_sentence() -> None:
         team.train(CASES["outcome"], on_validation=kill)
     assert not multiprocessing.active_children()
     assert not torch.distributed.is_initialized()
+    gc.collect()
+    assert groups[0]() is not None, "its destructor may wait for the process that is gone"
