@@ -190,6 +190,37 @@ def archive_records(path: Path) -> Iterator[Record]:
             raise StoreError(f"archive {str(path)!r} cannot be read: line {number} is no record: {error}") from error
 
 
+def surplus_of(path: Path) -> Iterator[str]:
+    """What an archive holds that reading it passes over: fields that no record has, and records that come twice.
+
+    Args:
+        path: of an archive that :func:`read_archive` can read.
+    """
+    seen = set()
+    for record, line in zip(archive_records(path), _lines(path), strict=True):
+        here = {"kind": type(record).table, **to_plain(record)}
+        if (type(record), record.key) in seen:
+            yield f"{record.key}, {record.title}: there twice"
+        seen.add((type(record), record.key))
+        given = json.loads(line)
+        if given.get("shape") == type(record).shape:  # an older one may have fields that are read under other names
+            yield from (f"{record.key}, {record.title}: unknown field {name}" for name in _unknown(given, here))
+
+
+def _unknown(given: Any, known: Any, where: str = "") -> Iterator[str]:
+    """The fields of JSON, at any depth, that other JSON does not have."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        for name, value in given.items():
+            place = f"{where}.{name}".lstrip(".")
+            if name not in known:
+                yield place
+            else:
+                yield from _unknown(value, known[name], place)
+    elif isinstance(given, list) and isinstance(known, list):
+        for index, (one, other) in enumerate(zip(given, known, strict=False)):
+            yield from _unknown(one, other, f"{where}[{index}]")
+
+
 def is_archive(path: Path) -> bool:
     """Whether a file is compressed as archives are.
 

@@ -26,7 +26,7 @@ from ib_bench.quantities.curve.measurement import CurveMeasurement
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.progress import ProgressReporter
-from ib_bench.results.archive import Records, read_archive, write_archive
+from ib_bench.results.archive import Records, read_archive, surplus_of, write_archive
 from ib_bench.results.identity import Json
 from ib_bench.results.integrity import Finding
 from ib_bench.results.memory_store import MemoryStore
@@ -109,8 +109,9 @@ def check_submission(folder: Path, protocol: str = DEFAULT_PROTOCOL) -> list[Fin
     if len(scores) != 1:
         raise BenchError(f"{str(folder / ARCHIVE)!r} must hold the score of one model, and holds {len(scores)}")
     (score,) = scores
+    wrong_records = [*_wrong_records(records, score), *surplus_of(folder / ARCHIVE)]
     findings = [
-        _finding("records", list(_wrong_records(records, score)), "nothing is missing, and nothing else is there"),
+        _finding("records", wrong_records, "nothing is missing, and nothing else is there"),
         _finding("curves", list(_wrong_curves(score)), "every curve follows from its trials"),
         _finding("extrapolations", list(_wrong_accuracies(score)), "accuracies do not contradict themselves"),
     ]

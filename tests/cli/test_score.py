@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import sys
@@ -266,6 +267,19 @@ class TestSubmission:
         write_archive(Records.of_all([*records, replace(trial, key=config.key, config=config)]), path)
         code, found = check(capsys)
         assert code == 1 and found["records"][0].startswith(f"not asked for: {config.key}")
+
+    def test_a_field_that_no_record_has_and_a_record_twice(
+        self, submission: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = submission / "records.jsonl.gz"
+        lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+        at = next(index for index, line in enumerate(lines) if '"curve_trials":[{' in line)
+        extended = lines[at].replace('"curve_trials":[{', '"curve_trials":[{"weight":2,')
+        path.write_bytes(gzip.compress("\n".join([*lines[:at], extended, *lines[at:]]).encode()))
+        code, found = check(capsys)
+        (twice, unknown) = sorted(found.pop("records"), key=lambda one: "unknown" in one)
+        assert code == 1 and not found
+        assert twice.endswith("there twice") and unknown.endswith("unknown field curve_trials[0].weight")
 
     def test_a_key_of_another_config(self, submission: Path, capsys: pytest.CaptureFixture[str]) -> None:
         key = _curve(submission).curve_trials[0].trial
