@@ -125,7 +125,7 @@ def of_curve(record: CurveRecord) -> KnownSize | None:
         return None if math.isinf(most) else replace(of_interval(0, math.inf, 0, is_exhausted=True), most=most)
     outcomes = Counter((trial.size, trial.succeeded) for trial in record.curve_trials)
     counted = tuple(sorted((size, succeeded, number) for (size, succeeded), number in outcomes.items()))
-    return replace(_of_outcomes(record.max_size, record.config.prior, counted, record.is_pool_exhausted), most=most)
+    return replace(_of_outcomes(record.max_size, record.config.prior, counted, record.largest_is_all), most=most)
 
 
 @lru_cache(maxsize=1024)

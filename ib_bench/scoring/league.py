@@ -197,18 +197,18 @@ def league_json(own: League) -> Json:
 def league_figure(own: League) -> Figure:
     """The number that is ranked by, with its interval, a line for each model."""
     rows, is_ratio = [], own.number.is_ratio
-    for place in own.places:
-        value = own.number.value(place.score)
-        if (
-            value is not None
-            and math.isfinite(value.low)
-            and math.isfinite(value.high)
-            and (value.low > 0 or not is_ratio)
-        ):
-            head = f"{_rank_text(place)}  {place.score.name}"
-            ends = {"low": value.low, "median": value.median, "high": value.high}
-            text = own.number.text(place.score)
-            rows.append({"row": head, **ends, "text": text, "is_bound": text.startswith(">")})
+    values = [(place, value) for place in own.places if (value := own.number.value(place.score)) is not None]
+    widest = max((value.high for _, value in values if math.isfinite(value.high)), default=None)
+    for place, value in values:
+        if math.isinf(value.low) or (value.low <= 0 and is_ratio):
+            continue
+        is_bound = value.median is None and math.isinf(value.high)
+        unknown_high = value.low if is_bound else max(value.low, value.median or value.low, widest or value.low)
+        high = value.high if math.isfinite(value.high) else unknown_high
+        median = value.low if is_bound else value.median
+        text = own.number.text(place.score)
+        row = {"row": f"{_rank_text(place)}  {place.score.name}", "low": value.low, "median": median, "high": high}
+        rows.append({**row, "text": text, "is_bound": is_bound or text.startswith(">")})
     above = [f"League of {own.budget.title}", own.number.meaning]
     return Figure(own.name, above[0], interval_spec(rows, own.number.title, above, is_ratio))
 

@@ -137,10 +137,9 @@ def _of_cell(cell: ProtocolCell) -> Number:
         record: CurveRecord | None = score.record(cell)
         if record is None or record.estimate is None:
             return None
-        low, median, high = (
-            float(record.max_size) if size is None else size for size in vars(record.estimate.n50).values()
-        )
-        return Estimate(low, median, high)
+        sizes = record.estimate.n50
+        low = float(record.max_size) if sizes.low is None else sizes.low
+        return Estimate(low, sizes.median, math.inf if sizes.high is None else sizes.high)
 
     def text(score: Score) -> str:
         record: CurveRecord | None = score.record(cell)

@@ -89,7 +89,7 @@ def test_curves_are_compared_by_the_ends_of_their_intervals() -> None:
         for modulus in range(2, 8)
         for model, size in (("LSTM", 50.0), ("Transformer", 300.0))
     ]
-    assert all(one.is_pool_exhausted for one in small_pool)
+    assert all(one.largest_is_all for one in small_pool)
     assert "LSTM needs less than Transformer (6 of 6 cells" in about("Data needed (N50)", *small_pool)
     apart = [curve(Point("LSTM", ACOT), 50.0), curve(Point("Transformer", ACOT), 55.0)]
     assert not any("needs less" in text for text in found(*apart))

@@ -125,6 +125,10 @@ class TestCard:
         assert json.loads(json_text(card)) == card
         assert card["numbers"]["kappa"]["low"] > 0 and card["numbers"]["kappa"]["high"] is None
 
+    def test_json_gives_no_size_to_a_cell_above_the_largest(self, small: Budget) -> None:
+        found = score(small, {**every_cell(64), "outcome": math.inf})
+        assert card_json(found)["numbers"]["abelian_outcome"] == {"low": 4096, "median": None, "high": None}
+
     def test_a_name_from_elsewhere_is_no_markup_and_moves_no_cursor(self, small: Budget) -> None:
         one = curve(Point("LSTM", OUTCOME), 50)
         model = one.config.experiment.model.with_arguments(note="`|\x1b[2J<b>\n# x")
@@ -190,6 +194,13 @@ class TestLeague:
         assert table.columns[2] == own.number.title and table.note.startswith(f"Sorted by {own.number.title} (")
         assert "GRU" in league_figure(own).svg
         assert json.loads(json_text(league_json(own)))["sort"] == sort
+
+    def test_a_cell_above_the_largest_size_is_worse_than_a_known_one_and_drawn_as_a_bound(self, small: Budget) -> None:
+        parts = [score_records("LSTM", {**every_cell(64), "outcome": math.inf}), score_records("GRU", every_cell(64))]
+        own = league({"here": together(*parts)}, small, "abelian_outcome")
+        assert [str(place.rank) for place in own.places] == ["1", "2"]
+        ((_, bound),) = league_figure(own).spec["datasets"].values()
+        assert (bound["low"], bound["median"], bound["high"], bound["is_bound"]) == (4096, 4096, 4096, True)
 
     def test_an_unknown_number(self, small: Budget) -> None:
         with pytest.raises(BenchError, match="unknown number to sort by 'szie', did you mean 'size'"):

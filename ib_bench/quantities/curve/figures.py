@@ -133,7 +133,7 @@ def _drawn_sizes(record: CurveRecord, sizes: Sizes) -> Json:
     low, high = (record.max_size if size is None else size for size in (sizes.low, sizes.high))
     if sizes.median is not None:
         return {"size": sizes.median, "low": low, "high": high}
-    is_all = record.is_pool_exhausted and sizes.high is None
+    is_all = record.largest_is_all and sizes.high is None
     return {"size": low, "low": low, "high": high, "arrow": "up", "is_all": is_all}
 
 
@@ -154,7 +154,7 @@ def _rows(record: CurveRecord, row: Json) -> list[Json]:
         {**row, "size": point.size, "chance": point.chance.median, "low": point.chance.low, "high": point.chance.high}
         for point in record.estimate.points
     ]
-    band[-1]["is_all"] = record.is_pool_exhausted
+    band[-1]["is_all"] = record.largest_is_all
     tried = [
         {**row, "size": size, "chance": succeeded / number, "succeeded": succeeded, "trials": number}
         for size, (succeeded, number) in record.successes().items()

@@ -330,14 +330,14 @@ class CurveRecord(Record):
         return self.ended == "above"
 
     @property
-    def is_pool_exhausted(self) -> bool:
+    def largest_is_all(self) -> bool:
         """Whether the largest size is every training sequence there is, fewer than the settings allow."""
         return 0 < self.max_size == self.pool_size < self.config.search.max_size
 
     @property
-    def needs_more_than_all(self) -> bool:
+    def is_pool_exhausted(self) -> bool:
         """Whether N50 lies above all training sequences that exist, or none can be held out."""
-        return self.max_size == 0 or (self.censored and self.is_pool_exhausted)
+        return self.max_size == 0 or (self.censored and self.largest_is_all)
 
     @property
     def may_exceed_pool(self) -> bool:
@@ -345,7 +345,7 @@ class CurveRecord(Record):
         if not self.max_size:
             return True
         is_possible = self.estimate is not None and self.estimate.probability_above > MAX_CHANCE_ABOVE
-        return self.is_pool_exhausted and is_possible
+        return self.largest_is_all and is_possible
 
     @property
     def fits_all(self) -> bool | None:
@@ -369,7 +369,7 @@ class CurveRecord(Record):
     @property
     def bound_text(self) -> str:
         """The text for sizes above the largest: ``> 4,096``, or ``> all 20 that exist``."""
-        return bound_text(self.max_size, self.is_pool_exhausted)
+        return bound_text(self.max_size, self.largest_is_all)
 
     def sizes_text(self, sizes: Sizes) -> str:
         """A size with its interval, such as ``91 [62, > 4,096]``."""

@@ -23,7 +23,7 @@ def sentence(study: Study) -> str:
         verdicts.add(one.label.source, supervision, one.label.model, one.result, one.result.verdict)
     for one in curves:
         record, label, supervision = one.result, one.label, regime_text(one.label.supervision)
-        if record.estimate is not None and not (record.needs_more_than_all or verdicts.only_shared(supervision)):
+        if record.estimate is not None and not (record.is_pool_exhausted or verdicts.only_shared(supervision)):
             n50 = record.estimate.n50
             above = record.max_size if n50.median is None else 0  # no lower end: one sequence may suffice
             size = (n50.low or above, math.inf if n50.high is None else n50.high)

@@ -107,7 +107,7 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
     Column("ended", lambda record: record.ended, "ended", lambda ended: _ENDED.get(ended, "")),
     Column("learning_rate", lambda record: record.learning_rate),
     Column("max_size", lambda record: record.max_size),
-    Column("pool_exhausted", lambda record: record.is_pool_exhausted),
+    Column("pool_exhausted", lambda record: record.largest_is_all),
     Column("num_sequences", lambda record: record.num_sequences),
     Column("fits_all", lambda record: record.fits_all),
     Column("early_stop_sizes", lambda record: record.early_stop_sizes),

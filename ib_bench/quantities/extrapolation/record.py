@@ -128,7 +128,7 @@ class ExtrapolationRecord(Record):
         return [] if self.trial is None else [self.trial]
 
     @property
-    def is_pool_exhausted(self) -> bool:
+    def trained_on_all(self) -> bool:
         """Whether it was trained on all training sequences that exist, fewer than the settings allow."""
         return 0 < self.num_train_sequences < self.config.search.max_size
 

@@ -19,7 +19,7 @@ COLUMNS: tuple[Column[ExtrapolationRecord], ...] = (
     *LABELS,
     Column("num_states", lambda record: record.num_states, is_label=True),
     Column("num_train_sequences", lambda record: record.num_train_sequences, "N", texts=lambda rows: _sizes(rows)),
-    Column("pool_exhausted", lambda record: record.is_pool_exhausted),
+    Column("pool_exhausted", lambda record: record.trained_on_all),
     Column("trial", lambda record: record.trial),
     Column("trial_succeeded", lambda record: record.trial_succeeded),
     Column("accuracy_at_2x", lambda record: record.headline_accuracy, "accuracy at 2 L", style="bold"),
@@ -116,7 +116,7 @@ def accuracy_listing(record: ExtrapolationRecord, notes: Iterable[str] = ()) -> 
     solves = "solves" if record.trial_succeeded else "does NOT solve"
     title = f"{experiment_text(record.labels)}\n"
     (size,) = _sizes([record])
-    title += f"trained on {size}{'' if record.is_pool_exhausted else ' sequences'}; {solves} the training lengths"
+    title += f"trained on {size}{'' if record.trained_on_all else ' sequences'}; {solves} the training lengths"
     note = [ACCURACY_NOTE]
     if "num_positions" in record.config.experiment.model.parameters:
         note.append("positions beyond the training length exist and are untrained")
@@ -136,7 +136,7 @@ def extrapolation_table(shown: Iterable[Shown[ExtrapolationRecord]]) -> StudyTab
 
 
 def _sizes(records: Iterable[ExtrapolationRecord]) -> list[str]:
-    return [size_text(record.num_train_sequences, record.is_pool_exhausted) for record in records]
+    return [size_text(record.num_train_sequences, record.trained_on_all) for record in records]
 
 
 def _entry(record: ExtrapolationRecord) -> Entry:

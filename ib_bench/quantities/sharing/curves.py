@@ -58,7 +58,7 @@ class SharingCurves:
     @cached_property
     def unexhausted_estimate(self) -> FactorEstimate | None:
         """Kappa over the lengths at which N50 is not above all training sequences that exist; None without such."""
-        parts = [record for record in self.parts.values() if not record.needs_more_than_all]
+        parts = [record for record in self.parts.values() if not record.is_pool_exhausted]
         return self._estimate(parts) if parts else None
 
     def _estimate(self, parts: Collection[CurveRecord]) -> FactorEstimate:
