@@ -1,12 +1,15 @@
-"""List what is shipped: tasks, models, suites and more; or describe one task or model.
+"""List what is shipped: tasks, models, suites and more; or describe one of them.
 
 `ib-bench ls FiniteGroup` describes a task and the machines of its examples, `ib-bench ls FiniteGroup --group A5` the
-machine with these arguments. `ib-bench ls LSTM --hidden_size 64` describes a model.
+machine with these arguments. `ib-bench ls LSTM --hidden_size 64` describes a model, `ib-bench ls study` says why a
+suite is as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
@@ -17,15 +20,23 @@ from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import say
 from ib_bench.errors import UnknownNameError
 from ib_bench.results.identity import Json
-from ib_bench.runner.class_cards import Argument, Card, model_card, shipped_cards, task_card, unset_arguments
-from ib_bench.runner.suites import shipped_suites
+from ib_bench.runner.class_cards import (
+    Argument,
+    Card,
+    explanation,
+    model_card,
+    shipped_cards,
+    task_card,
+    unset_arguments,
+)
+from ib_bench.runner.suites import opening_comment, shipped_files, shipped_suites
 from ib_bench.scoring.protocol import shipped_protocols
 
 _KINDS = (
-    ("tasks", "--data, ib-bench ls TASK", catalogue.TASKS, "class_name"),
+    ("tasks", "--data", catalogue.TASKS, "class_name"),
     ("supervision", "--data.supervision", catalogue.SUPERVISION, "name"),
     ("length distributions", "--data.length_distribution", catalogue.LENGTH_DISTRIBUTIONS, "name"),
-    ("models", "--model, ib-bench ls MODEL", catalogue.MODELS, "class_name"),
+    ("models", "--model", catalogue.MODELS, "class_name"),
 )
 _CARDS = {catalogue.MODELS: model_card, catalogue.TASKS: task_card}
 
@@ -48,6 +59,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     console = Console()
     for (title, use), rows in listing.items():
         _print(console, f"{title} ({use})", rows)
+    say("ib-bench ls NAME describes one of them.", console)
     return 0
 
 
@@ -71,10 +83,21 @@ def _named(rows: _Rows) -> list[dict[str, str]]:
 
 
 def _describe(command: str, name: str, arguments: Sequence[str]) -> int:
-    """Print the card of a task or model, with its arguments at their defaults or as they are given."""
+    """Print the card of a task or model with its arguments, or the explanation of something else."""
     found = {entry.class_name: (entry, package) for package in _CARDS for entry in catalogue.entries(package)}
+    others = _explanations()
+    if name in others:
+        parser = ArgumentParser(prog=f"ib-bench {command} {name}", exit_on_error=False)
+        parser.add_argument("--json", action="store_true", help="Print JSON.")
+        use, text = others[name]()
+        if parse(parser, arguments).json:
+            print(json_text({"name": name, "use": use, "text": text}), end="")
+        else:
+            say(f"{name} ({use})", style="bold")
+            _print_text(text, Console())
+        return 0
     if name not in found:
-        raise UnknownNameError("task or model", name, found)
+        raise UnknownNameError("name", name, [*found, *others])
     entry, package = found[name]
     parser = ArgumentParser(prog=f"ib-bench {command} {name}", description=entry.summary, exit_on_error=False)
     parser.add_argument("--json", action="store_true", help="Print JSON.")
@@ -90,12 +113,36 @@ def _describe(command: str, name: str, arguments: Sequence[str]) -> int:
     return 0
 
 
+def _explanations() -> dict[str, Callable[[], tuple[str, str]]]:
+    """How each shipped thing that is neither task nor model is used, and what there is to read about it."""
+
+    def of_class(name: str, cls: Callable[[], type], use: str) -> Callable[[], tuple[str, str]]:
+        return lambda: (f"{use} {name}", explanation(cls()))
+
+    def of_file(path: Path, use: str) -> Callable[[], tuple[str, str]]:
+        return lambda: (f"{use} {path.stem}", opening_comment(path))
+
+    found: dict[str, Callable[[], tuple[str, str]]] = {}
+    for _, option, package, _ in _KINDS:
+        if package not in _CARDS:
+            found |= {one.name: of_class(one.name, one.load, option) for one in catalogue.entries(package)}
+    found |= {one.name: of_class(one.name, partial(type, one), "ib-bench") for one in catalogue.quantities()}
+    found |= {name: of_file(path, "ib-bench run") for name, path in shipped_files().items()}
+    return found | {
+        name: of_file(path, "ib-bench score MODEL --protocol") for name, path in shipped_protocols().items()
+    }
+
+
+def _print_text(text: str, console: Console) -> None:
+    console.print()
+    for line in text.splitlines():
+        say(f"  {line}", console)
+
+
 def _print_card(card: Card, console: Console) -> None:
     say(f"{card.name}: {card.summary}", console, style="bold")
     for text in filter(None, [card.description, card.recurrence]):
-        console.print()
-        for line in text.splitlines():
-            say(f"  {line}", console)
+        _print_text(text, console)
     console.print()
     sections = {
         "arguments": [(_argument_text(one), one.description) for one in card.arguments],

@@ -130,6 +130,11 @@ def task_card(entry: Entry, given: Mapping[str, Any] | None = None) -> Card:
     return replace(_card("task", entry, given or {}), facts={"machines": machines})
 
 
+def explanation(cls: type) -> str:
+    """What the docstrings of a class say, its module's first, as plain text."""
+    return plain("\n\n".join(inspect.getdoc(one) or "" for one in (inspect.getmodule(cls), cls)))
+
+
 def _card(kind: Literal["model", "task"], entry: Entry, given: Mapping[str, Any]) -> Card:
     cls = entry.load()
     text = inspect.getdoc(cls) or ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import redirect_stdout
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +64,35 @@ def test_json_has_the_cards_of_all_models_and_tasks(listed: dict[str, Any]) -> N
     assert [one["name"] for one in listed["models"] if one["num_parameters"] is None] == ["MixerModel"]
 
 
+@pytest.mark.parametrize(
+    ("name", "use", "part"),
+    [
+        ("outcome", "--data.supervision outcome", "Only the final state is asked for"),
+        ("uniform", "--data.length_distribution uniform", "Lengths are uniform on 2..max_length"),
+        ("curve", "ib-bench curve", "how likely one training run succeeds"),
+        ("study", "ib-bench run study", "Written down before it ran"),
+        ("score-v1", "ib-bench score MODEL --protocol score-v1", "A published protocol never changes"),
+    ],
+)
+def test_what_is_neither_task_nor_model_is_explained(
+    name: str, use: str, part: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("# a file of the same name\n")
+    text = printed(capsys, name)
+    assert text.startswith(f"{name} ({use})\n") and part in text and "``" not in text
+    assert card(capsys, name)["use"] == use
+
+
+def test_everything_in_the_list_can_be_described(listed: dict[str, Any]) -> None:
+    names = [row["name"] for rows in listed.values() for row in rows if "arguments" not in row]
+    assert len(names) == len({*names}) and len(names) > 15
+    for name in names:
+        with redirect_stdout(StringIO()) as output:
+            assert main(["ls", name]) == 0
+        assert output.getvalue().startswith(f"{name} (")
+
+
 def test_a_model_is_described_with_the_arguments_that_are_given(capsys: pytest.CaptureFixture[str]) -> None:
     lstm = card(capsys, "LSTM", "--hidden_size", "8")
     assert lstm["arguments"][0]["default"] == 8
@@ -107,6 +137,6 @@ def test_a_tasks_machines(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_unknown_name_and_a_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls", "FiniteGrup"]) == 2
-    assert "unknown task or model 'FiniteGrup', did you mean 'FiniteGroup'?" in capsys.readouterr().err
+    assert "unknown name 'FiniteGrup', did you mean 'FiniteGroup'?" in capsys.readouterr().err
     assert main(["ls", "LSTM", "--hidden_size", "0"]) == 2
     assert "hidden_size must be" in capsys.readouterr().err
