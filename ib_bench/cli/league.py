@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
-from ib_bench.drawing.tables import comma_separated, markdown, rich_table
+from ib_bench.drawing.tables import comma_separated, markdown, narrowed, rich_table
 from ib_bench.drawing.terminal import say, show
 from ib_bench.errors import BenchError
 from ib_bench.results.archive import Records
@@ -70,7 +70,8 @@ def main(command: str, arguments: Sequence[str]) -> int:
         raise BenchError(f"there are no scores of {budget.title}; `ib-bench score MODEL` measures one")
     console = Console()
     if options.format == "table":
-        show(rich_table(league_table(own)), console)
+        table = league_table(own)
+        show(rich_table(narrowed(table, console.width) if console.is_terminal else table), console)
     else:
         print(_FILES[_FORMATS[options.format]](own), end="")
     if options.out is not None:

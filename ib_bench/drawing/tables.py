@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from rich.console import Group
+from rich.table import Table
 
 from ib_bench.drawing.columns import write_rows
 from ib_bench.drawing.labels import AnyResult, Label, Shown
 from ib_bench.drawing.styles import distribution_text, models_in_order, regime_text
-from ib_bench.drawing.terminal import MAX_ROWS, more_rows, terminal_table, titled
+from ib_bench.drawing.terminal import MAX_ROWS, least_width, more_rows, terminal_table, titled
 from ib_bench.plain_text import one_line
 
 
@@ -152,10 +153,31 @@ def label_entries(label: Label, headings: Iterable[str]) -> list[Entry]:
 
 def rich_table(table: StudyTable) -> Group:
     """For the terminal, the first few hundred rows."""
-    body = [[entry.text for entry in row] for row in table.rows[:MAX_ROWS]]
     left = more_rows(len(table.rows), f"tables/{table.name}.csv of ib-bench report lists all")
-    grid = terminal_table(table.columns, body, set(table.columns[: table.num_labels]))
-    return titled(table.title, grid, "\n".join(filter(None, [left, table.caption])))
+    return titled(table.title, _grid(table), "\n".join(filter(None, [left, table.caption])))
+
+
+def narrowed(table: StudyTable, width: int) -> StudyTable:
+    """The table with as many of its columns as a terminal has room for; the note names the others.
+
+    Args:
+        table: the labels and the first number always stay.
+        width: of the terminal, in characters.
+    """
+    num_shown = len(table.columns)
+    shown = table
+    while num_shown > table.num_labels + 1 and least_width(_grid(shown)) > width:
+        num_shown -= 1
+        shown = replace(table, columns=table.columns[:num_shown], rows=[row[:num_shown] for row in table.rows])
+    if left := table.columns[num_shown:]:
+        note = f"{table.note} The terminal is too narrow for {', '.join(left)}: --format csv has all."
+        shown = replace(shown, note=note)
+    return shown
+
+
+def _grid(table: StudyTable) -> Table:
+    body = [[entry.text for entry in row] for row in table.rows[:MAX_ROWS]]
+    return terminal_table(table.columns, body, set(table.columns[: table.num_labels]))
 
 
 def by_source(columns: Sequence[str], rows: Mapping[str, Iterable[list[Entry]]]) -> tuple[list[str], list[list[Entry]]]:

@@ -83,7 +83,7 @@ def show(table: Table | Group, console: Console | None = None) -> None:
     """
     console = console or Console()
     width = console.width
-    console.width = max([width, *map(_least_width, _tables(table))])
+    console.width = max([width, *map(least_width, _tables(table))])
     console.print(table, crop=False)
     console.width = width
 
@@ -108,8 +108,8 @@ def _tables(drawn: RenderableType) -> Iterator[Table]:
             yield from _tables(part)
 
 
-def _least_width(table: Table) -> int:
-    """Of a table of :func:`terminal_table`, with two spaces between columns."""
+def least_width(table: Table) -> int:
+    """The width that a table of :func:`terminal_table` takes at least, with two spaces between columns."""
     return sum((column.min_width or 0) + 2 for column in table.columns) - 2
 
 

@@ -8,7 +8,7 @@ from typing import cast
 
 from rich.console import Console
 
-from ib_bench.drawing.tables import Entry, StudyTable, comma_separated, latex, markdown, rich_table
+from ib_bench.drawing.tables import Entry, StudyTable, comma_separated, latex, markdown, narrowed, rich_table
 
 EVIL = "<!--<script>alert(1)</script>|\n$x^$ 50% & a_b \\ `c` =1"
 
@@ -63,3 +63,13 @@ def test_latex_keeps_titles_in_comments_and_escapes_cells() -> None:
 def test_csv_has_what_all_rows_share_and_the_keys() -> None:
     rows = list(csv.DictReader(io.StringIO(comma_separated(table("=1+1")))))
     assert rows[0] == {"L": "'=1+1", "task": "'=1+1", "LSTM": "> 4,096", "records": "k1"}
+
+
+def test_a_narrow_terminal_gets_the_first_numbers_and_the_names_of_the_others() -> None:
+    rows = [[Entry("a", "a"), *(Entry("1.00 [0.50, 2.00]", 1) for _ in range(3))]]
+    own = StudyTable("name", "title", "note.", ["task", "LSTM", "GRU", "RNN"], 1, rows)
+    assert narrowed(own, 80) == own
+    shown = narrowed(own, 50)
+    assert shown.columns == ["task", "LSTM", "GRU"] and [len(row) for row in shown.rows] == [3]
+    assert shown.note == "note. The terminal is too narrow for RNN: --format csv has all."
+    assert narrowed(own, 1).columns == ["task", "LSTM"]
