@@ -14,7 +14,6 @@ from ib_bench.importing import without_garbage_collection
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.quantities.search.futility import futility_notes
 from ib_bench.results.archive import Records, stored_records
-from ib_bench.results.records import PAPER_PROTOCOL
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.results import all_results
@@ -40,7 +39,6 @@ def main(command: str, arguments: Sequence[str]) -> int:
         with Store(options.store, create=False) as store:
             diverged = divergence_notes(results, lambda keys: store.get_many(TrialRecord, keys))
         notes = [*diverged, *futility_notes(results)]
-        notes.append(f"protocol: {PAPER_PROTOCOL}")
         if not results:
             notes += _others(quantity, records)
         show(quantity.listing(results, f"{len(results)} {what} in {options.store}", notes))

@@ -235,7 +235,8 @@ def panelled(layers: Sequence[alt.Chart], rows: Sequence[Json], panels: Panels, 
     spec = panel.to_dict()
     del spec["config"], spec["$schema"]
     concat = []
-    titles = {place: _panel_title(place, panels.width) for place in [*shown, *rows_of]}
+    titles = {place: _panel_title(place, panels.width) for place in rows_of}
+    titles |= {place: [*_panel_title(place, panels.width), "no result"] for place in shown if place not in rows_of}
     for index, place in enumerate(shown):
         inner = [] if index % num_columns == 0 else ["y"]
         inner += ["x"] if index + num_columns < len(shown) else []

@@ -19,7 +19,7 @@ from ib_bench.drawing.texts import DOT, value_text
 from ib_bench.errors import BenchError
 from ib_bench.plain_text import one_line
 from ib_bench.results.identity import Json
-from ib_bench.results.records import PAPER_PROTOCOL, task_text
+from ib_bench.results.records import PAPER_PROTOCOL, PAPER_VERSION, task_text
 
 Row = TypeVar("Row", contravariant=True)
 Other = TypeVar("Other")
@@ -115,8 +115,8 @@ def listing(
 ) -> Group:
     """Rows on a terminal, the first few hundred of them.
 
-    What all rows share is said once, above the table; the first label is a column always, and a line is left free
-    where it changes.
+    What all rows share is said once, above the table, and so is the protocol that measured them. The first label is a
+    column always, and a line is left free where it changes.
 
     Args:
         rows: in order.
@@ -138,7 +138,7 @@ def listing(
     body = list(zip(*cells, strict=True))
     breaks = {index for index in range(1, len(shown)) if varying and body[index][0] != body[index - 1][0]}
     table = terminal_table([*varying, *(str(column.title) for column in numbers)], body, set(varying), breaks)
-    heading = "\n".join(filter(None, [title, DOT.join(shared)]))
+    heading = f"{title}\n{DOT.join([*shared, f'protocol {PAPER_VERSION}'])}"
     return titled(heading, table, "\n".join(filter(None, [more_rows(len(rows)), note])))
 
 

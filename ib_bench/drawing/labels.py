@@ -209,18 +209,28 @@ def setting_texts(results: Sequence[Labelled]) -> list[str]:
 
 
 def _setting_texts(results: Sequence[tuple[str, Labelled]]) -> list[str]:
-    """Those options of each result in which results of its source differ, or of its source and model for some."""
+    """Those options of each result in which results of its source differ.
+
+    What each architecture has of its own counts only among results of one architecture that are else alike: a model's
+    learning rate may be another one in another suite, and stands beside other models' of that suite all the same.
+    """
     chosen = [_Options.of(result) for _, result in results]
     sources = [source for source, _ in results]
-    models = [(source, result.labels.model) for source, result in results]
     differing = _differing(zip(sources, (own.choices for own in chosen), strict=True), may_lack=False)
     differing |= _differing(zip(sources, (own.settings for own in chosen), strict=True), may_lack=True)
-    differing |= _differing(zip(models, (own.of_model for own in chosen), strict=True), may_lack=True)
+    shared = [
+        {name: value for name, value in {**own.settings, **own.choices}.items() if (source, name) in differing}
+        for source, own in zip(sources, chosen, strict=True)
+    ]
+    alike = [
+        (source, result.labels.model, json.dumps(own, sort_keys=True, default=str))
+        for (source, result), own in zip(results, shared, strict=True)
+    ]
+    differing_alike = _differing(zip(alike, (own.of_model for own in chosen), strict=True), may_lack=True)
     texts = []
-    for source, model, own in zip(sources, models, chosen, strict=True):
-        everything = {**own.settings, **own.of_model, **own.choices}
-        shown = {name: everything[name] for name in sorted(everything) if {(source, name), (model, name)} & differing}
-        texts.append(one_line(arguments_text(shown)))
+    for scope, own, common in zip(alike, chosen, shared, strict=True):
+        of_model = {name: value for name, value in own.of_model.items() if (scope, name) in differing_alike}
+        texts.append(one_line(arguments_text(dict(sorted({**common, **of_model}.items())))))
     return texts
 
 

@@ -47,5 +47,5 @@ def sizes_by_regime(
     bars = bars.encode(x=x, y=low, y2="high:Q", stroke=marks.stroke, xOffset=beside)
     y = alt.Y(**axis)
     points = marks.points(x, y, ["text:N"], xOffset=beside) + all_labels(rows, x, y, xOffset=beside)
-    spec = panelled([bars, *points], rows, Panels("panel", height=200), [title, *notes, *study.settings_notes])
+    spec = panelled([bars, *points], rows, Panels("panel", height=200), [title, *notes, *study.settings_notes(rows)])
     return Figure(name, title, spec)

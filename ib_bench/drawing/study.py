@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ib_bench.drawing.labels import AnyResult, Result, Shown, labelled
 from ib_bench.drawing.styles import colours
 from ib_bench.results.archive import Records
+from ib_bench.results.identity import Json
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,14 @@ class Study:
         """A colour for each model, the same in all figures."""
         return colours(one.label.model for one in self.results)
 
-    @property
-    def settings_notes(self) -> list[str]:
-        """Explanations of the short names of settings."""
-        return [f"{name}: {text}" for name, text in self.settings.items()]
+    def settings_notes(self, rows: Iterable[Json]) -> list[str]:
+        """Explanations of the short names of settings.
+
+        Args:
+            rows: of a chart, with their ``group``; settings that none of them has are left out.
+        """
+        named = {name for group in {row.get("group", "") for row in rows} for name in group.split(", ")}
+        return [f"{name}: {text}" for name, text in self.settings.items() if name in named]
 
 
 def study_of(

@@ -53,8 +53,8 @@ class StudyTable:
         shared: labels that are the same in all rows, and so no columns; CSV, which has no title, makes them columns.
         protocol: by which the numbers were measured, with its version; empty where there is none. It stands below the
             table, and CSV makes it a column.
-        scale: on which the page shades the columns that follow the labels, one for each model; None where these
-            columns are not models.
+        scale: on which the page shades the columns that follow the labels, one for each model: ``log`` over the range
+            of the numbers, ``linear`` from 0 to 1. None where these columns are not models.
     """
 
     name: str

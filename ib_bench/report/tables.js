@@ -72,11 +72,11 @@ function filtered(table, passes, labelsOfKey) {
 
 /** How dark the cells of a table are, from 0 to 1, by their numbers; null for bounds and texts. */
 function shades(table, scale) {
-  const at = scale === "log" ? Math.log : number => number;
+  const at = scale === "log" ? Math.log : number => Math.min(Math.max(number, 0), 1);
   const isShaded = entry => entry.key && !entry.bound && typeof entry.order === "number" && (scale !== "log" || entry.order > 0);
   const numbers = table.rows.flat().filter(isShaded).map(entry => at(entry.order));
-  const low = numbers.reduce((a, b) => Math.min(a, b), Infinity);
-  const high = numbers.reduce((a, b) => Math.max(a, b), -Infinity);
+  const low = scale === "log" ? numbers.reduce((a, b) => Math.min(a, b), Infinity) : 0;
+  const high = scale === "log" ? numbers.reduce((a, b) => Math.max(a, b), -Infinity) : 1;
   return entry => isShaded(entry) && scale ? (high > low ? (at(entry.order) - low) / (high - low) : 0.5) : null;
 }
 

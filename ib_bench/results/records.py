@@ -20,8 +20,11 @@ from ib_bench import catalogue
 from ib_bench.results.identity import PROTOCOL_VERSION, Json, canonical, key_of
 from ib_bench.user_code import import_class
 
-PAPER_PROTOCOL = "paper v1 (arXiv 2602.18333, February 2026)"
-"""Whose definitions and claims these are: what a table of results says of its protocol."""
+PAPER_VERSION = "paper v1"
+"""Whose definitions and claims these are, in short."""
+
+PAPER_PROTOCOL = f"{PAPER_VERSION} (arXiv 2602.18333, February 2026)"
+"""The same in full: what a table of results says of its protocol."""
 
 MIN_LENGTH = 2
 """Number of symbols in the shortest sequences of any data set (arXiv 2602.18333, section 3: lengths n in 2..L)."""

@@ -72,7 +72,7 @@ def test_lines_share_a_row_where_columns_are_few() -> None:
 def test_a_combination_without_rows_keeps_its_place() -> None:
     spec = spec_of(2, ["outcome", "CoT", "aligned CoT"], missing=(0, "CoT"))
     assert len(spec["concat"]) == 6
-    empty = titles(spec).index(["task 0", "CoT"])
+    empty = titles(spec).index(["task 0", "CoT", "no result"])
     assert spec["datasets"][f"rows {empty}"] == []
 
 

@@ -123,6 +123,12 @@ def test_bounds_are_open_and_numbers_shaded(visit: Any) -> None:
     assert not table.locator("td.bound.shaded").count() and table.locator("td.shaded").count() == 4
 
 
+def test_the_shade_of_an_accuracy_is_the_accuracy(visit: Any) -> None:
+    """Also where all of them are close together."""
+    cell = visit().page.locator("#extrapolation td.shaded").first
+    assert cell.evaluate("cell => cell.style.getPropertyValue('--amount')") == f"{0.06 + 0.44 * 0.75:.2f}"
+
+
 def test_a_heading_sorts(visit: Any) -> None:
     opened = visit()
     button = opened.page.locator("#min_train_size thead button").first

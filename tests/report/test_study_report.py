@@ -235,6 +235,20 @@ class TestTables:
         assert named == {("LSTM", "learning_rates=[0.7]"), ("LSTM", "learning_rates=[0.003]"), ("Transformer", "")}
         assert set(both.settings) == {"setting 1", "setting 2"}
 
+    def test_other_learning_rates_at_another_budget_leave_models_side_by_side(self) -> None:
+        other = [
+            with_settings(search(Point(model, ACOT), 10), learning_rates=rates, threshold=0.5)
+            for model, rates in (("LSTM", [0.7]), ("Transformer", [0.3]))
+        ]
+        shown = study(*other, *SEARCHES).shown(SearchRecord)
+        assert {one.label.setting for one in shown} == {"threshold=0.5", "threshold=0.0001"}
+
+    def test_a_figure_explains_the_settings_that_it_shows(self) -> None:
+        (one,) = [with_settings(search(Point("LSTM", ACOT), 16), threshold=0.5)]
+        both = study(one, *SEARCHES)
+        name = next(shown.label.group for shown in both.shown(SearchRecord) if shown.result == one)
+        assert both.settings_notes([{"group": f"own, {name}"}, {}]) == [f"{name}: threshold=0.5"]
+
     def test_multiples_are_those_that_were_asked_for(self) -> None:
         record = extrapolation(Point("LSTM", ACOT, max_length=5), 0.75)
         lengths = ExtrapolationSettings().lengths(5)

@@ -90,7 +90,7 @@ def _success_curves(shown: Sequence[Shown[CurveRecord]], study: Study) -> Figure
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
     notes = ["Bands: 90 % intervals. Points: the share of trials that succeeded. N50 is where a curve crosses 1/2."]
     layers = [half, band, line, points, *all_labels(rows, x, y)]
-    spec = panelled(layers, rows, panels, [*notes, *all_notes(rows), *study.settings_notes])
+    spec = panelled(layers, rows, panels, [*notes, *all_notes(rows), *study.settings_notes(rows)])
     return Figure("success_curves", "Success curves", spec)
 
 
@@ -113,7 +113,7 @@ def _against_threshold(shown: Sequence[Shown[CurveRecord]], study: Study) -> Fig
     return Figure(
         "n50_against_threshold",
         "N50 against the threshold",
-        panelled([bars, *points], rows, panels, [*notes, *all_notes(rows), *study.settings_notes]),
+        panelled([bars, *points], rows, panels, [*notes, *all_notes(rows), *study.settings_notes(rows)]),
     )
 
 

@@ -51,7 +51,7 @@ def _against_length(study: Study) -> list[Figure]:
     markers = alt.Chart().mark_point(size=50, opacity=1, filled=False).transform_filter("!isValid(datum.curve)")
     markers = markers.encode(x=x, y=y, stroke=marks.stroke, fill=marks.fill, shape=marks.shape)
     panels = Panels("supervision", "group", columns=list(REGIMES.values()), width=230, height=240)
-    notes = ["Thin: one experiment. Thick: the median of those of a model.", *study.settings_notes]
+    notes = ["Thin: one experiment. Thick: the median of those of a model.", *study.settings_notes(rows)]
     spec = panelled([zero, thin, thick, markers], [*rows, *_medians(rows)], panels, notes)
     return [Figure("extrapolation", "Accuracy against length", spec)]
 
@@ -113,7 +113,7 @@ def _against_kappa(study: Study) -> list[Figure]:
     points = marks.points(x, y, ["text:N", alt.Tooltip("accuracy:Q", format=".2f")])
     panels = Panels("panel", width=420, height=300)
     notes = ["Bars: where kappa lies. Open markers: one end is unknown, and kappa lies where the arrow points."]
-    spec = panelled([rule, bars, *points], rows, panels, [*notes, *study.settings_notes])
+    spec = panelled([rule, bars, *points], rows, panels, [*notes, *study.settings_notes(rows)])
     return [Figure("kappa_and_extrapolation", "Kappa and length extrapolation", spec)]
 
 

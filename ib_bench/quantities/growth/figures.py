@@ -47,6 +47,6 @@ def figures(study: Study) -> list[Figure]:
     y = alt.Y("exponent:Q", title="exponent of N")
     points = marks.points(x, y, ["over:N", "text:N", "better:N"], size=40, xOffset=beside)
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()), height=220)
-    notes = ["Bars: 90 % intervals. Open markers: one end of the interval is unknown.", *study.settings_notes]
+    notes = ["Bars: 90 % intervals. Open markers: one end of the interval is unknown.", *study.settings_notes(rows)]
     spec = panelled([zero, bars, *points], rows, panels, notes)
     return [Figure("growth", "How N50 and N* grow with length and number of states", spec)]

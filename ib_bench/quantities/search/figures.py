@@ -151,7 +151,7 @@ def _curves(rows: Sequence[Json], x: Any, study: Study) -> Json:
     )
     points = marks.points(x, y, ["text:N", "trials:Q"], size=45) + all_labels(rows, x, y)
     panels = Panels("supervision", "panel", columns=list(REGIMES.values()))
-    return panelled([line, *points], rows, panels, [*_open_note(rows), *study.settings_notes])
+    return panelled([line, *points], rows, panels, [*_open_note(rows), *study.settings_notes(rows)])
 
 
 def _heat_map(shown: Sequence[Shown[SearchRecord]], study: Study) -> Figure:
@@ -184,7 +184,7 @@ def _heat_map(shown: Sequence[Shown[SearchRecord]], study: Study) -> Figure:
     notes = ["> N: more than the largest size tried." if is_legible else ">: more than the largest size tried."]
     notes += all_notes(rows)
     title = "N* over task and length, uniform lengths"
-    spec = panelled([cells, text], rows, panels, [*notes, *study.settings_notes])
+    spec = panelled([cells, text], rows, panels, [*notes, *study.settings_notes(rows)])
     return Figure("min_train_size_heatmap", title, spec)
 
 

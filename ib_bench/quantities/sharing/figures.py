@@ -52,7 +52,7 @@ def figures(study: Study) -> list[Figure]:
         "Above 1, lengths share what is learned. Bars: where kappa lies; of N50, its 90 % interval. "
         "Open markers: one end is unknown, and kappa lies where the arrow points."
     ]
-    spec = panelled([one, bars, *points], rows, panels, [*notes, *study.settings_notes])
+    spec = panelled([one, bars, *points], rows, panels, [*notes, *study.settings_notes(rows)])
     return [Figure("kappa", "Sharing factor kappa", spec)]
 
 

@@ -80,7 +80,7 @@ def test_a_curve_then_results_then_from_the_store(capsys: pytest.CaptureFixture[
     assert main(["results"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("0 searches in ib_bench.sqlite") and "The store holds 1 curves (--kind curve)." in said
-    assert "protocol: paper v1" in said
+    assert "protocol paper v1" in said
 
 
 def test_a_curve_keeps_no_weights(capsys: pytest.CaptureFixture[str]) -> None:
