@@ -211,8 +211,8 @@ def setting_texts(results: Sequence[Labelled]) -> list[str]:
 def _setting_texts(results: Sequence[tuple[str, Labelled]]) -> list[str]:
     """Those options of each result in which results of its source differ.
 
-    What each architecture has of its own counts only among results of one architecture that are else alike: a model's
-    learning rate may be another one in another suite, and stands beside other models' of that suite all the same.
+    An architecture has its own learning rates. They count only among results of one architecture that are otherwise
+    alike, so that a model with other rates in another suite is still compared with the models of that suite.
     """
     chosen = [_Options.of(result) for _, result in results]
     sources = [source for source, _ in results]
