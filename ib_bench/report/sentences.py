@@ -39,12 +39,19 @@ def _measured(study: Study) -> str:
     labels = [one.label for one in study.results if isinstance(one.result, Record)]  # others may pool several tasks
     models = models_in_order(label.model for label in labels)
     tasks = list(dict.fromkeys(label.task for label in labels))
-    named = ", ".join(models[:_MAX_MODELS]) + (f" and {len(models) - _MAX_MODELS} more" * (len(models) > _MAX_MODELS))
+    named = ", ".join(models) if len(models) <= _MAX_MODELS else f"{len(models)} models ({_architectures(models)})"
     lengths = sorted({label.max_length for label in labels if label.max_length is not None})
     reach = f", with sequences of up to {lengths[-1]} symbols" if lengths else ""
     records = ", ".join(f"{name}: {_without_zeros(str(held))}" for name, held in study.sources.items())
     about = tasks[0] if len(tasks) == 1 else f"{len(tasks):,} tasks"
     return f"What was measured: {named} on {about}{reach} ({records})."
+
+
+def _architectures(models: Sequence[str]) -> str:
+    """The first architectures of many models, without arguments, and how many others there are."""
+    names = list(dict.fromkeys(model.partition("(")[0] for model in models))
+    others = len(names) - _MAX_MODELS
+    return ", ".join(names[:_MAX_MODELS]) + (f" and {others} more architectures" if others > 0 else "")
 
 
 def _without_zeros(held: str) -> str:

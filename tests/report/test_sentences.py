@@ -46,6 +46,12 @@ def test_tasks_are_counted_as_they_were_measured() -> None:
     assert "LSTM on 2 tasks, with sequences of up to 6 symbols" in found(*(search(point, 64) for point in points))[0]
 
 
+def test_many_models_are_counted_and_their_architectures_named() -> None:
+    names = ["LSTM", "GRU", "RNN", "SLSTM", "MinGRU", "Mamba2", "RWKV7", "DeltaNet"]
+    measured = found(*(search(Point(name, ACOT), 64) for name in names))[0]
+    assert measured.startswith("What was measured: 8 models (") and "and 2 more architectures) on" in measured
+
+
 def test_the_model_that_needs_least_is_named_with_the_interval_of_its_share() -> None:
     text = about("Data needed (N*)", *searches({"LSTM": 10, "Transformer": 100}, range(2, 10)))
     assert text == (
