@@ -150,9 +150,9 @@ def curve(point: Point, n50: float, max_size: int | None = None, num_trials: int
 
 
 def paper_like() -> Records:
-    """What the paper would have seen on three moduli at two lengths, by searches and by curves."""
+    """What the paper would have seen on five moduli at two lengths, by searches and by curves."""
     records: list[Record] = []
-    for modulus in (2, 5, 10):
+    for modulus in (2, 3, 4, 5, 10):
         for model in ("Transformer", "LSTM", "DenseSSM"):
             for supervision in (OUTCOME, COT, ACOT):
                 records += _column(model, supervision, modulus)

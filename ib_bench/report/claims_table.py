@@ -14,9 +14,10 @@ from ib_bench.studies.verdict import Count, Pair, Statement
 
 COUNT_NOTE = (
     "true, false, open: pairs of results for which the comparison holds, does not, or cannot be decided; below: the "
-    "same by architecture and lengths. chance: probability that as many coin flips agree; at most 0.05 to be supported "
-    "or contradicted. pooled: geometric mean of the ratios (or kappas) of at least 5 pairs, also open ones, and its "
-    "90 % interval; it decides where too few single pairs do. "
+    "same by architecture and lengths. votes: for and against; pairs that share records have one vote together. "
+    "chance: probability that as many coin flips agree as votes do; at most 0.05 to be supported or contradicted. "
+    "pooled: geometric mean of the ratios (or kappas) of at least 5 such groups, also open pairs, and its 90 % "
+    "interval; it decides where too few votes do. "
 )
 
 
@@ -27,10 +28,10 @@ def claims_table(claims: Mapping[str, Sequence[Claim]]) -> StudyTable:
         claims: for each source.
     """
     columns, body = by_source(
-        ["claim", "verdict", "comparison", "outcome", "true", "false", "open", "chance", "pooled"],
+        ["claim", "verdict", "comparison", "outcome", "true", "false", "open", "votes", "chance", "pooled"],
         {source: [row for claim in checked for row in _rows(claim)] for source, checked in claims.items()},
     )
-    table = StudyTable("claims", "Claims of the paper", COUNT_NOTE + WHY_OPEN, columns, len(columns) - 5, body)
+    table = StudyTable("claims", "Claims of the paper", COUNT_NOTE + WHY_OPEN, columns, len(columns) - 6, body)
     return replace(table, protocol=PAPER_PROTOCOL)
 
 
@@ -57,9 +58,14 @@ def interval_text(interval: Interval | None) -> str:
     return f"[{interval.low:.3g}, {high}]"
 
 
+def votes_text(count: Count) -> str:
+    """The votes for and against, such as ``6:1``; nothing without votes."""
+    return f"{count.votes_true}:{count.votes_false}" if count.votes else ""
+
+
 def chance_text(count: Count) -> str:
-    """The chance of a count; nothing where no pair is decided."""
-    return f"{count.chance:.3f}" if count.decided else ""
+    """The chance of a count; nothing without votes."""
+    return f"{count.chance:.3f}" if count.votes else ""
 
 
 def pooled_text(statement: Statement) -> str:
@@ -103,7 +109,8 @@ def _numbers(statement: Statement) -> list[Entry]:
     count, own = statement.count, statement.pooled
     numbers = [Entry(str(number), number) for number in (count.true, count.false, count.open)]
     pooled = EMPTY if own is None else Entry(pooled_text(statement), own.mean)
-    return [*numbers, Entry(chance_text(count), count.chance), pooled]
+    votes = Entry(votes_text(count), count.votes)
+    return [*numbers, votes, Entry(chance_text(count), count.chance), pooled]
 
 
 def _pairs(claims: Sequence[Claim]) -> Iterator[tuple[Claim, Statement, Pair]]:

@@ -15,7 +15,8 @@ Open is a pair
 
 All of these hold for both sides of a ratio alike. So where both sizes are equally likely to be the larger one, a
 decided pair is as likely to speak for a statement as against it, however many sizes lie above the largest. Each curve
-or search is part of at most one pair of a statement.
+or search is part of at most one ratio of a statement. Kappas at several L share curves: there, see
+:func:`~ib_bench.studies.verdict.groups`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ from ib_bench.studies.comparison import (
     sharing_of_searches,
     size_interval,
 )
-from ib_bench.studies.verdict import Count, Pair
+from ib_bench.studies.verdict import Pair, chance_of
 
 SPREAD_UNKNOWN = "single search, spread unknown"
 EXHAUSTED = "all sequences that exist are not enough, or none can be held out"
@@ -173,8 +174,9 @@ class Evidence:
     def falls(self, series: Sequence[Cell]) -> Known:
         """The size at the shortest maximal length over that at the longest.
 
-        From the slope over all lengths, which has the scatter of cells in it. With too few lengths for a slope, from
-        the shortest and the longest that are not exhausted.
+        From the slope over all lengths, which has the scatter of cells in it; one of single searches decides nothing
+        where their spread is unknown. With too few lengths for a slope, from the shortest and the longest that are not
+        exhausted.
 
         Args:
             series: at least 2 cells that differ in the maximal length alone, ascending.
@@ -185,7 +187,8 @@ class Evidence:
                 change = growth.fit.change
                 low = 0.0 if change.high is None else 2**-change.high
                 high = math.inf if change.low is None else 2**-change.low
-                return Known(f"slope of {growth.measure}", own, Interval(low, high))
+                why_open = SPREAD_UNKNOWN if growth.measure != "N50" and not self._has_spread(series[0]) else ""
+                return Known(f"slope of {growth.measure}", own, Interval(low, high), why_open)
         usable = [cell for cell in series if not self._is_exhausted(cell)]
         if len(usable) < 2:
             return Known("", tuple(sorted(keys)), why_open=EXHAUSTED)
@@ -249,8 +252,8 @@ class Evidence:
             searches = [one for one in max(cell.searches.values(), key=len, default=[]) if one.max_size]
             measure, keys, why_open = "N*", tuple(search.key for search in searches), SPREAD_UNKNOWN
             num_censored = sum(search.censored for search in searches)
-            counted = Count(num_censored, len(searches) - num_censored, 0)
-            is_sure, fails = counted.chance <= 1 - CERTAINTY, counted.true > counted.false
+            num_found = len(searches) - num_censored
+            is_sure, fails = chance_of(num_censored, num_found) <= 1 - CERTAINTY, num_censored > num_found
         objection = self._never_succeeds([cell]) if is_sure and fails else ""
         why_open = objection if is_sure else why_open
         return Pair(experiment_text(cell.labels), stratum, measure, None, None if why_open else fails, why_open, keys)
@@ -294,6 +297,10 @@ class Evidence:
     def _successful(self) -> set[str]:
         """Kinds of cells of which one has succeeded at some size."""
         return {_kind(cell, cell.labels.length_distribution) for cell in self.cells if self._has_succeeded(cell)}
+
+    def _has_spread(self, cell: Cell) -> bool:
+        """Whether the spread between seeds was measured on searches of a cell's kind."""
+        return any(self._spreads[_kind(cell, protocol)] is not None for protocol in cell.searches)
 
     def _ratio_of_searches(self, sides: Sides, protocol: str, bound: float) -> Known:
         repeats = [cell.searches[protocol] for cell in sides]

@@ -1,30 +1,33 @@
 """From pairs of results to a verdict on a statement.
 
-Each pair speaks for the statement, against it, or is open. How likely is so lopsided a count if each decided pair were
-a coin flip? That is the *chance*: the binomial probability of at least as many on the side of the majority (a one-sided
-sign test). A statement is
+Each pair speaks for the statement, against it, or is open. Pairs that rest on some of the same records are no
+independent evidence: kappa at L = 5 and at L = 6 share the curves at all shorter lengths. Such pairs form a *group*,
+which has one vote, that of the majority of its decided pairs. A pair that shares nothing is a group of its own.
 
-* *not enough data* if fewer than 5 pairs are decided: even five alike have a chance of 3 %, four of 6 %,
-* *supported* if at least 80 % of the decided pairs speak for it and the chance is at most 5 %,
-* *contradicted* if at most 20 % do and the chance is at most 5 %,
+How likely is so lopsided a vote if each group flipped a coin? That is the *chance*: the binomial probability of at
+least as many on the side of the majority (a one-sided sign test). A statement is
+
+* *not enough data* if fewer than 5 groups vote: even five alike have a chance of 3 %, four of 6 %,
+* *supported* if at least 80 % of the votes are for it and the chance is at most 5 %,
+* *contradicted* if at most 20 % are and the chance is at most 5 %,
 * *not enough data* if only the chance is in the way, *mixed* in all other cases.
 
 Pairs of one statement fall into strata: the architecture, and whether all sequences have one length or several. Each
-stratum is counted apart. If at least 5 pairs are decided in each of two strata, and one leans for the statement (80 %)
-and the other against it (20 %), the statement is mixed, even if the sum is decided.
+stratum is counted apart. If at least 5 groups vote in each of two strata, and one leans for the statement (80 %) and
+the other against it (20 %), the statement is mixed, even if the sum is decided.
 
 Where the truth is near the bound, each pair by itself stays open, however many there are. So where counting gives *not
 enough data*, the *pooled* ratio may decide: the geometric mean of the ratios of all pairs that are known from both
-sides, decided or not, with the 90 % interval of Student's t on their logarithms. The scatter between pairs has both the
-error of measurement and the differences between tasks and lengths in it; where it is smaller than the pairs' own
-intervals suggest (cells share seeds), these count. It takes 5 such pairs. If more than a fifth of the known ratios have
-no end on one side, as with sizes above the largest, there is none: leaving them out would bend it. It counts for strata
-likewise.
+sides, decided or not, with the 90 % interval of Student's t on the logarithms of the groups' means. The scatter between
+groups has both the error of measurement and the differences between tasks and lengths in it; where it is smaller than
+the pairs' own intervals suggest (cells share seeds), these count. It takes 5 groups. If more than a fifth of the known
+ratios have no end on one side, as with sizes above the largest, there is none: leaving them out would bend it. It
+counts for strata likewise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import comb, isinf, log2, sqrt
 from statistics import fmean, stdev
@@ -37,7 +40,7 @@ from ib_bench.studies.comparison import UNDECIDED, Interval, Threshold, all_hold
 
 Verdict = Literal["supported", "contradicted", "mixed", "not enough data"]
 
-MIN_DECIDED = 5
+MIN_VOTES = 5
 MAX_CHANCE = 0.05
 SUPPORTED_SHARE, CONTRADICTED_SHARE = 0.8, 0.2
 MAX_ONE_SIDED_SHARE = 0.2
@@ -80,19 +83,41 @@ class Pair:
         return {**plain, "holds": self.holds, "why_open": self.why_open, "records": list(self.records)}
 
 
+def groups(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Pairs that share records with each other, directly or through others, in one list each.
+
+    Args:
+        pairs: of one statement.
+    """
+    found: list[tuple[set[str], list[Pair]]] = []
+    for pair in pairs:
+        keys, own = set(pair.records), [pair]
+        linked = [one for one in found if one[0] & keys]
+        for one in linked:
+            found.remove(one)
+            keys |= one[0]
+            own = [*one[1], *own]
+        found.append((keys, own))
+    return [own for _, own in found]
+
+
 @dataclass(frozen=True)
 class Count:
-    """The number of pairs for a statement, against it, and open.
+    """The number of pairs for a statement, against it, and open; and the votes of their groups.
 
     Attributes:
         true: pairs for which it holds.
         false: pairs for which it does not.
         open: pairs that what is known cannot decide.
+        votes_true: groups of which more decided pairs speak for it than against it.
+        votes_false: groups of which more speak against it.
     """
 
     true: int
     false: int
     open: int
+    votes_true: int
+    votes_false: int
 
     @property
     def decided(self) -> int:
@@ -100,17 +125,21 @@ class Count:
         return self.true + self.false
 
     @property
+    def votes(self) -> int:
+        """Number of groups that say something."""
+        return self.votes_true + self.votes_false
+
+    @property
     def chance(self) -> float:
-        """Probability that at least so many coin flips of the decided ones agree with the majority."""
-        majority = max(self.true, self.false)
-        return sum(comb(self.decided, number) for number in range(majority, self.decided + 1)) / 2**self.decided
+        """Probability that at least so many coin flips, one for each vote, agree with the majority."""
+        return chance_of(self.votes_true, self.votes_false)
 
     @property
     def lean(self) -> Verdict:
-        """The direction of the count, ignoring its chance: not enough data, supported, contradicted or mixed."""
-        if self.decided < MIN_DECIDED:
+        """The direction of the vote, ignoring its chance: not enough data, supported, contradicted or mixed."""
+        if self.votes < MIN_VOTES:
             return "not enough data"
-        share = self.true / self.decided
+        share = self.votes_true / self.votes
         if share >= SUPPORTED_SHARE:
             return "supported"
         return "contradicted" if share <= CONTRADICTED_SHARE else "mixed"
@@ -126,10 +155,23 @@ class Count:
         return {**vars(self), "chance": self.chance, "verdict": self.verdict}
 
 
-def count(pairs: Iterable[Pair]) -> Count:
-    """Count pairs."""
+def chance_of(one: int, other: int) -> float:
+    """Probability that of as many coin flips as both together at least the larger number agree.
+
+    Example:
+        >>> chance_of(5, 0)
+        0.03125
+    """
+    flips = one + other
+    return sum(comb(flips, number) for number in range(max(one, other), flips + 1)) / 2**flips
+
+
+def count(pairs: Sequence[Pair]) -> Count:
+    """Count pairs, and the votes of their groups."""
     answers = [pair.holds for pair in pairs]
-    return Count(answers.count(True), answers.count(False), answers.count(None))
+    leads = [sum(0 if pair.holds is None else 1 if pair.holds else -1 for pair in own) for own in groups(pairs)]
+    votes = sum(lead > 0 for lead in leads), sum(lead < 0 for lead in leads)
+    return Count(answers.count(True), answers.count(False), answers.count(None), *votes)
 
 
 @dataclass(frozen=True)
@@ -140,36 +182,43 @@ class Pooled:
         mean: the estimate.
         interval: that it lies in with 90 %.
         num_pairs: that it is made of.
+        num_groups: that these pairs form.
     """
 
     mean: float
     interval: Interval
     num_pairs: int
+    num_groups: int
 
     def to_json(self) -> Json:
         """The mean as plain data."""
-        return {"mean": self.mean, "low": self.interval.low, "high": self.interval.high, "num_pairs": self.num_pairs}
+        ends = {"low": self.interval.low, "high": self.interval.high}
+        return {"mean": self.mean, **ends, "num_pairs": self.num_pairs, "num_groups": self.num_groups}
 
 
-def pooled(pairs: Iterable[Pair]) -> Pooled | None:
+def pooled(pairs: Sequence[Pair]) -> Pooled | None:
     """The pooled ratio of pairs, by the rule above; None if there is none.
 
     Args:
         pairs: of one statement.
     """
-    known = [
-        pair.interval for pair in pairs if pair.interval and (pair.holds is not None or pair.why_open == UNDECIDED)
-    ]
-    whole = [interval for interval in known if interval.low > 0 and not isinf(interval.high)]
-    if len(whole) < MIN_DECIDED or len(whole) < (1 - MAX_ONE_SIDED_SHARE) * len(known):
+    known = [pair for pair in pairs if pair.interval and (pair.holds is not None or pair.why_open == UNDECIDED)]
+    whole = [pair for pair in known if pair.interval and pair.interval.low > 0 and not isinf(pair.interval.high)]
+    own = [[_middle_and_error(pair) for pair in group] for group in groups(whole)]
+    if len(own) < MIN_VOTES or len(whole) < (1 - MAX_ONE_SIDED_SHARE) * len(known):
         return None
-    ends = [(log2(interval.low), log2(interval.high)) for interval in whole]
-    middles = [(low + high) / 2 for low, high in ends]
-    errors = [(high - low) / 2 / float(norm.ppf(1 - _TAIL)) for low, high in ends]
-    variance = max(stdev(middles) ** 2, fmean(error**2 for error in errors))
+    middles = [fmean(middle for middle, _ in group) for group in own]
+    variance = max(stdev(middles) ** 2, fmean(fmean(error**2 for _, error in group) for group in own))
     mean = fmean(middles)
-    reach = float(t.ppf(1 - _TAIL, len(ends) - 1)) * sqrt(variance / len(ends))
-    return Pooled(2**mean, Interval(2 ** (mean - reach), 2 ** (mean + reach)), len(whole))
+    reach = float(t.ppf(1 - _TAIL, len(own) - 1)) * sqrt(variance / len(own))
+    return Pooled(2**mean, Interval(2 ** (mean - reach), 2 ** (mean + reach)), len(whole), len(own))
+
+
+def _middle_and_error(pair: Pair) -> tuple[float, float]:
+    """The middle of a pair's interval in octaves, and the standard error that the interval suggests."""
+    assert pair.interval is not None
+    low, high = log2(pair.interval.low), log2(pair.interval.high)
+    return (low + high) / 2, (high - low) / 2 / float(norm.ppf(1 - _TAIL))
 
 
 @dataclass(frozen=True)

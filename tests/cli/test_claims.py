@@ -36,9 +36,9 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_counts_strata_and_chance(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys).splitlines()
     row = next(line for line in lines if line.startswith("3.1"))
-    assert "supported" in row and row.split()[-7:-3] == ["5", "0", "1", "0.031"]
+    assert "supported" in row and row.split()[-8:-3] == ["5", "0", "1", "5:0", "0.031"]
     stratum = next(line for line in lines if "Transformer, fixed lengths" in line)
-    assert stratum.split()[-7:-3] == ["5", "0", "0", "0.031"]
+    assert stratum.split()[-8:-3] == ["5", "0", "0", "5:0", "0.031"]
     assert "to decide it: measure more tasks and lengths, for example with ib-bench run study" in "\n".join(lines)
 
 

@@ -122,7 +122,7 @@ class TestTables:
     def test_lengths_measured_only_for_kappa_are_left_out(self) -> None:
         (table,) = (table for table in full_report().tables if table.name == "min_train_size")
         assert {row[1].text for row in table.rows} == {"4", "8"}
-        assert len(table.rows) == 3 * 2 * 3 * 3  # moduli, lengths, regimes, distributions
+        assert len(table.rows) == 5 * 2 * 3 * 3  # moduli, lengths, regimes, distributions
 
     def test_so_they_are_where_the_joint_search_leaves_short_lengths_out(self) -> None:
         joint = search(Point("LSTM", ACOT), 100)
@@ -402,7 +402,7 @@ def test_rank_correlation_leaves_bounds_out() -> None:
         for place, one in enumerate(shown)
         if one.result.factor.is_bounded
     ]
-    assert re.match(r"Spearman's rho = -?0\.\d\d \(p = .*, n = 53\)", rank_correlation(full))
+    assert re.match(r"Spearman's rho = -?0\.\d\d \(p = .*, n = 89\)", rank_correlation(full))
     bounds = [{"kappa": row["kappa"], "accuracy": row["accuracy"]} for row in full]
     assert rank_correlation(bounds).startswith("0 kappas with both ends")
     assert "too few" in rank_correlation(full[:2])
