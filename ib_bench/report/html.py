@@ -24,7 +24,7 @@ from ib_bench import __version__
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.tables import Entry, StudyTable
-from ib_bench.report.claims_table import chance_text, pooled_text, shown_strata
+from ib_bench.report.claims_table import chance_text, pooled_text, shown_strata, votes_text
 from ib_bench.report.sentences import sentences
 from ib_bench.results.identity import Json
 from ib_bench.studies.claims import Claim
@@ -79,6 +79,7 @@ def html_report(
         claims_note=of_claims.caption,
         shown_strata=shown_strata,
         chance_text=chance_text,
+        votes_text=votes_text,
         pooled_text=pooled_text,
         settings=study.settings,
         served=version,
