@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.terminal import say, show
+from ib_bench.errors import BenchError
 from ib_bench.plain_text import one_line
 from ib_bench.runner.display import display
 from ib_bench.runner.places import require_writable_folder
@@ -45,6 +46,11 @@ def main(command: str, arguments: Sequence[str]) -> int:
     return list_failures(finished, console)
 
 
+def _reason(error: Exception) -> str:
+    """What an error says, with its class unless it is an error of this package, whose sentence is enough."""
+    return str(error) if isinstance(error, BenchError) else repr(error)
+
+
 def list_failures(finished: FinishedSuite, console: Console) -> int:
     """Print which jobs have not ended well; the exit code.
 
@@ -56,7 +62,7 @@ def list_failures(finished: FinishedSuite, console: Console) -> int:
     for reason, count in finished.unfinished.items():
         say(f"{count} of {num_jobs} not finished: {reason}", console)
     for label, error in finished.failures:
-        console.print(Text("failed", "bold red"), Text(one_line(f"{label}: {error!r}")), soft_wrap=True)
+        console.print(Text("failed", "bold red"), Text(one_line(f"{label}: {_reason(error)}")), soft_wrap=True)
     if finished.failures:
         say(f"{len(finished.failures)} of {num_jobs} failed; the same command tries them again", console)
     return 1 if finished.failures else 0

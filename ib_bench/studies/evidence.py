@@ -221,7 +221,7 @@ class Evidence:
         repeats = max(found, key=len, default=[])
         if not repeats:
             return None
-        records = [record for sharing in repeats for record in (sharing.joint, *sharing.parts.values())]
+        records = [record for sharing in repeats for record in (sharing.measured, *sharing.parts.values())]
         keys = tuple(record.key for record in records)
         spread = self._spreads.get(_kind(joint, search_protocol(repeats[0].config.settings)))
         if spread is None:
@@ -270,7 +270,7 @@ class Evidence:
     @cached_property
     def _sharings(self) -> dict[str, Sharing]:
         """Kappas from searches, by the key of the search over all lengths."""
-        return {sharing.key: sharing for sharing in self._records.derived(sharings_in)}
+        return {one.key: one for one in self._records.derived(sharings_in) if one.joint is not None}
 
     @cached_property
     def _accuracies(self) -> dict[str, dict[str, float]]:
@@ -327,7 +327,7 @@ class Evidence:
         """Whether N50 more likely lies below the largest size, and a trial succeeded; or a search found an N*."""
         size = _size(cell)
         if size is not None and cell.curve is not None:
-            return not size.is_above and any(trial.succeeded for trial in cell.curve.curve_trials)
+            return not size.is_above and cell.curve.has_succeeded
         return any(search.min_train_size is not None for own in cell.searches.values() for search in own)
 
     @staticmethod

@@ -378,6 +378,19 @@ class CurveRecord(Record):
         )
         return low if sizes.low is None else f"{median} [{low}, {high}]"
 
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether a trial of the curve did."""
+        return any(trial.succeeded for trial in self.curve_trials)
+
+    @property
+    def best_of_15_text(self) -> str:
+        """Best of 15 with its interval; without a success the interval alone, as the prior alone has a median then."""
+        if self.estimate is None:
+            return ""
+        text = self.sizes_text(self.estimate.best_of_15)
+        return text if self.has_succeeded or "[" not in text else text[text.index("[") :]
+
     def threshold_text(self, estimate: ThresholdEstimate, sizes: Sizes) -> str:
         """A size at another threshold; where outcomes are unknown only its interval, such as ``[62, > 4,096]``.
 

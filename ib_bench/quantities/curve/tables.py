@@ -33,10 +33,11 @@ UNKNOWN_NOTE = (
 _ENDED = {
     "narrow": "interval narrow enough",
     "above": "N50 above the largest size",
-    "one": "one sequence suffices",
+    "one": "interval begins at one sequence",
     "max_trials": "all trials used",
     "records": "fitted from records",
 }
+_TO_BE_SURE = "search.exhaustive true trains all trials"
 _BAR_WIDTH = 40  # characters
 
 
@@ -90,7 +91,16 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
     Column("n50_is_above", lambda record: record.max_size if record.censored else None),
     Column("probability_above", _of_estimate(lambda estimate: estimate.probability_above)),
     *_sizes_columns("n90", "N90", lambda estimate: estimate.n90),
-    *_sizes_columns("best_of_15", "best of 15", lambda estimate: estimate.best_of_15),
+    Column(
+        "best_of_15",
+        lambda record: (
+            None if record.estimate is None or not record.has_succeeded else record.estimate.best_of_15.median
+        ),
+        "best of 15",
+        texts=lambda records: [record.best_of_15_text for record in records],
+    ),
+    Column("best_of_15_low", _of_estimate(lambda estimate: estimate.best_of_15.low)),
+    Column("best_of_15_high", _of_estimate(lambda estimate: estimate.best_of_15.high)),
     *_bounds_columns("spread", lambda estimate: estimate.spread),
     *_bounds_columns("ceiling", lambda estimate: estimate.ceiling),
     Column("num_trials", lambda record: record.num_trials, "trials"),
@@ -107,7 +117,8 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
     Column("ended", lambda record: record.ended, "ended", lambda ended: _ENDED.get(ended, "")),
     Column("learning_rate", lambda record: record.learning_rate),
     Column("max_size", lambda record: record.max_size),
-    Column("pool_exhausted", lambda record: record.largest_is_all),
+    Column("pool_exhausted", lambda record: record.is_pool_exhausted),
+    Column("max_size_is_all", lambda record: record.largest_is_all),
     Column("num_sequences", lambda record: record.num_sequences),
     Column("fits_all", lambda record: record.fits_all),
     Column("early_stop_sizes", lambda record: record.early_stop_sizes),
@@ -144,7 +155,13 @@ def curves_listing(records: Sequence[CurveRecord], title: str, notes: Iterable[s
     columns = [column for column in COLUMNS if column.is_label or column.name in _LISTED]
     num_wide = sum(record.ended == "max_trials" for record in records)
     wide = [f"{num_wide} of {len(records)} used all trials before the interval was narrow enough"] if num_wide else []
-    below = [_LIST_NOTE, *wide, *_cost_notes(records), *_confirmed_notes(records), *notes]
+    num_early = sum(bool(record.early_stop_sizes) for record in records)
+    early = (
+        [f"{num_early} of {len(records)} are less sure where a search stopped early; {_TO_BE_SURE}"]
+        if num_early
+        else []
+    )
+    below = [_LIST_NOTE, *wide, *early, *_cost_notes(records), *_confirmed_notes(records), *notes]
     return listing(records, columns, title, "\n".join(below), setting_texts)
 
 
@@ -233,11 +250,13 @@ def curve_listing(record: CurveRecord, notes: Iterable[str] = ()) -> Group:
     parts = [listing([record], COLUMNS, f"N50: {record.verdict}", "\n".join(notes))]
     if record.estimate is not None:
         successes = record.successes()
+        chances = {point.size: point.chance for point in record.estimate.points}
         body = []
-        for point in record.estimate.points:
-            succeeded, number = successes.get(point.size, (0, 0))
+        for size in sorted(chances.keys() | successes.keys()):  # trials of a search lie between the curve's own sizes
+            succeeded, number = successes.get(size, (0, 0))
             shares = f"{succeeded} of {number}" if number else ""
-            body.append([f"{point.size:,}", shares, f"{point.chance.median:.2f}", _bar(point.chance)])
+            chance = [f"{chances[size].median:.2f}", _bar(chances[size])] if size in chances else ["", ""]
+            body.append([f"{size:,}", shares, *chance])
         note = "|: median of the chance of success, -: its 90 % interval, from 0 to 1"
         table = terminal_table(["N", "succeeded", "p(N)", "90 %"], body, {"90 %"})
         parts.append(titled("Success curve", table, note))
@@ -283,7 +302,7 @@ def _early_stop_notes(record: CurveRecord) -> list[str]:
     return [
         f"A search stopped at its first success at N = {sizes}: fewer trials than its grid has, so the curve is less "
         "sure there. If it trained several at once (search.spread), trials that the success interrupted are missing, "
-        "and the curve is too high there. search.exhaustive true trains them all"
+        f"and the curve is too high there. {_TO_BE_SURE}"
     ]
 
 

@@ -91,7 +91,7 @@ def _against_kappa(study: Study) -> list[Figure]:
     rows: list[Json] = []
     for one, (sharing, row) in zip(study.shown(Sharing), described(study.shown(Sharing)), strict=True):
         factor, accuracy = sharing.factor, accuracies.get((one.label.source, sharing.key))
-        if factor.middle is not None and accuracy is not None:
+        if factor is not None and factor.middle is not None and accuracy is not None:
             ends = {"low": factor.known_low, "high": factor.known_high} if factor.is_bounded else {}
             numbers = {"kappa": factor.middle, "accuracy": accuracy, "one": 1}
             rows.append({**row, **ends, **numbers, "text": str(factor), "arrow": _ARROWS.get(factor.arrow or "")})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ib_bench.drawing.columns import Column, json_row, listing, summary
 from ib_bench.drawing.labels import setting_texts
-from ib_bench.quantities.curve.record import CurveSettings
+from ib_bench.quantities.curve.record import CurveRecord, CurveSettings
 from ib_bench.quantities.curve.tables import COLUMNS as CURVE_COLUMNS
 from ib_bench.quantities.logged_run import LoggedRun, run_config
 from ib_bench.quantities.quantity import Quantity, Request
@@ -24,6 +24,7 @@ from ib_bench.quantities.sharing.tables import (
     KAPPA_NOTE,
     SATURATION_COLUMNS,
     columns_of,
+    kappa_of_n50_table,
     kappa_table,
     notes_of,
     parts_table,
@@ -85,6 +86,8 @@ class SharingQuantity(Quantity[Sharing]):
     def logged(self, result: Sharing, records: Records) -> LoggedRun:
         """See :class:`Quantity`: a step for each length alone, kappa in the summary."""
         steps = [_step(length, need) for length, need in result.needs.items()]
+        if result.joint is None and result.curves is not None:
+            steps = [_curve_step(length, record) for length, record in result.curves.parts.items()]
         return LoggedRun(
             run_id=self.run_id(result),
             name=f"kappa {experiment_text(result.labels)}",
@@ -103,7 +106,7 @@ class SharingQuantity(Quantity[Sharing]):
     def detail_json(self, result: Sharing) -> Json:
         """See :class:`Quantity`: with everything about the searches and curves that it rests on."""
         detail = super().detail_json(result)
-        detail["joint"] = _need_json(result.joint_need)
+        detail["joint"] = None if result.joint_need is None else _need_json(result.joint_need)
         detail["parts"] = {str(length): _need_json(need) for length, need in result.needs.items()}
         if result.curves is not None:
             detail["joint_curve"] = json_row(result.curves.joint, CURVE_COLUMNS)
@@ -122,9 +125,9 @@ class SharingQuantity(Quantity[Sharing]):
         return sentence(study)
 
     def tables(self, study: Study) -> list[StudyTable]:
-        """See :class:`Quantity`: kappa, and its parts."""
+        """See :class:`Quantity`: kappa of N*, of N50, and the parts of that of N*."""
         shown = study.shown(Sharing)
-        return [kappa_table(shown), parts_table(shown)]
+        return [kappa_table(shown), kappa_of_n50_table(shown), parts_table(shown)]
 
     def figures(self, study: Study) -> list[Figure]:
         """See :class:`Quantity`."""
@@ -146,6 +149,18 @@ def _step(length: int, need: Need) -> Json:
     if need.search.min_train_size is not None:
         step["sharing/min_train_size"] = need.search.min_train_size
     return step if math.isinf(need.high) else {**step, "sharing/high": need.high}
+
+
+def _curve_step(length: int, record: CurveRecord) -> Json:
+    """The same of a success curve; ends that are not known are left out."""
+    step: Json = {
+        "length": length,
+        "sharing/max_size": record.max_size,
+        "sharing/censored": int(record.censored),
+        "sharing/exhausted": int(record.is_pool_exhausted),
+    }
+    sizes = {} if record.estimate is None else vars(record.estimate.n50)
+    return step | {f"sharing/n50_{name}": size for name, size in sizes.items() if size is not None}
 
 
 def _need_json(need: Need) -> Json:

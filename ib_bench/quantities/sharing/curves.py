@@ -73,14 +73,20 @@ class FinishedCurves:
 
     Args:
         curves: finished or not.
+
+    Attributes:
+        searches: of the experiments that have curves, whether they were made or not.
     """
 
     def __init__(self, curves: Iterable[CurveRecord]) -> None:
         self._by_key = {record.key: record for record in curves if record.finished}
         self._by_search: dict[str, list[CurveRecord]] = {}
+        searches = {}
         for record in self._by_key.values():
             search = SearchConfig(record.config.experiment, record.config.search)
             self._by_search.setdefault(search.key, []).append(record)
+            searches[search.key] = search
+        self.searches = list(searches.values())
 
     def of(self, joint: SearchConfig, parts: Mapping[int, SearchConfig]) -> SharingCurves | None:
         """The curves of the same experiments and search settings, measured alike; None where one is missing.

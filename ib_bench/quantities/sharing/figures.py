@@ -58,14 +58,14 @@ def figures(study: Study) -> list[Figure]:
 
 def _drawn(sharing: Sharing) -> list[Json]:
     """What is drawn of one kappa: that of N*, and that of N50 beside it; nothing of what is unknown."""
-    texts = {
-        "exhausted": f"{exhausted_text(sharing)} lengths",
-        "joint": str(sharing.joint_need),
-        "sum": sharing.sum_text,
-    }
-    drawn = [{**texts, "of": "N*", "text": str(sharing.factor), **_numbers(sharing.factor)}]
+    exhausted = {"exhausted": f"{exhausted_text(sharing)} lengths"}
+    drawn: list[Json] = []
+    if sharing.factor is not None:
+        texts = {**exhausted, "joint": str(sharing.joint_need), "sum": sharing.sum_text}
+        drawn.append({**texts, "of": "N*", "text": str(sharing.factor), **_numbers(sharing.factor)})
     if sharing.curves is not None:
         estimate = sharing.curves.estimate
+        texts = {**exhausted, "joint": sharing.curves.joint.verdict}
         drawn.append({**texts, "of": "N50", "text": str(estimate), **_numbers_of_estimate(estimate)})
     return [row for row in drawn if row["kappa"] is not None]
 

@@ -30,11 +30,11 @@ from ib_bench.errors import require
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.search.record import SearchConfig, SearchRecord, bound_text
 from ib_bench.quantities.search.saturation import SaturationRecord
-from ib_bench.quantities.sharing.curves import FinishedCurves, SharingCurves
+from ib_bench.quantities.sharing.curves import FactorEstimate, FinishedCurves, SharingCurves
 from ib_bench.quantities.sharing.factor import SharingFactor
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
-from ib_bench.results.records import MIN_LENGTH, DataSpec, Labels, Record
+from ib_bench.results.records import MIN_LENGTH, DataSpec, Labels, Record, task_text
 
 JOINT, ALONE = "uniform", "fixed"
 """The length distributions of the search over all lengths and of those at one length."""
@@ -122,22 +122,26 @@ class Need:
 
 @dataclass(frozen=True)
 class Sharing:
-    """Kappa and what it rests on.
+    """Kappa and what it rests on: searches, success curves, or both.
 
     Attributes:
-        joint: the search over all lengths.
+        joint: the search over all lengths; None where there are curves alone.
         parts: the search at each length alone, from the shortest to L.
         saturations: the saturated evaluations of those of them that have one, by the key of the search.
         curves: the success curves of the same experiments, or None.
 
     Raises:
-        ValueError: a search is not finished.
+        ValueError: a search is not finished, or there are neither searches nor curves.
     """
 
-    joint: SearchRecord
-    parts: Mapping[int, SearchRecord]
+    joint: SearchRecord | None
+    parts: Mapping[int, SearchRecord] = field(default_factory=dict)
     saturations: Mapping[str, SaturationRecord] = field(default_factory=dict)
     curves: SharingCurves | None = None
+
+    def __post_init__(self) -> None:
+        if self.joint is None and self.curves is None:
+            raise ValueError("kappa needs searches or curves")
 
     def __str__(self) -> str:
         return str(catalogue.quantity("sharing").drawing(self))
@@ -148,29 +152,38 @@ class Sharing:
         return shown
 
     @property
+    def measured(self) -> SearchRecord | CurveRecord:
+        """The record over all lengths: the search if there is one, else the curve."""
+        if self.joint is not None:
+            return self.joint
+        assert self.curves is not None
+        return self.curves.joint
+
+    @property
     def key(self) -> str:
-        """Of the search over all lengths."""
-        return self.joint.key
+        """Of the record over all lengths."""
+        return self.measured.key
 
     @property
     def config(self) -> SearchConfig:
-        """Of the search over all lengths."""
-        return self.joint.config
+        """Of the search over all lengths, also where only its curve was measured."""
+        config = self.measured.config
+        return config if isinstance(config, SearchConfig) else SearchConfig(config.experiment, config.search)
 
     @property
     def labels(self) -> Labels:
-        """Of the search over all lengths."""
-        return self.joint.labels
+        """Of the record over all lengths."""
+        return self.measured.labels
 
     @property
     def num_states(self) -> int | None:
         """Number of the task's states."""
-        return self.joint.num_states
+        return self.measured.num_states
 
     @cached_property
-    def joint_need(self) -> Need:
-        """N* at all lengths together."""
-        return self._need(self.joint)
+    def joint_need(self) -> Need | None:
+        """N* at all lengths together; None without searches."""
+        return None if self.joint is None else self._need(self.joint)
 
     @cached_property
     def needs(self) -> dict[int, Need]:
@@ -178,46 +191,64 @@ class Sharing:
         return {length: self._need(part) for length, part in self.parts.items()}
 
     @cached_property
-    def factor(self) -> SharingFactor:
-        """Kappa."""
-        return sharing_factor(self.joint_need, self.needs.values())
+    def factor(self) -> SharingFactor | None:
+        """Kappa of N*; None without searches."""
+        return None if self.joint_need is None else sharing_factor(self.joint_need, self.needs.values())
+
+    @property
+    def estimate(self) -> FactorEstimate | None:
+        """Kappa of N50; None without curves."""
+        return None if self.curves is None else self.curves.estimate
 
     @property
     def low(self) -> float:
-        """Kappa is at least this; 0 where nothing is known."""
-        return self.factor.low
+        """Kappa of N* is at least this, that of N50 where there are curves alone; 0 where nothing is known."""
+        return self._known.low
 
     @property
     def high(self) -> float:
-        """Kappa is at most this; infinite where nothing is known."""
-        return self.factor.high
+        """Kappa is at most this, likewise; infinite where nothing is known."""
+        return self._known.high
+
+    @property
+    def _known(self) -> SharingFactor | FactorEstimate:
+        found = self.factor or self.estimate
+        assert found is not None
+        return found
 
     @property
     def point(self) -> float | None:
         """Kappa as the paper computes it, of the smallest sizes that succeeded; None where a search is censored."""
         sizes = [part.min_train_size for part in self.parts.values()]
-        if self.joint.min_train_size is None or None in sizes:
+        if self.joint is None or self.joint.min_train_size is None or None in sizes:
             return None
         return sum(size for size in sizes if size is not None) / self.joint.min_train_size
 
     @property
     def exhausted(self) -> list[int]:
-        """The lengths at which all training sequences that exist failed."""
+        """The lengths at which all training sequences that exist failed, or N50 lies above them without searches."""
+        if self.joint is None and self.curves is not None:
+            return [length for length, record in self.curves.parts.items() if record.is_pool_exhausted]
         return [length for length, need in self.needs.items() if need.is_exhausted]
 
     @property
     def unexhausted_factor(self) -> SharingFactor | None:
-        """Kappa over the lengths that are not exhausted; None where all are.
+        """Kappa of N* over the lengths that are not exhausted; None where all are.
 
         The exhausted lengths are left out of the sum. The joint search has still learned them.
         """
         needs = [need for need in self.needs.values() if not need.is_exhausted]
-        return sharing_factor(self.joint_need, needs) if needs else None
+        return sharing_factor(self.joint_need, needs) if needs and self.joint_need is not None else None
+
+    @property
+    def lengths(self) -> list[int]:
+        """The lengths that were measured alone, ascending."""
+        return list(self.parts or (self.curves.parts if self.curves is not None else ()))
 
     @property
     def min_length(self) -> int:
         """The shortest length."""
-        return min(self.parts)
+        return min(self.lengths)
 
     @property
     def sum_text(self) -> str:
@@ -251,7 +282,7 @@ def sharings(
     saturations: Iterable[SaturationRecord] = (),
     curves: Iterable[CurveRecord] = (),
 ) -> list[Sharing]:
-    """Every kappa for which all searches are there.
+    """Every kappa for which all searches, or all curves, are there.
 
     Args:
         searches: finished or not.
@@ -276,11 +307,23 @@ def sharings(
                 own = {key: evaluated[key] for key in (joint.key, *keys.values()) if key in evaluated}
                 parts = {length: finished[key] for length, key in keys.items()}
                 found.append(Sharing(joint, parts, own, measured.of(joint.config, configs)))
+    searched = {one.key for one in found}
+    for config in sorted(measured.searches, key=_place):
+        if config.key not in searched and config.experiment.labels.length_distribution == JOINT:
+            own_curves = measured.of(config, part_configs(config))
+            if own_curves is not None and own_curves.parts:
+                found.append(Sharing(None, curves=own_curves))
     return found
 
 
+def _place(config: SearchConfig) -> tuple[str, str, str, int]:
+    """Sorts kappas from curves alone."""
+    labels = config.experiment.labels
+    return labels.model, task_text(labels), str(labels.supervision), labels.max_length or 0
+
+
 def sharings_in(records: Records) -> list[Sharing]:
-    """Every kappa for which all searches are there; see :func:`sharings`.
+    """Every kappa of a store; see :func:`sharings`.
 
     Args:
         records: of one store.

@@ -68,10 +68,6 @@ def _log2(column: Column[Sharing]) -> Column[Sharing]:
     return Column(f"log2_{column.name}", value)
 
 
-def _estimate(one: Sharing) -> FactorEstimate | None:
-    return None if one.curves is None else one.curves.estimate
-
-
 def _unexhausted_estimate(one: Sharing) -> FactorEstimate | None:
     return None if one.curves is None else one.curves.unexhausted_estimate
 
@@ -87,26 +83,25 @@ def _text(value: object) -> str:
 
 def exhausted_text(one: Sharing) -> str:
     """The number of exhausted lengths, such as ``1 of 7``."""
-    return f"{len(one.exhausted)} of {len(one.parts)}"
+    return f"{len(one.exhausted)} of {len(one.lengths)}"
 
 
 _ENDS = _factor_columns("sharing_factor", lambda one: one.factor)
-_N50_COLUMN: Column[Sharing] = Column(
-    "sharing_factor_n50_text", lambda one: _text(_estimate(one)) or None, "kappa of N50"
-)
+_OF_SEARCHES = ("sharing_factor", "unexhausted_sharing_factor", "sum_of_parts", "num_trials", "wall_time_s")
+"""Columns of a list that say nothing of kappas from curves alone."""
 
 COLUMNS: tuple[Column[Sharing], ...] = (
     *LABELS,
     Column("min_length", lambda one: one.min_length, "from", "from length {}".format, is_label=True),
     Column("num_states", lambda one: one.num_states, is_label=True),
-    Column("sharing_factor", lambda one: str(one.factor), "kappa", style="bold"),
+    Column("sharing_factor", lambda one: _text(one.factor) or None, "kappa", style="bold"),
     *_ENDS,
     *(_log2(column) for column in _ENDS),
     Column("sharing_factor_is", lambda one: one.point),
     Column("exhausted", exhausted_text, "exhausted"),
     Column("exhausted_lengths", lambda one: one.exhausted),
     Column("num_exhausted", lambda one: len(one.exhausted)),
-    Column("num_lengths", lambda one: len(one.parts)),
+    Column("num_lengths", lambda one: len(one.lengths)),
     Column(
         "unexhausted_sharing_factor",
         lambda one: _text(one.unexhausted_factor) or None,
@@ -114,22 +109,22 @@ COLUMNS: tuple[Column[Sharing], ...] = (
         texts=lambda rows: [_text(_rest(one)) for one in rows],
     ),
     *_factor_columns("unexhausted_sharing_factor", lambda one: one.unexhausted_factor),
-    _N50_COLUMN,
-    *_estimate_columns("sharing_factor_n50", _estimate),
+    Column("sharing_factor_n50_text", lambda one: _text(one.estimate) or None, "kappa of N50"),
+    *_estimate_columns("sharing_factor_n50", lambda one: one.estimate),
     *_estimate_columns("unexhausted_sharing_factor_n50", _unexhausted_estimate),
-    Column("joint_min_train_size", lambda one: one.joint.min_train_size),
-    Column("joint_max_size", lambda one: one.joint.max_size),
-    Column("joint", lambda one: str(one.joint_need)),
-    Column("joint_exhausted", lambda one: one.joint_need.is_exhausted),
-    Column("sum_of_parts", lambda one: one.sum_text, "sum alone"),
+    Column("joint_min_train_size", lambda one: None if one.joint is None else one.joint.min_train_size),
+    Column("joint_max_size", lambda one: one.measured.max_size),
+    Column("joint", lambda one: _text(one.joint_need) or None),
+    Column("joint_exhausted", lambda one: None if one.joint_need is None else one.joint_need.is_exhausted),
+    Column("sum_of_parts", lambda one: one.sum_text if one.parts else None, "sum alone"),
     Column("parts", lambda one: {str(length): str(need) for length, need in one.needs.items()}),
     Column("num_saturated", lambda one: sum(need.is_saturated for need in _needs(one))),
-    Column("num_trials", lambda one: sum(map(_num_trials, _needs(one))), "trials"),
-    Column("wall_time_s", lambda one: sum(map(_wall_time_s, _needs(one))), "time", duration),
+    Column("num_trials", lambda one: sum(map(_num_trials, _needs(one))) if one.parts else None, "trials"),
+    Column("wall_time_s", lambda one: sum(map(_wall_time_s, _needs(one))) if one.parts else None, "time", duration),
     *CHOICES,
     Column("search", lambda one: canonical(one.config.settings), is_label=True),
 )
-"""Everything about a kappa, in order. Trials and time are those of searches and saturated evaluations."""
+"""Everything about a kappa, in order. Trials and time are those of searches and saturated evaluations, if any."""
 
 SATURATION_COLUMNS: tuple[Column[SaturationRecord], ...] = (
     Column("key", lambda record: record.key),
@@ -156,7 +151,9 @@ _N50_NOTE = "kappa of N50: the same of success curves, median and 90 % interval;
 def columns_of(results: Sequence[Sharing]) -> list[Column[Sharing]]:
     """The columns that say something of these results."""
     has_curves = any(one.curves is not None for one in results)
-    return [column for column in COLUMNS if has_curves or column is not _N50_COLUMN]
+    has_searches = not results or any(one.factor is not None for one in results)
+    left_out = {*(() if has_curves else ("sharing_factor_n50_text",)), *(() if has_searches else _OF_SEARCHES)}
+    return [column for column in COLUMNS if column.name not in left_out]
 
 
 def notes_of(results: Sequence[Sharing]) -> list[str]:
@@ -177,17 +174,22 @@ def sharing_listing(sharing: Sharing, notes: Iterable[str] = ()) -> Group:
         sharing: kappa and its searches.
         notes: what else stands below the table.
     """
-
-    def row(lengths: str, need: Need) -> list[str | Text]:
-        verdict = Text(str(need), style="bold")
-        bracket = bracket_text(need.search.bracket)
-        return [lengths, verdict, bracket, str(_num_trials(need)), duration(_wall_time_s(need))]
-
-    rows = [row(f"{length} alone", need) for length, need in sharing.needs.items()]
-    rows.append(row(f"{sharing.min_length}..{sharing.labels.max_length} together", sharing.joint_need))
-    headings = ["lengths", "N*", "bracket", "trials", "time"]
+    together = f"{sharing.min_length}..{sharing.labels.max_length} together"
+    if sharing.joint_need is not None:
+        found = [*((f"{length} alone", need) for length, need in sharing.needs.items()), (together, sharing.joint_need)]
+        headings = ["lengths", "N*", "bracket", "trials", "time"]
+        rows = [_need_row(lengths, need) for lengths, need in found]
+    else:
+        assert sharing.curves is not None
+        curves = [*((f"{length} alone", record) for length, record in sharing.curves.parts.items())]
+        headings = ["lengths", "N50", "trials"]
+        rows = [
+            [lengths, Text(record.verdict, style="bold"), str(record.num_trials)]
+            for lengths, record in [*curves, (together, sharing.curves.joint)]
+        ]
     table = terminal_table(headings, rows, {"lengths"}, breaks={len(rows) - 1})
-    lines = [f"kappa: {sharing.factor}", f"exhausted: {exhausted_text(sharing)} lengths"]
+    lines = [] if sharing.factor is None else [f"kappa: {sharing.factor}"]
+    lines.append(f"exhausted: {exhausted_text(sharing)} lengths")
     if (rest := _rest(sharing)) is not None:
         lines.append(f"kappa over the others: {rest}")
     if sharing.curves is not None:
@@ -198,17 +200,35 @@ def sharing_listing(sharing: Sharing, notes: Iterable[str] = ()) -> Group:
     return titled(title, table, "\n".join([KAPPA_NOTE, *notes_of([sharing]), *notes]))
 
 
+def _need_row(lengths: str, need: Need) -> list[str | Text]:
+    verdict = Text(str(need), style="bold")
+    bracket = bracket_text(need.search.bracket)
+    return [lengths, verdict, bracket, str(_num_trials(need)), duration(_wall_time_s(need))]
+
+
 def kappa_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
-    """Kappa per architecture, regime, task and L."""
+    """Kappa of N* per architecture, regime, task and L."""
     note = (
         "kappa: the sum of N* at each length alone, over N* at all lengths; from its lowest to its highest possible "
         "value; in parentheses, how many of the lengths are exhausted."
     )
-    return pivot("kappa", "Sharing factor kappa", note, shown, _entry, without=["lengths"])
+    searched = [one for one in shown if one.result.factor is not None]
+    return pivot("kappa", "Sharing factor kappa", note, searched, _entry, without=["lengths"])
+
+
+def kappa_of_n50_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
+    """Kappa of N50 per architecture, regime, task and L."""
+    note = (
+        "kappa of N50: the sum of N50 at each length alone, over N50 at all lengths; median and 90 % interval, no "
+        "median where a part is only bounded."
+    )
+    measured = [one for one in shown if one.result.estimate is not None]
+    return pivot("kappa_n50", "Sharing factor kappa of N50", note, measured, _estimate_entry, without=["lengths"])
 
 
 def parts_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
-    """The parts of each kappa, a row each."""
+    """The parts of each kappa of N*, a row each."""
+    shown = [one for one in shown if one.result.factor is not None]
     lengths = sorted({length for one in shown for length in one.result.parts})
     shown = sorted(shown, key=lambda one: (one.label.order, model_order(one.label.model)))
     title = "Sharing factor kappa and its parts"
@@ -218,6 +238,7 @@ def parts_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
     body = []
     for one in shown:
         sharing = one.result
+        assert sharing.joint_need is not None
         kappas = [_factor_entry(sharing, sharing.factor), _factor_entry(sharing, _rest(sharing))]
         numbers = [kappas[0], Entry(exhausted_text(sharing), len(sharing.exhausted), sharing.key), kappas[1]]
         if has_curves:
@@ -235,7 +256,7 @@ def parts_table(shown: Sequence[Shown[Sharing]]) -> StudyTable:
 
 def _entry(sharing: Sharing) -> Entry:
     entry = _factor_entry(sharing, sharing.factor)
-    text = f"{entry.text} ({len(sharing.exhausted)} of {len(sharing.parts)})" if sharing.exhausted else entry.text
+    text = f"{entry.text} ({exhausted_text(sharing)})" if sharing.exhausted else entry.text
     return replace(entry, text=text)
 
 
@@ -246,8 +267,11 @@ def _factor_entry(sharing: Sharing, factor: SharingFactor | None) -> Entry:
 
 
 def _estimate_entry(sharing: Sharing) -> Entry:
-    estimate = _estimate(sharing)
-    return EMPTY if estimate is None else Entry(str(estimate), estimate.median or estimate.low, sharing.key)
+    estimate = sharing.estimate
+    if estimate is None:
+        return EMPTY
+    is_bound = estimate.low == 0 or math.isinf(estimate.high)
+    return Entry(str(estimate), estimate.median or estimate.low, sharing.key, is_bound)
 
 
 def _need_entry(need: Need) -> Entry:
@@ -255,7 +279,7 @@ def _need_entry(need: Need) -> Entry:
 
 
 def _needs(sharing: Sharing) -> list[Need]:
-    return [sharing.joint_need, *sharing.needs.values()]
+    return [*filter(None, [sharing.joint_need]), *sharing.needs.values()]
 
 
 def _records(need: Need) -> list[SearchRecord | SaturationRecord]:

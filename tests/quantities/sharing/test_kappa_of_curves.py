@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from made_up_records import ACOT, Point, search
+from made_up_records import curve as made_up_curve
+from rich.console import Console
 
+from ib_bench import catalogue
+from ib_bench.drawing.columns import json_text
 from ib_bench.quantities.curve.prior import PRIOR
 from ib_bench.quantities.curve.record import CurveConfig, CurveRecord, CurveSettings, CurveTrial
 from ib_bench.quantities.curve.success_curve import Observation, Outcomes, SuccessCurve
 from ib_bench.quantities.search.record import SearchConfig, SearchSettings
 from ib_bench.quantities.sharing.curves import FactorEstimate, FinishedCurves, SharingCurves
-from ib_bench.quantities.sharing.record import part_configs
+from ib_bench.quantities.sharing.record import Sharing, part_configs, sharings
+from ib_bench.report.study_report import study_report
+from ib_bench.results.archive import Records
 from ib_bench.results.records import Experiment
 
 MAX_SIZE = 1024
@@ -144,3 +153,56 @@ def test_saturated_trials_give_kappa_its_upper_end(experiment: Experiment) -> No
     known = SharingCurves(found.joint, {**found.parts, 2: part}).estimate
     assert known.low == pytest.approx(found.estimate.low)
     assert (MAX_SIZE + 200) / 130 < known.high < (1100 + 300) / 70
+
+
+SIZES = {("fixed", 2): 50.0, ("fixed", 3): 100.0, ("fixed", 4): 50.0, ("uniform", 4): 100.0}
+
+
+class TestWithoutSearches:
+    """Kappa of a store that holds curves alone."""
+
+    @pytest.fixture
+    def measured(self) -> list[CurveRecord]:
+        return [made_up_curve(Point("LSTM", ACOT, *place), size) for place, size in SIZES.items()]
+
+    @pytest.fixture
+    def sharing(self, measured: list[CurveRecord]) -> Sharing:
+        (found,) = sharings([], [], measured)
+        return found
+
+    def test_it_is_that_of_the_curves(self, sharing: Sharing, measured: list[CurveRecord]) -> None:
+        joint = measured[-1]
+        assert sharing.key == joint.key
+        assert sharing.config == SearchConfig(joint.config.experiment, joint.config.search)
+        assert sharing.factor is None and sharing.joint_need is None and sharing.point is None
+        assert sharing.estimate is not None and sharing.estimate.median == pytest.approx(2, rel=0.2)
+        assert (sharing.low, sharing.high) == (sharing.estimate.low, sharing.estimate.high)
+        assert sharing.lengths == [2, 3, 4] and sharing.min_length == 2 and sharing.exhausted == []
+
+    def test_searches_take_its_place(self, measured: list[CurveRecord]) -> None:
+        searches = [search(Point("LSTM", ACOT, *place), round(size)) for place, size in SIZES.items()]
+        (found,) = sharings(searches, [], measured)
+        assert found.joint is not None and found.curves is not None and found.curves.joint == measured[-1]
+
+    def test_a_missing_part_leaves_none(self, measured: list[CurveRecord]) -> None:
+        assert sharings([], [], measured[1:]) == []
+
+    def test_lists_tables_figures_and_wandb_show_it(self, sharing: Sharing, measured: list[CurveRecord]) -> None:
+        quantity = catalogue.quantity("sharing")
+        text = str(sharing.estimate)
+        console = Console(width=200, file=io.StringIO())
+        console.print(quantity.listing([sharing], "1 kappa"))
+        console.print(quantity.detail(sharing))
+        said = console.file.getvalue()  # type: ignore[attr-defined]
+        assert said.count(text) == 2 and "sum alone" not in said and "2..4 together" in said
+        records = Records.of_all(measured)
+        report = study_report({"own": records})
+        tables = {table.name: table for table in report.tables}
+        assert text in [entry.text for entry in tables["kappa_n50"].rows[0]] and not tables["kappa_parts"].rows
+        (figure,) = [figure for figure in report.figures if figure.name == "kappa"]
+        (row,) = [row for rows in figure.spec["datasets"].values() for row in rows]
+        assert (row["of"], row["text"], row["href"]) == ("N50", text, f"#{measured[-1].key}")
+        logged = quantity.logged(sharing, records)
+        assert logged.summary["sharing_factor_n50_text"] == text
+        assert [step["length"] for step in logged.steps] == [2, 3, 4] and logged.steps[0]["sharing/n50_low"] > 0
+        assert json.loads(json_text([quantity.detail_json(sharing)]))[0]["joint"] is None
