@@ -13,7 +13,7 @@ from ib_bench.drawing.styles import model_order
 from ib_bench.drawing.tables import EMPTY, Entry, StudyTable, label_entries, pivot, varying_labels
 from ib_bench.drawing.terminal import terminal_table, titled
 from ib_bench.drawing.texts import duration
-from ib_bench.quantities.curve.record import Bounds, CurveEstimate, CurveRecord, Sizes, ThresholdEstimate
+from ib_bench.quantities.curve.record import Bounds, CurveEstimate, CurveRecord, Pilot, Sizes, ThresholdEstimate
 from ib_bench.quantities.search.tables import bracket_text
 from ib_bench.results.identity import Json, options
 
@@ -116,6 +116,7 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
     Column("num_steps", lambda record: record.num_steps, "steps", "{:,}".format),
     Column("ended", lambda record: record.ended, "ended", lambda ended: _ENDED.get(ended, "")),
     Column("learning_rate", lambda record: record.learning_rate),
+    Column("pilot", lambda record: {f"{one.learning_rate:g}": _pilot_text(one) for one in record.pilot} or None),
     Column("max_size", lambda record: record.max_size),
     Column("pool_exhausted", lambda record: record.is_pool_exhausted),
     Column("max_size_is_all", lambda record: record.largest_is_all),
@@ -223,6 +224,19 @@ def _threshold_entry(record: CurveRecord, estimate: ThresholdEstimate) -> Entry:
     return Entry(text, size, record.key, estimate.n50.median is None)
 
 
+def _pilot_text(pilot: Pilot) -> str:
+    """How many trials of a learning rate succeeded, such as ``2 of 3``."""
+    return f"{sum(trial.succeeded for trial in pilot.trials)} of {len(pilot.trials)}"
+
+
+def _pilot_notes(record: CurveRecord) -> list[str]:
+    """Which learning rate a pilot has chosen, and how often each succeeded in it."""
+    if not record.pilot or record.learning_rate is None:
+        return []
+    tried = ", ".join(f"{one.learning_rate:g}: {_pilot_text(one)}" for one in record.pilot)
+    return [f"learning rate {record.learning_rate:g}, chosen by a pilot at N = {record.max_size:,} ({tried} succeeded)"]
+
+
 def _cost_notes(records: Sequence[CurveRecord]) -> list[str]:
     """That trials count which are not of the curve; nothing where there are none."""
     has_others = any(len(record.curve_trials) < record.num_trials for record in records)
@@ -246,7 +260,9 @@ def curve_listing(record: CurveRecord, notes: Iterable[str] = ()) -> Group:
         notes: what else stands below it.
     """
     confirmed = [CONFIRMED_NOTE] if record.num_checked else []
-    notes = [f"{CURVE_NOTE}; {_N90_NOTE}", *confirmed, *_cost_notes([record]), *_early_stop_notes(record), *notes]
+    given = list(notes)
+    notes = [f"{CURVE_NOTE}; {_N90_NOTE}", *confirmed, *_pilot_notes(record), *_cost_notes([record])]
+    notes += [*_early_stop_notes(record), *given]
     parts = [listing([record], COLUMNS, f"N50: {record.verdict}", "\n".join(notes))]
     if record.estimate is not None:
         successes = record.successes()

@@ -24,6 +24,7 @@ from ib_bench.quantities.curve.record import (
     CurveRecord,
     CurveSettings,
     CurveTrial,
+    Pilot,
     Sizes,
     ThresholdEstimate,
 )
@@ -123,6 +124,47 @@ def test_one_curve_on_a_terminal(experiment: Experiment) -> None:
     assert "stopped at its first success" not in text
     stopped = printed(curve(experiment, early_stop_sizes=[64, 1024]))
     assert "A search stopped at its first success at N = 64, 1,024" in stopped
+
+
+def test_every_size_that_was_tried_has_a_row(experiment: Experiment) -> None:
+    """Trials of a search lie between the sizes of a curve."""
+    between = [CurveTrial(21, True, 200, "a" * 32), CurveTrial(21, False, 200, "b" * 32)]
+    text = printed(curve(experiment, curve_trials=[*curve(experiment).curve_trials, *between]))
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert lines["21"] == ["21", "1", "of", "2"] and lines["16"][-1] == "]"
+
+
+def test_a_pilot_says_what_it_chose_among(experiment: Experiment) -> None:
+    pilot = [
+        Pilot(0.1, [CurveTrial(512, True, 9, "a" * 32)] * 3),
+        Pilot(0.01, [CurveTrial(512, False, 9, "b" * 32)] * 3),
+    ]
+    record = curve(experiment, pilot=pilot)
+    assert "learning rate 0.1, chosen by a pilot at N = 512 (0.1: 3 of 3, 0.01: 0 of 3 succeeded)" in printed(record)
+    assert json_row(record, COLUMNS)["pilot"] == {"0.1": "3 of 3", "0.01": "0 of 3"}
+    assert "pilot at" not in printed(curve(experiment)) and json_row(curve(experiment), COLUMNS)["pilot"] is None
+
+
+def test_without_a_success_best_of_15_has_no_median(experiment: Experiment) -> None:
+    """It would be that of the prior."""
+    failures = [replace(trial, succeeded=False) for trial in curve(experiment).curve_trials]
+    record = curve(experiment, NOWHERE, ended="above", curve_trials=failures)
+    assert record.best_of_15_text == "[8.0, > 512]" and curve(experiment).best_of_15_text == "20 [8.0, 33]"
+    row = json_row(record, COLUMNS)
+    assert (row["best_of_15"], row["best_of_15_low"]) == (None, 8.0)
+
+
+def test_a_small_pool_is_no_exhausted_one(experiment: Experiment) -> None:
+    known = json_row(curve(experiment, max_size=20, pool_size=20), COLUMNS)
+    exhausted = json_row(curve(experiment, NOWHERE, ended="above", max_size=20, pool_size=20), COLUMNS)
+    assert [row["max_size_is_all"] for row in (known, exhausted)] == [True, True]
+    assert [row["pool_exhausted"] for row in (known, exhausted)] == [False, True]
+
+
+def test_a_list_says_how_many_curves_searches_cut_short(experiment: Experiment) -> None:
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(QUANTITY.listing([curve(experiment, early_stop_sizes=[64]), curve(experiment)], "curves"))
+    assert "1 of 2 are less sure where a search stopped early" in console.export_text()
 
 
 def test_nothing_held_out_prints_too(experiment: Experiment) -> None:
