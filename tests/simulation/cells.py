@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from simulation.learners import MAX_STEPS, Family, Learner
+from simulation.learners import MAX_STEPS, Family, Learner, uniform
 
 from ib_bench.quantities.curve.sequential_design import SequentialDesign
 from ib_bench.quantities.curve.success_curve import Observation, Outcomes, Posterior, SuccessCurve
@@ -90,7 +90,14 @@ def measure_bisection(family: Family, bisection: Bisection, num_runs: int, seed:
     return BisectionCell(_octaves(_middle(bracket), learner.n50(bisection.max_size)), num_steps / MAX_STEPS)
 
 
-def fit_of_search(family: Family, bisection: Bisection, num_runs: int, at_once: int | None, seed: int) -> CurveCell:
+def fit_of_search(
+    family: Family,
+    bisection: Bisection,
+    num_runs: int,
+    at_once: int | None,
+    seed: int,
+    shares_seeds: bool = False,
+) -> CurveCell:
     """Draw a learner, search for its N*, and fit what the search has trained, as `--curve.from_records` does.
 
     Args:
@@ -100,15 +107,17 @@ def fit_of_search(family: Family, bisection: Bisection, num_runs: int, at_once: 
         at_once: runs that are trained at once until the first success, which interrupts the others; None trains all to
             their end.
         seed: of everything.
+        shares_seeds: whether a run that succeeds at one size succeeds at all at which it is more likely.
     """
     generator = torch.Generator().manual_seed(seed)
     learner = family(generator, bisection.max_size)
     observations: list[Observation] = []
+    lucks = [uniform(generator) if shares_seeds else None for _ in range(num_runs)]
 
     def succeeds(size: int) -> bool:
         ended: list[tuple[int, bool, int]] = []  # when, whether with success, and after how many steps
         free = [0] * (at_once or 1)
-        for succeeded, num_steps in [learner.train(size, generator) for _ in range(num_runs)]:
+        for succeeded, num_steps in [learner.train(size, generator, luck) for luck in lucks]:
             start = min(free)
             free[free.index(start)] = start + num_steps
             ended.append((start + num_steps, succeeded, num_steps))

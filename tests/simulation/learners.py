@@ -52,9 +52,15 @@ class Learner:
         chances: Floats = self.luck + (1 - self.luck) * learned * kept
         return chances
 
-    def train(self, size: int, generator: torch.Generator) -> tuple[bool, int]:
-        """Whether a run succeeds, and its optimizer steps."""
-        if _uniform(generator) >= self.chance(size):
+    def train(self, size: int, generator: torch.Generator, luck: float | None = None) -> tuple[bool, int]:
+        """Whether a run succeeds, and its optimizer steps.
+
+        Args:
+            size: number of training sequences.
+            generator: of what is random in it.
+            luck: in 0..1, small is good; None draws it.
+        """
+        if (uniform(generator) if luck is None else luck) >= self.chance(size):
             return False, MAX_STEPS
         factor = math.exp(_SUCCESS_SIGMA * float(torch.randn((), generator=generator)))
         return True, min(MAX_STEPS, math.ceil(_SUCCESS_SHARE * factor * MAX_STEPS))
@@ -74,7 +80,7 @@ def from_prior(generator: torch.Generator, max_size: int) -> Learner:
     """As the estimator expects, with continuous parameters."""
     location = _between(-PRIOR.octaves_below, math.log2(max_size) + PRIOR.octaves_above, generator)
     spread = math.exp(_between(math.log(PRIOR.min_spread), math.log(PRIOR.max_spread), generator))
-    is_high = _uniform(generator) < PRIOR.high_probability
+    is_high = uniform(generator) < PRIOR.high_probability
     if is_high:
         ceiling = _between(PRIOR.high_ceiling, 1, generator)
     else:
@@ -104,9 +110,10 @@ FAMILIES: dict[str, Family] = {
 """Made-up learners, by name."""
 
 
-def _uniform(generator: torch.Generator) -> float:
+def uniform(generator: torch.Generator) -> float:
+    """A number in 0..1."""
     return float(torch.rand((), generator=generator, dtype=torch.float64))
 
 
 def _between(low: float, high: float, generator: torch.Generator) -> float:
-    return low + (high - low) * _uniform(generator)
+    return low + (high - low) * uniform(generator)

@@ -6,6 +6,8 @@ import re
 from statistics import fmean
 
 import pytest
+import torch
+from simulation import from_records
 from simulation.cells import fit_of_search, measure_bisection
 from simulation.learners import FAMILIES, MAX_STEPS, Learner, from_prior
 from simulation.presentation import FIGURE, published_tables, stored_results, tables
@@ -51,6 +53,22 @@ def test_early_stops_leave_a_fit_to_records_sound_unless_they_interrupt_others()
         error[at_once] = fmean(cell.error for cell in cells if cell.error is not None)
     assert min(covered[None], covered[1]) >= 0.84
     assert covered[5] < covered[1] and error[5] < error[1] - 0.3, "octaves"
+
+
+def test_a_run_with_shared_luck_succeeds_wherever_it_is_likelier() -> None:
+    learner, generator = FAMILIES["middling"](torch.Generator().manual_seed(1), MAX_SIZE), torch.Generator()
+    outcomes = [[learner.train(2**octave, generator, luck)[0] for octave in range(11)] for luck in (0.1, 0.5, 0.9)]
+    assert all(outcome == sorted(outcome) and outcome[-1] for outcome in outcomes)
+    assert [sum(outcome) for outcome in outcomes] == sorted((sum(outcome) for outcome in outcomes), reverse=True)
+
+
+def test_the_readme_shows_the_fits_to_records() -> None:
+    rows = from_records.stored_rows()
+    assert from_records.published_table() == from_records.table(rows)
+    found = {(row["search"], row["shares_seeds"]): row for row in rows}
+    assert all(row["num_cells"] == from_records.NUM_LEARNERS for row in rows)
+    assert found["exhaustive", False]["coverage"] >= 0.87
+    assert found["five runs at once", False]["error"] < -0.3 < found["one run after the other", False]["error"]
 
 
 @pytest.mark.parametrize(
