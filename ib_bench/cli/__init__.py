@@ -59,7 +59,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "wandb": ("wandb", "log a store to Weights & Biases, or build a dashboard there"),
     },
     "set up": {
-        "ls": ("ls", "list tasks, models, suites and more; describe one task or model"),
+        "ls": ("ls", "list tasks, models, suites and more; describe one of them"),
         "check": ("check", "check that a model can be measured"),
         "doctor": ("doctor", "check the installation: versions, devices, store, W&B"),
         "completion": ("completion", "print a script for tab completion in your shell"),

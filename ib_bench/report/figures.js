@@ -25,7 +25,7 @@ function chosenSpec(spec, passes, isChosen, width) {
   }));
   const datasets = Object.fromEntries(panels.map(({rows}, place) => [`rows ${place}`, rows]));
   const {usermeta, ...rest} = spec;
-  if (usermeta?.left_out) rest.title = {...spec.title, text: spec.title.text.slice(1)}; // how many panels all results have
+  if (/^the first \d/.test(spec.title?.text[0])) rest.title = {...spec.title, text: spec.title.text.slice(1)}; // how many panels all results have
   if (width < NARROW) rest.config = {...spec.config, legend: {...spec.config.legend, orient: "top", columns: 2}};
   return {...rest, concat, columns: inRow, datasets, numLeftOut: kept.length - panels.length};
 }

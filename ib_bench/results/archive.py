@@ -9,7 +9,9 @@ import gzip
 import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -17,7 +19,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from ib_bench.errors import StoreError
-from ib_bench.results.codec import UnreadableRecordError, decode, to_plain
+from ib_bench.results.codec import UnreadableRecordError, decode, shape_of, to_plain
 from ib_bench.results.database import is_database
 from ib_bench.results.kinds import record_kinds
 from ib_bench.results.record_store import R
@@ -191,34 +193,46 @@ def archive_records(path: Path) -> Iterator[Record]:
 
 
 def surplus_of(path: Path) -> Iterator[str]:
-    """What an archive holds that reading it passes over: fields that no record has, and records that come twice.
+    """What an archive holds that reading it passes over: unknown fields, fields and records that come twice.
 
     Args:
         path: of an archive that :func:`read_archive` can read.
     """
     seen = set()
     for record, line in zip(archive_records(path), _lines(path), strict=True):
-        here = {"kind": type(record).table, **to_plain(record)}
-        if (type(record), record.key) in seen:
-            yield f"{record.key}, {record.title}: there twice"
-        seen.add((type(record), record.key))
-        given = json.loads(line)
-        if given.get("shape") == type(record).shape:  # an older one may have fields that are read under other names
-            yield from (f"{record.key}, {record.title}: unknown field {name}" for name in _unknown(given, here))
+        kind, twice = type(record), list[str]()
+        given = json.loads(line, parse_int=str, parse_float=str, object_pairs_hook=partial(_fields, twice))
+        shape = shape_of(line)
+        given = given if shape == kind.shape else kind.upgraded(given, shape)
+        known = {"kind": kind.table, **to_plain(record)}
+        title = f"{record.key}, {record.title}"
+        yield from (f"{title}: field {name} comes twice" for name in twice)
+        yield from (f"{title}: unknown field {name}" for name in _unknown(given, known, msgspec.to_builtins(record)))
+        if (kind, record.key) in seen:
+            yield f"{title}: there twice"
+        seen.add((kind, record.key))
 
 
-def _unknown(given: Any, known: Any, where: str = "") -> Iterator[str]:
-    """The fields of JSON, at any depth, that other JSON does not have."""
-    if isinstance(given, dict) and isinstance(known, dict):
+def _fields(twice: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of a JSON object; names that it has twice go into a list."""
+    twice.extend(name for name, number in Counter(name for name, _ in pairs).items() if number > 1)
+    return dict(pairs)
+
+
+def _unknown(given: Any, known: Any, typed: Any, where: str = "") -> Iterator[str]:
+    """The fields of JSON, at any depth, that a record has neither as plain data nor as it is typed, with defaults."""
+    if isinstance(given, dict) and (isinstance(known, dict) or isinstance(typed, dict)):
+        plain, full = (one if isinstance(one, dict) else {} for one in (known, typed))
         for name, value in given.items():
             place = f"{where}.{name}".lstrip(".")
-            if name not in known:
-                yield place
+            if name in plain or name in full:
+                yield from _unknown(value, plain.get(name), full.get(name), place)
             else:
-                yield from _unknown(value, known[name], place)
-    elif isinstance(given, list) and isinstance(known, list):
-        for index, (one, other) in enumerate(zip(given, known, strict=False)):
-            yield from _unknown(one, other, f"{where}[{index}]")
+                yield place
+    elif isinstance(given, list):
+        plain_list, full_list = (one if isinstance(one, list) else [None] * len(given) for one in (known, typed))
+        for index, (value, own, other) in enumerate(zip(given, plain_list, full_list, strict=False)):
+            yield from _unknown(value, own, other, f"{where}[{index}]")
 
 
 def is_archive(path: Path) -> bool:

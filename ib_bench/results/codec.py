@@ -58,7 +58,7 @@ def decode(kind: type[R], text: bytes) -> R:
     """
     record: R
     try:
-        shape = _shape_of(text)
+        shape = shape_of(text)
         if shape > kind.shape:
             raise UnknownShapeError(f"its shape {shape} is newer than {kind.shape}, the newest that this version reads")
         if shape < kind.shape:
@@ -88,7 +88,7 @@ def decode_plain(kind: type[T], text: bytes | str) -> T:
         raise UnreadableRecordError(str(error)) from error
 
 
-def _shape_of(text: bytes) -> int:
+def shape_of(text: bytes) -> int:
     """The version of a record's shape; records of the first versions do not say one."""
     if not text.startswith(_SHAPE_START):
         return 1

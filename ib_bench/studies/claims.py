@@ -88,7 +88,7 @@ class Claim:
             return ""
         num_open = sum(count.open for count in undecided)
         there = f"; {num_open} existing pairs are open" if num_open else ""
-        return f"measure more tasks and lengths, for example with {self.to_measure}{there}"
+        return f"measure more, for example with {self.to_measure}{there}"
 
     def to_json(self) -> Json:
         """The claim as plain data, with every pair."""
@@ -224,6 +224,7 @@ def _curricula_help_recurrence(evidence: Evidence) -> list[Statement]:
 @_claim(
     "4.1",
     "transformers share nothing between lengths: kappa is near 1 or below for every kind of supervision",
+    "ib-bench run kappa --axes.model Transformer --axes.quantity sharing && "
     "ib-bench run study --axes.model Transformer --axes.quantity sharing",
 )
 def _transformers_share_nothing(evidence: Evidence) -> list[Statement]:
@@ -237,6 +238,7 @@ def _transformers_share_nothing(evidence: Evidence) -> list[Statement]:
 @_claim(
     "4.2",
     "transformers with chain of thought: the lengths interfere, kappa is much below 1",
+    "ib-bench run kappa --axes.model Transformer --axes.supervision chain_of_thought --axes.quantity sharing && "
     "ib-bench run study --axes.model Transformer --axes.supervision chain_of_thought --axes.quantity sharing",
 )
 def _transformers_interfere(evidence: Evidence) -> list[Statement]:
@@ -248,6 +250,7 @@ def _transformers_interfere(evidence: Evidence) -> list[Statement]:
     "4.3",
     "recurrent models share: kappa is much above 1 for outcome and aligned chain of thought, near 1 for "
     "chain of thought",
+    "ib-bench run kappa --axes.model [LSTM,DenseSSM] --axes.quantity sharing && "
     "ib-bench run study --axes.model [LSTM,DenseSSM] --axes.quantity sharing",
 )
 def _recurrent_models_share(evidence: Evidence) -> list[Statement]:
@@ -280,7 +283,7 @@ def _longer_sequences_help_the_dense_ssm(evidence: Evidence) -> list[Statement]:
 @_claim(
     "4.5",
     "kappa and length extrapolation go together",
-    "ib-bench run study --axes.length_distribution uniform --axes.quantity [sharing,extrapolate]",
+    "ib-bench run kappa && ib-bench run study --axes.length_distribution uniform --axes.quantity [sharing,extrapolate]",
 )
 def _sharing_and_extrapolation_go_together(evidence: Evidence) -> list[Statement]:
     """For pairs of experiments at the same task, L and settings whose kappas surely differ.

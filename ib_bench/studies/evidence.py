@@ -187,7 +187,7 @@ class Evidence:
                 change = growth.fit.change
                 low = 0.0 if change.high is None else 2**-change.high
                 high = math.inf if change.low is None else 2**-change.low
-                why_open = SPREAD_UNKNOWN if growth.measure != "N50" and not self._has_spread(series[0]) else ""
+                why_open = SPREAD_UNKNOWN if growth.measure != "N50" and not self._has_spread(series, own) else ""
                 return Known(f"slope of {growth.measure}", own, Interval(low, high), why_open)
         usable = [cell for cell in series if not self._is_exhausted(cell)]
         if len(usable) < 2:
@@ -298,9 +298,20 @@ class Evidence:
         """Kinds of cells of which one has succeeded at some size."""
         return {_kind(cell, cell.labels.length_distribution) for cell in self.cells if self._has_succeeded(cell)}
 
-    def _has_spread(self, cell: Cell) -> bool:
-        """Whether the spread between seeds was measured on searches of a cell's kind."""
-        return any(self._spreads[_kind(cell, protocol)] is not None for protocol in cell.searches)
+    def _has_spread(self, cells: Iterable[Cell], keys: Sequence[str]) -> bool:
+        """Whether the spread between seeds was measured on the kinds of cells that some searches are of.
+
+        Args:
+            cells: that have these searches, and maybe others.
+            keys: of the searches.
+        """
+        kinds = {
+            _kind(cell, protocol)
+            for cell in cells
+            for protocol, searches in cell.searches.items()
+            if any(search.key in keys for search in searches)
+        }
+        return bool(kinds) and all(self._spreads[kind] is not None for kind in kinds)
 
     def _ratio_of_searches(self, sides: Sides, protocol: str, bound: float) -> Known:
         repeats = [cell.searches[protocol] for cell in sides]

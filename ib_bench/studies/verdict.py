@@ -202,16 +202,27 @@ def pooled(pairs: Sequence[Pair]) -> Pooled | None:
     Args:
         pairs: of one statement.
     """
-    known = [pair for pair in pairs if pair.interval and (pair.holds is not None or pair.why_open == UNDECIDED)]
-    whole = [pair for pair in known if pair.interval and pair.interval.low > 0 and not isinf(pair.interval.high)]
-    own = [[_middle_and_error(pair) for pair in group] for group in groups(whole)]
-    if len(own) < MIN_VOTES or len(whole) < (1 - MAX_ONE_SIDED_SHARE) * len(known):
+    num_known = sum(_is_known(pair) for pair in pairs)
+    usable = [[_middle_and_error(pair) for pair in group if _is_whole(pair)] for group in groups(pairs)]
+    own = [group for group in usable if group]
+    num_whole = sum(map(len, own))
+    if len(own) < MIN_VOTES or num_whole < (1 - MAX_ONE_SIDED_SHARE) * num_known:
         return None
     middles = [fmean(middle for middle, _ in group) for group in own]
     variance = max(stdev(middles) ** 2, fmean(fmean(error**2 for _, error in group) for group in own))
     mean = fmean(middles)
     reach = float(t.ppf(1 - _TAIL, len(own) - 1)) * sqrt(variance / len(own))
-    return Pooled(2**mean, Interval(2 ** (mean - reach), 2 ** (mean + reach)), len(whole), len(own))
+    return Pooled(2**mean, Interval(2 ** (mean - reach), 2 ** (mean + reach)), num_whole, len(own))
+
+
+def _is_known(pair: Pair) -> bool:
+    """Whether a pair has a ratio that nothing speaks against."""
+    return pair.interval is not None and (pair.holds is not None or pair.why_open == UNDECIDED)
+
+
+def _is_whole(pair: Pair) -> bool:
+    """Whether such a ratio has both ends."""
+    return _is_known(pair) and pair.interval is not None and pair.interval.low > 0 and not isinf(pair.interval.high)
 
 
 def _middle_and_error(pair: Pair) -> tuple[float, float]:

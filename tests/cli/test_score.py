@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -268,18 +269,51 @@ class TestSubmission:
         code, found = check(capsys)
         assert code == 1 and found["records"][0].startswith(f"not asked for: {config.key}")
 
-    def test_a_field_that_no_record_has_and_a_record_twice(
+    @pytest.mark.parametrize(
+        ("old", "new", "told"),
+        [
+            ('"curve_trials":[{', '"curve_trials":[{"weight":2,', ["unknown field curve_trials[0].weight"]),
+            (
+                '"curve_trials":[{',
+                '"curve_trials":[{"weight":%s,' % ("9" * 5000),
+                ["unknown field curve_trials[0].weight"],
+            ),
+            ('"kind":"curves"', '"kind":"curves","weight":2', ["unknown field weight"]),
+            ('"max_trials":3', '"max_trials":3,"better":true', ["unknown field config.settings.better"]),
+            ('"num_checked":', '"num_checked":9,"num_checked":', ["field num_checked comes twice"]),
+            ('"max_trials":3', '"max_trials":3,"hold":null', []),  # a default that is written out
+        ],
+    )
+    def test_a_field_that_no_record_has_or_that_comes_twice(
+        self, old: str, new: str, told: list[str], submission: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert old in gzip.decompress((submission / "records.jsonl.gz").read_bytes()).decode()
+        self.rewrite(
+            submission, lambda lines: [line.replace(old, new, 1) if '"curves"' in line else line for line in lines]
+        )
+        code, found = check(capsys)
+        assert code == bool(told) and [text.rpartition(": ")[2] for text in found.get("records", [])] == told
+
+    def test_a_record_of_an_old_shape_hides_no_field(
         self, submission: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        def without_shape(line: str) -> str:
+            return re.sub(r'^{"shape":\d+,', '{"weight":2,', line)
+
+        self.rewrite(submission, lambda lines: [lines[0], *map(without_shape, lines[1:])])
+        _, found = check(capsys)
+        assert found["records"] and all("unknown field weight" in text for text in found["records"])
+
+    def test_a_record_that_is_there_twice(self, submission: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.rewrite(submission, lambda lines: [*lines, lines[-1]])
+        code, found = check(capsys)
+        assert code == 1 and [text.rpartition(": ")[2] for text in found["records"]] == ["there twice"]
+
+    @staticmethod
+    def rewrite(submission: Path, change_lines: Callable[[list[str]], list[str]]) -> None:
         path = submission / "records.jsonl.gz"
         lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-        at = next(index for index, line in enumerate(lines) if '"curve_trials":[{' in line)
-        extended = lines[at].replace('"curve_trials":[{', '"curve_trials":[{"weight":2,')
-        path.write_bytes(gzip.compress("\n".join([*lines[:at], extended, *lines[at:]]).encode()))
-        code, found = check(capsys)
-        (twice, unknown) = sorted(found.pop("records"), key=lambda one: "unknown" in one)
-        assert code == 1 and not found
-        assert twice.endswith("there twice") and unknown.endswith("unknown field curve_trials[0].weight")
+        path.write_bytes(gzip.compress("\n".join(change_lines(lines)).encode()))
 
     def test_a_key_of_another_config(self, submission: Path, capsys: pytest.CaptureFixture[str]) -> None:
         key = _curve(submission).curve_trials[0].trial

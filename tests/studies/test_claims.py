@@ -275,6 +275,38 @@ class TestSearches:
         (pair, *_) = single
         assert pair.interval is not None and pair.interval.low < 4 < 20 < pair.interval.high
 
+    def slopes(self, num_seeds: int, *others: Record) -> Statement:
+        """N* that halves from L to L, by searches with so many seeds."""
+        records: list[Record] = [*others]
+        for modulus in MODULI:
+            for length, size in ((6, 4000), (7, 2000), (8, 1000), (9, 500), (10, 250)):
+                point = Point("DenseSSM", ACOT, "fixed", length, modulus=modulus)
+                records += repeated(point, [size] * num_seeds)
+        (statement,) = claim("4.4", records).statements
+        return statement
+
+    def test_a_slope_of_single_searches_decides_nothing(self) -> None:
+        statement = self.slopes(1)
+        assert not statement.count.decided and reasons(statement) == {SPREAD_UNKNOWN}
+        assert {pair.measure for pair in statement.pairs} == {"slope of N*"}
+
+    def test_a_slope_of_repeated_searches_does(self) -> None:
+        assert self.slopes(2).verdict == "supported"
+
+    def test_a_curve_beside_repeated_searches_takes_nothing_away(self) -> None:
+        shorter = [curve(Point("DenseSSM", ACOT, "fixed", 5, modulus=modulus), 6000) for modulus in MODULI]
+        assert self.slopes(2, *shorter).verdict == "supported"
+
+    def test_the_spread_of_other_searches_decides_no_slope(self) -> None:
+        def otherwise(record: Record) -> Record:
+            assert isinstance(record, SearchRecord)
+            config = replace(record.config, settings=replace(record.config.settings, midpoint="geometric"))
+            return replace(record, key=config.key, config=config)
+
+        points = [Point("DenseSSM", ACOT, "fixed", 6, modulus=modulus) for modulus in MODULI]
+        others = [otherwise(record) for point in points for record in repeated(point, [4000] * 4)]
+        assert reasons(self.slopes(1, *others)) == {SPREAD_UNKNOWN}
+
     def test_censored_above_counts_on_either_side(self) -> None:
         assert self.of(aligned=None, cot=100, num_seeds=2).count == Count(6, 0, 0, 6, 0)
         assert self.of(aligned=100, cot=None, num_seeds=2).count == Count(0, 6, 0, 0, 6)

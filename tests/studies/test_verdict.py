@@ -176,6 +176,13 @@ class TestGroups:
         assert pooled(twice[:8]) is None, "eight pairs in four groups"
 
 
+def test_what_links_pairs_links_their_ratios_too() -> None:
+    """Also if the ratio that does has no part in the mean."""
+    own = known(ABOVE, width=1.1)
+    link = pair("all", None, None, "all sequences that exist", *(key for one in own for key in one.records))
+    assert pooled(own) is not None and pooled([*own, link]) is None
+
+
 def test_a_pair_is_open_for_a_reason() -> None:
     with pytest.raises(ValueError, match="open for a reason"):
         Pair("a / b", "all", "N50", None, None, "", ())

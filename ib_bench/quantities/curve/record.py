@@ -399,9 +399,10 @@ class CurveRecord(Record):
             sizes: its N50, or another of its points.
         """
         text = self.sizes_text(sizes)
-        if not estimate.num_unknown or sizes.low is None:
-            return text
-        return text[text.index("[") :]
+        is_priors = sizes is estimate.best_of_15 and not estimate.num_succeeded
+        if (estimate.num_unknown or is_priors) and sizes.low is not None:
+            return text[text.index("[") :]
+        return text
 
     @property
     def confirmed_text(self) -> str:

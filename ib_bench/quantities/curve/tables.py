@@ -174,6 +174,8 @@ def _plain(record: CurveRecord, estimate: ThresholdEstimate) -> Json:
     """N50 at one threshold, for programs."""
     sizes = {"n50": estimate.n50, "best_of_15": estimate.best_of_15}
     ends = {f"{name}{end}": value for name, one in sizes.items() for end, value in _ends(one).items()}
+    if not estimate.num_succeeded:
+        ends["best_of_15"] = None  # it would be the prior's
     counts = {name: getattr(estimate, f"num_{name}") for name in ("succeeded", "failed", "unknown")}
     failing, succeeding = estimate.bracket
     return {
@@ -234,7 +236,9 @@ def _pilot_notes(record: CurveRecord) -> list[str]:
     if not record.pilot or record.learning_rate is None:
         return []
     tried = ", ".join(f"{one.learning_rate:g}: {_pilot_text(one)}" for one in record.pilot)
-    return [f"learning rate {record.learning_rate:g}, chosen by a pilot at N = {record.max_size:,} ({tried} succeeded)"]
+    has_succeeded = any(trial.succeeded for one in record.pilot for trial in one.trials)
+    why = "succeeded" if has_succeeded else "succeeded, so the one with the lowest loss was taken"
+    return [f"learning rate {record.learning_rate:g}, chosen by a pilot at N = {record.max_size:,} ({tried} {why})"]
 
 
 def _cost_notes(records: Sequence[CurveRecord]) -> list[str]:

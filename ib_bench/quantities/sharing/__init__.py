@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class SharingQuantity(Quantity[Sharing]):
-    """Kappa of one experiment, derived from searches."""
+    """Kappa of one experiment, derived from searches and success curves."""
 
     name: ClassVar[str] = "sharing"
     job_type: ClassVar[str] = "sharing"
@@ -80,8 +80,9 @@ class SharingQuantity(Quantity[Sharing]):
         return records.derived(sharings_in)
 
     def run_id(self, result: Sharing) -> str:
-        """See :class:`Quantity`: another one than that of the search over all lengths."""
-        return hashlib.sha256(f"sharing/{result.key}".encode()).hexdigest()[:32]
+        """See :class:`Quantity`: another one than that of the search over all lengths, made or not."""
+        key = result.key if result.joint is not None else result.config.key
+        return hashlib.sha256(f"sharing/{key}".encode()).hexdigest()[:32]
 
     def logged(self, result: Sharing, records: Records) -> LoggedRun:
         """See :class:`Quantity`: a step for each length alone, kappa in the summary."""
@@ -100,7 +101,7 @@ class SharingQuantity(Quantity[Sharing]):
 
     def listing(self, results: Sequence[Sharing], title: str, notes: Iterable[str] = ()) -> Group:
         """See :class:`Quantity`: with those columns and notes that say something of these results."""
-        below = [KAPPA_NOTE, *notes_of(results), *notes]
+        below = [*notes_of(results), *notes]
         return listing(results, columns_of(results), title, "\n".join(below), setting_texts)
 
     def detail_json(self, result: Sharing) -> Json:

@@ -10,7 +10,7 @@ from ib_bench.drawing.charts import Marks, Panels, described, log_axis, panelled
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import REGIMES
-from ib_bench.quantities.sharing.curves import FactorEstimate
+from ib_bench.quantities.sharing.curves import FactorEstimate, SharingCurves
 from ib_bench.quantities.sharing.factor import SharingFactor
 from ib_bench.quantities.sharing.record import Sharing
 from ib_bench.quantities.sharing.tables import exhausted_text
@@ -65,9 +65,17 @@ def _drawn(sharing: Sharing) -> list[Json]:
         drawn.append({**texts, "of": "N*", "text": str(sharing.factor), **_numbers(sharing.factor)})
     if sharing.curves is not None:
         estimate = sharing.curves.estimate
-        texts = {**exhausted, "joint": sharing.curves.joint.verdict}
+        texts = {**exhausted, "joint": sharing.curves.joint.verdict, "sum": _sum_text(sharing.curves)}
         drawn.append({**texts, "of": "N50", "text": str(estimate), **_numbers_of_estimate(estimate)})
     return [row for row in drawn if row["kappa"] is not None]
+
+
+def _sum_text(curves: SharingCurves) -> str:
+    """The sum of N50 at each length alone; without the lengths at which N50 has no median, only how many have one."""
+    known = [one.estimate.n50.median for one in curves.parts.values() if one.estimate is not None]
+    sizes = [size for size in known if size is not None]
+    whole = len(sizes) == len(curves.parts)
+    return f"{sum(sizes):,.0f}" if whole else f"N50 known at {len(sizes)} of {len(curves.parts)} lengths"
 
 
 def _numbers(factor: SharingFactor) -> Json:

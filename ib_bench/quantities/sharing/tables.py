@@ -81,6 +81,10 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def _time_text(seconds: float | None) -> str:
+    return "" if seconds is None else duration(seconds)
+
+
 def exhausted_text(one: Sharing) -> str:
     """The number of exhausted lengths, such as ``1 of 7``."""
     return f"{len(one.exhausted)} of {len(one.lengths)}"
@@ -120,7 +124,7 @@ COLUMNS: tuple[Column[Sharing], ...] = (
     Column("parts", lambda one: {str(length): str(need) for length, need in one.needs.items()}),
     Column("num_saturated", lambda one: sum(need.is_saturated for need in _needs(one))),
     Column("num_trials", lambda one: sum(map(_num_trials, _needs(one))) if one.parts else None, "trials"),
-    Column("wall_time_s", lambda one: sum(map(_wall_time_s, _needs(one))) if one.parts else None, "time", duration),
+    Column("wall_time_s", lambda one: sum(map(_wall_time_s, _needs(one))) if one.parts else None, "time", _time_text),
     *CHOICES,
     Column("search", lambda one: canonical(one.config.settings), is_label=True),
 )
@@ -138,14 +142,20 @@ SATURATION_COLUMNS: tuple[Column[SaturationRecord], ...] = (
 """Everything about a saturated evaluation."""
 
 KAPPA_NOTE = (
-    "kappa: the sum of N* at each length alone, over N* at all lengths together; an interval, as each N* is one\n"
+    "kappa: the sum of N* at each length alone, over N* at all lengths together; an interval, as each N* is one"
+)
+_EXHAUSTED_NOTE = (
     "exhausted: lengths at which all training sequences that exist failed; not exhausted: kappa over the other lengths"
 )
+_EXHAUSTED_N50_NOTE = "exhausted: lengths at which N50 lies above all training sequences that exist"
 _SATURATED_NOTE = (
     "saturated: with all sequences that exist, held-out ones included, training succeeds; that is no N*, but bounds it"
 )
 _BUDGET_NOTE = "budget missing: even with all sequences that exist, training fails within the step budget"
-_N50_NOTE = "kappa of N50: the same of success curves, median and 90 % interval; no median where a part is only bounded"
+_N50_NOTE = (
+    "kappa of N50: the sum of N50 at each length alone, over N50 at all lengths together, from success curves; median "
+    "and 90 % interval, no median where a part is only bounded"
+)
 
 
 def columns_of(results: Sequence[Sharing]) -> list[Column[Sharing]]:
@@ -159,7 +169,11 @@ def columns_of(results: Sequence[Sharing]) -> list[Column[Sharing]]:
 def notes_of(results: Sequence[Sharing]) -> list[str]:
     """Notes that explain the texts of these results."""
     needs = [need for one in results for need in _needs(one)]
+    has_searches = not results or bool(needs)
     notes = {
+        KAPPA_NOTE: has_searches,
+        _EXHAUSTED_NOTE: has_searches,
+        _EXHAUSTED_N50_NOTE: not has_searches,
         _SATURATED_NOTE: any(need.is_saturated for need in needs),
         _BUDGET_NOTE: any(need.lacks_budget for need in needs),
         _N50_NOTE: any(one.curves is not None for one in results),
@@ -197,7 +211,7 @@ def sharing_listing(sharing: Sharing, notes: Iterable[str] = ()) -> Group:
         if sharing.curves.unexhausted_estimate is not None and sharing.exhausted:
             lines.append(f"kappa of N50, lengths that are not exhausted: {sharing.curves.unexhausted_estimate}")
     title = "\n".join([*lines, experiment_text(sharing.labels)])
-    return titled(title, table, "\n".join([KAPPA_NOTE, *notes_of([sharing]), *notes]))
+    return titled(title, table, "\n".join([*notes_of([sharing]), *notes]))
 
 
 def _need_row(lengths: str, need: Need) -> list[str | Text]:

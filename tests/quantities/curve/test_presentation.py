@@ -152,6 +152,13 @@ def test_without_a_success_best_of_15_has_no_median(experiment: Experiment) -> N
     assert record.best_of_15_text == "[8.0, > 512]" and curve(experiment).best_of_15_text == "20 [8.0, 33]"
     row = json_row(record, COLUMNS)
     assert (row["best_of_15"], row["best_of_15_low"]) == (None, 8.0)
+    nowhere = ThresholdEstimate(
+        "loss", 0.001, Sizes(None, None, None), Sizes(8.0, 20.0, None), 0, 4, 0, [], (512, None)
+    )
+    other = replace(record, thresholds=[nowhere])
+    assert other.threshold_text(nowhere, nowhere.best_of_15) == "[8.0, > 512]"
+    (plain,) = json_row(other, COLUMNS)["thresholds"].values()
+    assert (plain["best_of_15"], plain["best_of_15_low"]) == (None, 8.0)
 
 
 def test_a_small_pool_is_no_exhausted_one(experiment: Experiment) -> None:

@@ -184,6 +184,21 @@ class TestWithoutSearches:
         (found,) = sharings(searches, [], measured)
         assert found.joint is not None and found.curves is not None and found.curves.joint == measured[-1]
 
+    def test_both_kinds_stand_in_one_list(self, sharing: Sharing) -> None:
+        searches = [search(Point("GRU", ACOT, *place), round(size)) for place, size in SIZES.items()]
+        console = Console(width=200, file=io.StringIO())
+        console.print(catalogue.quantity("sharing").listing([sharing, *sharings(searches)], "2 kappa"))
+        said = console.file.getvalue()  # type: ignore[attr-defined]
+        (row,) = [line for line in said.splitlines() if line.startswith("LSTM")]
+        assert str(sharing.estimate) in row and "N*" in said and "N50" in said
+
+    def test_its_wandb_run_is_that_of_the_searches(self, sharing: Sharing, measured: list[CurveRecord]) -> None:
+        """So that a kappa that is searched for later takes the place of this one."""
+        searches = [search(Point("LSTM", ACOT, *place), round(size)) for place, size in SIZES.items()]
+        (searched,) = sharings(searches, [], measured)
+        quantity = catalogue.quantity("sharing")
+        assert quantity.run_id(sharing) == quantity.run_id(searched)
+
     def test_a_missing_part_leaves_none(self, measured: list[CurveRecord]) -> None:
         assert sharings([], [], measured[1:]) == []
 
@@ -195,6 +210,7 @@ class TestWithoutSearches:
         console.print(quantity.detail(sharing))
         said = console.file.getvalue()  # type: ignore[attr-defined]
         assert said.count(text) == 2 and "sum alone" not in said and "2..4 together" in said
+        assert "N*" not in said and "exhausted: lengths at which N50 lies above" in said
         records = Records.of_all(measured)
         report = study_report({"own": records})
         tables = {table.name: table for table in report.tables}
@@ -202,6 +218,7 @@ class TestWithoutSearches:
         (figure,) = [figure for figure in report.figures if figure.name == "kappa"]
         (row,) = [row for rows in figure.spec["datasets"].values() for row in rows]
         assert (row["of"], row["text"], row["href"]) == ("N50", text, f"#{measured[-1].key}")
+        assert (row["sum"], row["joint"]) == ("200", measured[-1].verdict)
         logged = quantity.logged(sharing, records)
         assert logged.summary["sharing_factor_n50_text"] == text
         assert [step["length"] for step in logged.steps] == [2, 3, 4] and logged.steps[0]["sharing/n50_low"] > 0
