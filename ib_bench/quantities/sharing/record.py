@@ -288,6 +288,9 @@ def sharings(
         searches: finished or not.
         saturations: saturated evaluations.
         curves: finished or not.
+
+    Returns:
+        Sorted by model, task, supervision and L.
     """
     finished = {record.key: record for record in searches if record.finished}
     evaluated = {record.search_key: record for record in saturations if record.succeeded is not None}
@@ -308,18 +311,18 @@ def sharings(
                 parts = {length: finished[key] for length, key in keys.items()}
                 found.append(Sharing(joint, parts, own, measured.of(joint.config, configs)))
     searched = {one.key for one in found}
-    for config in sorted(measured.searches, key=_place):
+    for config in measured.searches:
         if config.key not in searched and config.experiment.labels.length_distribution == JOINT:
             own_curves = measured.of(config, part_configs(config))
             if own_curves is not None and own_curves.parts:
                 found.append(Sharing(None, curves=own_curves))
-    return found
+    return sorted(found, key=_place)
 
 
-def _place(config: SearchConfig) -> tuple[str, str, str, int]:
-    """Sorts kappas from curves alone."""
-    labels = config.experiment.labels
-    return labels.model, task_text(labels), str(labels.supervision), labels.max_length or 0
+def _place(one: Sharing) -> tuple[str, str, int, str, str, int, str]:
+    """Sorts kappas by what they are of, so that those of one model stand together."""
+    labels, task = one.labels, task_text(one.labels)
+    return labels.model, labels.task, len(task), task, str(labels.supervision), labels.max_length or 0, one.key
 
 
 def sharings_in(records: Records) -> list[Sharing]:
