@@ -11,6 +11,7 @@ import pytest
 import ib_bench
 from ib_bench import results
 from ib_bench.cli import main
+from ib_bench.quantities.sharing.factor import rounded_down, rounded_up
 from ib_bench.report.claims_table import pooled_text
 from ib_bench.results.archive import read_archive
 from ib_bench.results.kinds import record_kinds
@@ -21,7 +22,7 @@ from ib_bench.studies.claims import check_claims
 def test_they_are_complete() -> None:
     records = reference_records()
     parts = [read_archive(Path(results.__file__).parent / f"{suite}.jsonl.gz") for suite in SUITES]
-    assert str(parts[0]) == "1,023 trials, 0 curves, 396 searches, 0 saturations, 216 extrapolations"
+    assert str(parts[0]) == "1,138 trials, 0 curves, 396 searches, 115 saturations, 216 extrapolations"
     trials = {trial.key for trial in records.trials}
     for kind in record_kinds():
         assert len(records.finished(kind)) == len(records.of(kind)) == sum(len(part.of(kind)) for part in parts)
@@ -94,11 +95,26 @@ def test_the_pooled_ratios_in_the_readme_are_those_of_the_records() -> None:
     assert f"and {from_steps} times as many from chain of thought" in text
     assert f"{pooled_text(claims['3.5'][0])} times as many sequences with uniform lengths as with short-to-long" in text
     outcome, aligned, steps = map(pooled_text, claims["4.3"])
-    assert f"{aligned} with aligned chain of thought and {outcome} with outcomes" in text
-    assert f"With chain of thought DenseSSM has {steps}" in text
-    falls, together = claims["4.4"][0].count, claims["4.5"][0].count
-    assert f"N falls as L grows in {falls.true} of {falls.decided}." in text
-    assert f"by {together.true} of {together.decided} pairs" in text
+    assert f"is {aligned} with aligned chain of thought: much above 1." in text
+    assert f"With chain of thought DenseSSM has {steps}: near 1. With outcomes it is {outcome}" in text
+    falls, together = claims["4.4"][0], claims["4.5"][0].count
+    assert f"DenseSSM needs {pooled_text(falls)} times as many sequences at the shortest L" in text
+    assert f"Of the single series {falls.count.true} of {falls.count.decided} fall" in text
+    assert f"is open over both architectures: {pooled_text(claims['3.4'][2])}." in text
+    assert f"by {together.true} of {together.decided} pairs, which have {together.votes} votes" in text
+
+
+def test_the_kappas_in_the_readme_are_those_of_the_records() -> None:
+    text = " ".join((Path(results.__file__).parent / "README.md").read_text(encoding="utf-8").split())
+    found = ib_bench.read(Path(results.__file__).parent / "small.jsonl.gz")["sharing"]
+    own = [one for one in found if (one.labels.model, one.labels.supervision) == ("Transformer", "chain_of_thought")]
+    bounded = [one for one in own if one.factor.is_bounded]
+    below = [one for one in bounded if one.high < 0.8]
+    ends = f"from {rounded_down(min(one.low for one in below))} to {rounded_up(max(one.high for one in below))}"
+    assert (
+        f"has both ends in {len(bounded)} of {len(own)} cells, and lies below 0.8 in {len(below)} of them: {ends}."
+        in text
+    )
 
 
 def test_the_slopes_in_the_readme_are_those_of_the_records() -> None:
