@@ -32,10 +32,10 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_check(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["store", "check"]) == 0
-    assert "all 54 records are as they were written" in capsys.readouterr().out
+    assert "all 90 records are as they were written" in capsys.readouterr().out
     flip_in_record(Path("ib_bench.sqlite"), TRIALS[0].key)
     assert main(["store", "check"]) == 1
-    assert "1 of 54 records are damaged" in capsys.readouterr().out
+    assert "1 of 90 records are damaged" in capsys.readouterr().out
     assert main(["store", "check", "--format", "json"]) == 1
     findings = json.loads(capsys.readouterr().out)
     assert [finding["names"] for finding in findings if finding["state"] == "damaged"] == [[TRIALS[0].key]]
@@ -56,8 +56,8 @@ def test_export(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["store", "export", "trials.csv"]) == 0
     assert main(["store", "export", "searches.parquet", "--what", "searches"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "all.jsonl.gz: 54 trials, 0 curves, 0 searches, 0 saturations, 0 extrapolations",
-        "trials.csv: 54 rows of trials",
+        "all.jsonl.gz: 90 trials, 0 curves, 0 searches, 0 saturations, 0 extrapolations",
+        "trials.csv: 90 rows of trials",
         "searches.parquet: 0 rows of searches",
     ]
     names = ["all.jsonl.gz", "ib_bench.sqlite", "searches.parquet", "trials.csv"]
@@ -74,11 +74,11 @@ def test_export_to_parquet_without_pyarrow(monkeypatch: pytest.MonkeyPatch, caps
 def test_merge_shows_conflicts_and_what_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
     write_store(Path("other.sqlite"), [replace(TRIALS[0], status="diverged"), *TRIALS[1:]])
     assert main(["store", "merge", "new.sqlite", "ib_bench.sqlite"]) == 0
-    assert "new.sqlite: 54 records added, 0 already there, 0 conflicts" in capsys.readouterr().out
+    assert "new.sqlite: 90 records added, 0 already there, 0 conflicts" in capsys.readouterr().out
     assert main(["store", "merge", "new.sqlite", "other.sqlite"]) == 1
     printed = capsys.readouterr().out
     assert TRIALS[0].key in printed and "status failed, not diverged" in printed
-    assert "0 records added, 53 already there, 1 conflicts" in printed
+    assert "0 records added, 89 already there, 1 conflicts" in printed
     flip_in_record(Path("ib_bench.sqlite"), TRIALS[0].key)
     assert main(["store", "merge", "another.sqlite", "ib_bench.sqlite"]) == 0
     printed = capsys.readouterr().out
