@@ -83,7 +83,7 @@ def test_merge_shows_conflicts_and_what_is_lost(capsys: pytest.CaptureFixture[st
     assert main(["store", "merge", "another.sqlite", "ib_bench.sqlite"]) == 0
     printed = capsys.readouterr().out
     assert "ib_bench.sqlite: 1 records are damaged and left out" in printed
-    assert "another.sqlite: 53 records added, 0 already there, 0 conflicts" in printed
+    assert "another.sqlite: 89 records added, 0 already there, 0 conflicts" in printed
 
 
 def test_vacuum(capsys: pytest.CaptureFixture[str]) -> None:

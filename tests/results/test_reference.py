@@ -97,6 +97,7 @@ def test_the_pooled_ratios_in_the_readme_are_those_of_the_records() -> None:
     outcome, aligned, steps = map(pooled_text, claims["4.3"])
     assert f"is {aligned} with aligned chain of thought: much above 1." in text
     assert f"With chain of thought DenseSSM has {steps}: near 1. With outcomes it is {outcome}" in text
+    assert f"DenseSSM has {pooled_text(claims['4.3'][0].strata['DenseSSM'])} over six tasks" in text
     falls, together = claims["4.4"][0], claims["4.5"][0].count
     assert f"DenseSSM needs {pooled_text(falls)} times as many sequences at the shortest L" in text
     assert f"Of the single series {falls.count.true} of {falls.count.decided} fall" in text
