@@ -169,7 +169,8 @@ def chance_of(one: int, other: int) -> float:
 def count(pairs: Sequence[Pair]) -> Count:
     """Count pairs, and the votes of their groups."""
     answers = [pair.holds for pair in pairs]
-    leads = [sum(0 if pair.holds is None else 1 if pair.holds else -1 for pair in own) for own in groups(pairs)]
+    found = [[pair.holds for pair in own] for own in groups(pairs)]
+    leads = [own.count(True) - own.count(False) for own in found]
     votes = sum(lead > 0 for lead in leads), sum(lead < 0 for lead in leads)
     return Count(answers.count(True), answers.count(False), answers.count(None), *votes)
 

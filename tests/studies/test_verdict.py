@@ -24,7 +24,7 @@ def pair(
     why_open: str = "open",
     *records: str,
 ) -> Pair:
-    """A pair that shares no record with others, unless it is told which it has."""
+    """A pair that shares no record with others, unless its records are given."""
     own = records or (f"record {next(numbers)}",)
     return Pair("a / b", stratum, "N50", interval, holds, why_open if holds is None else "", own)
 

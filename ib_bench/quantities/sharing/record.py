@@ -310,7 +310,7 @@ def sharings(
                 own = {key: evaluated[key] for key in (joint.key, *keys.values()) if key in evaluated}
                 parts = {length: finished[key] for length, key in keys.items()}
                 found.append(Sharing(joint, parts, own, measured.of(joint.config, configs)))
-    searched = {one.key for one in found}
+    searched = {one.config.key for one in found}
     for config in measured.searches:
         if config.key not in searched and config.experiment.labels.length_distribution == JOINT:
             own_curves = measured.of(config, part_configs(config))

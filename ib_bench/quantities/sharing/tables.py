@@ -147,7 +147,7 @@ KAPPA_NOTE = (
 _EXHAUSTED_NOTE = (
     "exhausted: lengths at which all training sequences that exist failed; not exhausted: kappa over the other lengths"
 )
-_EXHAUSTED_N50_NOTE = "exhausted: lengths at which N50 lies above all training sequences that exist"
+_EXHAUSTED_N50_NOTE = "exhausted, without searches: lengths at which N50 lies above all training sequences that exist"
 _SATURATED_NOTE = (
     "saturated: with all sequences that exist, held-out ones included, training succeeds; that is no N*, but bounds it"
 )
@@ -173,7 +173,7 @@ def notes_of(results: Sequence[Sharing]) -> list[str]:
     notes = {
         KAPPA_NOTE: has_searches,
         _EXHAUSTED_NOTE: has_searches,
-        _EXHAUSTED_N50_NOTE: not has_searches,
+        _EXHAUSTED_N50_NOTE: any(one.factor is None for one in results),
         _SATURATED_NOTE: any(need.is_saturated for need in needs),
         _BUDGET_NOTE: any(need.lacks_budget for need in needs),
         _N50_NOTE: any(one.curves is not None for one in results),

@@ -171,9 +171,10 @@ def test_searches_and_curves_share_trials(experiment: Experiment, store: Store) 
 def test_n50_above_the_largest_size_or_all_that_exist(experiment: Experiment, store: Store) -> None:
     record = measurement(curve_config(experiment), store, FakeTrials(needs(10**6), store)).run()
     assert (record.ended, record.verdict, record.censored) == ("above", "> 1,024", True)
-    assert not record.largest_is_all
+    assert not record.largest_is_all and not record.is_pool_exhausted
     record = measurement(curve_config(experiment, first_seed=50), store, FakeTrials(needs(10**6), store), 20).run()
     assert (record.verdict, record.max_size, record.largest_is_all) == ("> all 20 that exist", 20, True)
+    assert record.is_pool_exhausted
 
 
 def test_nothing_can_be_held_out(experiment: Experiment, store: Store) -> None:

@@ -190,7 +190,8 @@ class TestWithoutSearches:
         console.print(catalogue.quantity("sharing").listing([sharing, *sharings(searches)], "2 kappa"))
         said = console.file.getvalue()  # type: ignore[attr-defined]
         (row,) = [line for line in said.splitlines() if line.startswith("LSTM")]
-        assert str(sharing.estimate) in row and "N*" in said and "N50" in said
+        assert str(sharing.estimate) in row and "kappa: the sum of N* at each length" in said
+        assert "exhausted: lengths at which all" in said and "exhausted, without searches: lengths at which N50" in said
 
     def test_its_wandb_run_is_that_of_the_searches(self, sharing: Sharing, measured: list[CurveRecord]) -> None:
         """So that a kappa that is searched for later takes the place of this one."""
@@ -210,7 +211,7 @@ class TestWithoutSearches:
         console.print(quantity.detail(sharing))
         said = console.file.getvalue()  # type: ignore[attr-defined]
         assert said.count(text) == 2 and "sum alone" not in said and "2..4 together" in said
-        assert "N*" not in said and "exhausted: lengths at which N50 lies above" in said
+        assert "N*" not in said and "exhausted, without searches: lengths at which N50 lies above" in said
         records = Records.of_all(measured)
         report = study_report({"own": records})
         tables = {table.name: table for table in report.tables}
