@@ -155,7 +155,7 @@ class DeltaMixer(Mixer):
             query * query.shape[-1] ** -0.5,
             written,
             value,
-            self._log_decay(hidden, beta),
+            self._log_decay(hidden),
             matrix,
             erase=key,
             num_substeps=self.num_householders,
@@ -178,17 +178,14 @@ class DeltaMixer(Mixer):
         num = width // (self.num_heads * head_size)
         return values.reshape(batch, length * num, self.num_heads, head_size).transpose(1, 2)
 
-    def _first_matrix(self, hidden: Tensor) -> Tensor:
-        """S before the first token, ``(batch, heads, head size, head size)``."""
-        if self.initial_state is not None:
-            return self.initial_state.expand(len(hidden), -1, -1, -1)
-        head_size = self.output_norm.normalized_shape[0]
-        return hidden.new_zeros(len(hidden), self.num_heads, head_size, head_size)
+    def _first_matrix(self, hidden: Tensor) -> Tensor | None:
+        """S before the first token, ``(batch, heads, head size, head size)``; None if it is zero."""
+        return None if self.initial_state is None else self.initial_state.expand(len(hidden), -1, -1, -1)
 
-    def _log_decay(self, hidden: Tensor, beta: Tensor) -> Tensor:
+    def _log_decay(self, hidden: Tensor) -> Tensor | None:
         """Logarithm of the decay of every substep, ``(batch, heads, length * n_h, 1)``; a token's first one decays."""
         if self.decay is None:
-            return torch.zeros_like(beta)
+            return None
         of_token = self.decay(hidden).transpose(1, 2)[..., None]
         return functional.pad(of_token, (0, self.num_householders - 1)).flatten(2)[..., None]
 

@@ -145,26 +145,26 @@ class Mamba2Mixer(Mixer):
         else:
             rate, turn = self.rate_and_angle(hidden).split([self.num_heads, self._widths[1] // 2], dim=-1)
             log_decay = -functional.softplus(rate).transpose(1, 2)[..., None] * step
-            angle = angle + (step * math.pi * turn.tanh()[:, None]).cumsum(dim=-2, dtype=matrix.dtype)
+            turn = step * math.pi * turn.tanh()[:, None]
+            angle = angle + turn.cumsum(dim=-2, dtype=cast(Tensor, angle).dtype)
             key, query, angle = _turned_back(key, angle), _turned_back(query, angle), angle[:, :, -1:] % math.tau
         if sign is not None:
             alpha = 2 * log_decay.exp() - 1
             log_decay = alpha.abs().clamp(min=_SMALLEST).log()
             sign = sign * (1 - 2 * (alpha < 0).to(alpha.dtype)).cumprod(dim=-2)
-            key, query, sign = key * sign, query * sign, sign[:, :, -1:]
-        shape = (len(hidden), self.num_heads, hidden.shape[1], -1)
-        seen, matrix = key_value_scan(query.expand(shape), (step * key).expand(shape), value, log_decay, matrix)
+            step = step * sign
+        seen, matrix = key_value_scan(query, key, step * value, log_decay, matrix)
+        if sign is not None:
+            seen, sign = seen * sign, sign[:, :, -1:]
         seen = seen + self.skip[:, None, None] * value
         gated = seen.transpose(1, 2).flatten(2) * functional.silu(self.gate(hidden))
         return self.out(self.output_norm(gated)), (recent, matrix, sign, angle)
 
-    def _first_state(self, hidden: Tensor) -> tuple[None, Tensor, Tensor | None, Tensor | None]:
-        inner, state_size, _ = self._widths
+    def _first_state(self, hidden: Tensor) -> tuple[None, None, Tensor | None, Tensor | None]:
         first = len(hidden), self.num_heads
-        matrix = hidden.new_zeros(*first, state_size, inner // self.num_heads)
         sign = hidden.new_ones(*first, 1, 1) if self.negative_eigenvalues else None
-        angle = hidden.new_zeros(*first, 1, state_size // 2) if self.rate_and_angle is not None else None
-        return None, matrix, sign, angle
+        angle = hidden.new_zeros(*first, 1, self._widths[1] // 2) if self.rate_and_angle is not None else None
+        return None, None, sign, angle
 
 
 def _turned_back(values: Tensor, angle: Tensor) -> Tensor:

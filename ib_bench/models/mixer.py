@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ib_bench.errors import require
 from ib_bench.models.packing import PackedBatch
@@ -51,7 +52,14 @@ class Mixer(nn.Module, ABC):
 
 
 class StepMixer(Mixer):
-    """A recurrence that is computed step by step."""
+    """A recurrence that is computed step by step.
+
+    Attributes:
+        projects_words: whether :meth:`project` costs so much that the first block, whose tokens are words of the
+            vocabulary, computes it once for every word and not for every token.
+    """
+
+    projects_words: bool = False
 
     @abstractmethod
     def project(self, hidden: Tensor) -> State:
@@ -73,14 +81,36 @@ class StepMixer(Mixer):
         """See :meth:`Mixer.decode`."""
         if state is None:
             state = self.initial_state(len(hidden), hidden)
-        inputs = [values.unbind(dim=1) for values in self.project(hidden)]
-        visited, state = self._visit(zip(*inputs, strict=True), state)
-        return self.readout(torch.stack(visited, dim=1)), state
+        return self._read(self.project(hidden), state)
 
     def packed_forward(self, hidden: Tensor, batch: PackedBatch) -> Tensor:
         """See :meth:`Mixer.packed_forward`; the batch shrinks as sequences end."""
-        inputs = [torch.split(values, batch.num_active) for values in self.project(hidden)]
-        visited, _ = self._visit(zip(*inputs, strict=True), self.initial_state(batch.num_rows, hidden))
+        return self._read_packed(self.project(hidden), self.initial_state(batch.num_rows, hidden), batch)
+
+    def forward_words(self, words: Tensor, tokens: Tensor) -> Tensor:
+        """Read sequences of words, ``(num_words, width)`` and ``(batch, length)`` to ``(batch, length, width)``."""
+        return self._read(self._project_words(words, tokens), self.initial_state(len(tokens), words))[0]
+
+    def packed_forward_words(self, words: Tensor, batch: PackedBatch) -> Tensor:
+        """Read a batch of words without its padding, ``(num_words, width)`` to ``(num_tokens, width)``."""
+        inputs = self._project_words(words, batch.tokens)
+        return self._read_packed(inputs, self.initial_state(batch.num_rows, words), batch)
+
+    def _project_words(self, words: Tensor, tokens: Tensor) -> State:
+        """``project(words[tokens])``."""
+        of_words = self.project(words)
+        shapes = [values.shape[1:] for values in of_words]
+        gathered = [functional.embedding(tokens, values.flatten(1)) for values in of_words]
+        return tuple(torch.unflatten(values, -1, shape) for values, shape in zip(gathered, shapes, strict=True))
+
+    def _read(self, inputs: State, state: State) -> tuple[Tensor, State]:
+        steps = zip(*(values.unbind(dim=1) for values in inputs), strict=True)
+        visited, state = self._visit(steps, state)
+        return self.readout(torch.stack(visited, dim=1)), state
+
+    def _read_packed(self, inputs: State, state: State, batch: PackedBatch) -> Tensor:
+        steps = zip(*(torch.split(values, batch.num_active) for values in inputs), strict=True)
+        visited, _ = self._visit(steps, state)
         return self.readout(torch.cat(visited))
 
     def _visit(self, steps: Iterable[State], state: State) -> tuple[list[Tensor], State]:

@@ -19,9 +19,11 @@ maps of two layers with a GELU, here linear maps; :math:`h_0` is the first unit 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 from ib_bench.models.mixer import State, StepMixer
 from ib_bench.models.norm import RMSNorm
@@ -70,6 +72,8 @@ class PDSSM(ResidualModel):
 class PDSSMMixer(StepMixer):
     """One layer of :class:`PDSSM`; its state is h, ``(rows, state_size, 2)``, real and imaginary parts."""
 
+    projects_words = True
+
     def __init__(self, hidden_size: int, state_size: int = 64, dictionary_size: int = 8) -> None:
         super().__init__()
         sizes = {"hidden_size": hidden_size, "state_size": state_size, "dictionary_size": dictionary_size}
@@ -85,14 +89,16 @@ class PDSSMMixer(StepMixer):
         self.out = nn.Linear(hidden_size, hidden_size)
 
     def project(self, hidden: Tensor) -> State:
-        """P ``(..., state_size, state_size)``, D and what is written, ``(..., state_size, 2)``."""
-        mixed = torch.einsum("...k,kij->...ij", self.choice(hidden).softmax(dim=-1), self.dictionary)
-        soft = mixed.softmax(dim=-2)
-        hard = torch.zeros_like(soft).scatter(-2, mixed.argmax(dim=-2, keepdim=True), 1.0)
+        """P's row of each column, and its softmax, indexed [column, row]; D and what is written.
+
+        Shapes ``(..., state_size)``, ``(..., state_size, state_size)`` and twice ``(..., state_size, 2)``.
+        """
+        columns = self.dictionary.mT.flatten(1)  # a column's entries side by side: three times as fast
+        mixed = (self.choice(hidden).softmax(dim=-1) @ columns).unflatten(-1, self.dictionary.shape[1:])
         magnitude, phase = self.diagonal(hidden).sigmoid().chunk(2, dim=-1)
         turn = torch.stack([(math.tau * phase).cos(), (math.tau * phase).sin()], dim=-1)
-        # the value of the hardmax, the gradient of the softmax
-        return hard + soft - soft.detach(), magnitude[..., None] * turn, self.write(hidden).unflatten(-1, (-1, 2))
+        written = self.write(hidden).unflatten(-1, (-1, 2))
+        return mixed.argmax(dim=-1), mixed.softmax(dim=-1), magnitude[..., None] * turn, written
 
     def initial_state(self, num_rows: int, like: Tensor) -> State:
         """The learned one."""
@@ -100,13 +106,31 @@ class PDSSMMixer(StepMixer):
 
     def step(self, inputs: State, state: State) -> tuple[Tensor, State]:
         """See :meth:`StepMixer.step`."""
-        permutation, diagonal, written = inputs
+        rows, soft, diagonal, written = inputs
         (real, imaginary), (cos, sin) = state[0].unbind(dim=-1), diagonal.unbind(dim=-1)
         turned = torch.stack([cos * real - sin * imaginary, sin * real + cos * imaginary], dim=-1)
-        hidden = permutation @ turned + written
+        routed: Tensor = _Route.apply(turned, rows, soft)  # type: ignore[no-untyped-call]
+        hidden = routed + written
         return hidden, (hidden,)
 
     def readout(self, visited: Tensor) -> Tensor:
         """Read the state and normalise, ``(..., state_size, 2)`` to ``(..., hidden_size)``."""
         mapped: Tensor = self.out(self.norm(self.read(visited.flatten(-2))))
         return mapped
+
+
+class _Route(torch.autograd.Function):
+    """Put each column's value where its hardmax is; the gradient of the hardmax is that of the softmax."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, values: Tensor, rows: Tensor, soft: Tensor) -> Tensor:
+        """Add up ``(batch, n, 2)`` at ``rows``, ``(batch, n)``; ``soft``, ``(batch, n, n)``, only has a gradient."""
+        rows = rows[..., None].expand_as(values)
+        ctx.save_for_backward(values, rows)
+        return torch.zeros_like(values).scatter_add_(1, rows, values)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor]:
+        """Of the values and of ``soft``."""
+        values, rows = ctx.saved_tensors
+        return gradient.gather(1, rows), None, values @ gradient.mT

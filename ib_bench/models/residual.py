@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from ib_bench.errors import require
-from ib_bench.models.mixer import Mixer
+from ib_bench.models.mixer import Mixer, StepMixer
 from ib_bench.models.norm import RMSNorm
 from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
@@ -55,18 +56,18 @@ class ResidualModel(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """See :meth:`SequenceModel.forward`."""
-        hidden = self.embedding(tokens)
+        hidden, words = self.embedding(tokens), self._words(tokens)
         for block in cast(Sequence[_Block], self.blocks):
-            hidden = block.transform(hidden + block.mixer(block.mixer_norm(hidden)))
+            hidden, words = block.transform(block.mix(hidden, tokens, words)), None
         return cast(Tensor, self.head(self.norm(hidden)))
 
     def packed_forward(self, batch: PackedBatch) -> Tensor:
         """See :meth:`SequenceModel.packed_forward`; what follows the last mixer sees supervised tokens only."""
         blocks = cast(Sequence[_Block], self.blocks)
-        hidden = self.embedding(batch.tokens)
+        hidden, words = self.embedding(batch.tokens), self._words(batch.tokens)
         for block in blocks[:-1]:
-            hidden = block.transform(block.packed_mix(hidden, batch))
-        hidden = blocks[-1].packed_mix(hidden, batch).index_select(0, batch.supervised)
+            hidden, words = block.transform(block.packed_mix(hidden, batch, words)), None
+        hidden = blocks[-1].packed_mix(hidden, batch, words).index_select(0, batch.supervised)
         return cast(Tensor, self.head(self.norm(blocks[-1].transform(hidden))))
 
     def decode(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
@@ -80,6 +81,13 @@ class ResidualModel(SequenceModel):
             hidden = block.transform(hidden + mixed)
             states.append(present)
         return self.head(self.norm(hidden)), states
+
+    def _words(self, tokens: Tensor) -> Tensor | None:
+        """The embedding of the whole vocabulary, if the first mixer reads words and there are fewer than tokens."""
+        mixer, vocab_size = cast(_Block, self.blocks[0]).mixer, self.embedding.num_embeddings
+        if not (isinstance(mixer, StepMixer) and mixer.projects_words and vocab_size < tokens.numel()):
+            return None
+        return cast(Tensor, self.embedding(torch.arange(vocab_size, device=tokens.device)))
 
 
 class _Block(nn.Module):
@@ -98,6 +106,17 @@ class _Block(nn.Module):
         """Apply the layers after the mixer, ``(..., hidden_size)`` to the same."""
         return hidden if self.mlp is None else hidden + self.mlp(hidden)
 
-    def packed_mix(self, hidden: Tensor, batch: PackedBatch) -> Tensor:
-        """The mixer and its residual connection without padding, ``(num_tokens, hidden_size)`` to the same."""
-        return hidden + cast(Mixer, self.mixer).packed_forward(self.mixer_norm(hidden), batch)
+    def mix(self, hidden: Tensor, tokens: Tensor, words: Tensor | None) -> Tensor:
+        """The mixer and its residual connection, ``(batch, length, hidden_size)`` to the same.
+
+        With ``words``, ``(vocab_size, hidden_size)``, ``hidden`` is ``words[tokens]``.
+        """
+        if words is None:
+            return hidden + cast(Tensor, self.mixer(self.mixer_norm(hidden)))
+        return hidden + cast(StepMixer, self.mixer).forward_words(self.mixer_norm(words), tokens)
+
+    def packed_mix(self, hidden: Tensor, batch: PackedBatch, words: Tensor | None) -> Tensor:
+        """:meth:`mix` without padding, ``(num_tokens, hidden_size)`` to the same."""
+        if words is None:
+            return hidden + cast(Mixer, self.mixer).packed_forward(self.mixer_norm(hidden), batch)
+        return hidden + cast(StepMixer, self.mixer).packed_forward_words(self.mixer_norm(words), batch)

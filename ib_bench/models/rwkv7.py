@@ -90,13 +90,10 @@ class RWKV7Mixer(Mixer):
 
     def decode(self, hidden: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """See :meth:`Mixer.decode`; the state is the last token and S of every head."""
-        batch, _, width = hidden.shape
-        head_size = width // self.num_heads
+        head_size = hidden.shape[-1] // self.num_heads
         if state is None:
-            last = torch.zeros_like(hidden[:, :1])
-            matrix = hidden.new_zeros(batch, self.num_heads, head_size, head_size)
-        else:
-            last, matrix = state
+            state = torch.zeros_like(hidden[:, :1]), None
+        last, matrix = state
         before = torch.cat([last, hidden[:, :-1]], dim=1)
         mixed = [hidden + share * (before - hidden) for share in self.shift]
         receptance, key, value = self.receptance(mixed[0]), self.key(mixed[1]), self.value(mixed[2])

@@ -7,6 +7,7 @@ tracks states depends on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -68,8 +69,8 @@ def key_value_scan(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    log_decay: Tensor,
-    state: Tensor,
+    log_decay: Tensor | None,
+    state: Tensor | None,
     erase: Tensor | None = None,
     num_substeps: int = 1,
     chunk_size: int = 16,
@@ -91,44 +92,74 @@ def key_value_scan(
         key: ``(..., length * n, d_k)``.
         value: ``(..., length * n, d_v)``.
         log_decay: ``(..., length * n, 1)``, at most 0; or ``(..., length * n, d_k)``, one for each row of S, whose sum
-            over a chunk must stay above -80.
-        state: ``(..., d_k, d_v)``, the matrix before the first token.
+            over a chunk must stay above -80. None if nothing decays.
+        state: ``(..., d_k, d_v)``, the matrix before the first token; None if it is zero.
         erase: ``(..., length * n, d_k)``.
         num_substeps: n, at least 1.
         chunk_size: substeps that are computed at once, though at least a token's (16 to 32 are fastest on a CPU).
+
+    Leading dimensions may be 1 where the others have more: queries and keys that heads share are computed once.
 
     Returns:
         Outputs ``(..., length, d_v)``, of the type of ``value``, and the matrix after the last token.
     """
     outputs, dtype = [], value.dtype
     with full_precision(query.device):
-        query, key, value, log_decay, state = map(_at_least_float32, (query, key, value, log_decay, state))
+        query, key, value = map(_at_least_float32, (query, key, value))
+        state = None if state is None else _at_least_float32(state)
         num_tokens = max(1, chunk_size // num_substeps)
         for start in range(0, query.shape[-2], num_tokens):
             of_tokens = slice(start, start + num_tokens)
             of_substeps = slice(start * num_substeps, (start + num_tokens) * num_substeps)
             q, k, written = query[..., of_tokens, :], key[..., of_substeps, :], value[..., of_substeps, :]
-            decay = log_decay[..., of_substeps, :].cumsum(dim=-2)
+            decay = None
+            if log_decay is not None:
+                decay = _at_least_float32(log_decay[..., of_substeps, :]).cumsum(dim=-2)
             if erase is not None:
                 e = _at_least_float32(erase[..., of_substeps, :])
+                if state is not None:
+                    written = written - _read(state, e, decay)
                 system = _decayed_products(e, decay, k, decay, diagonal=-1)
-                written = written - (e * decay.exp()) @ state
                 written = torch.linalg.solve_triangular(system, written, upper=False, unitriangular=True)
-            seen = decay[..., num_substeps - 1 :: num_substeps, :]
+            seen = None if decay is None else decay[..., num_substeps - 1 :: num_substeps, :]
             # query t sees the substeps up to its own last one
             weights = _decayed_products(q, seen, k, decay, diagonal=num_substeps - 1, stride=num_substeps)
-            outputs.append((q * seen.exp()) @ state + weights @ written)
-            last = decay[..., -1:, :]
-            state = last.exp().mT * state + (k * (last - decay).exp()).mT @ written
-        return torch.cat(outputs, dim=-2).to(dtype), state
+            outputs.append(weights @ written if state is None else _read(state, q, seen) + weights @ written)
+            state = _after(state, k, written, decay)
+        return torch.cat(outputs, dim=-2).to(dtype), cast(Tensor, state)
+
+
+def _read(state: Tensor, rows: Tensor, decay: Tensor | None) -> Tensor:
+    """What rows read from the decayed state."""
+    if decay is None:
+        return rows @ state
+    return decay.exp() * (rows @ state) if decay.shape[-1] == 1 else (rows * decay.exp()) @ state
+
+
+def _after(state: Tensor | None, key: Tensor, written: Tensor, decay: Tensor | None) -> Tensor:
+    """The state after a chunk."""
+    if decay is None:
+        added = key.mT @ written
+        return added if state is None else state + added
+    last = decay[..., -1:, :]
+    left = (last - decay).exp()
+    added = key.mT @ (left * written) if decay.shape[-1] == 1 else (key * left).mT @ written
+    return added if state is None else last.exp().mT * state + added
 
 
 def _decayed_products(
-    rows: Tensor, row_decay: Tensor, columns: Tensor, column_decay: Tensor, diagonal: int, stride: int = 1
+    rows: Tensor,
+    row_decay: Tensor | None,
+    columns: Tensor,
+    column_decay: Tensor | None,
+    diagonal: int,
+    stride: int = 1,
 ) -> Tensor:
     """``rows[i] . exp(row_decay[i] - column_decay[j]) columns[j]`` where ``j <= stride * i + diagonal``, else 0."""
     row = torch.arange(rows.shape[-2], device=rows.device)[:, None]
     future = torch.arange(columns.shape[-2], device=rows.device) > stride * row + diagonal
+    if row_decay is None or column_decay is None:
+        return (rows @ columns.mT).masked_fill(future, 0)
     if row_decay.shape[-1] == 1:
         exponent = (row_decay - column_decay.mT).masked_fill(future, -torch.inf)
         return (rows @ columns.mT) * exponent.exp()

@@ -62,6 +62,8 @@ class SDSSM(ResidualModel):
 class SDSSMMixer(StepMixer):
     """One layer of :class:`SDSSM`; its state is h, ``(rows, hidden_size)``."""
 
+    projects_words = True
+
     def __init__(self, hidden_size: int, dictionary_size: int = 8) -> None:
         super().__init__()
         require_size("hidden_size", hidden_size)

@@ -25,6 +25,7 @@ from benchmarks.sequences import sequences
 from benchmarks.startup import startup
 from benchmarks.training_step import training_steps
 from benchmarks.whole_run import whole_run
+from benchmarks.words import words
 from ib_bench.cli import EXIT_BAD_INPUT
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
@@ -38,6 +39,7 @@ _BENCHMARKS: dict[str, Callable[[Namespace, OnRound], list[Measurement]]] = {
     "search": lambda options, on_round: searches(min(600, 4 * options.steps), on_round),
     "dense_ssm": lambda options, on_round: dense_ssm(options.rounds, on_round),
     "scans": lambda options, on_round: scans(options.rounds, on_round),
+    "words": lambda options, on_round: words(options.rounds, on_round),
     "sequences": lambda options, on_round: sequences(on_round),
     "store": lambda options, on_round: large_store(on_round),
     "startup": lambda options, on_round: startup(options.rounds, on_round),

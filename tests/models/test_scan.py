@@ -72,6 +72,19 @@ def test_key_value_scan(decay: str, erases: bool, chunk_size: int, num_substeps:
     assert_same([outputs, last], [torch.stack(expected, dim=1), matrix], inputs)
 
 
+@pytest.mark.parametrize("chunk_size", [4, 64])
+@pytest.mark.parametrize("erases", [True, False], ids=["erases", "only writes"])
+def test_nothing_decays_and_the_first_state_is_zero(erases: bool, chunk_size: int) -> None:
+    """None stands for zeros, and what all heads share is not repeated."""
+    query, key = drawn(2, 1, 9, 5), drawn(2, 1, 9, 5, seed=1)
+    value, erase = drawn(2, 3, 9, 4, seed=2), drawn(2, 1, 9, 5, seed=3) if erases else None
+    decay, state = torch.zeros(2, 3, 9, 1, dtype=torch.float64), torch.zeros(2, 3, 5, 4, dtype=torch.float64)
+    for has_decay in (False, True):
+        ours = key_value_scan(query, key, value, decay if has_decay else None, None, erase, chunk_size=chunk_size)
+        expected = key_value_scan(query.expand(-1, 3, -1, -1), key, value, decay, state, erase, chunk_size=chunk_size)
+        assert_same(list(ours), list(expected), [query, key, value] + [erase] * erases)
+
+
 def test_reflections_keep_their_length_over_thousands_of_tokens() -> None:
     """In float32, which a long product of transitions of norm 1 must survive."""
     key = torch.nn.functional.normalize(drawn(1, 2000, 8).detach().float(), dim=-1)

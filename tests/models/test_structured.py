@@ -101,13 +101,19 @@ def test_pd_ssm() -> None:
 
 def test_the_gradient_of_pd_ssms_hardmax_is_that_of_the_softmax() -> None:
     mixer, hidden = PDSSMMixer(6, state_size=5, dictionary_size=3).double(), drawn()[:, 0]
-    permutation = mixer.project(hidden)[0]
-    assert torch.equal(permutation.round(), permutation.detach().round())
-    torch.testing.assert_close(permutation.sum(dim=1), torch.ones(2, 5, dtype=torch.float64))
-    weights = torch.rand(permutation.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    (own,) = torch.autograd.grad((permutation * weights).sum(), mixer.dictionary)
-    (expected,) = torch.autograd.grad((pd_transitions(mixer, hidden)[0] * weights).sum(), mixer.dictionary)
+    weights = torch.rand((2, 5, 2), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    own, _ = mixer.step(mixer.project(hidden), mixer.initial_state(2, hidden))
+    soft, transition = pd_transitions(mixer, hidden)
+    hard = (transition.detach() != 0).double()
+    real, imaginary = mixer.first_state.unbind(dim=-1)
+    _, _, turn, written = mixer.project(hidden)
+    turned = torch.stack(
+        [turn[..., 0] * real - turn[..., 1] * imaginary, turn[..., 1] * real + turn[..., 0] * imaginary]
+    )
+    expected = torch.einsum("bij,cbj->bic", hard + soft - soft.detach(), turned) + written
     torch.testing.assert_close(own, expected)
+    gradients = [torch.autograd.grad((one * weights).sum(), list(mixer.parameters())[:6]) for one in (own, expected)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_pd_ssm_can_be_any_automaton() -> None:
