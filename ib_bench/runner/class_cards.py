@@ -214,7 +214,8 @@ def _model_facts(card: Card, given: Mapping[str, Any]) -> Json:
 def plain(text: str) -> str:
     """A docstring's text without the marks of reStructuredText; equations stay as LaTeX."""
     text = _ROLE.sub(lambda role: role[1] or role[2], text).replace("``", "")
-    return re.sub(r"\n{3,}", "\n\n", text.replace(_MATH, "   ")).strip("\n")
+    text = re.sub(rf"{re.escape(_MATH)}[ \t]*\n+", "", text).replace(_MATH, "   ")
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
 
 
 def _paragraphs(text: str) -> list[str]:
