@@ -10,8 +10,8 @@ Per head and token t, with a state :math:`S \in \mathbb{R}^{N \times P}`, keys :
 In Mamba-2, R is the identity. ``negative_eigenvalues`` takes :math:`\alpha_t = 2 e^{-a \Delta_t} - 1`, in (-1, 1).
 ``rotation`` takes Mamba-3's R_t, which turns pairs of rows of S by angles :math:`\Delta_t \pi \tanh(W_\theta x_t)`: the
 complex diagonal transition. The rate is then :math:`a = \mathrm{softplus}(W_a x_t)` instead of a constant, so that a
-turn need not decay. Signs and rotations commute, so that they reduce to factors of B and C that are accumulated along
-the sequence, as rotary embeddings are.
+turn need not decay. Signs and rotations commute, so that both can be accumulated along the sequence, as rotary
+embeddings are: rotations turn B and C, signs are factors of what is written and read.
 
 References: Mamba-2, arXiv 2405.21060; negative eigenvalues, arXiv 2411.12537; Mamba-3, arXiv 2603.15569.
 """

@@ -93,7 +93,7 @@ class PDSSMMixer(StepMixer):
 
         Shapes ``(..., state_size)``, ``(..., state_size, state_size)`` and twice ``(..., state_size, 2)``.
         """
-        columns = self.dictionary.mT.flatten(1)  # a column's entries side by side: three times as fast
+        columns = self.dictionary.mT.flatten(1)  # a column's entries lie side by side, in the order of reading
         mixed = (self.choice(hidden).softmax(dim=-1) @ columns).unflatten(-1, self.dictionary.shape[1:])
         magnitude, phase = self.diagonal(hidden).sigmoid().chunk(2, dim=-1)
         turn = torch.stack([(math.tau * phase).cos(), (math.tau * phase).sin()], dim=-1)

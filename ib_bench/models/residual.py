@@ -83,7 +83,7 @@ class ResidualModel(SequenceModel):
         return self.head(self.norm(hidden)), states
 
     def _words(self, tokens: Tensor) -> Tensor | None:
-        """The embedding of the whole vocabulary, if the first mixer reads words and there are fewer than tokens."""
+        """The embedding of the whole vocabulary, if the first mixer projects words and there are fewer than tokens."""
         mixer, vocab_size = cast(_Block, self.blocks[0]).mixer, self.embedding.num_embeddings
         if not (isinstance(mixer, StepMixer) and mixer.projects_words and vocab_size < tokens.numel()):
             return None

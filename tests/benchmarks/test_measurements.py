@@ -11,6 +11,7 @@ from benchmarks.naive_search import searches
 from benchmarks.reference import futility
 from benchmarks.scans import scans
 from benchmarks.training_step import training_steps
+from benchmarks.words import words
 from ib_bench.models import DenseSSM
 
 
@@ -39,6 +40,10 @@ def test_every_benchmark_gives_figures() -> None:
     assert len(dense_ssm(1, quiet)) == 3
     assert [measurement.same for measurement in scans(1, quiet)] == [True] * 8
     assert all(measurement.value > 0 for measurement in searches(2, quiet))
+
+
+def test_projecting_words_changes_no_loss() -> None:
+    assert [measurement.same for measurement in words(1, quiet)] == [True] * 4
 
 
 def test_what_the_reference_results_say_of_the_futility_rule() -> None:

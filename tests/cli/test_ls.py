@@ -101,6 +101,7 @@ def test_a_model_is_described_with_the_arguments_that_are_given(capsys: pytest.C
     assert (lstm["state_sizes"], lstm["state_grows"]) == ([16, 16], False)
     assert lstm["references"] == ["arXiv 2602.18333, section 4."]
     assert r"c_t = f_t \odot c_{t-1}" in lstm["recurrence"]
+    assert all(line == line.rstrip() for line in lstm["recurrence"].splitlines())
 
 
 def test_a_model_is_described_with_its_shipped_scores(capsys: pytest.CaptureFixture[str]) -> None:
