@@ -125,12 +125,23 @@ class _Route(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, values: Tensor, rows: Tensor, soft: Tensor) -> Tensor:
         """Add up ``(batch, n, 2)`` at ``rows``, ``(batch, n)``; ``soft``, ``(batch, n, n)``, only has a gradient."""
-        rows = rows[..., None].expand_as(values)
-        ctx.save_for_backward(values, rows)
-        return torch.zeros_like(values).scatter_add_(1, rows, values)
+        index = rows[..., None].expand_as(values)
+        ctx.save_for_backward(values, index)
+        if values.is_cpu:
+            return torch.zeros_like(values).scatter_add_(1, index, values)
+        return sums_in_order(values, rows)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor]:
         """Of the values and of ``soft``."""
-        values, rows = ctx.saved_tensors
-        return gradient.gather(1, rows), None, values @ gradient.mT
+        values, index = ctx.saved_tensors
+        return gradient.gather(1, index), None, values @ gradient.mT
+
+
+def sums_in_order(values: Tensor, rows: Tensor) -> Tensor:
+    """Add up ``(batch, n, 2)`` at ``rows``, ``(batch, n)``, in the same order each time.
+
+    On a GPU, ``scatter_add_`` adds in any order, so that a trial could not be repeated to the last bit.
+    """
+    is_here = rows[:, None] == torch.arange(values.shape[1], device=values.device)[:, None]
+    return (is_here[..., None] * values[:, None]).sum(dim=2).to(values.dtype)

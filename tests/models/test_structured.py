@@ -12,7 +12,7 @@ from torch.nn import functional
 from ib_bench.errors import InvalidOptionError
 from ib_bench.models import SLiCE
 from ib_bench.models.mixer import Mixer
-from ib_bench.models.pd_ssm import PDSSMMixer
+from ib_bench.models.pd_ssm import PDSSMMixer, sums_in_order
 from ib_bench.models.rwkv7 import RWKV7Mixer
 from ib_bench.models.sd_ssm import SDSSMMixer
 from ib_bench.models.slice import SLiCEMixer
@@ -114,6 +114,17 @@ def test_the_gradient_of_pd_ssms_hardmax_is_that_of_the_softmax() -> None:
     torch.testing.assert_close(own, expected)
     gradients = [torch.autograd.grad((one * weights).sum(), list(mixer.parameters())[:6]) for one in (own, expected)]
     torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_pd_ssm_adds_up_on_a_gpu_as_scatter_add_does(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(1)
+    values = torch.randint(-9, 10, (3, 5, 2), generator=generator).to(dtype)  # small integers: their sums are exact
+    rows = torch.randint(5, (3, 5), generator=generator)
+    index = rows[..., None].expand_as(values)
+    own = sums_in_order(values, rows)
+    assert own.dtype == dtype
+    torch.testing.assert_close(own, torch.zeros_like(values).scatter_add_(1, index, values), rtol=0, atol=0)
 
 
 def test_pd_ssm_can_be_any_automaton() -> None:
