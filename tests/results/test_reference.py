@@ -90,6 +90,9 @@ def test_the_pooled_ratios_in_the_readme_are_those_of_the_records() -> None:
     assert to_uniform.verdict == to_curriculum.verdict == "supported"
     assert f"needs {pooled_text(to_uniform)} times as many sequences with uniform lengths as with fixed ones" in text
     assert f"{pooled_text(to_curriculum)} times as many with short-to-long as with uniform ones" in text
+    steps_help = claims["3.1"][0]
+    assert f"the transformer needs {pooled_text(steps_help)} times as many sequences as with chain of thought" in text
+    assert steps_help.count.decided == steps_help.count.true and f"{steps_help.count.true} of 10 pairs hold" in text
     from_outcomes, from_steps = map(pooled_text, claims["3.2"])
     assert f"{from_outcomes} times as many sequences from outcomes as from aligned chain of thought" in text
     assert f"and {from_steps} times as many from chain of thought" in text
