@@ -206,6 +206,11 @@ class Experiment:
             max_length=presentation.max_length,
         )
 
+    @property
+    def title(self) -> str:
+        """All of its labels, in one line."""
+        return experiment_text(self.labels, self.data.presentation.min_length)
+
     def with_data(self, **changes: Any) -> Experiment:
         """The same experiment with some init arguments of the data changed."""
         data = DataSpec(self.data.class_path, {**self.data.init_args, **changes})
@@ -278,7 +283,7 @@ class Record:
     @property
     def title(self) -> str:
         """The measured experiment, in one line."""
-        return experiment_text(self.labels)
+        return self.config.experiment.title
 
     @property
     def finished(self) -> bool:
@@ -319,8 +324,14 @@ def task_text(labels: Labels) -> str:
     return f"{labels.task}({arguments_text(labels.task_arguments)})"
 
 
-def experiment_text(labels: Labels) -> str:
-    """An experiment in one line, such as ``LSTM · ModularAddition(modulus=5) · outcome · uniform · L=6``."""
+def experiment_text(labels: Labels, min_length: int | None = None) -> str:
+    """An experiment in one line, such as ``LSTM · ModularAddition(modulus=5) · outcome · uniform · L=6``.
+
+    Args:
+        labels: of the experiment.
+        min_length: number of symbols in its shortest sequences; shown, as in ``L=4..6``, if not :data:`MIN_LENGTH`.
+    """
     regime = [part for part in (labels.supervision, labels.length_distribution) if part]
-    length = [] if labels.max_length is None else [f"L={labels.max_length}"]
+    shortest = f"{min_length}.." if (min_length or MIN_LENGTH) > MIN_LENGTH else ""
+    length = [] if labels.max_length is None else [f"L={shortest}{labels.max_length}"]
     return " \N{MIDDLE DOT} ".join([labels.model, task_text(labels), *regime, *length])

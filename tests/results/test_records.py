@@ -89,7 +89,10 @@ def test_arguments_of_another_type_are_no_presentation(value: object) -> None:
 def test_labels(experiment: Experiment) -> None:
     regime = "aligned_chain_of_thought"
     assert experiment.labels == Labels("DenseSSM", "ModularAddition", {"modulus": 3}, regime, "uniform", 4)
-    assert experiment_text(experiment.labels) == f"DenseSSM · ModularAddition(modulus=3) · {regime} · uniform · L=4"
+    text = f"DenseSSM · ModularAddition(modulus=3) · {regime} · uniform · L="
+    assert experiment_text(experiment.labels) == experiment.title == f"{text}4"
+    assert experiment.with_data(min_length=2).title == f"{text}4"
+    assert experiment.with_data(min_length=3).title == f"{text}3..4"
 
 
 def test_own_data_need_neither_regime_nor_lengths() -> None:

@@ -20,7 +20,7 @@ from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.quantities.search.saturation_job import num_sequences
 from ib_bench.quantities.search.spread import Spread
 from ib_bench.results.record_store import RecordStore
-from ib_bench.results.records import Experiment, Record, experiment_text
+from ib_bench.results.records import Experiment, Record
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.trial import Weights, train_trial
 
@@ -74,7 +74,7 @@ class CurveJob(Job[CurveRecord]):
     @property
     def label(self) -> str:
         """See :class:`Job`."""
-        return f"curve \N{MIDDLE DOT} {experiment_text(self.experiment.labels)}"
+        return f"curve \N{MIDDLE DOT} {self.experiment.title}"
 
     @property
     def max_evaluations(self) -> int:

@@ -17,7 +17,7 @@ from ib_bench.quantities.search.record import SearchConfig, SearchRecord, Search
 from ib_bench.quantities.search.search import Search
 from ib_bench.quantities.search.spread import Spread
 from ib_bench.results.record_store import RecordStore
-from ib_bench.results.records import Experiment, Record, experiment_text
+from ib_bench.results.records import Experiment, Record
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.trial import TrainedTrial, Weights, train_trial
 from ib_bench.training.weights import BestWeights
@@ -75,7 +75,7 @@ class SearchJob(Job[SearchRecord]):
     @property
     def label(self) -> str:
         """See :class:`Job`."""
-        return experiment_text(self.experiment.labels)
+        return self.experiment.title
 
     @property
     def max_size(self) -> int:
