@@ -22,10 +22,12 @@ from ib_bench.runner.places import require_writable_folder
 from ib_bench.scoring.league import shipped_leagues
 
 _OUT, _PORT = "report", 8765
+_MAX_PRINTED = 500
+"""Numbers of a table that a terminal shows; larger tables are files."""
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
-    """Print the tables, and write them with figures and configs into a folder; or serve the page."""
+    """Print the smaller tables, and write all of them with figures and configs into a folder; or serve the page."""
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     add_source_arguments(parser)
     parser.add_argument(
@@ -57,10 +59,15 @@ def _write(options: Namespace) -> int:
     report = study_report(sources, options.search, shipped_leagues(sources, options.reference))
     path = report.write(Path(out))
     console = Console()
+    num_left_out = 0
     for table in report.tables:
-        if table.rows:
+        if len(table.rows) * len(table.columns) > _MAX_PRINTED:
+            num_left_out += 1
+        elif table.rows:
             show(rich_table(table), console)
             console.print()
+    if num_left_out:
+        say(f"{num_left_out} larger tables: {path.parent / 'tables'}", console)
     say(f"report: {path}", console)
     return 0
 

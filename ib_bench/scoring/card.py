@@ -17,6 +17,7 @@ from ib_bench.drawing.styles import distribution_text, regime_text
 from ib_bench.drawing.tables import Entry, StudyTable, markdown, rich_table
 from ib_bench.drawing.texts import duration
 from ib_bench.plain_text import one_line
+from ib_bench.quantities.curve.decline import decline_text
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.logged_run import LoggedRun, run_config
@@ -182,11 +183,14 @@ _LOGGED = ("n50", "n50_low", "n50_high", "num_trials", f"accuracy_{NEAR}x", f"ac
 
 
 def _state_note(score: Score) -> str:
-    """How many cells are missing, and in how many N50 is above the largest size."""
-    cells = score.budget.of("size")
-    curves = [curve for curve in map(score.record, cells) if curve is not None]
-    num_above = sum(curve.censored for curve in curves)
+    """How many cells are missing, in how many N50 is above the largest size, and where larger sets do worse."""
+    curves = {
+        cell_title(cell): curve for cell in score.budget.of("size") if (curve := score.record(cell)) is not None
+    }
+    num_above = sum(curve.censored for curve in curves.values())
     notes = [f"N50 lies above the largest size in {num_above} of {len(curves)} cells"] if num_above else []
+    declines = {title: decline_text(curve.successes()) for title, curve in curves.items()}
+    notes += [f"larger sets do worse ({title}): {text}" for title, text in declines.items() if text]
     if not score.is_complete:
         notes.append(f"incomplete: {score.num_cells} of {len(score.budget.cells)} cells; the same command continues")
     return "\n".join(notes)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.tables import EMPTY, Entry, StudyTable
-from ib_bench.errors import StoreError, UnknownNameError
+from ib_bench.errors import InvalidOptionError, StoreError, UnknownNameError
 from ib_bench.results.archive import Records, is_archive, read_archive, stored_records
 from ib_bench.results.identity import Json
 from ib_bench.scoring.card import interval_spec
@@ -95,6 +95,7 @@ def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -
 
     Raises:
         UnknownNameError: there is no such number.
+        InvalidOptionError: it is a time, and the scores were measured on several kinds of device.
     """
     numbers = {number.name: number for number in numbers_of(budget)}
     headings = {number.title: number for number in numbers.values()}
@@ -102,6 +103,10 @@ def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -
         raise UnknownNameError("number to sort by", sort, numbers)
     number = {**headings, **numbers}[sort]
     found = [(source, score) for source, records in sources.items() for score in scores_of(records, budget)]
+    devices = sorted({score.device for _, score in found})
+    if number.depends_on_device and len(devices) > 1:
+        allowed = f"a number that does not depend on the device, as these scores are from several ({'; '.join(devices)})"
+        raise InvalidOptionError("sort", sort, allowed)
     values = {id(score): number.value(score) for _, score in found}
     sign = 1 if number.lower_is_better else -1
 
@@ -151,21 +156,22 @@ def league_table(own: League) -> StudyTable:
     has_chances = any(place.probability is not None for place in own.places)
     columns = ["rank", "model", *(["source"] if several else []), *(["cells"] if incomplete else [])]
     num_labels = len(columns)
-    columns += [number.title for number in numbers] + (["P(less than next)"] if has_chances else [])
+    columns += [number.title for number in numbers] + ["device"] + (["P(less than next)"] if has_chances else [])
     body = []
     for index, place in enumerate(own.places):
         score = place.score
         row = [Entry(_rank_text(place), index), Entry(score.name, score.name)]
         row += [Entry(place.source, place.source)] if several else []
         row += [Entry(f"{score.num_cells} of {len(own.budget.cells)}", score.num_cells)] if incomplete else []
-        row += [_entry(number, score) for number in numbers]
+        row += [*(_entry(number, score) for number in numbers), Entry(score.device, score.device)]
         if has_chances:
             row.append(EMPTY if place.probability is None else Entry(f"{place.probability:.2f}", place.probability))
         body.append(row)
     direction = "small is good" if own.number.lower_is_better else "large is good"
     note = (
         f"Sorted by {own.number.title} ({direction}): {own.number.meaning}. In brackets 90 % intervals; models whose "
-        "intervals overlap are not ranked apart. Floor, chance and ceiling are not ranked."
+        "intervals overlap are not ranked apart. Floor, chance and ceiling are not ranked. Compare milliseconds on one "
+        "device alone."
     )
     if has_chances:
         note += " P(less than next): probability that the number is smaller than that of the next ranked model."
@@ -186,6 +192,7 @@ def league_json(own: League) -> Json:
                 "model": score.name,
                 "source": place.source,
                 "num_cells": score.num_cells,
+                "device": score.device,
                 "probability_less_than_next": place.probability,
                 "numbers": {number.name: plain(number.value(score)) for number in numbers_of(own.budget)},
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ib_bench.drawing.styles import regime_text
 from ib_bench.quantities.curve.record import CurveRecord, estimate_text
@@ -27,6 +27,7 @@ class Number:
         text: for people.
         lower_is_better: whether small numbers are good.
         is_ratio: whether values are above 0 and compared by their ratio, so that their axis is logarithmic.
+        depends_on_device: whether it can only be compared among scores from one kind of device.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Number:
     text: Callable[[Score], str]
     lower_is_better: bool = True
     is_ratio: bool = True
+    depends_on_device: bool = False
 
 
 def numbers_of(budget: Budget) -> list[Number]:
@@ -173,11 +175,14 @@ _BESIDE = (
     ),
     _number("parameters", "parameters", "to be trained, in the largest cell", _parameters, _whole_text),
     Number("state", "state", "numbers carried from token to token, after 8 if they grow", _state, _state_text),
-    _number(
-        "step_ms",
-        "ms a step",
-        "time of a training step: median and 90 % range of trials; it depends on the machine as much as on the model",
-        lambda one: one.step_ms,
-        _decimal_text,
+    replace(
+        _number(
+            "step_ms",
+            "ms a step",
+            "time of a training step: median and 90 % range of trials; it depends on the machine as much as on the model",
+            lambda one: one.step_ms,
+            _decimal_text,
+        ),
+        depends_on_device=True,
     ),
 )

@@ -201,6 +201,12 @@ class Score:
         )
 
     @property
+    def device(self) -> str:
+        """The kinds of device that computed, such as ``cpu`` or ``cpu, cuda``; empty where trials do not say."""
+        kinds = {device.partition(":")[0] for device in self.environment.get("device", [])}
+        return ", ".join(sorted(kinds))
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds of all trials, ascending."""
         return sorted({trial.config.seed for trial in self.trials.values()})

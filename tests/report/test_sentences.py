@@ -108,11 +108,11 @@ def test_accuracies_have_a_median_with_its_interval() -> None:
     assert "for LSTM there are too few cells in which it learned L to say (4)" in about("Median accuracy", *records[:4])
 
 
-def test_open_kappas_widen_the_share() -> None:
+def test_open_kappas_are_counted() -> None:
     records: list[Record] = [search(Point("LSTM", COT), 10)]
     records += [search(Point("LSTM", COT, "fixed", length), 10) for length in (2, 3, 4)]
     text = about("Sharing between lengths", *records)
-    assert text.endswith("LSTM above 1 in 1, below in 0, open in 0 of 1 cells (100 to 100 %).")
+    assert text.endswith("LSTM above 1 in 1, below in 0, open in 0 of 1 cells.")
     other = [search(Point("LSTM", COT, modulus=7), 10)]
     other += [search(Point("LSTM", COT, "fixed", length, 7), size) for length, size in ((2, 3), (3, 3), (4, None))]
     text = about("Sharing between lengths", *records, *other)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ib_bench.errors import BenchError
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records, write_archive
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.scoring.card import card_figure, card_json, card_markdown, card_text, logged_card
 from ib_bench.scoring.league import (
     League,
@@ -202,6 +204,19 @@ class TestLeague:
         ((_, bound),) = league_figure(own).spec["datasets"].values()
         assert (bound["low"], bound["median"], bound["high"], bound["is_bound"]) == (4096, 4096, 4096, True)
 
+    def test_times_of_several_devices_are_named_and_never_ranked(self, small: Budget) -> None:
+        parts = [score_records("LSTM", every_cell(400)), score_records("GRU", every_cell(40))]
+        on_gpu = [
+            replace(record, environment={"device": "cuda:0"}) if isinstance(record, TrialRecord) else record
+            for record in parts[1]
+        ]
+        sources = {"here": together(parts[0], Records.of_all(on_gpu))}
+        table = league_table(league(sources, small))
+        assert [row[table.columns.index("device")].text for row in table.rows] == ["cuda", "cpu"]
+        with pytest.raises(BenchError, match=r"sort must be .* are from several \(cpu; cuda\), got 'step_ms'"):
+            league(sources, small, "step_ms")
+        league({"here": parts[0]}, small, "step_ms")
+
     def test_an_unknown_number(self, small: Budget) -> None:
         with pytest.raises(BenchError, match="unknown number to sort by 'szie', did you mean 'size'"):
             league({}, small, "szie")
@@ -267,7 +282,9 @@ class TestLeague:
     def test_the_surprising_numbers_in_the_readme_are_those_of_the_records(self) -> None:
         text = " ".join((Path(scoring.__file__).parent / "README.md").read_text(encoding="utf-8").split())
         (own,) = shipped_leagues({}, with_shipped=True)
-        by_name = {place.score.name.partition("(")[0]: place.score for place in own.places}
+        by_name: dict[str, Score] = {}
+        for place in own.places:
+            by_name.setdefault(place.score.name.partition("(")[0], place.score)  # of variants, the one in front
         numbers = {number.name: number for number in numbers_of(own.budget)}
         far = {
             (name, record.labels.task): record.accuracies[-1].normalized_final_state_accuracy
@@ -277,9 +294,32 @@ class TestLeague:
         }
         assert f"{far['DenseSSM', 'ModularAddition']:.2f} at 80 symbols" in text
         assert numbers["accuracy_8x"].text(by_name["DenseSSM"]).startswith("0.86")
+        assert by_name["Transformer"].model.init_args.get("num_loops") is None
         assert numbers["accuracy_2x"].text(by_name["Transformer"]).startswith("0.20")
         assert numbers["kappa"].text(by_name["GRU"]).endswith("82.31]")
         assert not numbers["kappa"].text(by_name["Transformer"])
+        (declines,) = re.findall(r"larger sets do worse \(not solvable, outcome\): (.*)", card_text(by_name["LSTM"]))
+        assert declines == "4 of 8 runs succeed at N = 362 to 1,448, but 0 of 7 at N = 4,096"
+        assert "4 of 8 runs succeed at 362 to 1,448 sequences, and 0 of 7 at 4,096" in text
+
+    @pytest.mark.parametrize(
+        ("model", "text"),
+        [
+            ("RWKV7", "{:.3f} (RWKV-7)"),
+            ("DeltaNet(negative_eigenvalues=True)", "{:.3f} (DeltaNet with negative eigenvalues)"),
+        ],
+    )
+    def test_the_losses_in_the_readme_are_those_of_the_records(self, model: str, text: str) -> None:
+        (own,) = shipped_leagues({}, with_shipped=True)
+        (score,) = (place.score for place in own.places if place.score.name == model)
+        (cell,) = (
+            cell for cell in own.budget.of("slope") if cell.data.presentation.max_length == 10 and "size" in cell.measures
+        )
+        trials = score.trials_of(score.record(cell))
+        largest = [trial for trial in trials if trial.config.num_train_sequences == cell.max_size]
+        assert not any(trial.succeeded for trial in largest)
+        readme = " ".join((Path(scoring.__file__).parent / "README.md").read_text(encoding="utf-8").split())
+        assert text.format(min(trial.best_val_loss for trial in largest)) in readme
 
     def test_the_readme_shows_the_top_of_the_shipped_league(self) -> None:
         (own,) = shipped_leagues({}, with_shipped=True)

@@ -13,6 +13,7 @@ from ib_bench.drawing.styles import model_order
 from ib_bench.drawing.tables import EMPTY, Entry, StudyTable, label_entries, pivot, varying_labels
 from ib_bench.drawing.terminal import terminal_table, titled
 from ib_bench.drawing.texts import duration
+from ib_bench.quantities.curve.decline import decline_text
 from ib_bench.quantities.curve.record import Bounds, CurveEstimate, CurveRecord, Pilot, Sizes, ThresholdEstimate
 from ib_bench.quantities.search.tables import bracket_text
 from ib_bench.results.identity import Json, options
@@ -124,6 +125,7 @@ COLUMNS: tuple[Column[CurveRecord], ...] = (
     Column("fits_all", lambda record: record.fits_all),
     Column("early_stop_sizes", lambda record: record.early_stop_sizes),
     Column("num_early_stops", lambda record: len(record.early_stop_sizes)),
+    Column("decline", lambda record: decline_text(record.successes()) or None),
     Column("thresholds", lambda record: {_name(one): _plain(record, one) for one in record.thresholds}),
     Column("wall_time_s", lambda record: record.wall_time_s, "time", duration),
     Column("updated_at", lambda record: record.updated_at),
@@ -162,7 +164,9 @@ def curves_listing(records: Sequence[CurveRecord], title: str, notes: Iterable[s
         if num_early
         else []
     )
-    below = [_LIST_NOTE, *wide, *early, *_cost_notes(records), *_confirmed_notes(records), *notes]
+    num_falling = sum(bool(decline_text(record.successes())) for record in records)
+    falling = [f"in {num_falling} of {len(records)} larger sets do worse (decline, in --format csv)"] * bool(num_falling)
+    below = [_LIST_NOTE, *wide, *early, *falling, *_cost_notes(records), *_confirmed_notes(records), *notes]
     return listing(records, columns, title, "\n".join(below), setting_texts)
 
 
@@ -266,7 +270,7 @@ def curve_listing(record: CurveRecord, notes: Iterable[str] = ()) -> Group:
     confirmed = [CONFIRMED_NOTE] if record.num_checked else []
     given = list(notes)
     notes = [f"{CURVE_NOTE}; {_N90_NOTE}", *confirmed, *_pilot_notes(record), *_cost_notes([record])]
-    notes += [*_early_stop_notes(record), *given]
+    notes += [*_decline_notes(record), *_early_stop_notes(record), *given]
     parts = [listing([record], COLUMNS, f"N50: {record.verdict}", "\n".join(notes))]
     if record.estimate is not None:
         successes = record.successes()
@@ -324,6 +328,13 @@ def _early_stop_notes(record: CurveRecord) -> list[str]:
         "sure there. If it trained several at once (search.spread), trials that the success interrupted are missing, "
         f"and the curve is too high there. {_TO_BE_SURE}"
     ]
+
+
+def _decline_notes(record: CurveRecord) -> list[str]:
+    """That larger sets seem to do worse; nothing where they do not."""
+    declines = decline_text(record.successes())
+    why = "a larger set may need more steps (search.max_steps), and N50 takes for granted that more data never hurts"
+    return [f"{declines}: {why}"] if declines else []
 
 
 def _entry(record: CurveRecord) -> Entry:

@@ -9,22 +9,23 @@ from ib_bench.quantities.sharing.record import Sharing
 
 
 def sentence(study: Study) -> str:
-    """For each model, the share of cells with a kappa above 1, from all open cells being below to all being above.
+    """For each model, the number of cells with a kappa above 1, below it, and open.
 
-    Decided cells alone would mislead: where sequences are exhausted, kappa has a lower end and no upper one.
+    Decided cells alone would mislead: where sequences are exhausted, kappa has a lower end and no upper one. Kappa of
+    N50 counts where there is one, as the interval of that of N* leaves the spread between seeds out.
     """
     shown = study.shown(Sharing)
     if not shown:
         return ""
     clauses = []
     for model in models_in_order(one.label.model for one in shown):
-        own = [one.result for one in shown if one.label.model == model]
-        above, below = sum(one.low > 1 for one in own), sum(one.high < 1 for one in own)
-        num_open = len(own) - above - below
+        factors = [one.result.estimate or one.result.factor for one in shown if one.label.model == model]
+        above = sum(factor is not None and factor.low > 1 for factor in factors)
+        below = sum(factor is not None and factor.high < 1 for factor in factors)
         if above + below:
-            ends = f"{100 * above / len(own):.0f} to {100 * (above + num_open) / len(own):.0f} %"
+            num_open = len(factors) - above - below
             text = f"above 1 in {above}, below in {below}, open in {num_open}"
-            clauses.append(f"{model} {text} of {len(own)} cells ({ends})")
+            clauses.append(f"{model} {text} of {len(factors)} cells")
     if not clauses:
         return f"Whether the lengths share (kappa above 1) is open in all {len(shown)} cells."
     return f"Sharing between lengths, kappa: {joined(clauses)}."
