@@ -48,6 +48,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         "sources",
         type=str,
         nargs="*",
+        default=[],
         help=f"Stores, archives and folders of submissions; default: {DEFAULT_STORE}, if it exists.",
     )
     add_protocol_arguments(parser)

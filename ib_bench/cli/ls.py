@@ -174,7 +174,14 @@ def _sizes(facts: Json) -> _Rows:
 
 
 def _machine(machine: Json) -> tuple[str, str]:
-    return machine["task"], ", ".join(f"{name} {value}" for name, value in machine.items() if name != "task")
+    facts = {name.replace("_", " "): _fact(value) for name, value in machine.items() if name != "task"}
+    return machine["task"], ", ".join(f"{name} {text}" for name, text in facts.items())
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _published(one: Json) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from ib_bench.importing import without_garbage_collection
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.quantities.search.futility import futility_notes
 from ib_bench.results.archive import Records, stored_records
+from ib_bench.results.records import listing_order
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.results import all_results
@@ -35,6 +36,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     records = stored_records(options.store)
     results = filtered(all_results(quantity, records), options)
     if options.format == "table":
+        results.sort(key=lambda one: listing_order(one.labels))
         what = quantity.title if quantity.record is None else quantity.record.table
         with Store(options.store, create=False) as store:
             diverged = divergence_notes(results, lambda keys: store.get_many(TrialRecord, keys))

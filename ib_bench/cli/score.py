@@ -43,9 +43,14 @@ def main(command: str, arguments: Sequence[str]) -> int:
         "models",
         type=str,
         nargs="*",
+        default=[],
         help="Names of shipped models or dotted paths of your own, also with arguments: 'LSTM(hidden_size=64)'.",
     )
-    parser.add_argument("--shelf", action="store_true", help="Score every shipped model, at the sizes of the league.")
+    parser.add_argument(
+        "--shelf",
+        action="store_true",
+        help="Score every shipped model at the size that it has in the league, besides those that are named.",
+    )
     add_score_arguments(parser)
     parser.add_argument("--format", type=CardFormat, default="table", help="Output format.")
     parser.add_argument("--out", type=str | None, help="File for the card of one model: .svg, .md or .json.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,13 +224,15 @@ def csv_cell(value: Any) -> Any:
 
 
 _FORMULA = ("=", "+", "-", "@")
+_NUMBER = re.compile(r"-?[\d.,]+(e[-+]?\d+)?( \[[-\d.,e?> \u221e]*\])?\*?")
+"""A number, as tables write it: with an interval, such as ``-0.49 [-1.92, 0.91]``, or a star."""
 
 
 def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
-        return False
+        return _NUMBER.fullmatch(text) is not None
     return True
 
 

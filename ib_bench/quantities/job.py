@@ -87,6 +87,11 @@ class Job(ABC, Generic[R]):
         return None
 
     @property
+    def reads_only(self) -> bool:
+        """Whether it trains nothing, and only reads what the store has."""
+        return False
+
+    @property
     def key(self) -> str:
         """The key of the config."""
         return self.config.key

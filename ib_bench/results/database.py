@@ -266,6 +266,9 @@ def _explained(path: Path, reason: str) -> StoreError:
     """SQLite's reason, with advice."""
     if "malformed" in reason or "no such" in reason:  # tables and columns are always the same
         return damaged(path, reason)
+    if "not a database" in reason and path.name.endswith(".jsonl.gz"):
+        made = f"`ib-bench store merge new.sqlite {shlex.quote(str(path))}` makes a store of it"
+        return StoreError(f"store {str(path)!r} is named as an archive of records; {made}")
     if "not a database" in reason:
         return DamagedStoreError(
             f"store {str(path)!r} cannot be used ({reason}); choose another file with --store, or, if it was a store, "

@@ -324,6 +324,13 @@ def task_text(labels: Labels) -> str:
     return f"{labels.task}({arguments_text(labels.task_arguments)})"
 
 
+def listing_order(labels: Labels) -> tuple[str, str, int, str, str, str, int]:
+    """Sorts experiments by model, then by task, regime and length, so that what is alike stands together."""
+    task = task_text(labels)
+    regime = str(labels.supervision), str(labels.length_distribution)
+    return labels.model, labels.task, len(task), task, *regime, labels.max_length or 0
+
+
 def experiment_text(labels: Labels, min_length: int | None = None) -> str:
     """An experiment in one line, such as ``LSTM · ModularAddition(modulus=5) · outcome · uniform · L=6``.
 

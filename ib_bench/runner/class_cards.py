@@ -224,7 +224,8 @@ def _paragraphs(text: str) -> list[str]:
 
 def _references(text: str) -> list[str]:
     found = (_REFERENCE.match(paragraph) for paragraph in _paragraphs(text))
-    return [plain(" ".join(match[1].split())) for match in found if match is not None]
+    texts = [plain(" ".join(match[1].split())).removesuffix(".") for match in found if match is not None]
+    return [reference for one in texts for reference in one.split("; ")]
 
 
 def _without_references(text: str) -> str:

@@ -21,7 +21,7 @@ from torch import nn
 
 from ib_bench import catalogue, data
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.errors import BenchError
+from ib_bench.errors import BenchError, require
 from ib_bench.execution.executor import Executor
 from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec
@@ -121,6 +121,9 @@ def _section(option: str, value: Any) -> Any:
             f"builds a model of its own, with the vocabulary of the data; use {name} or partial({name}, ...)"
         )
     plain = _plain(option, value)
+    if isinstance(plain, dict) and "class_path" in plain:
+        path = plain["class_path"]
+        require(isinstance(path, str), f"{option}.class_path", path, "a class, its name or its dotted path")
     return {"class_path": plain} if isinstance(value, type) else plain
 
 

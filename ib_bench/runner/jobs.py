@@ -138,13 +138,16 @@ def run_jobs(
 
     Returns:
         How each job ended, in the order of the jobs.
+
+    Raises:
+        StoreError: the store cannot be used, or jobs that only read it find none.
     """
     if not jobs:
         return []
     _require_reachable(jobs, executor)
     outcomes: dict[str, CallResult[R]] = {}
     different = {job.key: job for job in jobs}
-    with Store(output.store) as store:
+    with Store(output.store, create=not all(job.reads_only for job in jobs)) as store:
         for key, job in different.items():
             if (record := job.stored(store)) is not None:
                 outcomes[key] = CallResult(result=record)

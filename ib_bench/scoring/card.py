@@ -184,9 +184,7 @@ _LOGGED = ("n50", "n50_low", "n50_high", "num_trials", f"accuracy_{NEAR}x", f"ac
 
 def _state_note(score: Score) -> str:
     """How many cells are missing, in how many N50 is above the largest size, and where larger sets do worse."""
-    curves = {
-        cell_title(cell): curve for cell in score.budget.of("size") if (curve := score.record(cell)) is not None
-    }
+    curves = {cell_title(cell): curve for cell in score.budget.of("size") if (curve := score.record(cell)) is not None}
     num_above = sum(curve.censored for curve in curves.values())
     notes = [f"N50 lies above the largest size in {num_above} of {len(curves)} cells"] if num_above else []
     declines = {title: decline_text(curve.successes()) for title, curve in curves.items()}

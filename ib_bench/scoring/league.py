@@ -82,7 +82,8 @@ def league_records(source: Path) -> Records:
     path = source / ARCHIVE if source.is_dir() else source
     if not path.exists():
         raise StoreError(f"{str(path)!r} does not exist; name stores, archives, or folders of submissions")
-    return read_archive(path) if is_archive(path) else stored_records(path)
+    is_one = is_archive(path) or path.name.endswith(".jsonl.gz")  # which a damaged one is only by name
+    return read_archive(path) if is_one else stored_records(path)
 
 
 def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -> League:
@@ -105,7 +106,9 @@ def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -
     found = [(source, score) for source, records in sources.items() for score in scores_of(records, budget)]
     devices = sorted({score.device for _, score in found})
     if number.depends_on_device and len(devices) > 1:
-        allowed = f"a number that does not depend on the device, as these scores are from several ({'; '.join(devices)})"
+        allowed = (
+            f"a number that does not depend on the device, as these scores are from several ({'; '.join(devices)})"
+        )
         raise InvalidOptionError("sort", sort, allowed)
     values = {id(score): number.value(score) for _, score in found}
     sign = 1 if number.lower_is_better else -1

@@ -26,7 +26,7 @@ from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.records import experiment_text
 from ib_bench.studies.comparison import Interval, Threshold
-from ib_bench.studies.evidence import Evidence, Known, Sides
+from ib_bench.studies.evidence import NEVER_SUCCEEDS, Evidence, Known, Sides
 from ib_bench.studies.verdict import Pair, Statement, Verdict
 
 WHY_OPEN = (
@@ -83,11 +83,15 @@ class Claim:
     @property
     def to_decide(self) -> str:
         """Advice for statements that lack data; empty if there are none."""
-        undecided = [one.count for one in self.statements if one.verdict == "not enough data"]
+        undecided = [one for one in self.statements if one.verdict == "not enough data"]
         if not undecided:
             return ""
-        num_open = sum(count.open for count in undecided)
+        num_open = sum(one.count.open for one in undecided)
         there = f"; {num_open} existing pairs are open" if num_open else ""
+        if any(pair.why_open == NEVER_SUCCEEDS for one in undecided for pair in one.pairs):
+            there += (
+                ", some as a model never succeeds: a copy of the suite with a larger search.max_steps may decide them"
+            )
         return f"measure more, for example with {self.to_measure}{there}"
 
     def to_json(self) -> Json:

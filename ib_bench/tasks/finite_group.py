@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ib_bench.errors import InvalidOptionError, require
-from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine, yes_or_no
+from ib_bench.tasks.finite_state_machine import Example, FiniteStateMachine
 from ib_bench.tasks.groups import GroupTable, group_from_file, named_group
 
 STANDARD = "standard"
@@ -70,12 +70,12 @@ class FiniteGroup(FiniteStateMachine):
         assert moved is not None
         return moved[torch.tensor(self.symbols)].T.contiguous()
 
-    def properties(self) -> dict[str, str]:
+    def properties(self) -> dict[str, int | bool]:
         """The properties of the machine and of the group."""
         return {
-            "order": f"{len(self.table.product):,}",
-            "abelian": yes_or_no(self.table.is_abelian),
-            "solvable": yes_or_no(self.table.is_solvable),
+            "order": len(self.table.product),
+            "abelian": self.table.is_abelian,
+            "solvable": self.table.is_solvable,
             **super().properties(),
         }
 

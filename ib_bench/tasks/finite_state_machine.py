@@ -103,15 +103,15 @@ class FiniteStateMachine(ABC):
             return states
         return self.answer_of_state.to(states.device).long()[states]
 
-    def properties(self) -> dict[str, str]:
-        """The properties of the machine, by name, as texts."""
-        facts = {"states": f"{self.num_states:,}", "symbols": f"{self.num_symbols:,}"}
+    def properties(self) -> dict[str, int | bool]:
+        """The properties of the machine, by name."""
+        facts = {"states": self.num_states, "symbols": self.num_symbols}
         if self.answer_of_state is not None:
-            facts["answers"] = f"{self.num_answers:,}"
+            facts["answers"] = self.num_answers
         if self.num_states * self.num_symbols <= _MAX_EXAMINED:
-            facts["strongly connected"] = yes_or_no(is_strongly_connected(self.transition.long()))
+            facts["strongly_connected"] = is_strongly_connected(self.transition.long())
             table, answers = self._completed()
-            facts["minimal"] = yes_or_no(num_distinguishable(table, answers, self.initial_state) == len(table))
+            facts["minimal"] = num_distinguishable(table, answers, self.initial_state) == len(table)
         return facts
 
     def _completed(self) -> tuple[Tensor, Tensor]:
@@ -187,11 +187,6 @@ class FiniteStateMachine(ABC):
     @abstractmethod
     def examples(cls) -> list[Example]:
         """Runs worked out by hand, for the documentation and the tests."""
-
-
-def yes_or_no(fact: bool) -> str:
-    """A fact in a word."""
-    return "yes" if fact else "no"
 
 
 def smallest_int_dtype(num_values: int) -> torch.dtype:

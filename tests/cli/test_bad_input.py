@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from ib_bench import results
 from ib_bench.cli import main
 from ib_bench.results.database import SCHEMA_VERSION
 from ib_bench.results.store import Store
 
+SHIPPED = Path(results.__file__).parent
 MODEL = ["--model", "LSTM", "--model.hidden_size", "4"]
 DATA = ["--data", "ModularAddition", "--data.max_length", "4"]
 QUIET = ["--wandb.mode", "disabled", "--search.max_steps", "2", "--search.max_size", "4"]
@@ -268,6 +270,10 @@ CASES = {
         ["figures must be a folder that can be written, got 'broken.yaml/figures'"],
     ),
     "no store": (["results", "--store", "nowhere.sqlite"], ["nowhere.sqlite", "does not exist"]),
+    "results of an archive": (
+        ["results", "--store", str(SHIPPED / "study.jsonl.gz")],
+        ["study.jsonl.gz' is named as an archive", "ib-bench store merge new.sqlite"],
+    ),
     "store that is none": (["results", "--store", "broken.yaml"], ["broken.yaml", "not a database"]),
     "search into what is no store": (["search", *MODEL, *DATA, "--store", "broken.yaml"], ["not a database"]),
     "store of another version": (["search", *MODEL, *DATA, "--store", "old.sqlite"], ["schema version", "--store"]),

@@ -99,7 +99,7 @@ def test_a_model_is_described_with_the_arguments_that_are_given(capsys: pytest.C
     gates = 4 * (8 * 8 + 8 * 8 + 2 * 8)
     assert lstm["num_parameters"] == lstm["num_tokens"] * 8 + gates + (8 + 1) * lstm["num_answers"]
     assert (lstm["state_sizes"], lstm["state_grows"]) == ([16, 16], False)
-    assert lstm["references"] == ["arXiv 2602.18333, section 4."]
+    assert lstm["references"] == ["arXiv 2602.18333, section 4"]
     assert r"c_t = f_t \odot c_{t-1}" in lstm["recurrence"]
     assert all(line == line.rstrip() for line in lstm["recurrence"].splitlines())
 
@@ -133,7 +133,7 @@ def test_a_tasks_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines) == 6
     assert "Z2xZ4" in lines[3] and "abelian yes" in lines[3]
     (machine,) = card(capsys, "ModularAddition", "--modulus", "7")["machines"]
-    assert (machine["states"], machine["symbols"]) == ("7", "7")
+    assert (machine["states"], machine["symbols"], machine["strongly_connected"]) == (7, 7, True)
 
 
 def test_an_unknown_name_and_a_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from ib_bench import catalogue
 from ib_bench.drawing.columns import (
     Column,
     Table,
+    csv_cell,
     csv_text,
     flat_table,
     json_row,
@@ -87,6 +88,13 @@ def test_no_cell_of_csv_is_a_formula() -> None:
     written = list(csv.reader(io.StringIO(csv_text({"=name": texts, "number": [-1, 2, 3, 4, 5, None]}))))
     assert [row[0] for row in written] == ["'=name", f"'{texts[0]}", "'+1+1", "-2e3", "'@SUM(A1)", "plain", "' =1"]
     assert [row[1] for row in written[1:]] == ["-1", "2", "3", "4", "5", ""]
+
+
+def test_a_number_with_an_interval_or_a_star_is_no_formula() -> None:
+    for text in ("-0.49 [-1.92, 0.91]", "-0.02*", "-1,024 [-2,048, ?]", "-3 [-4, \N{INFINITY}]"):
+        assert csv_cell(text) == text
+    for text in ("-1 [cmd]", "-0.5+cmd", "-2 [=1]", "-a"):
+        assert csv_cell(text) == f"'{text}"
 
 
 def test_csv_json_and_the_summary_hold_the_same() -> None:

@@ -171,6 +171,10 @@ def bad(**given: Any) -> Callable[[Any], Any]:
 
 
 BAD = {
+    "class_path": (
+        bad(model={"class_path": 3}),
+        "model.class_path must be a class, its name or its dotted path, got 3",
+    ),
     "model": (bad(model="LSTN"), "unknown model 'LSTN', did you mean 'LSTM'"),
     "section": (bad(serch={}), "unknown section 'serch', did you mean 'search'"),
     "option": (bad(search={"treshold": 1}), "did you mean '--search.threshold'|search.threshold"),

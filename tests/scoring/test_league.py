@@ -313,7 +313,9 @@ class TestLeague:
         (own,) = shipped_leagues({}, with_shipped=True)
         (score,) = (place.score for place in own.places if place.score.name == model)
         (cell,) = (
-            cell for cell in own.budget.of("slope") if cell.data.presentation.max_length == 10 and "size" in cell.measures
+            cell
+            for cell in own.budget.of("slope")
+            if cell.data.presentation.max_length == 10 and "size" in cell.measures
         )
         trials = score.trials_of(score.record(cell))
         largest = [trial for trial in trials if trial.config.num_train_sequences == cell.max_size]

@@ -118,7 +118,7 @@ def test_modular_arithmetic_is_pythons(modulus: int) -> None:
     ids=repr,
 )
 def test_minimal(task: FiniteStateMachine) -> None:
-    assert task.properties()["minimal"] == "yes"
+    assert task.properties()["minimal"] is True
     if task.num_answers == 2:
         assert len(language(task, {0}).minify().states) == task.num_states
     assert _told_apart(task) == set(range(task.num_states))
@@ -165,7 +165,7 @@ def test_machines_that_are_not_minimal_are_noticed(seed: int, tmp_path: Path) ->
     }
     (tmp_path / "copies.yaml").write_text(str(text))
     task = Automaton(str(tmp_path / "copies.yaml"))
-    assert task.properties()["minimal"] == "no"
+    assert task.properties()["minimal"] is False
     assert len(language(task, {0}).minify().states) == 3
 
 

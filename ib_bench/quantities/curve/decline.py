@@ -37,4 +37,6 @@ def decline_text(successes: Mapping[int, tuple[int, int]]) -> str:
     if fisher_exact(table, alternative="greater").pvalue > MAX_CHANCE:
         return ""
     sizes = " to ".join(f"{size:,}" for size in dict.fromkeys([compared[0], compared[-1]]))
-    return f"{succeeded} of {number} runs succeed at N = {sizes}, but {last_succeeded} of {last_number} at N = {largest:,}"
+    return (
+        f"{succeeded} of {number} runs succeed at N = {sizes}, but {last_succeeded} of {last_number} at N = {largest:,}"
+    )

@@ -100,6 +100,11 @@ class CurveJob(Job[CurveRecord]):
         """See :class:`Job`."""
         return self.search.spread
 
+    @property
+    def reads_only(self) -> bool:
+        """See :class:`Job`."""
+        return self.settings.from_records
+
     def stored(self, store: RecordStore) -> CurveRecord | None:
         """See :class:`Job`; what is fitted to records depends on the store, so it is fitted again.
 

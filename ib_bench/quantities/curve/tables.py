@@ -142,7 +142,7 @@ _LISTED = ("n50", "best_of_15", "num_trials", "num_steps")
 """What a list of curves shows of each; the whole table would be wider than a terminal. Steps are the cost."""
 
 _LIST_NOTE = (
-    "N50: half of the training runs succeed; best of 15: the best of 15 does half of the time\n"
+    "N50: half of the training runs succeed; best of 15: half of the time one of 15 does\n"
     "in brackets: 90 % intervals; N90, spread and ceiling are in --format csv"
 )
 
@@ -165,7 +165,9 @@ def curves_listing(records: Sequence[CurveRecord], title: str, notes: Iterable[s
         else []
     )
     num_falling = sum(bool(decline_text(record.successes())) for record in records)
-    falling = [f"in {num_falling} of {len(records)} larger sets do worse (decline, in --format csv)"] * bool(num_falling)
+    falling = [f"in {num_falling} of {len(records)} larger sets do worse (decline, in --format csv)"] * bool(
+        num_falling
+    )
     below = [_LIST_NOTE, *wide, *early, *falling, *_cost_notes(records), *_confirmed_notes(records), *notes]
     return listing(records, columns, title, "\n".join(below), setting_texts)
 

@@ -19,7 +19,7 @@ COLUMNS: tuple[Column[ExtrapolationRecord], ...] = (
     *LABELS,
     Column("num_states", lambda record: record.num_states, is_label=True),
     Column("num_train_sequences", lambda record: record.num_train_sequences, "N", texts=lambda rows: _sizes(rows)),
-    Column("pool_exhausted", lambda record: record.trained_on_all),
+    Column("trained_on_all", lambda record: record.trained_on_all),
     Column("trial", lambda record: record.trial),
     Column("trial_succeeded", lambda record: record.trial_succeeded),
     Column("accuracy_at_2x", lambda record: record.headline_accuracy, "accuracy at 2 L", style="bold"),

@@ -34,7 +34,7 @@ from ib_bench.quantities.sharing.curves import FactorEstimate, FinishedCurves, S
 from ib_bench.quantities.sharing.factor import SharingFactor
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
-from ib_bench.results.records import MIN_LENGTH, DataSpec, Labels, Record, task_text
+from ib_bench.results.records import MIN_LENGTH, DataSpec, Labels, Record, listing_order
 
 JOINT, ALONE = "uniform", "fixed"
 """The length distributions of the search over all lengths and of those at one length."""
@@ -316,13 +316,7 @@ def sharings(
             own_curves = measured.of(config, part_configs(config))
             if own_curves is not None and own_curves.parts:
                 found.append(Sharing(None, curves=own_curves))
-    return sorted(found, key=_place)
-
-
-def _place(one: Sharing) -> tuple[str, str, int, str, str, int, str]:
-    """Sorts kappas by what they are of, so that those of one model stand together."""
-    labels, task = one.labels, task_text(one.labels)
-    return labels.model, labels.task, len(task), task, str(labels.supervision), labels.max_length or 0, one.key
+    return sorted(found, key=lambda one: (listing_order(one.labels), one.key))
 
 
 def sharings_in(records: Records) -> list[Sharing]:

@@ -111,6 +111,13 @@ def test_from_records_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None
     assert "the store holds no trials of this experiment" in capsys.readouterr().err
 
 
+def test_from_records_makes_no_store(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*CURVE, *QUIET, "--curve.from_records", "true"]) == 2
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert "ib_bench.sqlite' does not exist" in said
+    assert not list(working_folder.glob("*.sqlite*"))
+
+
 @pytest.mark.system
 def test_a_suite_measures_curves_and_reports_them(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (working_folder / "tiny.yaml").write_text(SUITE)

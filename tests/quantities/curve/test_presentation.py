@@ -87,6 +87,19 @@ def printed(record: CurveRecord) -> str:
     return console.export_text()
 
 
+def test_a_curve_says_where_larger_sets_do_worse(experiment: Experiment) -> None:
+    runs = [(64, True), (64, True), (128, True), (512, False), (512, False), (512, False)]
+    trials = [
+        CurveTrial(size, succeeded, 100, f"{index:032x}", Sizes(None, 91.0, None))
+        for index, (size, succeeded) in enumerate(runs)
+    ]
+    falling = curve(experiment, curve_trials=trials)
+    said = "3 of 3 runs succeed at N = 64 to 128, but 0 of 3 at N = 512"
+    assert json_row(falling, COLUMNS)["decline"] == said and json_row(curve(experiment), COLUMNS)["decline"] is None
+    assert f"{said}: a larger set may need more steps (search.max_steps)" in " ".join(printed(falling).split())
+    assert "but 0 of" not in printed(curve(experiment))
+
+
 def test_the_columns_say_everything(experiment: Experiment) -> None:
     row = json_row(curve(experiment), COLUMNS)
     expected = {
