@@ -91,7 +91,7 @@ class SharingQuantity(Quantity[Sharing]):
             steps = [_curve_step(length, record) for length, record in result.curves.parts.items()]
         return LoggedRun(
             run_id=self.run_id(result),
-            name=f"kappa {experiment_text(result.labels)}",
+            name=f"kappa {experiment_text(result.labels, result.min_length)}",
             config=run_config(result.labels, result.config),
             step_metric="length",
             metrics="sharing/*",

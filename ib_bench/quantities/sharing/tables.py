@@ -210,7 +210,7 @@ def sharing_listing(sharing: Sharing, notes: Iterable[str] = ()) -> Group:
         lines.append(f"kappa of N50: {sharing.curves.estimate}")
         if sharing.curves.unexhausted_estimate is not None and sharing.exhausted:
             lines.append(f"kappa of N50, lengths that are not exhausted: {sharing.curves.unexhausted_estimate}")
-    title = "\n".join([*lines, experiment_text(sharing.labels)])
+    title = "\n".join([*lines, experiment_text(sharing.labels, sharing.min_length)])
     return titled(title, table, "\n".join([*notes_of([sharing]), *notes]))
 
 
