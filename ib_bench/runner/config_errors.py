@@ -164,6 +164,10 @@ def _missing_arguments(option: str, class_path: str, names: str) -> BenchError:
 
 def _unknown_option(option: str, options: Sequence[str]) -> BenchError:
     """Says what to use instead: the nearest option of the same section, or what a search offers for it."""
+    if not option.startswith("-"):
+        is_store = option.endswith(".sqlite") and "--store" in options
+        named = f"; a store is named by --store {option}" if is_store else ""
+        return BenchError(f"unexpected argument {option}{named}")
     first = option.removeprefix("--").partition(".")[0]
     if first in _OPTIMIZERS:
         return BenchError(

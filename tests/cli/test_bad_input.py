@@ -270,6 +270,10 @@ CASES = {
         ["figures must be a folder that can be written, got 'broken.yaml/figures'"],
     ),
     "no store": (["results", "--store", "nowhere.sqlite"], ["nowhere.sqlite", "does not exist"]),
+    "store without its option": (
+        ["store", "check", "own.sqlite"],
+        ["unexpected argument own.sqlite; a store is named by --store own.sqlite"],
+    ),
     "results of an archive": (
         ["results", "--store", str(SHIPPED / "study.jsonl.gz")],
         ["study.jsonl.gz' is named as an archive", "ib-bench store merge new.sqlite"],
