@@ -108,7 +108,8 @@ class TestTables:
         assert cells(tables["min_train_size"])[0][1:] == ["> 4,096", "> all 20 that exist"]
         assert cells(tables["n50"])[0][-1] == "> all 20 that exist"
         rows = [json_row(record, catalogue.quantity(name).columns) for name, record in zip(NAMES, records, strict=True)]
-        assert [row["pool_exhausted"] for row in rows] == [True, False, True, True, False]
+        names = [*["pool_exhausted"] * 3, *["trained_on_all"] * 2]
+        assert [row[name] for row, name in zip(rows, names, strict=True)] == [True, False, True, True, False]
         found = study_report({"own": Records.of_all(records)}).figures
         drawn = {figure.name: json.dumps(figure.spec) for figure in found}
         with_word = {name for name, spec in drawn.items() if '"is_all": true' in spec and "all: no more" in spec}
