@@ -57,8 +57,8 @@ def main(command: str, arguments: Sequence[str]) -> int:
         "--sort",
         type=str,
         default="size",
-        help="Number to rank by: size, kappa, slope, accuracy_2x, accuracy_8x, parameters, state, step_ms, or a cell "
-        "such as abelian_outcome.",
+        help="Number to rank by: size, kappa, slope, accuracy_2x, accuracy_8x, parameters, state, step_ms (of scores "
+        "from one kind of device), or a cell such as abelian_outcome.",
     )
     parser.add_argument("--format", type=LeagueFormat, default="table", help="Output format.")
     parser.add_argument("--out", type=str | None, help="File for the league: .svg, .md, .csv or .json.")

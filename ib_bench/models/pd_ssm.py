@@ -141,7 +141,8 @@ class _Route(torch.autograd.Function):
 def sums_in_order(values: Tensor, rows: Tensor) -> Tensor:
     """Add up ``(batch, n, 2)`` at ``rows``, ``(batch, n)``, in the same order each time.
 
-    On a GPU, ``scatter_add_`` adds in any order, so that a trial could not be repeated to the last bit.
+    On a GPU, ``scatter_add_`` adds in any order, so that a trial could not be repeated to the last bit. A matrix
+    product would do as well, but under autocast it would round the values.
     """
     is_here = rows[:, None] == torch.arange(values.shape[1], device=values.device)[:, None]
     return (is_here[..., None] * values[:, None]).sum(dim=2).to(values.dtype)

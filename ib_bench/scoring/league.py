@@ -104,7 +104,7 @@ def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -
         raise UnknownNameError("number to sort by", sort, numbers)
     number = {**headings, **numbers}[sort]
     found = [(source, score) for source, records in sources.items() for score in scores_of(records, budget)]
-    devices = sorted({score.device for _, score in found})
+    devices = sorted({score.device for _, score in found if score.device})
     if number.depends_on_device and len(devices) > 1:
         allowed = (
             f"a number that does not depend on the device, as these scores are from several ({'; '.join(devices)})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ib_bench.drawing.styles import regime_text
 from ib_bench.quantities.curve.record import CurveRecord, estimate_text
@@ -85,12 +85,13 @@ def _number(
     written: Callable[[Estimate], str],
     lower_is_better: bool = True,
     is_ratio: bool = True,
+    depends_on_device: bool = False,
 ) -> Number:
     def text(score: Score) -> str:
         estimate = value(score)
         return "" if estimate is None else written(estimate)
 
-    return Number(name, title, meaning, value, text, lower_is_better, is_ratio)
+    return Number(name, title, meaning, value, text, lower_is_better, is_ratio, depends_on_device)
 
 
 def _interval_text(estimate: Estimate, written: Callable[[float], str]) -> str:
@@ -175,15 +176,12 @@ _BESIDE = (
     ),
     _number("parameters", "parameters", "to be trained, in the largest cell", _parameters, _whole_text),
     Number("state", "state", "numbers carried from token to token, after 8 if they grow", _state, _state_text),
-    replace(
-        _number(
-            "step_ms",
-            "ms a step",
-            "time of a training step: median and 90 % range of trials; it depends on the machine as much as on the "
-            "model",
-            lambda one: one.step_ms,
-            _decimal_text,
-        ),
+    _number(
+        "step_ms",
+        "ms a step",
+        "time of a training step: median and 90 % range of trials; it depends on the machine as much as on the model",
+        lambda one: one.step_ms,
+        _decimal_text,
         depends_on_device=True,
     ),
 )

@@ -25,16 +25,18 @@ def decline_text(successes: Mapping[int, tuple[int, int]]) -> str:
         >>> decline_text({64: (0, 2), 128: (2, 4), 256: (1, 4)})
         ''
     """
-    from scipy.stats import fisher_exact  # noqa: PLC0415 (a second, which listings need not wait for)
-
     *smaller, largest = successes or [0]
     compared = smaller[next((place for place, size in enumerate(smaller) if successes[size][0]), len(smaller)) :]
     if not compared:
         return ""
     succeeded, number = (sum(counts) for counts in zip(*(successes[size] for size in compared), strict=True))
     last_succeeded, last_number = successes[largest]
+    if last_succeeded * number >= succeeded * last_number:
+        return ""
+    from scipy.stats import fisher_exact  # noqa: PLC0415 (a second, for which few curves have to wait)
+
     table = [[succeeded, number - succeeded], [last_succeeded, last_number - last_succeeded]]
-    if fisher_exact(table, alternative="greater").pvalue > MAX_CHANCE:
+    if fisher_exact(table, alternative="greater")[1] > MAX_CHANCE:
         return ""
     sizes = " to ".join(f"{size:,}" for size in dict.fromkeys([compared[0], compared[-1]]))
     return (

@@ -165,9 +165,8 @@ def curves_listing(records: Sequence[CurveRecord], title: str, notes: Iterable[s
         else []
     )
     num_falling = sum(bool(decline_text(record.successes())) for record in records)
-    falling = [f"in {num_falling} of {len(records)} larger sets do worse (decline, in --format csv)"] * bool(
-        num_falling
-    )
+    worse = f"in {num_falling} of {len(records)} larger sets do worse (decline, in --format csv)"
+    falling = [worse] if num_falling else []
     below = [_LIST_NOTE, *wide, *early, *falling, *_cost_notes(records), *_confirmed_notes(records), *notes]
     return listing(records, columns, title, "\n".join(below), setting_texts)
 
