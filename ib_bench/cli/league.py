@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
+from ib_bench.cli.cards import CARD_FILES, print_cards, write_card
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import comma_separated, markdown, narrowed, rich_table
 from ib_bench.drawing.terminal import say, show
-from ib_bench.errors import BenchError
+from ib_bench.errors import BenchError, UnknownNameError, require
 from ib_bench.results.archive import Records
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.runner.places import DEFAULT_STORE
@@ -29,6 +31,7 @@ from ib_bench.scoring.league import (
     shipped_archive,
 )
 from ib_bench.scoring.protocol import read_budget
+from ib_bench.scoring.score import scores_called
 
 LeagueFormat = Literal["table", "markdown", "csv", "json"]
 
@@ -60,15 +63,24 @@ def main(command: str, arguments: Sequence[str]) -> int:
         help="Number to rank by: size, kappa, slope, accuracy_2x, accuracy_8x, parameters, state, step_ms (of scores "
         "from one kind of device), or a cell such as abelian_outcome.",
     )
-    parser.add_argument("--format", type=LeagueFormat, default="table", help="Output format.")
-    parser.add_argument("--out", type=str | None, help="File for the league: .svg, .md, .csv or .json.")
+    parser.add_argument(
+        "--card",
+        type=str | None,
+        help="Print the card of this model instead: its name in the league, or the start of the names of several.",
+    )
+    parser.add_argument("--format", type=LeagueFormat, default="table", help="Output format; a card has no csv.")
+    parser.add_argument("--out", type=str | None, help="File for the league or card: .svg, .md, .json, or .csv.")
     options = parse(parser, arguments)
+    if options.card is not None:
+        require(options.format != "csv", "format", options.format, "table, markdown or json for a card")
     if options.out is not None:
-        require_card_file(options.out, _FILES)
+        require_card_file(options.out, _FILES if options.card is None else CARD_FILES)
     budget = read_budget(options.protocol, options.budget)
     own = league(_sources(options.sources, budget.protocol, options.own_only), budget, options.sort)
     if not own.places:
         raise BenchError(f"there are no scores of {budget.title}; `ib-bench score MODEL` measures one")
+    if options.card is not None:
+        return _print_cards(own, options)
     console = Console()
     if options.format == "table":
         table = league_table(own)
@@ -78,6 +90,21 @@ def main(command: str, arguments: Sequence[str]) -> int:
     if options.out is not None:
         write_text_whole(Path(options.out), _FILES[Path(options.out).suffix](own))
         say(f"league: {options.out}", console)
+    return 0
+
+
+def _print_cards(own: League, options: Namespace) -> int:
+    called = scores_called((place.score for place in own.places), options.card)
+    places = [place for place in own.places if place.score in called]
+    if not places:
+        raise UnknownNameError("model", options.card, (place.score.name for place in own.places))
+    names = ", ".join(f"{place.score.name} of {place.source}" for place in places)
+    require(options.out is None or len(places) == 1, "card", options.card, f"the name of one model with --out: {names}")
+    scores = [replace(place.score, standing=own.standing(place, " of the league")) for place in places]
+    console = Console()
+    print_cards(scores, options.format, console)
+    for score in scores if options.out is not None else ():
+        write_card(score, options.out, console)
     return 0
 
 

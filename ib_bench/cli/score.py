@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Literal
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
+from ib_bench.cli.cards import CARD_FILES, print_cards, write_card
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.run import list_failures
-from ib_bench.drawing.columns import json_text
-from ib_bench.drawing.terminal import say, show
+from ib_bench.drawing.terminal import show
 from ib_bench.errors import require
-from ib_bench.results.whole_file import write_text_whole
 from ib_bench.runner.display import display
 from ib_bench.runner.protocols import require_card_file
 from ib_bench.runner.scoring import add_score_arguments, model_config, planned_scores, score_models
-from ib_bench.scoring.card import card_figure, card_group, card_json, card_markdown
-from ib_bench.scoring.score import Score
 from ib_bench.scoring.shelf import shelf
 
 CardFormat = Literal["table", "markdown", "json"]
-
-_FILES: dict[str, Callable[[Score], str]] = {
-    ".svg": lambda score: card_figure(score).svg,
-    ".md": card_markdown,
-    ".json": lambda score: json_text(card_json(score)),
-}
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -59,28 +49,14 @@ def main(command: str, arguments: Sequence[str]) -> int:
     require(bool(models), "models", [], "at least one model, or left out with --shelf")
     if options.out is not None:
         require(len(models) == 1, "out", options.out, f"left out for {len(models)} models")
-        require_card_file(options.out, _FILES, options.store)
+        require_card_file(options.out, CARD_FILES, options.store)
     configs = [model_config(model) for model in models]
     console = Console()
     if options.dry_run:
         show(planned_scores(configs, options), console)
         return 0
     scores, finished = score_models(configs, options, display)
-    _print(scores, options.format, console)
+    print_cards(scores, options.format, console)
     for score in scores if options.out is not None else ():
-        write_text_whole(Path(options.out), _FILES[Path(options.out).suffix](score))
-        say(f"card: {options.out}", console)
+        write_card(score, options.out, console)
     return list_failures(finished, console)
-
-
-def _print(scores: Sequence[Score], how: CardFormat, console: Console) -> None:
-    if how == "json":
-        cards = [card_json(score) for score in scores]
-        print(json_text(cards[0] if len(cards) == 1 else cards), end="")
-        return
-    for score in scores:
-        if how == "markdown":
-            print(card_markdown(score), end="")
-        else:
-            show(card_group(score), console)
-            console.print()

@@ -12,7 +12,7 @@ from ib_bench.results.archive import stored_records
 from ib_bench.runner.places import require_writable_folder
 from ib_bench.runner.protocols import add_protocol_arguments
 from ib_bench.scoring.protocol import DEFAULT_BUDGET, DEFAULT_PROTOCOL, read_budget
-from ib_bench.scoring.score import scores_of
+from ib_bench.scoring.score import scores_called, scores_of
 
 _DEFAULTS = {"model": None, "reference": None, "protocol": DEFAULT_PROTOCOL, "budget": DEFAULT_BUDGET}
 
@@ -54,23 +54,17 @@ def export_submission(options: Namespace) -> int:
     reference = options.reference or ""
     require(bool(reference.strip()), "reference", options.reference, "a paper, or the URL of the code")
     budget = read_budget(options.protocol, options.budget)
-    found = {one.name: one for one in scores_of(stored_records(options.store), budget)}
+    found = scores_of(stored_records(options.store), budget)
     if not found:
         raise BenchError(f"{options.store} has no score of {budget.title}; `ib-bench score MODEL` measures one")
-    fitting = [name for name in found if options.model is None or _fits(name, options.model)]
+    fitting = found if options.model is None else scores_called(found, options.model)
     if not fitting:
-        raise UnknownNameError("model", options.model, found)
-    require(len(fitting) == 1, "model", options.model, f"one of {', '.join(fitting)}")
-    score = found[fitting[0]]
+        raise UnknownNameError("model", options.model, (score.name for score in found))
+    require(len(fitting) == 1, "model", options.model, f"one of {', '.join(score.name for score in fitting)}")
+    (score,) = fitting
     require_writable_folder("submission", options.submission)
     from ib_bench.scoring.submission import write_submission  # noqa: PLC0415 (loads numpy)
 
     for path in write_submission(score, Path(options.submission), reference):
         say(f"submission: {path}")
     return 0
-
-
-def _fits(name: str, given: str) -> bool:
-    """Whether a name is the given one, or begins with it and goes on with other arguments."""
-    start = given.removesuffix(")")
-    return name.startswith(start) and name[len(start) :][:1] in ("", ")", ",", "(", " ")

@@ -23,6 +23,7 @@ from ib_bench.runner.plan import Plan, make_plan
 from ib_bench.runner.protocols import add_protocol_arguments
 from ib_bench.runner.suite_run import FinishedSuite, planned_work, run_plan
 from ib_bench.scoring.card import logged_card
+from ib_bench.scoring.league import among_shipped
 from ib_bench.scoring.protocol import Budget, read_budget, suite_cells
 from ib_bench.scoring.score import Score, scores_of
 from ib_bench.studies.suite import Suite, merged
@@ -55,7 +56,8 @@ def score_models(
         command: see :class:`~ib_bench.runner.jobs.Output`.
 
     Returns:
-        The scores, as far as their cells are there, and how the jobs have ended.
+        The scores, as far as their cells are there, with their place in the shipped league, and how the jobs have
+        ended.
 
     Raises:
         BenchError: an option is wrong, or a model cannot be measured.
@@ -65,7 +67,7 @@ def score_models(
     output = replace(chosen_output(options, group=budget.title), command=command)
     plan = score_plan(models, budget, output.store, options.allow_lookahead)
     finished = run_plan(budget.title, plan, executor, output, make_watcher)
-    scores = scores_of(finished.source, budget)
+    scores = among_shipped(scores_of(finished.source, budget), budget)
     for score in scores:
         _log_quietly(score, output.wandb)
     return scores, finished

@@ -38,7 +38,9 @@ def card_tables(score: Score) -> list[StudyTable]:
         score: complete or not.
     """
     numbers = overall_numbers(score.budget)
-    body = [[Entry(one.title, one.title), Entry(one.meaning, ""), Entry(one.text(score), one.name)] for one in numbers]
+    rows = [(one.title, one.meaning, one.text(score)) for one in numbers]
+    rows[1:1] = _standing_rows(score)  # below the number that is ranked by
+    body = [[Entry(title, title), Entry(meaning, ""), Entry(text, text)] for title, meaning, text in rows]
     columns = ["number", "what it is", "value [90 % interval]"]
     table = StudyTable("card", f"Score of {score.name}", _state_note(score), columns, 2, body)
     cells = StudyTable("cells", "Cells", _NOTE, _COLUMNS, _NUM_LABELS, _rows(score))
@@ -93,6 +95,7 @@ def card_json(score: Score) -> Json:
         "versions": score.versions,
         "environment": score.environment,
         "command": score.command,
+        **_standing_json(score),
     }
 
 
@@ -111,6 +114,7 @@ def card_figure(score: Score) -> Figure:
             rows.append({"row": cell_title(cell), **ends, "text": record.verdict, "is_bound": is_bound})
     numbers = [number for number in overall_numbers(score.budget) if number.text(score)]
     named = [f"{number.title}: {number.text(score)}" for number in numbers]
+    named[1:1] = [f"{title}: {text} {meaning}" for title, meaning, text in _standing_rows(score)]
     origin = [f"{name}: {text}" for name, text in _origin(score).items()]
     above = [score.name, score.budget.title, *named, *_state_note(score).split("\n"), *origin]
     return Figure("card", f"Card of {score.name}", interval_spec(rows, "training sequences N50", filter(None, above)))
@@ -156,6 +160,9 @@ def logged_card(score: Score) -> LoggedRun:
         steps.append({"cell": number, **values})
     card = card_json(score)
     summary: Json = {"status": "finished" if score.is_complete else "incomplete", "num_steps": score.num_steps}
+    if score.standing is not None:
+        rank = score.standing.rank
+        summary |= {"rank_best": rank.best, "rank_worst": rank.worst, "rank_of": score.standing.num_models}
     for name, number in card["numbers"].items():
         ends = {"": "median", "_low": "low", "_high": "high"}
         summary |= {f"{name}{end}": number[own] for end, own in ends.items()} if number is not None else {}
@@ -180,6 +187,19 @@ _NOTE = (
     "chosen by a pilot. size: counts for the mean of N50."
 )
 _LOGGED = ("n50", "n50_low", "n50_high", "num_trials", f"accuracy_{NEAR}x", f"accuracy_{FAR}x")
+
+
+def _standing_rows(score: Score) -> list[tuple[str, str, str]]:
+    """Title, meaning and text of its place in a league; nothing where it has none."""
+    if (own := score.standing) is None:
+        return []
+    return [("rank", f"by {own.by}, among {own.num_models} models{own.league}", str(own.rank))]
+
+
+def _standing_json(score: Score) -> Json:
+    if (own := score.standing) is None:
+        return {}
+    return {"standing": {"rank": [own.rank.best, own.rank.worst], "num_models": own.num_models, "by": own.by}}
 
 
 def _state_note(score: Score) -> str:

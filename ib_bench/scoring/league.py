@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ib_bench.results.identity import Json
 from ib_bench.scoring.card import interval_spec
 from ib_bench.scoring.numbers import Number, numbers_of, overall_numbers, plain
 from ib_bench.scoring.protocol import Budget, shipped_budgets
-from ib_bench.scoring.ranking import Estimate, Rank, ranks
+from ib_bench.scoring.ranking import Estimate, Rank, Standing, ranks
 from ib_bench.scoring.score import Score, scores_of
 
 SHIPPED = "shipped"
@@ -66,6 +66,17 @@ class League:
         """Of its table and figure, as part of a file's name."""
         return f"league_{self.budget.protocol}_{self.budget.name}".replace(".", "_")
 
+    def standing(self, place: Place, league: str) -> Standing | None:
+        """A place as its card shows it; None for a model without a rank.
+
+        Args:
+            place: one of its places.
+            league: that is meant, as it follows "12 models".
+        """
+        if place.rank is None:
+            return None
+        return Standing(place.rank, sum(one.rank is not None for one in self.places), self.number.title, league)
+
 
 def shipped_archive(protocol: str) -> Path | None:
     """The archive of scores that ships with the package; None where there is none."""
@@ -110,6 +121,34 @@ def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -
             f"a number that does not depend on the device, as these scores are from several ({'; '.join(devices)})"
         )
         raise InvalidOptionError("sort", sort, allowed)
+    return _ranked(found, budget, number)
+
+
+def among_shipped(scores: Sequence[Score], budget: Budget) -> list[Score]:
+    """Scores with their places among those that ship with the package; a shipped one of the same model makes room.
+
+    Args:
+        scores: of any models, each by itself. One that is incomplete or a yardstick stays as it is, and all do if no
+            score of the budget ships.
+        budget: that they are of.
+    """
+    archive = shipped_archive(budget.protocol)
+    shipped = [] if archive is None else scores_of(read_archive(archive), budget)
+    return [_among(shipped, score) if score.is_complete and not score.kind else score for score in scores]
+
+
+def _among(shipped: Sequence[Score], score: Score) -> Score:
+    others = [one for one in shipped if one.identity != score.identity]
+    if all(one.kind for one in others):
+        return score
+    number = overall_numbers(score.budget)[0]
+    own = _ranked([*((SHIPPED, one) for one in others), ("", score)], score.budget, number)
+    (place,) = (one for one in own.places if one.score is score)
+    return replace(score, standing=own.standing(place, ": this one and the shipped league's"))
+
+
+def _ranked(found: Sequence[tuple[str, Score]], budget: Budget, number: Number) -> League:
+    """The league of some scores, each with the name of where it is from."""
     values = {id(score): number.value(score) for _, score in found}
     sign = 1 if number.lower_is_better else -1
 
@@ -117,7 +156,7 @@ def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -
         value = values[id(one[1])]
         return (math.inf if value is None else sign * value.order), one[1].name
 
-    found.sort(key=place)
+    found = sorted(found, key=place)
     ranked = [(score, value) for _, score in found if not score.kind and (value := values[id(score)]) is not None]
     given = ranks([value for _, value in ranked], number.lower_is_better)
     rank_of = {id(score): rank for (score, _), rank in zip(ranked, given, strict=True)}

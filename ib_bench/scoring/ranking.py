@@ -62,6 +62,23 @@ class Rank:
         return str(self.best) if self.best == self.worst else f"{self.best}-{self.worst}"
 
 
+@dataclass(frozen=True)
+class Standing:
+    """The place of a model in a league.
+
+    Attributes:
+        rank: among the contestants.
+        num_models: contestants, itself included.
+        by: heading of the number that is ranked by.
+        league: that is meant, as it follows "12 models".
+    """
+
+    rank: Rank
+    num_models: int
+    by: str
+    league: str
+
+
 def ranks(estimates: Sequence[Estimate], lower_is_better: bool = True) -> list[Rank]:
     """The possible ranks of each.
 

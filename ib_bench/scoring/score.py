@@ -19,10 +19,10 @@ from ib_bench.quantities.growth.record import growth_of
 from ib_bench.quantities.sharing.curves import SharingCurves
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json, canonical
-from ib_bench.results.records import ClassSpec, Config, Record, arguments_text
+from ib_bench.results.records import ClassSpec, Config, Experiment, Record, arguments_text
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.scoring.protocol import RECORDS, Budget, ProtocolCell, identity_of
-from ib_bench.scoring.ranking import Estimate
+from ib_bench.scoring.ranking import Estimate, Standing
 
 YARDSTICKS = {"TabularLearner": "floor", "Majority": "chance", "Oracle": "ceiling"}
 """Models that are no contestants: what learning by looking up, by guessing and without learning comes to."""
@@ -33,6 +33,7 @@ NEAR, FAR = 2, 8
 _PLACES = "device", "platform", "num_processes"
 _CHANCE_90 = 1.645  # number of standard errors in half of a 90 % interval
 _QUANTILES = 0.05, 0.95
+_AFTER_A_START = "", ")", ",", "(", " "  # follows the start of a name that is given instead of the name
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +45,14 @@ class Score:
         records: finished, by the identity of their cell.
         trials: that they rest on, by key.
         version: start of the digest of the model's code, where scores of several versions are shown together.
+        standing: its place in a league, on cards; None where it was not looked up, or there is none.
     """
 
     budget: Budget
     records: Mapping[str, Record]
     trials: Mapping[str, TrialRecord]
     version: str = ""
+    standing: Standing | None = None
 
     def __repr__(self) -> str:
         return f"<score of {self.name} under {self.budget.title}: {self.num_cells} of {len(self.budget.cells)} cells>"
@@ -74,6 +77,11 @@ class Score:
     def model(self) -> ClassSpec:
         """The model."""
         return self.config.experiment.model
+
+    @property
+    def identity(self) -> str:
+        """What tells models apart: class, arguments, code and what they see."""
+        return _identity(self.config.experiment)
 
     @property
     def name(self) -> str:
@@ -250,13 +258,28 @@ def scores_of(records: Records, budget: Budget) -> list[Score]:
         for record in records.finished(kind):
             identity = identity_of(record)
             if identity in cells:
-                experiment = record.config.experiment
-                model = [canonical(experiment.model), experiment.source_digests, experiment.looks_ahead]
-                own = found.setdefault(json.dumps(model, sort_keys=True), {})
+                own = found.setdefault(_identity(record.config.experiment), {})
                 own.setdefault(str(identity), record)
     scores = [Score(budget, own, _trials(own.values(), records)) for own in found.values()]
     num_with = Counter(score.name for score in scores)
     return [score if num_with[score.name] == 1 else replace(score, version=_version(score)) for score in scores]
+
+
+def scores_called(scores: Iterable[Score], given: str) -> list[Score]:
+    """The scores with a name; if there is none, those whose name begins with it and goes on with other arguments.
+
+    Args:
+        scores: to choose from.
+        given: a name, or the start of one.
+    """
+    scores, start = list(scores), given.removesuffix(")")
+    followed = [one for one in scores if one.name.startswith(start) and one.name[len(start) :][:1] in _AFTER_A_START]
+    return [one for one in scores if one.name == given] or followed
+
+
+def _identity(experiment: Experiment) -> str:
+    model = [canonical(experiment.model), experiment.source_digests, experiment.looks_ahead]
+    return json.dumps(model, sort_keys=True)
 
 
 def _version(score: Score) -> str:

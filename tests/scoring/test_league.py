@@ -27,6 +27,7 @@ from ib_bench.results.trial_record import TrialRecord
 from ib_bench.scoring.card import card_figure, card_json, card_markdown, card_text, logged_card
 from ib_bench.scoring.league import (
     League,
+    among_shipped,
     league,
     league_figure,
     league_json,
@@ -37,7 +38,7 @@ from ib_bench.scoring.league import (
 )
 from ib_bench.scoring.numbers import numbers_of
 from ib_bench.scoring.protocol import Budget, shipped_budgets
-from ib_bench.scoring.score import Score, scores_of
+from ib_bench.scoring.score import Score, scores_called, scores_of
 
 
 @pytest.fixture
@@ -146,6 +147,74 @@ class TestCard:
         assert logged.summary["size_low"] < logged.summary["size"] < logged.summary["size_high"]
         assert logged.config["protocol"] == "made-up.yaml" and logged.config["class_path"] == "ib_bench.models.LSTM"
         assert logged.run_id != logged_card(score(small, every_cell(100), accuracy=None)).run_id
+
+
+class TestStanding:
+    """The place of a score among those that ship with the package."""
+
+    @pytest.fixture(autouse=True)
+    def shipped(self, small: Budget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ib_bench.scoring.league._FOLDER", tmp_path)
+        parts = [score_records("LSTM", every_cell(40)), score_records("GRU", every_cell(400))]
+        parts.append(score_records("Oracle", every_cell(3)))
+        write_archive(together(*parts), tmp_path / f"{small.protocol}.jsonl.gz")
+
+    def placed(self, own: Budget, records: Records) -> Score:
+        (found,) = among_shipped(scores_of(records, own), own)
+        return found
+
+    def test_every_form_of_the_card_shows_it(self, small: Budget) -> None:
+        found = self.placed(small, score_records("RNN", every_cell(420)))
+        assert found.standing is not None and str(found.standing.rank) == "2-3" and found.standing.num_models == 3
+        for text in (card_text(found), card_markdown(found), card_figure(found).svg):
+            assert "2-3" in text and "among 3 models: this one and the shipped" in " ".join(text.split())
+        assert card_json(found)["standing"] == {"rank": [2, 3], "num_models": 3, "by": "mean N50"}
+        assert {"rank_best": 2, "rank_worst": 3, "rank_of": 3}.items() <= logged_card(found).summary.items()
+
+    def test_the_same_model_is_not_counted_twice(self, small: Budget) -> None:
+        found = self.placed(small, score_records("LSTM", every_cell(4000)))
+        assert found.standing is not None and (str(found.standing.rank), found.standing.num_models) == ("2", 2)
+
+    @pytest.mark.parametrize(
+        ("model", "n50", "accuracy"),
+        [("RNN", {"outcome": 100.0}, None), ("Majority", every_cell(math.inf), 0.5)],
+    )
+    def test_a_part_of_a_score_and_a_yardstick_have_none(
+        self, small: Budget, model: str, n50: dict[str, float], accuracy: float | None
+    ) -> None:
+        found = self.placed(small, score_records(model, n50, accuracy))
+        assert found.standing is None and "standing" not in card_json(found) and "rank" not in card_text(found)
+
+    def test_without_shipped_scores_there_is_none(self, tmp_path: Path) -> None:
+        large = budget(tmp_path, "large")
+        found = self.placed(large, Records.of_all([_of_large(curve(Point("GRU", OUTCOME), 40))]))
+        assert found.is_complete and found.standing is None
+
+    def test_the_league_prints_cards(
+        self, small: Budget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        arguments = ["league", "--protocol", "made-up.yaml", "--budget", "small", "--card", "GRU"]
+        assert main([*arguments, "--out", "gru.md", "--format", "json"]) == 0
+        card = json.loads(capsys.readouterr().out.partition("\ncard: ")[0])
+        assert card["model"]["name"] == "GRU(hidden_size=8)"
+        assert card["standing"] == {"rank": [2, 2], "num_models": 2, "by": "mean N50"}
+        assert "| rank" in (tmp_path / "gru.md").read_text()
+        for wrong, said in (
+            (["--card", "GUR"], "unknown model 'GUR'"),
+            (["--format", "csv"], "format must be table, markdown or json for a card"),
+            (["--out", "gru.csv"], "out must be a name that ends in .svg, .md, .json"),
+        ):
+            assert main([*arguments, *wrong]) == 2
+            assert said in capsys.readouterr().err
+
+    def test_a_whole_name_counts_more_than_the_start_of_one(self, small: Budget) -> None:
+        parts = [score_records("LSTM", every_cell(40), hidden_size=size) for size in (8, 80)]
+        found = scores_of(together(*parts), small)
+        names = [score.name for score in found]
+        assert [score.name for score in scores_called(found, "LSTM")] == names
+        assert [score.name for score in scores_called(found, names[0])] == [names[0]]
+        assert scores_called(found, "LST") == []
 
 
 class TestLeague:
