@@ -25,3 +25,20 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return _INVISIBLE.sub("", _LINE_BREAKS.sub(" ", _SEQUENCES.sub("", text)))
+
+
+def number_of(count: int, plural: str) -> str:
+    """A count with its noun.
+
+    Args:
+        count: of the things.
+        plural: their noun in the plural, or one that has none.
+
+    Example:
+        >>> number_of(1, "searches"), number_of(1, "curves in a.sqlite"), number_of(1000, "trials")
+        ('1 search', '1 curve in a.sqlite', '1,000 trials')
+    """
+    noun, space, rest = plural.partition(" ")
+    if count == 1:
+        noun = noun.removesuffix("es") if noun.endswith("ches") else noun.removesuffix("s")
+    return f"{count:,} {noun}{space}{rest}"

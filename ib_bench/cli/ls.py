@@ -29,6 +29,7 @@ from ib_bench.runner.class_cards import (
     task_card,
     unset_arguments,
 )
+from ib_bench.runner.docstrings import Form, plain, readable
 from ib_bench.runner.suites import opening_comment, shipped_files, shipped_suites
 from ib_bench.scoring.protocol import shipped_protocols
 
@@ -89,8 +90,9 @@ def _describe(command: str, name: str, arguments: Sequence[str]) -> int:
     if name in others:
         parser = ArgumentParser(prog=f"ib-bench {command} {name}", exit_on_error=False)
         parser.add_argument("--json", action="store_true", help="Print JSON.")
-        use, text = others[name]()
-        if parse(parser, arguments).json:
+        is_json = parse(parser, arguments).json
+        use, text = others[name](plain if is_json else readable)
+        if is_json:
             print(json_text({"name": name, "use": use, "text": text}), end="")
         else:
             say(f"{name} ({use})", style="bold")
@@ -105,7 +107,7 @@ def _describe(command: str, name: str, arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     given = {option: options[option] for option in own}
     is_given = any(argument != "--json" for argument in arguments)
-    card = _CARDS[package](entry, given if is_given else None)
+    card = _CARDS[package](entry, given if is_given else None, plain if options.json else readable)
     if options.json:
         print(json_text(card.to_json()), end="")
     else:
@@ -113,16 +115,16 @@ def _describe(command: str, name: str, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _explanations() -> dict[str, Callable[[], tuple[str, str]]]:
+def _explanations() -> dict[str, Callable[[Form], tuple[str, str]]]:
     """How each shipped thing that is neither task nor model is used, and what there is to read about it."""
 
-    def of_class(name: str, cls: Callable[[], type], use: str) -> Callable[[], tuple[str, str]]:
-        return lambda: (f"{use} {name}", explanation(cls()))
+    def of_class(name: str, cls: Callable[[], type], use: str) -> Callable[[Form], tuple[str, str]]:
+        return lambda form: (f"{use} {name}", explanation(cls(), form))
 
-    def of_file(path: Path, use: str) -> Callable[[], tuple[str, str]]:
-        return lambda: (f"{use} {path.stem}", opening_comment(path))
+    def of_file(path: Path, use: str) -> Callable[[Form], tuple[str, str]]:
+        return lambda _: (f"{use} {path.stem}", opening_comment(path))
 
-    found: dict[str, Callable[[], tuple[str, str]]] = {}
+    found: dict[str, Callable[[Form], tuple[str, str]]] = {}
     for _, option, package, _ in _KINDS:
         if package not in _CARDS:
             found |= {one.name: of_class(one.name, one.load, option) for one in catalogue.entries(package)}

@@ -11,6 +11,7 @@ from ib_bench.cli.parsing import listing_parser, parse
 from ib_bench.drawing.columns import csv_text, flat_table, json_text
 from ib_bench.drawing.terminal import show
 from ib_bench.importing import without_garbage_collection
+from ib_bench.plain_text import number_of
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.quantities.search.futility import futility_notes
 from ib_bench.results.archive import Records, stored_records
@@ -43,7 +44,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         notes = [*diverged, *futility_notes(results)]
         if not results:
             notes += _others(quantity, records)
-        show(quantity.listing(results, f"{len(results)} {what} in {options.store}", notes))
+        show(quantity.listing(results, number_of(len(results), f"{what} in {options.store}"), notes))
     elif options.format == "csv":
         print(csv_text(flat_table(results, quantity.columns)), end="")
     else:
@@ -55,5 +56,5 @@ def _others(quantity: Quantity[Any], records: Records) -> list[str]:
     """What else a store holds; nothing if that is nothing."""
     kinds = [(one.name, one.record) for one in catalogue.quantities() if one.record is not None and one is not quantity]
     found = [(name, kind, len(records.of(kind))) for name, kind in kinds]
-    held = [f"{number:,} {kind.table} (--kind {name})" for name, kind, number in found if number]
+    held = [f"{number_of(number, kind.table)} (--kind {name})" for name, kind, number in found if number]
     return [f"The store holds {', '.join(held)}."] if held else []

@@ -10,6 +10,7 @@ from ib_bench.drawing.columns import csv_text, flat_table, json_row, json_text, 
 from ib_bench.drawing.terminal import show
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.errors import BenchError
+from ib_bench.plain_text import number_of
 from ib_bench.results.kinds import record_kinds
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
@@ -27,7 +28,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         found: Iterable[TrialRecord] = store.all(TrialRecord)
         trials = filtered(found if options.search is None else _trials_of(store, options.search), options)
     if options.format == "table":
-        show(listing(trials, TRIAL_COLUMNS, f"{len(trials):,} trials in {options.store}"))
+        show(listing(trials, TRIAL_COLUMNS, number_of(len(trials), f"trials in {options.store}")))
     elif options.format == "csv":
         print(csv_text(flat_table(trials, TRIAL_COLUMNS)), end="")
     else:

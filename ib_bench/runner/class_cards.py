@@ -15,15 +15,14 @@ from ib_bench import catalogue
 from ib_bench.catalogue import Entry
 from ib_bench.constructors import constructor_parameters
 from ib_bench.results.identity import Json
+from ib_bench.runner.docstrings import MATH, Form, plain
 from ib_bench.scoring.league import shipped_leagues
 from ib_bench.studies.published import PUBLISHED, PublishedResult
 
 FROM_DATA = ("vocab_size", "num_classes", "solution")
 """Arguments that a model takes from its data, so that a card does not list them."""
 
-_MATH = ".. math::"
 _REFERENCE = re.compile(r"References?: (.+)", re.DOTALL)
-_ROLE = re.compile(r":\w+:`(?:~[\w.]*?(\w+)|([^`]*))`")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Card:
         path: its dotted path.
         summary: first line of its docstring.
         description: the rest of its docstring without arguments; empty where there is none.
-        recurrence: the docstring of its module, if that has equations, in LaTeX; else None.
+        recurrence: the docstring of its module, if that has equations; else None.
         references: papers that the docstrings name.
         arguments: of the constructor, without those that come from the data.
         published: results that others have published, see :mod:`ib_bench.studies.published`.
@@ -92,12 +91,13 @@ def unset_arguments(entry: Entry) -> set[str]:
     return {name for name, one in parameters.items() if name in FROM_DATA or one.default is one.empty}
 
 
-def model_card(entry: Entry, given: Mapping[str, Any] | None = None) -> Card:
+def model_card(entry: Entry, given: Mapping[str, Any] | None = None, form: Form = plain) -> Card:
     """The card of a model.
 
     Args:
         entry: of the catalogue.
         given: init arguments that replace defaults.
+        form: of its texts; they have equations as LaTeX, unless it is ``readable``.
 
     Returns:
         A card with the facts ``num_tokens``, ``num_answers`` (of the data that the model is built for: sums modulo 5),
@@ -107,16 +107,17 @@ def model_card(entry: Entry, given: Mapping[str, Any] | None = None) -> Card:
     Raises:
         BenchError: an argument lies outside its range.
     """
-    card = _card("model", entry, given or {})
+    card = _card("model", entry, given or {}, form)
     return replace(card, facts=_model_facts(card, given or {}), scores=_scores(card.path))
 
 
-def task_card(entry: Entry, given: Mapping[str, Any] | None = None) -> Card:
+def task_card(entry: Entry, given: Mapping[str, Any] | None = None, form: Form = plain) -> Card:
     """The card of a task.
 
     Args:
         entry: of the catalogue.
         given: init arguments of one machine; None takes those of the task's examples.
+        form: see :func:`model_card`.
 
     Returns:
         A card with the fact ``machines``: for each machine its properties, and under ``task`` its arguments.
@@ -127,19 +128,24 @@ def task_card(entry: Entry, given: Mapping[str, Any] | None = None) -> Card:
     task_class = entry.load()
     tasks = [example.task for example in task_class.examples()] if given is None else [task_class(**given)]
     machines = [{"task": str(task), **task.properties()} for task in tasks]
-    return replace(_card("task", entry, given or {}), facts={"machines": machines})
+    return replace(_card("task", entry, given or {}, form), facts={"machines": machines})
 
 
-def explanation(cls: type) -> str:
-    """What the docstrings of a class say, its module's first, as plain text."""
-    return plain("\n\n".join(inspect.getdoc(one) or "" for one in (inspect.getmodule(cls), cls)))
+def explanation(cls: type, form: Form) -> str:
+    """What the docstrings of a class say, its module's first.
+
+    Args:
+        cls: that is explained.
+        form: of the text.
+    """
+    return form("\n\n".join(inspect.getdoc(one) or "" for one in (inspect.getmodule(cls), cls)))
 
 
-def _card(kind: Literal["model", "task"], entry: Entry, given: Mapping[str, Any]) -> Card:
+def _card(kind: Literal["model", "task"], entry: Entry, given: Mapping[str, Any], form: Form) -> Card:
     cls = entry.load()
     text = inspect.getdoc(cls) or ""
     docstring = parse(text)
-    descriptions = {one.arg_name: plain(one.description or "") for one in docstring.params}
+    descriptions = {one.arg_name: form(one.description or "") for one in docstring.params}
     module = inspect.getdoc(inspect.getmodule(cls)) or ""
     arguments = [
         Argument(
@@ -155,9 +161,9 @@ def _card(kind: Literal["model", "task"], entry: Entry, given: Mapping[str, Any]
         kind=kind,
         name=entry.class_name,
         path=f"{cls.__module__.rpartition('.')[0]}.{entry.class_name}",
-        summary=plain(docstring.short_description or ""),
-        description=_without_references(docstring.long_description or ""),
-        recurrence=_without_references(module) if _MATH in module else None,
+        summary=form(docstring.short_description or ""),
+        description=_without_references(docstring.long_description or "", form),
+        recurrence=_without_references(module, form) if MATH in module else None,
         references=list(dict.fromkeys([*_references(text), *_references(module)])),
         arguments=arguments,
         published=[_published(one) for one in PUBLISHED if getattr(one, kind) == entry.class_name],
@@ -211,13 +217,6 @@ def _model_facts(card: Card, given: Mapping[str, Any]) -> Json:
     return {**facts, "num_parameters": num_parameters(model), "state_sizes": sizes, "state_grows": grows}
 
 
-def plain(text: str) -> str:
-    """A docstring's text without the marks of reStructuredText; equations stay as LaTeX."""
-    text = _ROLE.sub(lambda role: role[1] or role[2], text).replace("``", "")
-    text = re.sub(rf"{re.escape(_MATH)}[ \t]*\n+", "", text).replace(_MATH, "   ")
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
-
-
 def _paragraphs(text: str) -> list[str]:
     return text.split("\n\n")
 
@@ -228,9 +227,9 @@ def _references(text: str) -> list[str]:
     return [reference for one in texts for reference in one.split("; ")]
 
 
-def _without_references(text: str) -> str:
+def _without_references(text: str, form: Form) -> str:
     kept = [paragraph for paragraph in _paragraphs(text) if _REFERENCE.match(paragraph) is None]
-    return plain("\n\n".join(kept)).strip("\n")
+    return form("\n\n".join(kept)).strip("\n")
 
 
 def shipped_cards() -> Json:

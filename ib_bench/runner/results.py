@@ -16,6 +16,7 @@ from ib_bench.drawing.notebook import Drawing
 from ib_bench.drawing.study import study_of
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.errors import BenchError, UnknownNameError
+from ib_bench.plain_text import number_of
 from ib_bench.quantities.num_states import num_states
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.quantities.search.futility import futility_notes
@@ -63,7 +64,7 @@ class ResultList(Sequence[Any]):
         return list(self.rows)[index]
 
     def __repr__(self) -> str:
-        return f"{len(self):,} {self.name}"
+        return number_of(len(self), self.name)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Json:
         return self.draw()._repr_mimebundle_()
@@ -187,7 +188,7 @@ def quantity_list(quantity: Quantity[Any], rows: Collection[Any], records: Recor
 
     def draw() -> Drawing:
         found = list(rows)
-        table = quantity.listing(found, f"{len(found):,} {what}", futility_notes(found))
+        table = quantity.listing(found, number_of(len(found), what), futility_notes(found))
         study = study_of({name: records}, [(name, one) for one in found], num_states)
         figure = quantity.figure(study, name) if found else None
         return Drawing([table], [] if figure is None else [figure])
@@ -199,6 +200,6 @@ def _trial_list(records: Records, name: str) -> ResultList:
     trials = records.trials
 
     def draw() -> Drawing:
-        return Drawing([listing(list(trials), TRIAL_COLUMNS, f"{len(trials):,} trials in {name}")])
+        return Drawing([listing(list(trials), TRIAL_COLUMNS, number_of(len(trials), f"{TRIALS} in {name}"))])
 
     return ResultList(trials, TRIAL_COLUMNS, draw, f"{TRIALS} in {name}")

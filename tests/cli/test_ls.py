@@ -12,6 +12,8 @@ import pytest
 
 from ib_bench import catalogue
 from ib_bench.cli import main
+from ib_bench.runner.class_cards import explanation
+from ib_bench.runner.docstrings import readable
 from ib_bench.scoring.protocol import shipped_protocols
 from ib_bench.studies.published import PUBLISHED
 
@@ -124,6 +126,13 @@ def test_a_card_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, "DeltaNet")
     assert "num_householders=1 " in text and "it does not grow" in text
     assert text.count("arXiv 2411.12537, table 2 (scaled)") == 2
+
+
+def test_people_read_equations_without_latex(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "\n      h_t = (1 - z_t) \N{CIRCLED DOT OPERATOR} h\N{COMBINING TILDE}_t + z_t" in printed(capsys, "GRU")
+    for entry in (*catalogue.entries(catalogue.MODELS), *catalogue.entries(catalogue.TASKS)):
+        text = explanation(entry.load(), readable)
+        assert "\\" not in text and ":math:" not in text and ".. math" not in text, entry.class_name
 
 
 def test_a_tasks_machines(capsys: pytest.CaptureFixture[str]) -> None:

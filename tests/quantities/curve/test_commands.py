@@ -79,7 +79,7 @@ def test_a_curve_then_results_then_from_the_store(capsys: pytest.CaptureFixture[
     assert curve["protocol"].startswith("paper v1") and curve["num_curve_trials"] == len(trials)
     assert main(["results"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert said.startswith("0 searches in ib_bench.sqlite") and "The store holds 1 curves (--kind curve)." in said
+    assert said.startswith("0 searches in ib_bench.sqlite") and "The store holds 1 curve (--kind curve)." in said
     assert "protocol paper v1" in said
 
 
