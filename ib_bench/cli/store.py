@@ -19,6 +19,7 @@ from ib_bench.drawing.texts import OutputFormat
 from ib_bench.drawing.trial_columns import TRIAL_COLUMNS
 from ib_bench.errors import InvalidOptionError, UnknownNameError, require
 from ib_bench.importing import without_garbage_collection
+from ib_bench.plain_text import number_of
 from ib_bench.quantities.quantity import Quantity
 from ib_bench.report.findings import conflicts_table, findings_table
 from ib_bench.results.archive import Records, stored_records, write_archive
@@ -106,7 +107,7 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
             raise UnknownNameError("what", what, whats)
         columns = whats[what](stored_records(options.store))
         write_whole(path, partial(write_csv if path.suffix == ".csv" else write_parquet, columns))
-        counts = f"{len(next(iter(columns.values()), [])):,} rows of {what}"
+        counts = number_of(len(next(iter(columns.values()), [])), f"rows of {what}")
     else:
         raise InvalidOptionError("file", options.file, f"a name that ends in {_ARCHIVE}, .csv or .parquet")
     say(f"{options.file}: {counts}")
@@ -138,10 +139,10 @@ def _merge(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         show(conflicts_table(merged.conflicts))
     for source, faults in merged.left_out.items():
         for fault, keys in faults.items():
-            say(f"{source}: {len(keys):,} records are {FAULT_TEXTS[fault]} and left out")
+            say(f"{source}: {number_of(len(keys), 'records')} left out: {FAULT_TEXTS[fault]}")
     rounded = f" ({merged.num_rounded:,} of them up to rounding)" if merged.num_rounded else ""
-    counts = f"{merged.num_added:,} records added, {merged.num_same:,} already there{rounded}"
-    say(f"{options.out}: {counts}, {len(merged.conflicts):,} conflicts")
+    counts = f"{number_of(merged.num_added, 'records')} added, {merged.num_same:,} already there{rounded}"
+    say(f"{options.out}: {counts}, {number_of(len(merged.conflicts), 'conflicts')}")
     return int(bool(merged.conflicts))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ib_bench.errors import DamagedStoreError, StoreError
+from ib_bench.plain_text import number_of
 from ib_bench.results.database import is_database, recovery
 from ib_bench.results.kinds import record_kinds
 from ib_bench.results.store import Store
@@ -121,7 +122,7 @@ def _finding(check: str, names: list[str], total: int, wrong: str, right: str) -
 def _files_finding(check: str, files: list[Path], what: str) -> Finding:
     if not files:
         return Finding(check, "ok", f"no files {what}")
-    text = f"{len(files):,} files {what}; `ib-bench store vacuum` removes them"
+    text = f"{number_of(len(files), 'files')} {what}; `ib-bench store vacuum` removes them"
     return Finding(check, "warning", text, [str(file) for file in files])
 
 

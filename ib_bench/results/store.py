@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Literal
 
+from ib_bench.plain_text import number_of
 from ib_bench.results.codec import UnknownShapeError, UnreadableRecordError, decode, encode
 from ib_bench.results.database import Database, checksum
 from ib_bench.results.kinds import record_kinds
@@ -188,7 +189,7 @@ class Store(RecordStore):
                 yield entry.record
         for fault, count in faults.items():
             warnings.warn(
-                f"{count:,} {kind.table} of store {str(self.path)!r} are {FAULT_TEXTS[fault]} and left out; "
+                f"left out of store {str(self.path)!r}: {number_of(count, kind.table)}, {FAULT_TEXTS[fault]}; "
                 f"`ib-bench store check --store {shlex.quote(str(self.path))}` lists them",
                 stacklevel=1,
             )

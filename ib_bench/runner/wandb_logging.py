@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+from ib_bench.plain_text import number_of
 from ib_bench.results.archive import Records
 from ib_bench.runner.counting import counted
 from ib_bench.tracking.settings import WandbSettings
@@ -47,6 +48,8 @@ def log_quietly(records: Records, settings: WandbSettings, group: str | None) ->
         refused = log_results(records, settings, group, with_suite=group is not None).failures
         if refused:
             reason = next(iter(refused.values()))
-            warnings.warn(f"W&B has not taken {len(refused):,} runs of these results: {reason}", stacklevel=2)
+            warnings.warn(
+                f"W&B has not taken {number_of(len(refused), 'runs')} of these results: {reason}", stacklevel=2
+            )
     except Exception as error:
         warnings.warn(f"W&B failed, these results are not all logged there: {error!r}", stacklevel=2)

@@ -87,7 +87,7 @@ class Claim:
         if not undecided:
             return ""
         num_open = sum(one.count.open for one in undecided)
-        there = f"; {num_open} existing pairs are open" if num_open else ""
+        there = f"; open among the existing pairs: {num_open}" if num_open else ""
         if any(pair.why_open == NEVER_SUCCEEDS for one in undecided for pair in one.pairs):
             there += (
                 ", some as a model never succeeds: a copy of the suite with a larger search.max_steps may decide them"

@@ -45,7 +45,7 @@ def test_a_warning_is_one_sentence() -> None:
     flip_in_record(Path("ib_bench.sqlite"), TRIALS[0].key)
     command = [sys.executable, "-m", "ib_bench", "store", "export", "all.jsonl.gz"]
     told = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ROOT}).stderr
-    assert told.startswith("ib-bench: warning: 1 trials of store 'ib_bench.sqlite' are damaged and left out; ")
+    assert told.startswith("ib-bench: warning: left out of store 'ib_bench.sqlite': 1 trial, damaged; ")
     assert told.count("\n") == 1
 
 
@@ -78,11 +78,11 @@ def test_merge_shows_conflicts_and_what_is_lost(capsys: pytest.CaptureFixture[st
     assert main(["store", "merge", "new.sqlite", "other.sqlite"]) == 1
     printed = capsys.readouterr().out
     assert TRIALS[0].key in printed and "status failed, not diverged" in printed
-    assert "0 records added, 89 already there, 1 conflicts" in printed
+    assert "0 records added, 89 already there, 1 conflict" in printed
     flip_in_record(Path("ib_bench.sqlite"), TRIALS[0].key)
     assert main(["store", "merge", "another.sqlite", "ib_bench.sqlite"]) == 0
     printed = capsys.readouterr().out
-    assert "ib_bench.sqlite: 1 records are damaged and left out" in printed
+    assert "ib_bench.sqlite: 1 record left out: damaged" in printed
     assert "another.sqlite: 89 records added, 0 already there, 0 conflicts" in printed
 
 

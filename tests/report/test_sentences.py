@@ -112,7 +112,7 @@ def test_open_kappas_are_counted() -> None:
     records: list[Record] = [search(Point("LSTM", COT), 10)]
     records += [search(Point("LSTM", COT, "fixed", length), 10) for length in (2, 3, 4)]
     text = about("Sharing between lengths", *records)
-    assert text.endswith("LSTM above 1 in 1, below in 0, open in 0 of 1 cells.")
+    assert text.endswith("LSTM above 1 in 1, below in 0, open in 0 of 1 cell.")
     other = [search(Point("LSTM", COT, modulus=7), 10)]
     other += [search(Point("LSTM", COT, "fixed", length, 7), size) for length, size in ((2, 3), (3, 3), (4, None))]
     text = about("Sharing between lengths", *records, *other)

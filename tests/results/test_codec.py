@@ -99,7 +99,7 @@ def test_one_wrong_field_is_refused_in_an_archive_and_skipped_in_a_store(
         store.database.execute(
             f"UPDATE {table} SET record = ?, checksum = ?", (text, checksum(record.key.encode(), text.encode()))
         )
-    with Store(path) as store, pytest.warns(UserWarning, match="are unreadable and left out"):
+    with Store(path) as store, pytest.warns(UserWarning, match=", unreadable; "):
         assert list(store.all(type(record))) == []
     for command in ["trials"] if table == "trials" else ["results", "claims"]:
         kind = ["--kind", "extrapolate"] if (command, table) == ("results", "extrapolations") else []

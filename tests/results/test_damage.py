@@ -49,7 +49,7 @@ def test_lists_leave_damaged_records_out_and_say_how_many(path: Path) -> None:
     trials, searches, extrapolations = some_records()[:2], some_records()[2:4], some_records()[4:]
     for record in (*trials, searches[0]):
         flip_in_record(path, record.key)
-    with pytest.warns(UserWarning, match=r"1 searches of store .* are damaged and left out; `ib-bench store check"):
+    with pytest.warns(UserWarning, match=r"left out of store .*: 1 search, damaged; `ib-bench store check"):
         records = stored_records(path)
     assert records.of(SearchRecord) == searches[1:]
     assert records.of(ExtrapolationRecord) == extrapolations

@@ -232,7 +232,7 @@ def test_each_claim_can_go_either_way(name: str, case: int, verdict: str) -> Non
     if verdict == "not enough data":
         assert all(not statement.count.decided for statement in checked.statements if name != "3.4")
         assert (
-            f"{sum(statement.count.open for statement in checked.statements)} existing pairs are open"
+            f"open among the existing pairs: {sum(statement.count.open for statement in checked.statements)}"
             in checked.to_decide
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ib_bench.drawing.sentences import joined, median_interval
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import models_in_order
+from ib_bench.plain_text import number_of
 from ib_bench.quantities.extrapolation.record import HEADLINE_MULTIPLE, ExtrapolationRecord
 
 
@@ -21,6 +22,6 @@ def sentence(study: Study) -> str:
             clauses.append(f"for {model} there are too few cells in which it learned L to say ({len(own)})")
         else:
             low, median, high = found
-            clauses.append(f"{model} {median:.2f} [{low:.2f}, {high:.2f}] over {len(own)} cells")
+            clauses.append(f"{model} {median:.2f} [{low:.2f}, {high:.2f}] over {number_of(len(own), 'cells')}")
     what = f"Median accuracy at {HEADLINE_MULTIPLE:g} L, scaled so that guessing is 0, of models that learned L"
     return f"{what}: {joined(clauses)}."

@@ -9,6 +9,7 @@ from ib_bench.drawing.labels import Shown
 from ib_bench.drawing.sentences import joined
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import distribution_text, regime_text
+from ib_bench.plain_text import number_of
 from ib_bench.quantities.growth.record import Growth
 from ib_bench.quantities.growth.tables import slope_text
 
@@ -25,11 +26,11 @@ def sentence(study: Study) -> str:
         return ""
     decided = [(one, slope) for one, slope in fitted if _sign(slope)]
     if not decided:
-        found = f"no interval of {len(fitted)} exponents excludes 0"
+        found = f"no interval of {number_of(len(fitted), 'exponents')} excludes 0"
         return f"Whether sizes grow with L or the number of states is open: {found}."
     decided.sort(key=_telling)
     clauses = [_clause(one, slope) for one, slope in decided]
-    return f"Of {len(fitted)} exponents {len(decided)} are decided (intervals without 0): {joined(clauses)}."
+    return f"Exponents whose interval leaves 0 out, {len(decided)} of {len(fitted)}: {joined(clauses)}."
 
 
 def _sign(slope: Slope) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ib_bench.drawing.sentences import joined
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import models_in_order
+from ib_bench.plain_text import number_of
 from ib_bench.quantities.sharing.record import Sharing
 
 
@@ -25,7 +26,8 @@ def sentence(study: Study) -> str:
         if above + below:
             num_open = len(factors) - above - below
             text = f"above 1 in {above}, below in {below}, open in {num_open}"
-            clauses.append(f"{model} {text} of {len(factors)} cells")
+            clauses.append(f"{model} {text} of {number_of(len(factors), 'cells')}")
     if not clauses:
-        return f"Whether the lengths share (kappa above 1) is open in all {len(shown)} cells."
+        found = f"no interval of {number_of(len(shown), 'kappas')} excludes 1"
+        return f"Whether the lengths share (kappa above 1) is open: {found}."
     return f"Sharing between lengths, kappa: {joined(clauses)}."
