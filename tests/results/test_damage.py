@@ -53,9 +53,9 @@ def test_lists_leave_damaged_records_out_and_say_how_many(path: Path) -> None:
         records = stored_records(path)
     assert records.of(SearchRecord) == searches[1:]
     assert records.of(ExtrapolationRecord) == extrapolations
-    with pytest.warns(UserWarning, match="2 trials .* are damaged"):
+    with pytest.warns(UserWarning, match=": 2 trials, damaged"):
         assert list(records.trials) == []
-    with pytest.warns(UserWarning, match="2 trials .* are damaged"), Store(path) as store:
+    with pytest.warns(UserWarning, match=": 2 trials, damaged"), Store(path) as store:
         assert store.get_many(TrialRecord, [trial.key for trial in trials]) == []
 
 
@@ -68,7 +68,7 @@ def test_a_store_of_version_1_gets_checksums(tmp_path: Path) -> None:
     with Store(path) as store:
         store.put_run("run", "{}")
     flip_in_record(path, some_records()[0].key)
-    with pytest.warns(UserWarning, match="1 trials .* are damaged"):
+    with pytest.warns(UserWarning, match=": 1 trial, damaged"):
         assert list(records.trials) == some_records()[1:2]
 
 
