@@ -122,7 +122,7 @@ def test_a_flipped_byte_in_a_record(
         flip(campaign.store, start + integers(generator, 50, 250), 1)
         check = Command(campaign.folder, "store", "check")
         assert check.finish() == 1 and key in check.out + check.err, check.out + check.err
-        with pytest.warns(UserWarning, match="1 trials of store .* are damaged"):
+        with pytest.warns(UserWarning, match="left out of store .*: 1 trial, damaged"):
             after = contents(campaign.store)
         assert half_done.trials.keys() - after.trials.keys() == {key}
         campaign.figures.times += 1
