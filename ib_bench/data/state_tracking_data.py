@@ -259,3 +259,12 @@ def _joined_docstring(task: type[FiniteStateMachine]) -> str:
     summary, _, rest = inspect.cleandoc(task.__doc__ or "").partition("\n\nArgs:\n")
     own, _, after = rest.partition("\n\n")
     return f"{summary}\n\nArgs:\n" + "\n".join(filter(None, [own, shared])) + f"\n\n{after}"
+
+
+def num_states_of(data: SearchableData) -> int:
+    """Number of the task's states; for data without a task, of the answers.
+
+    Args:
+        data: of any kind.
+    """
+    return data.task.num_states if isinstance(data, StateTrackingData) else data.num_classes

@@ -42,7 +42,7 @@ class TrialConfig(Config):
     val_check_interval: Count | None
     num_threads: Count
     options: dict[str, Any] = field(default_factory=dict)
-    cuda_graph: bool = field(default=True, metadata=NOT_IDENTIFYING)
+    cuda_graph: bool = field(default=True, metadata=NOT_IDENTIFYING, compare=False)
 
     @property
     def data_seed(self) -> int:

@@ -22,7 +22,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from ib_bench.data.searchable_data import SearchableData
-from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.data.state_tracking_data import num_states_of
 from ib_bench.errors import BenchError, NothingHeldOutError, require
 from ib_bench.models.plain_module import is_plain_module
 from ib_bench.quantities.quantity import Request
@@ -164,7 +164,7 @@ def make_request(
         experiment=replace(experiment, looks_ahead=checked.looks_ahead),
         settings={**settings, "search": _accelerated(search, model, built, trainer)},
         pool_size=built.max_train_sequences,
-        num_states=built.task.num_states if isinstance(built, StateTrackingData) else built.num_classes,
+        num_states=num_states_of(built),
         placement=trainer.placement,
         weights=weights_folder(store) if keep_weights else None,
     )
@@ -327,7 +327,8 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool) 
     Raises:
         BenchError: it cannot be built, breaks the contract, or looks ahead although that is not allowed.
     """
-    key = spec, json.dumps([vocabulary_for(spec, built), type(built).__name__, _code_of(spec)])
+    read = [vocabulary_for(spec, built), built.num_positions]  # longer sequences may show what shorter ones do not
+    key = spec, json.dumps([*read, type(built).__name__, _code_of(spec)])
     if key not in _checked:
         model = built_model(spec, built)
         is_own = bool(source_digests(spec))  # or made of a user's own classes, such as a mixer

@@ -77,8 +77,9 @@ def planned_scores(models: Sequence[Json], options: Namespace) -> Group:
     """The remaining work for the scores of models; runs nothing. Arguments as above."""
     budget = read_budget(options.protocol, options.budget)
     executor = chosen_executor(options)
-    plan = score_plan(models, budget, Path(options.store).absolute(), options.allow_lookahead)
-    return planned_work(budget.title, plan, options, executor)
+    store = chosen_output(options).store
+    plan = score_plan(models, budget, store, options.allow_lookahead)
+    return planned_work(budget.title, plan, store, executor)
 
 
 def model_config(model: Any) -> Json:

@@ -139,24 +139,25 @@ def planned(suite: Suite, options: Namespace) -> Group:
         BenchError: an option is wrong, or a cell cannot be measured.
     """
     executor = chosen_executor(options)
-    plan = make_plan(suite, suite.cells(data_parameters), _output(suite, options).store, _keeps_weights(options))
-    return planned_work(suite.name, plan, options, executor)
+    store = _output(suite, options).store
+    plan = make_plan(suite, suite.cells(data_parameters), store, _keeps_weights(options))
+    return planned_work(suite.name, plan, store, executor)
 
 
-def planned_work(name: str, plan: Plan, options: Namespace, executor: Executor) -> Group:
+def planned_work(name: str, plan: Plan, path: Path, executor: Executor) -> Group:
     """The remaining work of a plan.
 
     Args:
         name: of what is planned.
         plan: the jobs and results.
-        options: with the store.
+        path: of the store.
         executor: that would run the jobs.
     """
-    require_writable_folder("store", str(Path(options.store).parent))
+    require_writable_folder("store", str(path.parent))
     stored, finished = Records(), set[str]()
-    if Path(options.store).exists():
-        stored = stored_records(options.store)
-        with Store(options.store, create=False) as store:
+    if path.exists():
+        stored = stored_records(path)
+        with Store(path, create=False) as store:
             finished = {key for key, job in plan.jobs.items() if job.stored(store) is not None}
     todo = [job.workload(finished | plan.jobs.keys()) for key, job in plan.jobs.items() if key not in finished]
     counts = {}

@@ -16,7 +16,7 @@ from ib_bench.drawing.notebook import Drawing
 from ib_bench.drawing.styles import distribution_text, regime_text
 from ib_bench.drawing.tables import Entry, StudyTable, markdown, rich_table
 from ib_bench.drawing.texts import duration
-from ib_bench.plain_text import one_line
+from ib_bench.plain_text import number_of, one_line
 from ib_bench.quantities.curve.decline import decline_text
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
@@ -80,8 +80,8 @@ def card_json(score: Score) -> Json:
             "name": score.name,
             "class_path": experiment.model.class_path,
             "init_args": experiment.model.init_args,
-            "source_digests": experiment.source_digests,
-            "looks_ahead": experiment.looks_ahead,
+            "source_digests": score.source_digests,
+            "looks_ahead": score.looks_ahead,
         },
         "num_cells": score.num_cells,
         "num_all_cells": len(score.budget.cells),
@@ -193,7 +193,7 @@ def _standing_rows(score: Score) -> list[tuple[str, str, str]]:
     """Title, meaning and text of its place in a league; nothing where it has none."""
     if (own := score.standing) is None:
         return []
-    return [("rank", f"by {own.by}, among {own.num_models} models{own.league}", str(own.rank))]
+    return [("rank", f"by {own.by}, among {number_of(own.num_models, 'models')}{own.league}", str(own.rank))]
 
 
 def _standing_json(score: Score) -> Json:

@@ -37,7 +37,8 @@ class Place:
     Attributes:
         source: name of the store or archive that its records are from.
         score: of the model.
-        rank: None for a yardstick, and where the number that is ranked by is not known.
+        rank: None for a yardstick, for a shipped score of a model that another source has too, and where the number to
+            rank by is not known.
         probability: that it needs less than the next contestant in the table; None where that is not known.
     """
 
@@ -115,17 +116,17 @@ def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -
         raise UnknownNameError("number to sort by", sort, numbers)
     number = {**headings, **numbers}[sort]
     found = [(source, score) for source, records in sources.items() for score in scores_of(records, budget)]
-    devices = sorted({score.device for _, score in found if score.device})
+    devices = sorted({device for _, score in found for device in score.devices})
     if number.depends_on_device and len(devices) > 1:
         allowed = (
-            f"a number that does not depend on the device, as these scores are from several ({'; '.join(devices)})"
+            f"a number that does not depend on the device, as these scores are from several ({', '.join(devices)})"
         )
         raise InvalidOptionError("sort", sort, allowed)
     return _ranked(found, budget, number)
 
 
 def among_shipped(scores: Sequence[Score], budget: Budget) -> list[Score]:
-    """Scores with their places among those that ship with the package; a shipped one of the same model makes room.
+    """Scores with their places among those that ship with the package; a shipped one of the same model does not count.
 
     Args:
         scores: of any models, each by itself. One that is incomplete or a yardstick stays as it is, and all do if no
@@ -138,17 +139,17 @@ def among_shipped(scores: Sequence[Score], budget: Budget) -> list[Score]:
 
 
 def _among(shipped: Sequence[Score], score: Score) -> Score:
-    others = [one for one in shipped if one.identity != score.identity]
-    if all(one.kind for one in others):
+    if all(one.kind for one in shipped):
         return score
     number = overall_numbers(score.budget)[0]
-    own = _ranked([*((SHIPPED, one) for one in others), ("", score)], score.budget, number)
+    own = _ranked([*((SHIPPED, one) for one in shipped), ("", score)], score.budget, number)
     (place,) = (one for one in own.places if one.score is score)
     return replace(score, standing=own.standing(place, ": this one and the shipped league's"))
 
 
 def _ranked(found: Sequence[tuple[str, Score]], budget: Budget, number: Number) -> League:
-    """The league of some scores, each with the name of where it is from."""
+    """The league of some scores, each with the name of where it is from; no model is ranked against itself."""
+    measured = {score.identity for source, score in found if source != SHIPPED and score.is_complete}
     values = {id(score): number.value(score) for _, score in found}
     sign = 1 if number.lower_is_better else -1
 
@@ -157,7 +158,12 @@ def _ranked(found: Sequence[tuple[str, Score]], budget: Budget, number: Number) 
         return (math.inf if value is None else sign * value.order), one[1].name
 
     found = sorted(found, key=place)
-    ranked = [(score, value) for _, score in found if not score.kind and (value := values[id(score)]) is not None]
+    ranked = [
+        (score, value)
+        for source, score in found
+        if not (score.kind or (source == SHIPPED and score.identity in measured))
+        and (value := values[id(score)]) is not None
+    ]
     given = ranks([value for _, value in ranked], number.lower_is_better)
     rank_of = {id(score): rank for (score, _), rank in zip(ranked, given, strict=True)}
     following = {id(score): other for (score, _), (_, other) in pairwise(ranked)}
@@ -215,6 +221,8 @@ def league_table(own: League) -> StudyTable:
         "intervals overlap are not ranked apart. Floor, chance and ceiling are not ranked. Compare milliseconds on one "
         "device alone."
     )
+    if several:
+        note += " A shipped score of a model that you have scored yourself is not ranked."
     if has_chances:
         note += " P(less than next): probability that the number is smaller than that of the next ranked model."
     return StudyTable(

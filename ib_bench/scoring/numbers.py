@@ -179,7 +179,8 @@ _BESIDE = (
     _number(
         "step_ms",
         "ms a step",
-        "time of a training step: median and 90 % range of trials; it depends on the machine as much as on the model",
+        "time of a training step, with its share of set-up and validation: median and 90 % range of trials; it depends "
+        "on the machine as much as on the model",
         lambda one: one.step_ms,
         _decimal_text,
         depends_on_device=True,

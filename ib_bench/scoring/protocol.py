@@ -18,6 +18,7 @@ any store that holds its curves.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -149,6 +150,7 @@ def read_budget(protocol: str = DEFAULT_PROTOCOL, budget: str = DEFAULT_BUDGET) 
     try:
         found = _budget(path.stem if path.stem in shipped else path.name, budget, content)
         require(bool(found.cells), "cells", [], "at least one")  # reads them all, so that errors are raised here
+        _require_different_names(found)
         return found
     except (BenchError, TypeError) as error:
         raise BenchError(f"protocol {protocol!r}: {error}") from error
@@ -201,21 +203,40 @@ def _budget(protocol: str, name: str, content: Any) -> Budget:
     chosen = budgets[name]
     if not isinstance(chosen, dict) or set(chosen) != {"base", "cells"}:
         raise BenchError(f"budgets.{name} must be a mapping with the two keys base and cells")
-    return Budget(protocol, name, tuple(_suites(chosen["base"], chosen["cells"])))
+    base = chosen["base"]
+    require(isinstance(base, dict), f"budgets.{name}.base", base, "a mapping, as in a suite")
+    return Budget(protocol, name, tuple(_suites(base, chosen["cells"])))
+
+
+def _require_different_names(budget: Budget) -> None:
+    """A cell that counts for the size is known by its algebra and supervision.
+
+    Raises:
+        BenchError: two have the same.
+    """
+    named = Counter((cell.algebra, str(cell.data.presentation.supervision)) for cell in budget.of("size"))
+    for (algebra, supervision), number in named.items():
+        if number > 1:
+            raise BenchError(
+                f"{number} cells that count for size have the algebra {algebra!r} and the supervision {supervision!r}; "
+                f"name their algebras differently"
+            )
 
 
 def _suites(base: Json, entries: Any) -> Iterator[tuple[Suite, str, tuple[Measures, ...]]]:
     for entry in entries if isinstance(entries, list) else [entries]:
         if not isinstance(entry, dict) or set(entry) != {"algebra", "measures", "axes"}:
             raise BenchError(f"cells must hold mappings with algebra, measures and axes, got {entry!r}")
-        measures = entry["measures"]
+        algebra, measures = entry["algebra"], entry["measures"]
+        require(isinstance(algebra, str), "algebra", algebra, "a text")
+        require(isinstance(measures, list), "measures", measures, f"a list of {', '.join(MEASURES)}")
         for measure in measures:
             if measure not in MEASURES:
                 raise UnknownNameError("measure", str(measure), MEASURES)
         quantities = list(dict.fromkeys(_QUANTITIES.get(measure, "curve") for measure in measures))
         axes = {**entry["axes"], "quantity": quantities}
         content = {"base": merged(base, {"model": _NO_MODEL}), "axes": axes}
-        yield suite_of(entry["algebra"], content), entry["algebra"], tuple(measures)
+        yield suite_of(algebra, content), algebra, tuple(measures)
 
 
 def _protocol_cell(cell: Cell, algebra: str, measures: tuple[Measures, ...]) -> ProtocolCell:

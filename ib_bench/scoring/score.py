@@ -7,9 +7,10 @@ import json
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
@@ -80,8 +81,13 @@ class Score:
 
     @property
     def identity(self) -> str:
-        """What tells models apart: class, arguments, code and what they see."""
+        """What tells models apart: class, arguments and code."""
         return _identity(self.config.experiment)
+
+    @property
+    def source_digests(self) -> dict[str, str]:
+        """Digests of the code and files that the model is made of, if it does not ship with this package."""
+        return _digests_of_model(self.config.experiment)
 
     @property
     def name(self) -> str:
@@ -89,7 +95,12 @@ class Score:
         arguments = {key: value for key, value in self.model.init_args.items() if value is not None}
         text = f"{self.model.label}({arguments_text(arguments)})" if arguments else self.model.label
         text = f"{text} @{self.version}" if self.version else text
-        return f"{text} (looks ahead)" if self.config.experiment.looks_ahead else text
+        return f"{text} (looks ahead)" if self.looks_ahead else text
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether a check has shown that the model looks ahead, be it only in the longer sequences of some cells."""
+        return any(record.config.experiment.looks_ahead for record in self.records.values())
 
     @property
     def kind(self) -> str:
@@ -99,7 +110,7 @@ class Score:
     @property
     def num_cells(self) -> int:
         """Number of cells that are there."""
-        return len(self.records)
+        return sum(self.record(cell) is not None for cell in self.budget.cells)
 
     @property
     def is_complete(self) -> bool:
@@ -175,7 +186,7 @@ class Score:
 
     @cached_property
     def step_ms(self) -> Estimate | None:
-        """Milliseconds of a training step with its share of validation: median and 90 % range of all trials."""
+        """Milliseconds of a training step with its share of set-up and validation: median, 90 % range of all trials."""
         cells = self.budget.of("size")
         curves = [curve for curve in map(self.record, cells) if curve is not None]
         trials = [trial for curve in curves for trial in self.trials_of(curve) if trial.num_steps]
@@ -211,8 +222,12 @@ class Score:
     @property
     def device(self) -> str:
         """The kinds of device that computed, such as ``cpu`` or ``cpu, cuda``; empty where trials do not say."""
-        kinds = {device.partition(":")[0] for device in self.environment.get("device", [])}
-        return ", ".join(sorted(kinds))
+        return ", ".join(self.devices)
+
+    @property
+    def devices(self) -> list[str]:
+        """The same as a list, sorted."""
+        return sorted({device.partition(":")[0] for device in self.environment.get("device", [])})
 
     @property
     def seeds(self) -> list[int]:
@@ -237,7 +252,7 @@ class Score:
         written = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         model = _quoted(f"{name}({written})") if arguments else name
         protocol = f"--protocol {self.budget.protocol} --budget {self.budget.name}"
-        look = " --allow_lookahead" if self.config.experiment.looks_ahead else ""
+        look = " --allow_lookahead" if self.looks_ahead else ""
         return f"ib-bench score {model} {protocol}{look}"
 
     def trials_of(self, record: Record) -> list[TrialRecord]:
@@ -278,13 +293,28 @@ def scores_called(scores: Iterable[Score], given: str) -> list[Score]:
 
 
 def _identity(experiment: Experiment) -> str:
-    model = [canonical(experiment.model), experiment.source_digests, experiment.looks_ahead]
-    return json.dumps(model, sort_keys=True)
+    return json.dumps([canonical(experiment.model), _digests_of_model(experiment)], sort_keys=True)
+
+
+def _digests_of_model(experiment: Experiment) -> dict[str, str]:
+    """Digests of code and files, without those of the data: a protocol may have data of a user's own in some cells."""
+    named = set(_texts(canonical(experiment.data)))
+    of_data = named | {f"file {Path(text).name}" for text in named}
+    return {name: digest for name, digest in experiment.source_digests.items() if name not in of_data}
+
+
+def _texts(plain: Any) -> Iterator[str]:
+    """All texts in plain data."""
+    if isinstance(plain, str):
+        yield plain
+    elif isinstance(plain, dict | list):
+        for one in plain.values() if isinstance(plain, dict) else plain:
+            yield from _texts(one)
 
 
 def _version(score: Score) -> str:
     """The start of a digest of all code that a model is made of."""
-    text = json.dumps(score.config.experiment.source_digests, sort_keys=True)
+    text = json.dumps(score.source_digests, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 

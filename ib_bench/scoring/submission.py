@@ -209,15 +209,24 @@ def _wrong_accuracies(score: Score) -> Iterator[str]:
         trial = score.trials.get(record.trial or "")
         if trial is not None and trial.succeeded != record.trial_succeeded:
             yield f"{record.key}, {record.title}: trial_succeeded is not what its trial says"
-        num_states = record.num_states or 0
+        num_answers = _num_answers(record)
         for one in record.accuracies:
-            chance = 1 / num_states if num_states else 0.0
-            normalized = (one.final_state_accuracy - chance) / (1 - chance)
+            normalized = (one.final_state_accuracy * num_answers - 1) / (num_answers - 1)
             right = one.final_state_accuracy * one.num_sequences
             fits = math.isclose(normalized, one.normalized_final_state_accuracy, rel_tol=_ROUNDING, abs_tol=_ROUNDING)
             is_whole = math.isclose(right, round(right), abs_tol=_ROUNDING * one.num_sequences)
             if not (fits and is_whole and one.position_accuracy[-1] == one.final_state_accuracy):
                 yield f"{record.key}, {record.title}: accuracies at {one.length} symbols"
+
+
+def _num_answers(record: ExtrapolationRecord) -> int:
+    """Among how many answers its accuracies are better than guessing: the whole number that fits the first of them."""
+    for one in record.accuracies:
+        accuracy, normalized = one.final_state_accuracy, one.normalized_final_state_accuracy
+        if accuracy != normalized:
+            most = record.num_states or 2**31
+            return round(min(max((1 - normalized) / (accuracy - normalized), 2.0), most))
+    return 2
 
 
 def _unequal(expected: Any, given: Any, where: str) -> Iterator[str]:

@@ -260,6 +260,31 @@ class TestSubmission:
         code, found = check(capsys)
         assert code == 1 and "accuracies at" in found["extrapolations"][0]
 
+    @pytest.mark.parametrize("num_answers", [2, 7])
+    def test_there_may_be_fewer_answers_than_states(
+        self, num_answers: int, submission: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def other(record: Record) -> Record:
+            if not isinstance(record, ExtrapolationRecord):
+                return record
+            found = []
+            for one in record.accuracies:
+                normalized = (one.final_state_accuracy - 1 / num_answers) / (1 - 1 / num_answers)
+                found.append(replace(one, normalized_final_state_accuracy=normalized))
+            return replace(record, accuracies=found)
+
+        change(submission, other)
+        _, found = check(capsys)
+        assert ("extrapolations" in found) == (num_answers > 3)  # the task has three states
+
+    def test_accuracies_of_nothing_are_no_record(self, submission: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        def emptied(lines: list[str]) -> list[str]:
+            return [re.sub(r'"position_accuracy":\[[^]]*\]', '"position_accuracy":[]', line) for line in lines]
+
+        self.rewrite(submission, emptied)
+        assert main(["store", "check", "--submission", "sent", "--protocol", "tiny.yaml"]) == 2
+        assert "is no record: an accuracy is of at least one sequence and one state" in capsys.readouterr().err
+
     def test_records_that_nobody_asked_for(self, submission: Path, capsys: pytest.CaptureFixture[str]) -> None:
         path = submission / "records.jsonl.gz"
         records = [*read_archive(path)]

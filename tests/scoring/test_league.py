@@ -23,6 +23,7 @@ from ib_bench.errors import BenchError
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records, write_archive
+from ib_bench.results.records import Record
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.scoring.card import card_figure, card_json, card_markdown, card_text, logged_card
 from ib_bench.scoring.league import (
@@ -99,7 +100,6 @@ class TestScore:
         experiment = one.config.experiment
         others = [
             replace(experiment, source_digests={"my.Own": "1" * 32}),
-            replace(experiment, looks_ahead=True),
             replace(experiment, model=experiment.model.with_arguments(hidden_size=9)),
         ]
         configs = [replace(one.config, experiment=other) for other in others]
@@ -107,7 +107,25 @@ class TestScore:
         names = [found.name for found in scores_of(Records.of_all(records), small)]
         first, second, *others = names
         assert first != second and {first.partition(" @")[0], second.partition(" @")[0]} == {"LSTM(hidden_size=8)"}
-        assert others == ["LSTM(hidden_size=8) (looks ahead)", "LSTM(hidden_size=9)"]
+        assert others == ["LSTM(hidden_size=9)"]
+
+    def test_a_model_is_one_whatever_the_code_of_its_data_and_where_it_was_seen_to_look_ahead(
+        self, small: Budget
+    ) -> None:
+        changed: list[Record] = []
+        for record in score_records("LSTM", every_cell(100)):
+            if isinstance(record, ExtrapolationRecord):
+                path = record.config.experiment.data.class_path
+                digests = {"my.Own": "1" * 32, path: "2" * 32}
+                experiment = replace(record.config.experiment, source_digests=digests, looks_ahead=True)
+            else:
+                experiment = replace(record.config.experiment, source_digests={"my.Own": "1" * 32})  # type: ignore[attr-defined]
+            config = replace(record.config, experiment=experiment)  # type: ignore[attr-defined]
+            key = record.key if isinstance(record, TrialRecord) else config.key
+            changed.append(replace(record, key=key, config=config))  # type: ignore[type-var]
+        (found,) = scores_of(Records.of_all(changed), small)
+        assert found.is_complete and found.source_digests == {"my.Own": "1" * 32}
+        assert found.name == "LSTM(hidden_size=8) (looks ahead)" and found.command.endswith(" --allow_lookahead")
 
     def test_its_command_repeats_it(self, small: Budget) -> None:
         command = score(small, every_cell(100)).command
@@ -282,8 +300,13 @@ class TestLeague:
         sources = {"here": together(parts[0], Records.of_all(on_gpu))}
         table = league_table(league(sources, small))
         assert [row[table.columns.index("device")].text for row in table.rows] == ["cuda", "cpu"]
-        with pytest.raises(BenchError, match=r"sort must be .* are from several \(cpu; cuda\), got 'step_ms'"):
+        with pytest.raises(BenchError, match=r"sort must be .* are from several \(cpu, cuda\), got 'step_ms'"):
             league(sources, small, "step_ms")
+        moved = [record for record in parts[1] if isinstance(record, TrialRecord)][:1]
+        moved = [replace(record, environment={"device": "cuda:0"}) for record in moved]
+        rest = [record for record in parts[1] if record.key != moved[0].key]
+        with pytest.raises(BenchError, match=r"are from several \(cpu, cuda\)"):
+            league({"here": Records.of_all([*rest, *moved])}, small, "step_ms")
         league({"here": parts[0]}, small, "step_ms")
 
     def test_an_unknown_number(self, small: Budget) -> None:
@@ -302,8 +325,17 @@ class TestLeague:
         sources = {"shipped": score_records("LSTM", every_cell(400)), "mine": score_records("LSTM", every_cell(40))}
         assert [row[:3] for row in row_texts(league(sources, small))] == [
             ["1", "LSTM(hidden_size=8)", "mine"],
-            ["2", "LSTM(hidden_size=8)", "shipped"],
+            ["", "LSTM(hidden_size=8)", "shipped"],  # no model is ranked against itself
         ]
+        sources["shipped"] = together(sources["shipped"], score_records("GRU", every_cell(100)))
+        own = league(sources, small)
+        assert [(str(place.rank or ""), place.source) for place in own.places] == [
+            ("1", "mine"),
+            ("2", "shipped"),
+            ("", "shipped"),
+        ]
+        part = {**sources, "mine": score_records("LSTM", {"outcome": 40}, accuracy=None)}
+        assert [place.rank is None for place in league(part, small).places] == [False] * 3
 
     def test_the_shipped_scores_are_those_of_the_protocol(
         self, small: Budget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -76,6 +76,23 @@ def test_a_model_that_looks_ahead_is_measured_only_where_that_is_allowed(
     assert job.config.experiment.looks_ahead
 
 
+def test_a_model_is_checked_anew_on_longer_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "from ib_bench.models.gru import GRU\n\n\nclass LongBackwards(GRU):\n    def forward(self, tokens):\n"
+    own += "        return super().forward(tokens.flip(1) if tokens.shape[1] > 24 else tokens)\n"
+    (tmp_path / "long_backwards.py").write_text(own)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    models = [model_config("long_backwards.LongBackwards")]
+    found = []
+    for lengths in ("[6, 40]", "[40, 6]"):
+        text = PROTOCOL.replace("max_length: 4}\n", f"max_length: {lengths}}}\n")
+        (tmp_path / "lengths.yaml").write_text(text.replace("[size]", "[slope]"))
+        own_budget = read_budget(str(tmp_path / "lengths.yaml"), "large")
+        plan = score_plan(models, own_budget, tmp_path / "store.sqlite", allow_lookahead=True)
+        experiments = [job.config.experiment for job in plan.jobs.values()]
+        found.append({one.labels.max_length: one.looks_ahead for one in experiments})
+    assert found == [{6: False, 40: True}] * 2
+
+
 def test_every_model_of_the_shelf_can_be_measured(tmp_path: Path) -> None:
     own = budget(tmp_path, "large")
     models = [model_config(model) for model in shelf()]
@@ -121,6 +138,13 @@ BAD = {
     "no cells": ("budgets: {small: {base: {}}}", "two keys base and cells"),
     "cell": ("budgets: {small: {base: {}, cells: [1]}}", "algebra, measures and axes"),
     "measure": (PROTOCOL.replace("[size]", "[seize]", 1), "unknown measure 'seize'"),
+    "measures": (PROTOCOL.replace("[size]", "size", 1), "measures must be a list of size, kappa"),
+    "algebra": (PROTOCOL.replace("algebra: abelian", "algebra: 5", 1), "algebra must be a text, got 5"),
+    "base": ("budgets: {small: {base: abc, cells: []}}", "budgets.small.base must be a mapping"),
+    "same name": (
+        PROTOCOL.replace("measures: [slope]", "measures: [slope, size]"),
+        "3 cells that count for size have the algebra 'abelian' and the supervision 'aligned_chain_of_thought'",
+    ),
     "setting": (PROTOCOL.replace("seeds:", "sedes:", 1), "sedes"),
     "YAML": ("a: [", "cannot be read"),
 }

@@ -16,7 +16,7 @@ from ib_bench.quantities.job import Job, Workload
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.job import TrainFunction
-from ib_bench.quantities.search.record import SearchSettings
+from ib_bench.quantities.search.record import SearchRecord, SearchSettings
 from ib_bench.quantities.search.saturation_job import num_sequences
 from ib_bench.quantities.search.spread import Spread
 from ib_bench.results.record_store import RecordStore
@@ -114,6 +114,11 @@ class CurveJob(Job[CurveRecord]):
         if record is None or has_thresholds(record, self.settings):
             return record
         return with_trials(record, curve_trials(record, store), self.settings)
+
+    def needed(self, store: RecordStore) -> list[Record]:
+        """See :class:`Job`; searches say at which sizes they stopped early."""
+        searches = store.all(SearchRecord) if self.settings.from_records else ()
+        return [search for search in searches if search.config.experiment == self.experiment]
 
     def workload(self, others: Collection[str]) -> Workload:
         """See :class:`Job`."""

@@ -71,9 +71,12 @@ class LengthAccuracy:
         num_sequences: number of sequences.
         final_state_accuracy: share of sequences whose last state is right.
         token_accuracy: share of states that are right.
-        normalized_final_state_accuracy: (accuracy - chance) / (1 - chance), chance = 1 / num_states.
+        normalized_final_state_accuracy: (accuracy - chance) / (1 - chance), chance = 1 / number of answers.
         normalized_token_accuracy: likewise.
-        position_accuracy: share of sequences whose k-th supervised state is right, for every k.
+        position_accuracy: share of sequences whose k-th supervised state is right, for every k; at least one.
+
+    Raises:
+        ValueError: there are no sequences, or no supervised states.
     """
 
     mode: Mode
@@ -84,6 +87,10 @@ class LengthAccuracy:
     normalized_final_state_accuracy: float
     normalized_token_accuracy: float
     position_accuracy: list[float]
+
+    def __post_init__(self) -> None:
+        if not (self.num_sequences and self.position_accuracy):
+            raise ValueError("an accuracy is of at least one sequence and one state")
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,8 @@ def accuracy_listing(record: ExtrapolationRecord, notes: Iterable[str] = ()) -> 
     (size,) = _sizes([record])
     title += f"trained on {size}{'' if record.trained_on_all else ' sequences'}; {solves} the training lengths"
     note = [ACCURACY_NOTE]
-    if "num_positions" in record.config.experiment.model.parameters:
+    model = record.config.experiment.model
+    if model.is_shipped and "num_positions" in model.parameters:  # a class from elsewhere is not imported
         note.append("positions beyond the training length exist and are untrained")
     numbers = [column for column in LENGTH_COLUMNS if not column.is_label]
     return listing(measured([record]), numbers, title, "\n".join([*note, *notes]))

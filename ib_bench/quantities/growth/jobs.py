@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ib_bench.data.state_tracking_data import num_states_of
 from ib_bench.errors import InvalidOptionError, NothingHeldOutError
 from ib_bench.quantities.curve.job import CurveJob
 from ib_bench.quantities.growth.record import LENGTH, MIN_PLACES, GrowthSettings
@@ -45,4 +46,4 @@ def _sizes(data: DataSpec) -> tuple[int, int | None]:
         built = instantiate_data(data)
     except NothingHeldOutError:
         return 0, None
-    return built.max_train_sequences, built.num_classes
+    return built.max_train_sequences, num_states_of(built)

@@ -242,6 +242,20 @@ class TestFromRecords:
         assert record.estimate.n50.low < 45 < (record.estimate.n50.high or 10**9)
         assert list(store.all(CurveRecord)) == [], "what depends on the store is not kept in it"
 
+    def test_how_steps_are_run_does_not_matter(self, experiment: Experiment, store: Store) -> None:
+        settings = self.search(experiment, store, exhaustive=True)
+        config = curve_config(experiment, replace(settings, cuda_graph=False), from_records=True)
+        assert measurement(config, store, FakeTrials(needs(1), store)).from_records().num_trials > 0
+
+    def test_a_machine_without_the_store_gets_the_searches(self, experiment: Experiment, store: Store) -> None:
+        settings = self.search(experiment, store, exhaustive=False)
+        (search,) = store.all(SearchRecord)
+        for from_records, needed in ((True, [search]), (False, [])):
+            job = CurveJob(experiment, settings, CurveSettings(from_records=from_records), 100, 5)
+            assert job.needed(store) == needed
+            other = replace(job, experiment=experiment.with_data(modulus=7))
+            assert other.needed(store) == []
+
     def test_it_says_where_searches_stopped_early(self, experiment: Experiment, store: Store) -> None:
         settings = self.search(experiment, store, exhaustive=False)
         config = curve_config(experiment, settings, from_records=True)

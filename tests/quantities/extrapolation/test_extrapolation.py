@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -16,7 +16,7 @@ from ib_bench.quantities.extrapolation.record import (
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.record import SearchSettings
-from ib_bench.results.records import Experiment
+from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 
@@ -111,3 +111,9 @@ def test_lengths() -> None:
 def test_multiples_out_of_range(multiples: list[float]) -> None:
     with pytest.raises(InvalidOptionError, match=r"extrapolation\.multiples"):
         ExtrapolationSettings(multiples=multiples)
+
+
+def test_a_record_of_a_model_that_is_not_here_is_shown(experiment: Experiment, store: Store) -> None:
+    elsewhere = replace(experiment, model=ClassSpec("their_models.Own", {"num_layers": 3}))
+    fakes = Fakes({(0.1, 1): 1e-5, (0.1, 2): 1.0, (0.01, 1): 1.0, (0.01, 2): 1.0})
+    assert "their_models.Own" in str(fakes.run(elsewhere, store))

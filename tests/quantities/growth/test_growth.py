@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from ib_bench.quantities.growth.record import Growth, GrowthSettings, growth_of,
 from ib_bench.quantities.growth.tables import COLUMNS, growth_table, points_text
 from ib_bench.quantities.quantity import Request
 from ib_bench.results.archive import Records
-from ib_bench.results.records import Record
+from ib_bench.results.records import DataSpec, Record
 
 LENGTHS = (4, 6, 8)
 
@@ -153,6 +154,12 @@ class TestCommand:
         jobs = QUANTITY.jobs(self.request(Point("LSTM", ACOT), argument="modulus", values=[3, 7, 5]))
         assert [job.config.experiment.labels.task_arguments for job in jobs] == [{"modulus": m} for m in (3, 7, 5)]
         assert [job.num_states for job in jobs] == [3, 7, 5]  # type: ignore[attr-defined]
+
+    def test_states_are_not_answers(self) -> None:
+        request = self.request(Point("LSTM", ACOT), argument="modulus", values=[2, 3, 5])
+        data = DataSpec("ib_bench.data.ModularArithmetic", request.experiment.data.init_args)
+        jobs = QUANTITY.jobs(replace(request, experiment=replace(request.experiment, data=data)))
+        assert [job.num_states for job in jobs] == [4, 9, 25]  # type: ignore[attr-defined]
 
     @pytest.mark.parametrize(
         ("settings", "message"),
