@@ -113,11 +113,15 @@ class NothingToTestOnError(BenchError, ValueError):
         num_train_sequences: size of the training set.
         available: size of the training pool.
         is_default: whether nobody has asked for that many.
+        reason: why that does not depend on the size of the training set; None where it does.
     """
 
-    def __init__(self, num_train_sequences: int, available: int, is_default: bool = False) -> None:
+    def __init__(
+        self, num_train_sequences: int, available: int, is_default: bool = False, reason: str | None = None
+    ) -> None:
         super().__init__(
-            f"num_train_sequences must be below {available:,} to leave sequences for a test set, which neither "
+            reason
+            or f"num_train_sequences must be below {available:,} to leave sequences for a test set, which neither "
             f"training nor validation has seen, got {num_train_sequences:,}{', the default' if is_default else ''}"
         )
 

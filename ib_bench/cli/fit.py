@@ -26,7 +26,7 @@ from lightning.pytorch.loggers import CSVLogger
 from ib_bench.cli.checkpoints import check_checkpoint, last_checkpoint_required
 from ib_bench.cli.parsing import limit_yaml, show_if_asked
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.errors import BenchError, NothingToTestOnError, reason_of, require
+from ib_bench.errors import BenchError, reason_of, require
 from ib_bench.execution.ranks import speaks
 from ib_bench.models.plain_module import TrainableModule, is_plain_module
 from ib_bench.models.sequence_model import SequenceModel
@@ -113,7 +113,7 @@ class BenchCLI(LightningCLI):
         if isinstance(data, StateTrackingData):
             if command == "test" and data.num_test == 0:
                 is_default = config["data"].get("init_args", {}).get("num_train_sequences") is None
-                raise NothingToTestOnError(data.num_train_sequences, data.max_train_sequences, is_default)
+                raise data.pool.nothing_to_test_on(data.num_train_sequences, is_default)
             if command == "fit":
                 _require_validations(config["trainer"], data)
         require_writable_folder(_ROOT, folder)

@@ -24,7 +24,7 @@ MAX_KEPT_SEQUENCES = 2**17
 class EpochShuffle:
     """A new order of the training set in every epoch, a function of seed and epoch alone.
 
-    Lightning calls :meth:`set_epoch`, as it does for any sampler, so that a resumed run goes on in the right order.
+    Lightning calls :meth:`set_epoch`, as it does for any sampler.
 
     Args:
         num: number of sequences.
@@ -48,6 +48,8 @@ class EpochShuffle:
 class TrainBatches:
     """The training set in batches, reshuffled every epoch; the last one may be smaller.
 
+    Lightning keeps :meth:`state_dict` in checkpoints, so that a resumed run goes on in the middle of an epoch.
+
     Args:
         sequences: the training set.
         encode: how sequences become a batch.
@@ -62,14 +64,32 @@ class TrainBatches:
         self.encode = encode
         self.batch_size = batch_size
         self.sampler = sampler
+        self._num_taken = 0  # batches of the newest epoch
+        self._num_skipped = 0  # batches of the next one that a resumed run has seen
 
     def __len__(self) -> int:
         return -(-len(self.sequences.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        for rows in torch.split(self.sampler.order(), self.batch_size * _BATCHES_PER_CHUNK):
+        self._num_taken, self._num_skipped = self._num_skipped, 0
+        order = self.sampler.order()[self._num_taken * self.batch_size :]
+        for rows in torch.split(order, self.batch_size * _BATCHES_PER_CHUNK):
             tokens, targets = self.encode(self.sequences.select(rows))
-            yield from map(Batch, torch.split(tokens, self.batch_size), torch.split(targets, self.batch_size))
+            for batch in map(Batch, torch.split(tokens, self.batch_size), torch.split(targets, self.batch_size)):
+                self._num_taken += 1
+                yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """How many batches of the epoch have been taken; 0 at its end."""
+        return {"num_taken": self._num_taken % len(self)}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where :meth:`state_dict` was called, in the epoch that the sampler is told.
+
+        Args:
+            state: that it returned, for a training set of the same size.
+        """
+        self._num_skipped = state["num_taken"] % len(self)
 
 
 class EvalBatches:

@@ -7,7 +7,7 @@ each deck, as far as a training set of size N has left them over. A *saturated* 
 validation set are both all sequences.
 
 Where some transitions are kept out of training, the sequences with such a step have decks of their own. Validation
-takes their first cards, at most half of each deck, and test the last ones.
+takes their first cards, at most half of each deck, rounded up, and test the last ones.
 
 Reference: arXiv 2602.18333, sections 3 and 4.
 """
@@ -98,6 +98,7 @@ class SequencePool:
         self.seed = seed
         support = [length for length in length_distribution.support(max_length) if length >= min_length]
         total = {length: self.space.trained.count(length) for length in support}
+        self._is_saturated = saturated
         if saturated:
             self.num_val = self.num_train = sum(total.values())
             allowed = f"false where more than {MAX_SATURATED_SEQUENCES:,} sequences exist"
@@ -182,9 +183,26 @@ class SequencePool:
         """
         num = self.num_test(num_train)
         if num == 0:
-            raise NothingToTestOnError(num_train, self.num_train)
+            raise self.nothing_to_test_on(num_train)
         lengths = draw_uniform(num, self._num_unused(num_train), self._generator(_TEST_STREAM))
         return self._fill(lengths, lambda deck, count: deck.take_last(count), self.space.evaluated)
+
+    def nothing_to_test_on(self, num_train: int, is_default: bool = False) -> NothingToTestOnError:
+        """The error that says why no sequence is left for a test set.
+
+        Args:
+            num_train: size of the training set.
+            is_default: whether nobody has asked for that many.
+        """
+        reason = None
+        if self._is_saturated:
+            reason = "saturated data have no test set: training and validation take all sequences that exist"
+        elif self.space.asked is not None:
+            reason = (
+                "validation takes all sequences with a held-out step, so that none is left for a test set; there are "
+                "more of them with a larger max_length"
+            )
+        return NothingToTestOnError(num_train, self.num_train, is_default, reason)
 
     def _num_unused(self, num_train: int) -> dict[int, int]:
         """How many sequences of each length a test set can have."""

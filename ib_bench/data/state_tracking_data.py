@@ -225,9 +225,16 @@ def data_module_of(task: type[FiniteStateMachine]) -> type[StateTrackingData]:
     and a config name the task where they name the data: ``--data ModularAddition --data.modulus 5``. For a task from
     outside, assign it in the task's module: after ``ToggleData = data_module_of(Toggle)`` in ``my_tasks.py``,
     ``--data my_tasks.ToggleData`` is such data.
+
+    Raises:
+        InvalidTaskError: the task has a parameter of the data, such as ``seed``.
     """
     own = list(inspect.signature(task, eval_str=True).parameters.values())
     shared = list(inspect.signature(StateTrackingData, eval_str=True).parameters.values())[1:]
+    if both := {parameter.name for parameter in own} & {parameter.name for parameter in shared}:
+        raise InvalidTaskError(task.__name__, f"must not take {', '.join(sorted(both))}: its data do")
+    if any(parameter.kind is parameter.KEYWORD_ONLY for parameter in own):
+        shared = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in shared]
 
     def __init__(self: StateTrackingData, *args: Any, **kwargs: Any) -> None:
         arguments = signature.bind(self, *args, **kwargs)

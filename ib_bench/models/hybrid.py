@@ -83,12 +83,16 @@ class AttentionMixer(Mixer):
         hidden_size: width.
         num_heads: a divisor of ``hidden_size``.
         positions: as of :class:`~ib_bench.models.transformer.CausalAttention`, other than ``learned``.
+
+    Raises:
+        InvalidOptionError: a size or ``positions`` lies outside its range.
     """
 
     def __init__(self, hidden_size: int, num_heads: int = 4, positions: str = "none") -> None:
         super().__init__()
         require_size("hidden_size", hidden_size)
         require_heads(num_heads, hidden_size)
+        require(positions != "learned", "positions", positions, "rotary, alibi or none: a mixer sees no positions")
         self.attention = CausalAttention(hidden_size, num_heads, positions=positions)
 
     def decode(self, hidden: Tensor, state: Any = None) -> tuple[Tensor, Any]:

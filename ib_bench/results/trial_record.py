@@ -26,7 +26,8 @@ class TrialConfig(Config):
         seed: of initialisation, dropout, data and order.
         threshold: validation loss below which the trial succeeds, epsilon, in nats.
         max_steps: step budget.
-        val_check_interval: optimizer steps between validations, or None for the rule of the training code.
+        val_check_interval: optimizer steps between validations (batches, where a step takes several of them), or None
+            for the rule of the training code.
         num_threads: CPU threads of each training run; they change the order of sums, and so the last bits.
         options: how the training run departs from the plain protocol, such as ``{"compile": True}``. With ``data_seed``
             or ``model_seed``, the seed of the trial does not move the data, or not the model.
@@ -96,7 +97,7 @@ class TrialRecord(Record):
         num_steps: optimizer steps taken, at most the budget.
         best_val_loss: lowest validation loss, in nats, or None if it never was finite.
         best_step: optimizer steps after which that was seen.
-        val_check_interval: optimizer steps between validations.
+        val_check_interval: optimizer steps between validations; batches, where a step takes several of them.
         val_curve: pairs of optimizer steps and validation loss; None where the loss was not finite.
         metrics: all validation metrics at the end of training, by name; None where not finite.
         metric_definition: version of the metrics' definitions.

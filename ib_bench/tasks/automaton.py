@@ -118,6 +118,9 @@ def _fault(content: Any) -> str | None:
     for kind in ("transition", "answers"):
         if fault := _fault_of_keys(kind, content.get(kind, dict.fromkeys(states)), states):
             return fault
+    for state, answer in content.get("answers", {}).items():
+        if isinstance(answer, list | dict | None):
+            return f"must have a name as the answer in {state!r}, got {answer!r}"
     for state, steps in content["transition"].items():
         if not isinstance(steps, dict):
             return f"must say where each symbol leads from {state!r}, got {steps!r}"

@@ -32,8 +32,8 @@ from ib_bench.tasks.reachability import is_strongly_connected, num_distinguishab
 MAX_STATES = 2**15
 """Of a shipped machine: each state may be an answer, and a model computes a number for each answer at each token."""
 
-_MAX_EXAMINED = 2**20
-"""Tables with more entries are not examined for people: it would take seconds."""
+_MAX_EXAMINED, _MAX_EXAMINED_STATES = 2**20, 2**12
+"""Tables with more entries or states are not examined for people: it would take seconds, and gigabytes."""
 
 _MAX_ENTRIES = 2**28
 """Of a table; while it is built, an entry may take 8 bytes."""
@@ -108,7 +108,7 @@ class FiniteStateMachine(ABC):
         facts = {"states": self.num_states, "symbols": self.num_symbols}
         if self.answer_of_state is not None:
             facts["answers"] = self.num_answers
-        if self.num_states * self.num_symbols <= _MAX_EXAMINED:
+        if self.num_states <= _MAX_EXAMINED_STATES and self.num_states * self.num_symbols <= _MAX_EXAMINED:
             facts["strongly_connected"] = is_strongly_connected(self.transition.long())
             table, answers = self._completed()
             facts["minimal"] = num_distinguishable(table, answers, self.initial_state) == len(table)
@@ -124,7 +124,9 @@ class FiniteStateMachine(ABC):
         return torch.cat([table, nowhere]), torch.cat([answers, torch.tensor([self.num_answers])])
 
     def __repr__(self) -> str:
+        unset = {"num_answers"} if self.answer_of_state is None else set()  # there as a property: the number of states
         names = [name for name in signature(type(self)).parameters if getattr(self, name, None) is not None]
+        names = [name for name in names if name not in unset]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     @abstractmethod

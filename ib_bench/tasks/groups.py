@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ib_bench.errors import BenchError, InvalidOptionError
+from ib_bench.errors import BenchError, InvalidOptionError, shown
 from ib_bench.tasks.permutation_composition import PermutationComposition
 
 MAX_ORDER = 5040
@@ -125,9 +125,10 @@ def _fault(rows: list[list[int]]) -> str | None:
         return f"it must have 2 to {MAX_ORDER:,} rows, got {'more' if order > MAX_ORDER else order}"
     if uneven := [number for number, row in enumerate(rows) if len(row) != order]:
         return f"it has {order} rows, but row {uneven[0]} has {len(rows[uneven[0]])} entries"
+    least, most = min(map(min, rows)), max(map(max, rows))
+    if not 0 <= least <= most < order:
+        return f"products must be in 0..{order - 1}, got {shown(least)}..{shown(most)}"
     table, elements = torch.tensor(rows), torch.arange(order)
-    if not 0 <= int(table.min()) <= int(table.max()) < order:
-        return f"products must be in 0..{order - 1}, got {int(table.min())}..{int(table.max())}"
     neutral = (table == elements).all(dim=1) & (table.T == elements).all(dim=1)
     if not neutral.any():
         return "no element is neutral"

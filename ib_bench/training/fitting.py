@@ -79,7 +79,7 @@ def train(
         model: to be trained.
         data: to be trained on; loaders other than ours are passed to the Trainer as they are.
         max_steps: step budget.
-        interval: optimizer steps between validations.
+        interval: optimizer steps between validations; batches, where a step takes several of them.
         callbacks: to be called.
         graphs: take the steps where one process trains on a GPU; None leaves them as they are.
         arguments: further arguments of the Trainer.
@@ -88,7 +88,7 @@ def train(
         The Trainer, after the fit.
     """
     batches = data.train_dataloader()
-    if not (isinstance(batches, TrainBatches) and takes_many_steps_at_once(model, arguments)):
+    if not (isinstance(batches, TrainBatches) and has_own_batches(data) and takes_many_steps_at_once(model, arguments)):
         trainer = _trainer(max_steps, interval, callbacks, **arguments)
         with contained(trainer):
             trainer.fit(model, datamodule=data)
@@ -124,9 +124,11 @@ def _replayed(model: pl.LightningModule, trainer: pl.Trainer, graphs: StepGraphs
 
 
 def has_own_batches(data: object) -> bool:
-    """Whether data come in our batches, which can be cut into chunks and put side by side."""
-    ours = StateTrackingData.train_dataloader, StateTrackingData.val_dataloader
-    return isinstance(data, StateTrackingData) and (type(data).train_dataloader, type(data).val_dataloader) == ours
+    """Whether data come in our batches, which can be cut into chunks, and redefine no hook that Lightning calls."""
+    if not isinstance(data, StateTrackingData):
+        return False
+    of_lightning = [name for name in dir(pl.LightningDataModule) if not name.startswith("_")]
+    return all(getattr_static(type(data), name) is getattr_static(StateTrackingData, name) for name in of_lightning)
 
 
 def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[str, Any]) -> bool:

@@ -119,7 +119,14 @@ def test_saturated_data_train_and_validate_on_the_same(supervision: str, length_
     sets = [{tuple(token for token in tokens) for tokens, _ in split} for split in splits]
     assert len(splits[0]) == len(splits[1]) == data.num_train_sequences == {"fixed": 8}.get(length_distribution, 12)
     assert length_distribution != "fixed" or sets[0] == sets[1]
-    with pytest.raises(NothingToTestOnError):
+    with pytest.raises(NothingToTestOnError, match="saturated data have no test set"):
+        data.test_dataloader()
+
+
+def test_held_out_steps_may_leave_no_test_set_whatever_the_size_of_the_training_set() -> None:
+    data = ModularAddition(2, "outcome", "fixed", max_length=2, held_out_pairs=[[0, 1]], num_train_sequences=1)
+    assert data.num_test == 0
+    with pytest.raises(NothingToTestOnError, match="validation takes all sequences with a held-out step"):
         data.test_dataloader()
 
 

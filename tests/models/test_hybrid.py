@@ -39,3 +39,8 @@ def test_every_third_block_is_attention() -> None:
 def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidOptionError, match=message):
         Hybrid(5, 3, **arguments)  # type: ignore[arg-type]
+
+
+def test_a_mixer_has_no_learned_positions() -> None:
+    with pytest.raises(InvalidOptionError, match="positions must be rotary, alibi or none"):
+        AttentionMixer(8, 2, positions="learned")

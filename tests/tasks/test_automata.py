@@ -276,6 +276,12 @@ class TestFiles:
             ("coin: unlocked", "kick: locked", "from 'locked' by 'kick', which is not one of its symbols"),
             ("{push: locked, coin: unlocked}", "locked", "must say where each symbol leads from 'locked'"),
             ("transition:", "answers: {locked: 1}\ntransition:", "a value for each state in answers"),
+            (
+                "transition:",
+                "answers: {locked: [1], unlocked: 2}\ntransition:",
+                r"answer in 'locked', got \[1\]",
+            ),
+            ("transition:", "answers: {locked: 1, unlocked: }\ntransition:", "the answer in 'unlocked', got None"),
             ("transition:", "answers: {locked: 1, unlocked: 2, open: 3}\ntransition:", "has 'open' in answers"),
         ],
     )
@@ -320,3 +326,15 @@ def test_data_hold_only_what_may_follow() -> None:
 def test_values_out_of_range(task: object, option: str) -> None:
     with pytest.raises(InvalidOptionError, match=f"{option} must be "):
         task()  # type: ignore[operator]
+
+
+def test_a_machine_is_written_as_what_builds_it_again() -> None:
+    for task in (RandomAutomaton(num_states=5), RandomAutomaton(num_states=5, num_answers=2)):
+        again = eval(repr(task))
+        assert torch.equal(again.transition, task.transition) and repr(again) == repr(task)
+        assert (again.answer_of_state is None) == (task.answer_of_state is None)
+
+
+def test_a_large_machine_is_not_examined() -> None:
+    assert set(CycleNavigation(num_positions=2**15).properties()) == {"states", "symbols"}
+    assert "minimal" in CycleNavigation(num_positions=100).properties()

@@ -157,3 +157,23 @@ def test_shipped_tasks_pass(entry: catalogue.Entry) -> None:
 def test_a_table_that_no_memory_holds_is_not_built() -> None:
     with pytest.raises(InvalidTaskError, match="must have at most 268,435,456 entries in its transition, got 32,768"):
         _ = ModularAddition(2**15).transition
+
+
+class OnlyByName(Own):
+    def __init__(self, *, num_switches: int = 3) -> None:
+        super().__init__(num_states=num_switches)
+
+
+class WithSeed(Own):
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+
+
+def test_parameters_that_are_given_by_name_alone() -> None:
+    data = data_module_of(OnlyByName)(num_switches=4, max_length=5)
+    assert (data.task.num_states, data.max_length) == (4, 5)
+
+
+def test_a_parameter_of_the_data_is_none_of_the_task() -> None:
+    with pytest.raises(InvalidTaskError, match="task WithSeed must not take seed: its data do"):
+        data_module_of(WithSeed)

@@ -14,7 +14,7 @@ from ib_bench.models import LSTM
 from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training import fitting
-from ib_bench.training.fitting import takes_many_steps_at_once
+from ib_bench.training.fitting import has_own_batches, takes_many_steps_at_once
 from ib_bench.training.step_chunks import StepChunks
 from ib_bench.training.trial import run_trial
 
@@ -81,6 +81,24 @@ def test_copies_of_weights_in_mixed_precision_last_for_one_step(
     chunked = run_trial(config, {"accelerator": "cpu"})
     monkeypatch.setattr(fitting, "takes_many_steps_at_once", lambda *_: False)
     assert run_trial(config, {"accelerator": "cpu"}).val_curve == chunked.val_curve
+
+
+class Watching(ModularAddition):
+    """Data with a hook of Lightning's."""
+
+    num_called = 0
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        Watching.num_called += 1
+        return batch
+
+
+@pytest.mark.system
+def test_data_with_hooks_of_their_own_get_single_steps() -> None:
+    Watching.num_called = 0
+    assert has_own_batches(ModularAddition(max_length=4)) and not has_own_batches(Watching(max_length=4))
+    fitting.train(LSTM(3, 3, hidden_size=4), Watching(3, max_length=4), 5, 5, [], accelerator="cpu")
+    assert Watching.num_called >= 5
 
 
 class OwnHook(LSTM):
