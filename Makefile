@@ -1,4 +1,4 @@
-# Every target makes the environment first if it is missing. PYTHON chooses the interpreter it is made from.
+# Targets that depend on setup make the environment first if it is missing. PYTHON chooses the interpreter it is made from.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -25,7 +25,7 @@ setup: $(VENV)/.installed ## create the environment and install the package with
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "ib_bench needs Python 3.10 or newer: make PYTHON=python3.x")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 

@@ -34,6 +34,6 @@ def test_the_changelog_starts_with_what_is_unreleased_and_names_every_kind_of_ch
 
 
 def test_the_paper_is_the_one_of_the_readme() -> None:
-    paper = CITATION["preferred-citation"]
+    (paper,) = CITATION["references"]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert paper["title"] in readme and paper["url"] in readme and "CITATION.cff" in readme

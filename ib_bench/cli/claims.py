@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Literal
 
@@ -70,6 +71,5 @@ def _print_what_to_measure(claims: Sequence[Claim], options: Namespace) -> None:
     for claim in claims:
         console.print(Text.assemble((claim.name, "bold"), f" {claim.text}"))
         if claim.verdict == "not enough data":
-            here = "" if options.store == DEFAULT_STORE else f" --store {options.store}"
-            advice = claim.to_decide.replace(claim.to_measure, claim.to_measure + here)
-            say(f"    to decide it: {advice}", console)
+            here = "" if options.store == DEFAULT_STORE else f" --store {shlex.quote(options.store)}"
+            say(f"    to decide it: {claim.advice(here)}", console)

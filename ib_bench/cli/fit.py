@@ -45,6 +45,11 @@ _INTERVAL = "trainer.val_check_interval"
 _HERE = "."
 _BASES = {"callbacks": "Callback", "plugins": "Precision"}
 _MAX_SEED = 2**32 - 1
+_HELP = {
+    "ckpt_path": "Path of a checkpoint, or last or hpc.",
+    "weights_only": "Read weights and plain data only, unless false, which reads any checkpoint and may run its code.",
+}
+"""Of Lightning's arguments, whose own texts offer more than is allowed here."""
 
 
 class SaveConfigBeside(SaveConfigCallback):
@@ -81,11 +86,19 @@ class BenchCLI(LightningCLI):
         """Link what the model takes from the data."""
         link_vocabulary(parser)
 
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        """Say of Lightning's own arguments what they do here."""
+        parser: LightningArgumentParser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        for action in parser._actions:
+            action.help = _HELP.get(action.dest, action.help)
+        return parser
+
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, and build data and model once, so that an error is one sentence before anything is set up."""
         limit_yaml()
         command, *arguments = args
         subparser = self._subcommand_parsers[command]
+        subparser.prog = f"ib-bench {command}"
         show_if_asked(subparser)
         try:
             self.config = parser.parse_args(args)

@@ -31,7 +31,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     parser = ArgumentParser(prog=f"ib-bench {command}", description=__doc__, exit_on_error=False)
     add_source_arguments(parser)
     parser.add_argument(
-        "--out", type=str | None, help=f"Folder for tables, figures, configs, report.html. (default: {_OUT})"
+        "--out", type=str | None, help=f"Folder for tables, figures, configs and report.html; {_OUT} if left out."
     )
     parser.add_argument(
         "--search", type=str | None, help="Key, or start of the key, of the search whose loss curves are drawn."
@@ -41,7 +41,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         action="store_true",
         help="Write nothing; show the page in a browser on this machine, and again whenever the store has changed.",
     )
-    parser.add_argument("--port", type=int | None, help=f"Of --serve; 0 takes a free one. (default: {_PORT})")
+    parser.add_argument("--port", type=int | None, help=f"Port of --serve, {_PORT} if left out; 0 takes a free one.")
     options = parse(parser, arguments)
     require_address_space(FIGURES_GB, "a report")
     if options.serve:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.terminal import say, show
-from ib_bench.errors import BenchError
+from ib_bench.errors import BenchError, require
 from ib_bench.plain_text import one_line
 from ib_bench.runner.display import display
 from ib_bench.runner.places import require_writable_folder
@@ -33,6 +33,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     suite = read_suite(find_suite(options.suite)).narrowed(options.axes)
     console = Console()
     if options.dry_run:
+        require(not options.fast_dev_run, "fast_dev_run", True, "left out with --dry_run")
         show(planned(suite, options), console)
         return 0
     if not options.fast_dev_run:

@@ -11,13 +11,18 @@ from ib_bench.results.reference import reference_records
 from ib_bench.runner.places import DEFAULT_STORE
 
 
-def add_source_arguments(parser: ArgumentParser) -> None:
-    """The arguments of :func:`chosen_sources`."""
+def add_source_arguments(parser: ArgumentParser, verb: str = "Show") -> None:
+    """The arguments of :func:`chosen_sources`.
+
+    Args:
+        parser: that gets them.
+        verb: what the command does with records.
+    """
     parser.add_argument("--store", type=str, default=DEFAULT_STORE, help="Path of the store.")
     parser.add_argument(
         "--reference",
         action="store_true",
-        help="Show the reference results that ship with the package, next to those of the store if it exists.",
+        help=f"{verb} the reference results that ship with the package, next to those of the store if it exists.",
     )
 
 

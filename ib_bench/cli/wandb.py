@@ -39,7 +39,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
 
 def _sync_store(prog: str, arguments: Sequence[str]) -> int:
     parser = ArgumentParser(prog=prog, description=SUBCOMMANDS["sync-store"], exit_on_error=False)
-    add_source_arguments(parser)
+    add_source_arguments(parser, "Log")
     parser.add_argument("--group", type=str | None, help="Name of the suite that the results belong to.")
     parser.add_class_arguments(WandbSettings, "wandb")
     options = parse(parser, arguments)

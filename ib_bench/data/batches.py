@@ -84,7 +84,7 @@ class TrainBatches:
         return {"num_taken": self._num_taken % len(self)}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where :meth:`state_dict` was called, in the epoch that the sampler is told.
+        """Go on where :meth:`state_dict` was called, in the epoch of the sampler.
 
         Args:
             state: that it returned, for a training set of the same size.

@@ -89,7 +89,7 @@ def require_processes(trainer: pl.Trainer) -> None:
     """
     if trainer.strategy.root_device.type == "cpu":
         most = max(_MIN_ALLOWED, num_cores())
-        allowed = f"at most {most} on CPUs, as this machine has {num_cores()} cores"
+        allowed = f"at most {most} on CPUs, which is the number of cores, or {_MIN_ALLOWED} if that is larger"
         require(trainer.num_devices <= most, "trainer.devices", trainer.num_devices, allowed)
     environment = getattr(trainer.strategy, "cluster_environment", None)
     is_launched = environment is None or environment.creates_processes_externally

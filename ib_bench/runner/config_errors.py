@@ -68,6 +68,8 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
         return _unknown_parameter(path, *found.groups())
     if found := re.search(r"class_path '([^']+)':\s+the following arguments are required: ([^\n]*)", message):
         return _missing_arguments(path, *found.groups())
+    if found := re.search(r"the following arguments are required: ([^\n]*)", message):
+        return not_given([name.rpartition(".")[2] for name in found[1].split(", ")])
     if nested := re.search(r"Subtypes: \[<class 'str'>.*NestedArg\(key='([^']+)'", message, re.DOTALL):
         return _unknown_option(f"--{path}.{nested[1]}", options)
     is_whole_class = path in _SHORT_NAMES
@@ -92,6 +94,17 @@ def explained(error: ArgumentError, arguments: Sequence[str] = (), options: Sequ
     if path and value is not None:
         return BenchError(f"{path} cannot be {shown(value)}{_first_reason(innermost)}")
     return BenchError(reason_of(error))
+
+
+def not_given(names: Sequence[str]) -> BenchError:
+    """The error for required arguments that are not given.
+
+    Args:
+        names: of the arguments; a model and data are options.
+    """
+    given = [f"--{name}" if name in _SHORT_NAMES else name for name in names]
+    listed = "; `ib-bench ls` lists what there is" if set(names) & set(_SHORT_NAMES) else ""
+    return BenchError(f"the following arguments are required: {', '.join(given)}{listed}")
 
 
 def _first_reason(message: str) -> str:
@@ -229,7 +242,7 @@ def _readable(kind: str) -> str:
         "float": "a number",
         "bool": "true or false",
         "NoneType": "null",
-        "list": "a list",
+        "list": "a list such as '[1, 2]'",
         "dict": "a mapping",
     }
     return articles.get(name, name)

@@ -32,6 +32,7 @@ from ib_bench.results.integrity import Finding, weights_folder
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.runner.building import build_or_explain, built_model
 from ib_bench.runner.checked_trainer import CheckedTrainer, checked_trainer, require_few_processes
+from ib_bench.runner.config_errors import not_given
 from ib_bench.runner.notices import tell_once
 from ib_bench.runner.numbers import require_finite, require_usable_numbers
 from ib_bench.training.acceleration import accelerated
@@ -192,7 +193,7 @@ def specs_of(config: Json) -> tuple[ClassSpec, DataSpec]:
     """
     for option in ("model", "data"):
         if config.get(option) is None:
-            raise BenchError(f"the following arguments are required: {option}")
+            raise not_given([option])
     model = ClassSpec(config["model"]["class_path"], _arguments(config["model"]))
     data_spec = DataSpec(config["data"]["class_path"], _arguments(config["data"]))
     for option, spec in {"model": model, "data": data_spec}.items():

@@ -18,6 +18,7 @@ from ib_bench.quantities.job import Job
 from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec, Record
 from ib_bench.runner.config_errors import explained, option_names
+from ib_bench.runner.counting import OnCount
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
 from ib_bench.studies.suite import Cell, Suite
 from ib_bench.training.class_parser import ClassParser
@@ -65,7 +66,9 @@ class Plan:
         return [make([records[key] for key in keys]) for keys in wanted if all(key in records for key in keys)]
 
 
-def make_plan(suite: Suite, cells: Sequence[Cell], store: Path, keep_weights: bool) -> Plan:
+def make_plan(
+    suite: Suite, cells: Sequence[Cell], store: Path, keep_weights: bool, on_count: OnCount | None = None
+) -> Plan:
     """The jobs of some cells of a suite, each checked as its command would check it.
 
     Args:
@@ -73,6 +76,7 @@ def make_plan(suite: Suite, cells: Sequence[Cell], store: Path, keep_weights: bo
         cells: of any quantity.
         store: path of the store.
         keep_weights: see :func:`~ib_bench.runner.desk.make_request`.
+        on_count: receives how many cells are planned; thousands take a minute.
 
     Raises:
         BenchError: one of the configs is wrong.
@@ -80,7 +84,7 @@ def make_plan(suite: Suite, cells: Sequence[Cell], store: Path, keep_weights: bo
     plan = Plan()
     results: dict[PlannedResult, None] = {}  # two ways of writing one class leave equal results behind
     resolve = _Resolver()
-    for cell in cells:
+    for number, cell in enumerate(cells, start=1):
         try:
             config, settings = resolve(cell)
             request = make_request(config, settings, store, keep_weights, may_hold_out_none=True)
@@ -90,6 +94,8 @@ def make_plan(suite: Suite, cells: Sequence[Cell], store: Path, keep_weights: bo
         for job in jobs:
             plan.jobs.setdefault(job.key, job)
         results[PlannedResult(cell.quantity, tuple(job.key for job in jobs))] = None
+        if on_count is not None:
+            on_count(number, len(cells))
     return replace(plan, results=list(results))
 
 

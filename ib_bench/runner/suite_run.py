@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ from ib_bench.results.kinds import record_kinds
 from ib_bench.results.records import PAPER_PROTOCOL, Record
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
+from ib_bench.runner.counting import counted
 from ib_bench.runner.executors import add_executor_arguments, chosen_executor
 from ib_bench.runner.jobs import MakeWatcher, Output, run_jobs
 from ib_bench.runner.measure import require_room
@@ -36,7 +38,7 @@ from ib_bench.runner.plan import Plan, data_parameters, make_plan
 from ib_bench.runner.wandb_logging import log_quietly
 from ib_bench.studies.divergence import divergence_notes
 from ib_bench.studies.estimate import estimate
-from ib_bench.studies.suite import Suite, covering
+from ib_bench.studies.suite import Cell, Suite, covering
 
 _MAX_ROWS = 40  # of a table with a row for each result; for more, a table with a column for each model
 
@@ -47,7 +49,7 @@ def add_suite_arguments(parser: Any) -> None:
         "--axes",
         type=dict[str, Any],
         default={},
-        help="Keep only these values of an axis: --axes.modulus 5 --axes.max_length [5,10] --axes.model LSTM.",
+        help="Keep only these values of an axis: --axes.modulus 5 --axes.max_length '[5,10]' --axes.model LSTM.",
     )
     parser.add_argument("--dry_run", action="store_true", help="Print how much there is to do, and run nothing.")
     parser.add_argument("--figures", type=str, default="figures", help="Folder for the figure.")
@@ -140,7 +142,7 @@ def planned(suite: Suite, options: Namespace) -> Group:
     """
     executor = chosen_executor(options)
     store = _output(suite, options).store
-    plan = make_plan(suite, suite.cells(data_parameters), store, _keeps_weights(options))
+    plan = _plan(suite, suite.cells(data_parameters), store, options, is_counted=True)
     return planned_work(suite.name, plan, store, executor)
 
 
@@ -197,12 +199,12 @@ def run_suite(
     output = replace(_output(suite, options), command=command)
     cells = suite.cells(data_parameters)
     if not options.fast_dev_run:
-        plan = make_plan(suite, cells, output.store, _keeps_weights(options))
+        plan = _plan(suite, cells, output.store, options, make_watcher is not None)
         return _logged(run_plan(suite.name, plan, executor, output, make_watcher), output)
     with tempfile.TemporaryDirectory() as folder:
         wandb = replace(output.wandb, mode="disabled")
         output = replace(output, store=Path(folder) / "store.sqlite", wandb=wandb)
-        plan = make_plan(suite, covering(cells), output.store, _keeps_weights(options)).shortened()
+        plan = _plan(suite, covering(cells), output.store, options, make_watcher is not None).shortened()
         return _logged(run_plan(suite.name, plan, executor, output, make_watcher), output)
 
 
@@ -210,8 +212,9 @@ def _output(suite: Suite, options: Namespace) -> Output:
     return chosen_output(options, group=suite.name)
 
 
-def _keeps_weights(options: Namespace) -> bool:
-    return bool(options.keep_weights == "best")
+def _plan(suite: Suite, cells: Sequence[Cell], store: Path, options: Namespace, is_counted: bool) -> Plan:
+    with counted("cells planned") if is_counted else nullcontext() as on_count:
+        return make_plan(suite, cells, store, bool(options.keep_weights == "best"), on_count)
 
 
 def run_plan(

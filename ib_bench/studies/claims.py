@@ -83,6 +83,14 @@ class Claim:
     @property
     def to_decide(self) -> str:
         """Advice for statements that lack data; empty if there are none."""
+        return self.advice()
+
+    def advice(self, options: str = "") -> str:
+        """The same, with more options of each command.
+
+        Args:
+            options: beginning with a space, such as ``" --store my.sqlite"``.
+        """
         undecided = [one for one in self.statements if one.verdict == "not enough data"]
         if not undecided:
             return ""
@@ -92,7 +100,8 @@ class Claim:
             there += (
                 ", some as a model never succeeds: a copy of the suite with a larger search.max_steps may decide them"
             )
-        return f"measure more, for example with {self.to_measure}{there}"
+        commands = " && ".join(f"{command}{options}" for command in self.to_measure.split(" && "))
+        return f"measure more, for example with `{commands}`{there}"
 
     def to_json(self) -> Json:
         """The claim as plain data, with every pair."""
@@ -137,7 +146,7 @@ def _claim(name: str, text: str, command: str) -> Callable[[Rule], Rule]:
 @_claim(
     "3.1",
     "transformers need far less data with chain of thought than with aligned chain of thought",
-    "ib-bench run study --axes.model Transformer --axes.supervision [chain_of_thought,aligned_chain_of_thought] "
+    "ib-bench run study --axes.model Transformer --axes.supervision '[chain_of_thought,aligned_chain_of_thought]' "
     "--axes.quantity curve",
 )
 def _transformers_want_chain_of_thought(evidence: Evidence) -> list[Statement]:
@@ -149,7 +158,7 @@ def _transformers_want_chain_of_thought(evidence: Evidence) -> list[Statement]:
 @_claim(
     "3.2",
     "recurrent models need least data with aligned chain of thought, and struggle with chain of thought",
-    "ib-bench run study --axes.model [LSTM,DenseSSM] --axes.quantity curve",
+    "ib-bench run study --axes.model '[LSTM,DenseSSM]' --axes.quantity curve",
 )
 def _recurrent_models_want_alignment(evidence: Evidence) -> list[Statement]:
     """For each recurrent model, task, length and distribution.
@@ -217,7 +226,7 @@ def _longer_sequences_help_recurrence(evidence: Evidence) -> list[Statement]:
 @_claim(
     "3.5",
     "with outcome supervision recurrent models need less data under short-to-long than under uniform lengths",
-    "ib-bench run study --axes.model [LSTM,DenseSSM] --axes.supervision outcome --axes.quantity curve",
+    "ib-bench run study --axes.model '[LSTM,DenseSSM]' --axes.supervision outcome --axes.quantity curve",
 )
 def _curricula_help_recurrence(evidence: Evidence) -> list[Statement]:
     """For each recurrent model, task and length: N(uniform) is larger than N(short-to-long)."""
@@ -254,8 +263,8 @@ def _transformers_interfere(evidence: Evidence) -> list[Statement]:
     "4.3",
     "recurrent models share: kappa is much above 1 for outcome and aligned chain of thought, near 1 for "
     "chain of thought",
-    "ib-bench run kappa --axes.model [LSTM,DenseSSM] --axes.quantity sharing && "
-    "ib-bench run study --axes.model [LSTM,DenseSSM] --axes.quantity sharing",
+    "ib-bench run kappa --axes.model '[LSTM,DenseSSM]' --axes.quantity sharing && "
+    "ib-bench run study --axes.model '[LSTM,DenseSSM]' --axes.quantity sharing",
 )
 def _recurrent_models_share(evidence: Evidence) -> list[Statement]:
     """For each recurrent model, task and length: kappa > 2 with outcome, and with aligned chain of thought.
@@ -287,7 +296,8 @@ def _longer_sequences_help_the_dense_ssm(evidence: Evidence) -> list[Statement]:
 @_claim(
     "4.5",
     "kappa and length extrapolation go together",
-    "ib-bench run kappa && ib-bench run study --axes.length_distribution uniform --axes.quantity [sharing,extrapolate]",
+    "ib-bench run kappa && "
+    "ib-bench run study --axes.length_distribution uniform --axes.quantity '[sharing,extrapolate]'",
 )
 def _sharing_and_extrapolation_go_together(evidence: Evidence) -> list[Statement]:
     """For pairs of experiments at the same task, L and settings whose kappas surely differ.

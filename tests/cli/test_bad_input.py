@@ -61,6 +61,10 @@ CASES = {
     ),
     "max_size": (["search", *MODEL, *DATA, "--search.max_size", "-1"], ["search.max_size must be", "got -1"]),
     "threshold": (["search", *MODEL, *DATA, "--search.threshold", "0"], ["search.threshold must be", "got 0.0"]),
+    "neither model nor data": (["search"], ["required: --data, --model; `ib-bench ls` lists"]),
+    "no model to fit": (["fit"], ["required: --data, --model; `ib-bench ls` lists"]),
+    "no list": (["search", *MODEL, *DATA, "--search.seeds", "3"], ["search.seeds must be a list such as '[1, 2]'"]),
+    "no run twice": (["run", "demo", "--dry_run", "--fast_dev_run"], ["fast_dev_run must be left out with --dry_run"]),
     "empty grid": (["search", *MODEL, *DATA, "--search.seeds", "[]"], ["search.seeds must be a list of at least one"]),
     "midpoint": (
         ["search", *MODEL, *DATA, "--search.midpoint", "middle"],

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,7 +42,16 @@ def test_counts_strata_and_chance(capsys: pytest.CaptureFixture[str]) -> None:
     assert "supported" in row and row.split()[-8:-3] == ["5", "0", "1", "5:0", "0.031"]
     stratum = next(line for line in lines if "Transformer, fixed lengths" in line)
     assert stratum.split()[-8:-3] == ["5", "0", "0", "5:0", "0.031"]
-    assert "to decide it: measure more, for example with ib-bench run study" in "\n".join(lines)
+    assert "to decide it: measure more, for example with `ib-bench run study" in "\n".join(lines)
+
+
+def test_what_to_measure_goes_into_the_same_store(capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy("ib_bench.sqlite", "my own.sqlite")
+    lines = printed(capsys, "--store", "my own.sqlite").splitlines()
+    commands = [command for line in lines for command in re.findall(r"`(ib-bench run .*?)`", line)]
+    assert commands and any(" && " in command for command in commands)
+    for command in " && ".join(commands).split(" && "):
+        assert shlex.split(command)[-2:] == ["--store", "my own.sqlite"]
 
 
 def test_every_pair_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ class ExtrapolationSettings:
     """Options of length extrapolation.
 
     Args:
-        multiples: of the training length L, each at least 1 and at most 16.
+        multiples: lengths at which accuracy is measured, as multiples of the training length L, each in 1..16.
         num_sequences: sequences at each length, at least 1; at L itself, the held-out ones of that length if they are
             fewer.
 
