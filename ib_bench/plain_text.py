@@ -2,7 +2,7 @@
 
 Every label passes :func:`one_line`, and then the function of the format that it is written in: rich's ``Text`` for
 terminals (``drawing/terminal.py``), ``csv_cell`` (``drawing/columns.py``), the tables of characters for Markdown and
-LaTeX (``drawing/tables.py``), jinja2's escaping and ``_script_json`` for HTML (``report/html.py``).
+LaTeX (``drawing/tables.py``), jinja2's escaping for HTML, where data are packed (``report/html.py``).
 """
 
 from __future__ import annotations

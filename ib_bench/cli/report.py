@@ -13,11 +13,12 @@ from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.tables import rich_table
 from ib_bench.drawing.terminal import say, show
-from ib_bench.errors import InvalidOptionError
+from ib_bench.errors import InvalidOptionError, StoreError
 from ib_bench.importing import without_garbage_collection
 from ib_bench.report.server import ReportServer
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
+from ib_bench.results.store import Store
 from ib_bench.runner.places import require_writable_folder
 from ib_bench.scoring.league import shipped_leagues
 
@@ -79,11 +80,12 @@ def _serve(options: Namespace) -> int:
     store = Path(options.store)
 
     def version() -> str:
-        """Changes with every record that is written: SQLite writes them to the file, or to the log beside it."""
-        files = [store, store.with_name(f"{store.name}-wal")]
-        stats = [file.stat() for file in files if file.exists()]
-        written = [one for one in stats if one.st_size]  # a reader makes an empty log
-        return "-".join(f"{one.st_mtime_ns:x}.{one.st_size:x}" for one in written) or "none"
+        """Changes with every record that is written."""
+        try:
+            with Store(store, create=False) as opened:
+                return opened.version()
+        except StoreError:  # there is none yet, or it cannot be read now
+            return "none"
 
     def page(of_version: str) -> str:
         sources = chosen_sources(options) if options.reference or store.exists() else {store.name: Records()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
@@ -12,7 +13,7 @@ from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import say
-from ib_bench.errors import BenchError, UnknownNameError
+from ib_bench.errors import BenchError, UnknownNameError, reason_of
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.runner.places import require_writable_file
 from ib_bench.runner.wandb_logging import log_results
@@ -37,6 +38,21 @@ def main(command: str, arguments: Sequence[str]) -> int:
     return (_sync_store if subcommand == "sync-store" else _workspace)(f"ib-bench {command} {subcommand}", rest)
 
 
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What W&B raises becomes one sentence.
+
+    Raises:
+        BenchError: W&B does not answer, or refuses.
+    """
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:  # of W&B's client, of GraphQL or of the network
+        raise BenchError(f"W&B failed: {reason_of(error)}") from error
+
+
 def _sync_store(prog: str, arguments: Sequence[str]) -> int:
     parser = ArgumentParser(prog=prog, description=SUBCOMMANDS["sync-store"], exit_on_error=False)
     add_source_arguments(parser, "Log")
@@ -57,7 +73,8 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
         )
     exit_code = 0
     for name, records in chosen_sources(options).items():
-        logged, there, failures = log_results(records, settings, options.group)
+        with _explained():
+            logged, there, failures = log_results(records, settings, options.group)
         failed = f", {len(failures)} failed ({next(iter(failures.values()))})" if failures else ""
         say(f"{name}: {logged} runs logged, {there} already there{failed}")
         exit_code = max(exit_code, int(bool(failures)))
@@ -78,12 +95,14 @@ def _workspace(prog: str, arguments: Sequence[str]) -> int:
         require_writable_file("out", options.out)
     from ib_bench.tracking.workspace import default_entity, definition, workspace  # noqa: PLC0415 (as above)
 
-    entity = settings.entity_name or ("ENTITY" if options.dry_run else default_entity())
+    with _explained():
+        entity = settings.entity_name or ("ENTITY" if options.dry_run else default_entity())
     dashboard = workspace(entity, settings.project_name)
     if options.dry_run:
         write_text_whole(Path(options.out), json_text(definition(dashboard)))
         say(f"definition: {options.out}")
         return 0
-    dashboard.save()
+    with _explained():
+        dashboard.save()
     say(f"dashboard: {dashboard.url}")
     return 0

@@ -55,6 +55,7 @@ def described(shown: Iterable[Shown[AnyResult]]) -> list[tuple[AnyResult, Json]]
     rows = []
     for result, label in ((one.result, one.label) for one in shown):
         row = {
+            "source": label.source,
             "model": label.model,
             "task": label.task,
             "L": label.max_length,

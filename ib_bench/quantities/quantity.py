@@ -187,6 +187,17 @@ class Quantity(ABC, Generic[R]):
         """
         return []
 
+    def shares(self, result: R) -> list[tuple[int, int, int]]:
+        """How often training runs succeed that the band rests on: size, successes and number of runs.
+
+        Args:
+            result: finished.
+
+        Returns:
+            Nothing where all trials of the result count.
+        """
+        return []
+
     def overview(self, study: Study, name: str) -> Figure | None:
         """The figure that a suite ends with; None where a suite's own results give none.
 

@@ -15,8 +15,8 @@ function trialsOf(cell, trials) {
 
 /** How often training runs of each size succeed, with the band that was fitted, if one was. */
 function successSpec(cell, trials) {
-  const sizes = new Map();
-  for (const {size, status} of trials) {
+  const sizes = new Map((cell.shares ?? []).map(([size, succeeded, number]) => [size, [succeeded, number]]));
+  for (const {size, status} of cell.shares ? [] : trials) {
     const [succeeded, number] = sizes.get(size) ?? [0, 0];
     sizes.set(size, [succeeded + (status === "succeeded"), number + 1]);
   }

@@ -37,8 +37,8 @@ def cells_json(study: Study, found: Found, configs: Mapping[str, str], max_trial
         max_trials: that the page holds; those of the first results are taken.
 
     Returns:
-        ``cells`` by key, each with its ``labels``, ``config``, ``band`` and the ``trials`` it rests on, as indices into
-        ``trials`` (None for one that the page does not hold).
+        ``cells`` by key, each with its ``labels``, ``config``, ``band``, ``shares`` and the ``trials`` it rests on, as
+        indices into ``trials`` (None for one that the page does not hold).
     """
     cells: dict[str, Json] = {}
     stored_first = sorted(study.results, key=lambda one: not isinstance(one.result, Record))  # others may pool several
@@ -52,6 +52,8 @@ def cells_json(study: Study, found: Found, configs: Mapping[str, str], max_trial
         cell["config"] = configs[result.key]
         if band := [[size, *map(_rounded, chances)] for size, *chances in quantity.band(result)]:
             cell["band"] = band
+        if shares := quantity.shares(result):
+            cell["shares"] = shares
         if isinstance(result, Record) and "trials" not in cell:
             keys = list(dict.fromkeys(result.trials))
             cell["trials"] = keys

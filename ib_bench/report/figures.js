@@ -6,6 +6,11 @@ const PANEL_MARGIN = 45; // pixels beside a panel, for the axis
 const NARROW = 600; // pixels of a page, in which legends do not stand beside panels
 const MAX_VECTOR_ROWS = 4000; // more are drawn as pixels
 
+/** Whether a row is one result, or pools results of all that is chosen; a median over all tasks is none of one task. */
+function isOfChoice(row) {
+  return row.href || LABELS.every(name => chosen[name].size === 0 || name in row);
+}
+
 /** A figure's specification for a choice and a width in pixels. */
 function chosenSpec(spec, passes, isChosen, width) {
   if (!spec.concat) return spec;
@@ -13,7 +18,7 @@ function chosenSpec(spec, passes, isChosen, width) {
   if (!isChosen && columns >= spec.columns) return spec;
   const drawn = spec.concat.map(panel => ({title: panel.title.text, rows: spec.datasets[panel.data.name]}));
   const kept = [...drawn, ...(spec.usermeta?.left_out ?? [])]
-    .map(({title, rows}) => ({title, rows: rows.filter(passes)}))
+    .map(({title, rows}) => ({title, rows: rows.filter(row => passes(row) && isOfChoice(row))}))
     .filter(({rows}) => rows.length);
   const panels = kept.slice(0, MAX_PANELS);
   const inRow = Math.min(panels.length, isChosen ? columns : Math.min(columns, spec.columns));

@@ -26,6 +26,7 @@ function inOrder(name, some) {
   return [...(values[name] ?? []).filter(value => present.has(value)), ...[...present].filter(value => !known[name]?.has(value))];
 }
 
+let drawnSearch = location.search; // of the choice that is drawn
 const chosen = Object.fromEntries(LABELS.map(name => [name, new Set()]));
 let beside = "model";
 
@@ -48,6 +49,7 @@ function writeAddress() {
   for (const name of LABELS) for (const value of chosen[name]) query.append(name, value);
   if (beside !== "model") query.set("beside", beside);
   replaceAddress(`${query.size ?? [...query].length ? `?${query}` : ""}${location.hash}`);
+  drawnSearch = location.search;
 }
 
 function replaceAddress(end) {
@@ -145,7 +147,6 @@ form.addEventListener("keydown", event => {
   if (event.key === "Escape" && open) { open.open = false; open.querySelector("summary").focus(); }
 });
 form.addEventListener("submit", event => event.preventDefault());
-let drawnSearch = location.search;
 
 readAddress();
 drawForm();

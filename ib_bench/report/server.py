@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the page or its version; other machines' names are refused, as a page elsewhere may use them."""
         path = urlsplit(self.path).path
-        if (self.headers.get("Host") or "").rpartition(":")[0] not in _NAMES:
+        if (self.headers.get("Host") or "").partition(":")[0] not in _NAMES:
             self._send(HTTPStatus.FORBIDDEN, _TEXT, "only this machine is served")
         elif path == "/version":
             self._send(HTTPStatus.OK, _TEXT, self.server.version())

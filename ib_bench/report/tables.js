@@ -82,13 +82,13 @@ function shades(table, scale) {
 
 function sortRows(rows, {column, descending}) {
   const direction = descending ? -1 : 1;
-  const ascending = (a, b) => typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+  const ascending = (a, b) => typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), undefined, {numeric: true});
   const compare = (a, b) => (a === "") - (b === "") || direction * ascending(a, b);
   return rows.toSorted ? rows.toSorted((a, b) => compare(a[column].order, b[column].order))
     : [...rows].sort((a, b) => compare(a[column].order, b[column].order));
 }
 
-/** Draw a table into its place; returns how many cells with numbers it has. */
+/** Draw a table into its place. */
 function drawTable(place, shown, scale, name) {
   let sorting = null, all = false;
   const shade = shades(shown, scale);

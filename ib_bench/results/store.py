@@ -24,6 +24,7 @@ from ib_bench.results.database import Database, checksum
 from ib_bench.results.kinds import record_kinds
 from ib_bench.results.record_store import R, RecordStore
 from ib_bench.results.records import Record
+from ib_bench.results.trial_record import TrialRecord
 
 Fault = Literal["damaged", "newer", "unreadable"]
 """Why a row yields no record: its checksum does not fit, its shape is newer, or its content is wrong."""
@@ -110,6 +111,15 @@ class Store(RecordStore):
         if not self.database.has_table(kind.table):
             return 0
         return int(self.database.row(f"SELECT count(*) FROM {kind.table}")[0])
+
+    def version(self) -> str:
+        """Another text whenever records were added, or replaced by newer states; trials are only added."""
+        numbers = []
+        for kind in record_kinds():
+            what = "count(*)" if kind is TrialRecord else "count(*) || '/' || total(checksum)"
+            found = self.database.has_table(kind.table) and self.database.row(f"SELECT {what} FROM {kind.table}")[0]
+            numbers.append(found.decode() if isinstance(found, bytes) else str(int(found)))
+        return "-".join(numbers)
 
     def add(self, record: Record) -> None:
         """See :class:`RecordStore`; a row without a readable record is replaced."""

@@ -52,10 +52,12 @@ class GrowingRun:
         self._run.summary["status"] = logged.summary.get("status")
 
     def update(self, logged: LoggedRun) -> None:
-        """Log the steps that are new."""
+        """Log the steps that are new, and keep their number: a run that is killed goes on behind them."""
         for step in logged.steps[self._num_logged :]:
             self._run.log(step)
-        self._num_logged = max(self._num_logged, len(logged.steps))
+        if len(logged.steps) > self._num_logged:
+            self._num_logged = len(logged.steps)
+            self._run.summary[_NUM_STEPS] = self._num_logged
 
     def finish(self, logged: LoggedRun) -> None:
         """Log tables and summary, and close the run."""

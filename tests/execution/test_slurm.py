@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
@@ -515,6 +515,27 @@ def test_a_refused_block_waits_until_the_queue_takes_it(tmp_path: Path, monkeypa
     outcomes = slurm_executor(tmp_path, queue).run(square, [2, 3], lambda *_: None)
     assert ([outcome.result for outcome in outcomes], queue.num_made) == ([4, 9], 5)
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.system
+def test_a_block_that_is_too_large_is_submitted_in_parts(tmp_path: Path) -> None:
+    class LimitedQueue(LocalQueue):
+        sizes: ClassVar[list[int]] = []
+
+        def submit(self, name: str, folder: Path, tasks: Sequence[Callable[[], None]]) -> str:
+            self.sizes.append(len(tasks))
+            if len(tasks) > 2:
+                raise BenchError("Slurm refuses the jobs: the array is too large")
+            return super().submit(name, folder, tasks)
+
+    outcomes = slurm_executor(tmp_path, LimitedQueue()).run(square, range(5), lambda *_: None)
+    assert [outcome.result for outcome in outcomes] == [0, 1, 4, 9, 16]
+    assert LimitedQueue.sizes == [5, 2, 2, 1]
+    assert left_in(tmp_path) == []
+
+
+def test_srun_is_asked_for_the_cores_that_sbatch_was() -> None:
+    assert SlurmSettings(cpus_per_task=8).parameters()["srun_args"] == ["--cpus-per-task=8"]
 
 
 @pytest.mark.system

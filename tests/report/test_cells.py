@@ -8,6 +8,7 @@ from typing import Any
 from made_up_records import ACOT, Point, curve, search, trial
 
 from ib_bench.drawing.tables import Entry, StudyTable
+from ib_bench.quantities.curve.record import CurveTrial, Pilot
 from ib_bench.report.cells import MAX_POINTS, cells_json
 from ib_bench.report.html import html_report, packed, page_data, unpacked
 from ib_bench.report.study_report import study_report
@@ -66,6 +67,13 @@ def test_long_curves_keep_their_best_and_last_points() -> None:
 def test_a_fitted_curve_has_its_band() -> None:
     record = curve(POINTS[0], 100.0)
     assert cells(record)["cells"][record.key]["band"][0] == [1, 0.0, 0.1, 0.2]
+
+
+def test_the_trials_of_a_pilot_are_none_of_the_curve() -> None:
+    record = curve(POINTS[0], 100.0)
+    piloted = replace(record, pilot=[Pilot(0.003, [CurveTrial(4096, False, 150, TRIALS[1].key)])])
+    shares = cells(piloted, *TRIALS)["cells"][record.key]["shares"]
+    assert shares == [(80, 0, 12), (125, 12, 12), (4096, 12, 12)]
 
 
 def test_packed_data_are_the_same_and_come_back() -> None:

@@ -157,6 +157,39 @@ def test_a_cell_opens_to_trials_losses_and_command_and_the_keyboard_closes_it(vi
     assert "#" not in opened.page.url
 
 
+def test_opening_a_cell_leaves_what_is_drawn_and_sorted(visit: Any) -> None:
+    opened = visit()
+    opened.choose("model", "LSTM")
+    opened.page.locator("#min_train_size thead button").first.click()
+    drawn = opened.page.evaluate("document.body.dataset.drawn")
+    opened.page.locator(f"#min_train_size a[href='#{CHOSEN.key}']").click()
+    opened.page.get_by_role("dialog").wait_for()
+    opened.page.keyboard.press("Escape")
+    opened.page.get_by_role("dialog").wait_for(state="hidden")
+    assert opened.page.locator("#min_train_size [aria-sort=ascending]").count() == 1
+    assert opened.page.evaluate("document.body.dataset.drawn") == drawn
+    assert opened.page.evaluate("document.activeElement.getAttribute('href')") == f"#{CHOSEN.key}"
+
+
+def test_a_median_over_all_tasks_is_left_out_of_one_task(visit: Any) -> None:
+    figure = "#figure-extrapolation svg"
+    medians = f"{figure} [aria-roledescription='line mark']"  # lines that lead nowhere
+    opened = visit(), visit("?task=ModularAddition(modulus%3D5)"), visit("?model=LSTM")
+    assert [one.page.locator(medians).count() for one in opened] == [4, 0, 2]
+    assert not any(one.page.get_by_text("Nothing of this choice").count() for one in opened)
+
+
+def test_a_choice_of_the_source_filters_figures_too(browser: Any, tmp_path: Path) -> None:
+    sources = {name: Records.of_all([search(Point(name, ACOT), 128)]) for name in ("LSTM", "GRU")}
+    path = tmp_path / "report.html"
+    path.write_text(study_report({f"with {name}": own for name, own in sources.items()}).html, encoding="utf-8")
+    opened = Visit(browser, f"{path.as_uri()}?source=with+GRU")
+    heat_map = opened.page.locator("#figure-min_train_size_heatmap svg")
+    assert heat_map.get_by_text("GRU").count() and not heat_map.get_by_text("LSTM").count()
+    assert opened.errors == []
+    opened.page.close()
+
+
 def test_a_link_leads_to_an_opened_cell_with_the_choice(visit: Any) -> None:
     opened = visit(f"?model=LSTM#{CHOSEN.key}")
     assert opened.page.get_by_role("dialog").is_visible()

@@ -3,10 +3,11 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up_records import ACOT, Point, search, trial
+from made_up_records import ACOT, Point, curve, search, trial
 
 from ib_bench.errors import StoreError
 from ib_bench.quantities.search.record import SearchRecord
@@ -125,3 +126,17 @@ def test_many_processes_open_a_new_store_at_once(tmp_path: Path) -> None:
         for process in processes:
             process.join(timeout=200)
         assert [process.exitcode for process in processes] == [0] * 8
+
+
+def test_the_version_changes_with_records_and_with_nothing_else(tmp_path: Path) -> None:
+    point = Point("LSTM", ACOT)
+    with Store(tmp_path / "store.sqlite") as store:
+        versions = [store.version()]
+        running = replace(curve(point, 50), status="running")
+        for record in (trial(point, 4096), running, curve(point, 50)):
+            store.add(record)
+            versions.append(store.version())
+        assert len(set(versions)) == 4
+        store.add(curve(point, 50))
+        store.put_run("job", "{}")
+        assert store.version() == versions[-1]

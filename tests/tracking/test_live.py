@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import wandb
 from made_up_records import saturation
 from offline_runs import inspect
 
+from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.quantities.progress import ProgressReporter
 from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
@@ -46,6 +48,33 @@ def search(
     progress = ProgressReporter(lambda event: None)
     with LiveLogging(job, settings, group, store) as observed:
         return Search(experiment, SETTINGS, 100, 3, observed, run_trial, progress).run()
+
+
+def test_a_run_that_was_killed_goes_on_behind_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Run:
+        """What W&B keeps of a run."""
+
+        resumed = False
+        summary: ClassVar[dict[str, object]] = {}
+        steps: ClassVar[list[object]] = []
+
+        def log(self, step: object) -> None:
+            self.steps.append(step)
+
+        def define_metric(self, *_: object, **__: object) -> None:
+            pass
+
+    def logged(num: int) -> LoggedRun:
+        return LoggedRun(
+            "id", "name", {}, "x", "y/*", [{"x": number} for number in range(num)], {"status": "running"}, {}
+        )
+
+    run = Run()
+    monkeypatch.setattr(runs, "open_run", lambda *_: run)
+    runs.GrowingRun(WandbSettings(), "search", None, logged(0)).update(logged(3))
+    run.resumed = True
+    runs.GrowingRun(WandbSettings(), "search", None, logged(3)).update(logged(5))
+    assert run.steps == [{"x": number} for number in range(5)]
 
 
 @pytest.mark.system

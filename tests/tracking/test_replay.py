@@ -118,6 +118,18 @@ def test_an_interruption_says_how_to_go_on(
     assert capfd.readouterr().err.strip() == sentence
 
 
+def test_a_server_that_does_not_answer_is_one_sentence(
+    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("no answer\nfrom the server")
+
+    Store(in_tmp_path / "ib_bench.sqlite").close()
+    monkeypatch.setattr("ib_bench.tracking.replay.logged_runs", refuse)
+    assert main(["wandb", "sync-store", "--wandb.mode", "offline"]) == 2
+    assert capfd.readouterr().err == "ib-bench wandb: error: W&B failed: no answer from the server\n"
+
+
 @pytest.mark.parametrize("named", ["disabled", "sometimes"])
 def test_a_store_is_not_logged_to_nowhere(
     named: str, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

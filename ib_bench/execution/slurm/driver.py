@@ -213,13 +213,21 @@ class Driver:
         return alone + [new[first : first + size] for first in range(0, len(new), size)]
 
     def _submit(self, chunks: Sequence[list[str]]) -> None:
-        """Submit array tasks; after a refusal (a limit, a controller that restarts) the rest stays lost until later."""
-        for first in range(0, len(chunks), _MAX_TASKS):
+        """Submit array tasks, fewer at once where Slurm refuses many (a limit of jobs, or of an array's size).
+
+        After a refusal of a single one (a limit, a controller that restarts) the rest stays lost until later.
+        """
+        first, size = 0, _MAX_TASKS
+        while first < len(chunks):
+            block = chunks[first : first + size]
             try:
-                self._submit_array(chunks[first : first + _MAX_TASKS])
+                self._submit_array(block)
             except FatalError:
                 raise
             except BenchError:
+                if len(block) > 1:
+                    size = len(block) // 2
+                    continue
                 self._num_refusals += 1
                 may_pass = self._was_accepted and self._num_refusals < _MAX_IDLE_REFUSALS
                 if not self._jobs and not may_pass:
@@ -228,6 +236,7 @@ class Driver:
                 self._submit_from_s = time.monotonic() + pause_s
                 return
             self._was_accepted, self._num_refusals = True, 0
+            first += len(block)
 
     def _submit_array(self, chunks: Sequence[list[str]]) -> None:
         with self.folder.in_use(), self.folder.new_submission(chunks, self.settings.parameters()) as name:

@@ -74,6 +74,7 @@ class SlurmSettings:
             "gpus_per_node": self.gpus_per_node or None,
             "time": self.timeout_min,
             "cpus_per_task": self.cpus_per_task,
+            "srun_args": [f"--cpus-per-task={self.cpus_per_task}"],  # srun of Slurm 22.05 does not take sbatch's
             "array_parallelism": self.max_parallel,
             "signal_delay_s": self.signal_delay_s,
             "additional_parameters": {**self.additional, "requeue": True},

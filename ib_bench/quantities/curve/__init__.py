@@ -92,6 +92,10 @@ class CurveQuantity(Quantity[CurveRecord]):
         points = [] if result.estimate is None else result.estimate.points
         return [(point.size, point.chance.low, point.chance.median, point.chance.high) for point in points]
 
+    def shares(self, result: CurveRecord) -> list[tuple[int, int, int]]:
+        """See :class:`Quantity`: without those of a pilot and saturated ones."""
+        return [(size, *counts) for size, counts in result.successes().items()]
+
     def tables(self, study: Study) -> list[StudyTable]:
         """See :class:`Quantity`: N50, and N50 at other thresholds."""
         return [curve_table(study.shown(CurveRecord)), thresholds_table(study.shown(CurveRecord))]

@@ -50,6 +50,9 @@ from ib_bench.results.trial_record import TrialRecord
 _BESIDE = 1.015
 """The factor by which models are moved apart on the horizontal axis, so that equal numbers do not hide each other."""
 
+_MOST_BESIDE = 2
+"""How many such factors the outermost of many models are moved by."""
+
 _MAX_CELLS = 12
 """Rows and columns of a heat map whose cells have room for a number."""
 
@@ -111,7 +114,9 @@ def _against_length(shown: Sequence[Shown[SearchRecord]], study: Study) -> Figur
     ]
     lengths = sorted({row["L"] for row in rows})
     axis = alt.Axis(values=thinned(lengths), format="d")
-    scale = alt.Scale(domain=[lengths[0] - 1, lengths[-1] + 1], nice=False)
+    room = _BESIDE ** (_MOST_BESIDE + 1)
+    domain = [min(lengths[0] - 1, lengths[0] / room), max(lengths[-1] + 1, lengths[-1] * room)]
+    scale = alt.Scale(domain=domain, nice=False)
     x = alt.X("x:Q", title="maximal length L", axis=axis, scale=scale)
     title = "N* against maximal length"
     return Figure("min_train_size_against_length", title, _curves(rows, x, study))
@@ -139,7 +144,8 @@ def _curves(rows: Sequence[Json], x: Any, study: Study) -> Json:
     """N* against ``x``; models stand a little beside each other."""
     marks = Marks(rows, study.colours)
     middle = (len(marks.models) - 1) / 2
-    beside = {model: _BESIDE ** (index - middle) for index, model in enumerate(marks.models)}
+    unit = min(1.0, _MOST_BESIDE / middle) if middle else 1.0
+    beside = {model: _BESIDE ** (unit * (index - middle)) for index, model in enumerate(marks.models)}
     rows = [{**row, "x": row["x"] * beside[row["model"]]} for row in rows]
     y = alt.Y(**log_axis("size", "N*", _extent(rows, "size")))
     lengths = in_order((row["lengths"] for row in rows), DISTRIBUTIONS.values())
