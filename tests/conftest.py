@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     """Before torch is imported: tests run side by side, and threads that wait for cores take most of the time."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
+        os.environ.setdefault(name, os.path.join(_folder.name, name.lower()))  # nothing is left in the user's home
+
+
+_folder = tempfile.TemporaryDirectory(prefix="ib_bench_tests", ignore_cleanup_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -32,7 +32,10 @@ def tree(readme: str, heading: str) -> set[str]:
 
 
 def tracked() -> list[str]:
-    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    try:
+        listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs git, and a checkout that it trusts", allow_module_level=True)
     return listing.stdout.split()
 
 

@@ -17,6 +17,13 @@ from ib_bench.results.store import Store
 _SUITE = "base: {model: LSTM, data: {class_path: ModularAddition}}\naxes: {max_length: [3, 4]}\n"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give many inputs as long as they take, and a few ten minutes."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(0 if config.getoption("--examples") else 600))
+
+
 @pytest.fixture(scope="session")
 def tried(request: pytest.FixtureRequest) -> Callable[[int], Any]:
     """Settings of Hypothesis: a test's own number of inputs, always the same ones, or that of ``--examples``."""

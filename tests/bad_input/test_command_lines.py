@@ -12,7 +12,7 @@ from bad_input.command_lines import Target, command_lines, targets
 from bad_input.suites import CONFIG, SUITES, changed
 from hypothesis import given
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(0)]
+pytestmark = pytest.mark.system
 
 
 @pytest.mark.slow

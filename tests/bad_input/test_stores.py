@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ib_bench import catalogue
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(0)]
+pytestmark = pytest.mark.system
 
 STORE = ["--store", "damaged.sqlite"]
 LISTING = [

@@ -77,6 +77,7 @@ ToggleData = data_module_of(Toggle)
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "my_models", raising=False)  # of another test's folder
     return tmp_path
 
 

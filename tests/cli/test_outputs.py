@@ -154,9 +154,9 @@ def test_a_text_that_is_there_is_not_written_again(working_folder: Path) -> None
 
 _WRITES = {"write_text", "write_bytes", "to_csv", "savefig"}
 _WRITERS = {
-    "whole_file.py": "the one way",
-    "columns.py": "CSV, to the path that it is given by write_whole",
-    "runs.py": "a list that grows",
+    "results/whole_file.py": "the one way",
+    "drawing/columns.py": "CSV, to the path that it is given by write_whole",
+    "tracking/runs.py": "a list that grows",
 }
 
 
@@ -171,9 +171,10 @@ def test_nothing_else_opens_files_for_writing() -> None:
 
 def _is_in_write_whole(node: ast.Call, path: Path) -> bool:
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    modes = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+    given = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
+    modes = [argument.value for argument in given if isinstance(argument, ast.Constant)]
     opens = name == "open" and any(isinstance(mode, str) and set(mode) & set("wax") and len(mode) < 4 for mode in modes)
     if not opens and name not in _WRITES:
         return True
     line = path.read_text(encoding="utf-8").splitlines()[node.lineno - 1]
-    return path.name in _WRITERS or "write_whole" in line
+    return path.relative_to(Path(ib_bench.__file__).parent).as_posix() in _WRITERS or "write_whole" in line

@@ -183,7 +183,8 @@ class TestSubmission:
         card = json.loads((submission / "card.json").read_text())
         assert card["reference"] == "arXiv 2505.21749" and card["model"]["source_digests"] == {}
         everything = (submission / "card.json").read_text() + (submission / "card.md").read_text()
-        assert str(submission.parent) not in everything and str(Path.home()) not in everything
+        home = str(Path.home())
+        assert str(submission.parent) not in everything and (home == "/" or home not in everything)
 
     def test_the_league_reads_it(self, submission: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["league", "sent", "--own_only", *TINY]) == 0

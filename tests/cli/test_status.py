@@ -65,6 +65,7 @@ LABEL = "DenseSSM · ModularAddition(modulus=3) · aligned_chain_of_thought · u
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "my_models", raising=False)  # of another test's folder
     return tmp_path
 
 

@@ -51,8 +51,15 @@ class OwnLoader(ModularAddition):
     ],
 )
 def test_what_is_picked(
-    model: type, on_gpu: bool, num_steps: int, choices: tuple[bool | str, bool | str], picked: tuple[bool, bool]
+    model: type,
+    on_gpu: bool,
+    num_steps: int,
+    choices: tuple[bool | str, bool | str],
+    picked: tuple[bool, bool],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for name in ("c_compiler", "cpp_compiler"):  # which this machine may lack
+        monkeypatch.setattr(f"ib_bench.training.acceleration.{name}", lambda: "/usr/bin/compiler")
     data = ModularAddition(modulus=3, max_length=4)
     built = model(data.vocab_size, data.num_classes, hidden_size=8)
     acceleration = accelerated(built, data, {}, on_gpu, num_steps, *choices)

@@ -143,7 +143,7 @@ def test_whatever_happens_to_a_check_it_has_a_row() -> None:
 
 
 TESTS = """
-import time, pytest
+import os, signal, time, pytest
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_right(number): pass
@@ -161,7 +161,9 @@ def broken():
 
 def test_broken(broken): pass
 
-def test_slow(): time.sleep(60)
+def test_slow():
+    os.kill(os.getppid(), signal.SIGALRM)  # the time is up
+    time.sleep(60)
 
 def test_after(): pass
 """
@@ -176,7 +178,7 @@ def arguments(tmp_path: Path) -> list[str]:
 
 def test_every_test_has_a_row_also_where_the_time_is_up(arguments: list[str]) -> None:
     section = Section("tests", 1.0, checks_of_tests(arguments))
-    found = list(checked([section], 3.0, None, quiet))
+    found = list(checked([section], 200.0, None, quiet))
     assert [(row.what, row.verdict) for row in found] == [
         ("made up: right", "met"),
         ("made up: wrong", "failed"),

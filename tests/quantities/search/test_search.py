@@ -217,6 +217,7 @@ def test_settings_out_of_range(change: dict[str, object], message: str) -> None:
 
 def test_the_defaults_are_the_papers_protocol() -> None:
     paper = SearchSettings()
+    assert (paper.learning_rates, paper.seeds) == ([1e-3, 1e-4, 1e-5], [10, 20, 30, 40, 50])
     assert len(paper.grid()) == 15
     assert (paper.threshold, paper.max_steps, paper.max_size) == (1e-4, 250_000, 250_000 * 64)
     assert (paper.multiplier, paper.max_evaluations, paper.relative_tolerance) == (1000, 20, 0.0)
