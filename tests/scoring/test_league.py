@@ -396,6 +396,16 @@ class TestLeague:
         assert f"{far['DenseSSM', 'ModularAddition']:.2f} at 80 symbols" in text
         dense, transformer = numbers["accuracy_8x"].text(by_name["DenseSSM"]), numbers["accuracy_2x"]
         assert f"DenseSSM, {dense.partition(' ')[0]} at 8 L" in text
+        assert f"SLiCE, {numbers['accuracy_8x'].text(by_name['SLiCE']).partition(' ')[0]} at 8 L" in text
+        assert f"flip-flop ({far['SLiCE', 'FlipFlop']:.2f})" in text
+        for name in ("SDSSM", "SLSTM"):
+            assert f"{name}, {transformer.text(by_name[name]).partition(' ')[0]} at 2 L" in text
+        learns_all = [
+            name
+            for name, score in by_name.items()
+            if not score.kind and not any(score.record(cell).censored for cell in own.budget.of("size"))
+        ]
+        assert learns_all == ["SLiCE"] and "the only model that learns all ten cells" in text
         assert by_name["Transformer"].model.init_args.get("num_loops") is None
         assert f"Transformer, {transformer.text(by_name['Transformer']).partition(' ')[0]} at 2 L" in text
         kappa = numbers["kappa"].text(by_name["GRU"])
