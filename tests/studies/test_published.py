@@ -41,7 +41,7 @@ def record(
     )
     config = ExtrapolationConfig(experiment, SearchSettings(), ExtrapolationSettings([1.0, float(multiple)]))
     lengths = [(MAX_LENGTH, at_length), (multiple * MAX_LENGTH, accuracy)]
-    accuracies = [LengthAccuracy("teacher_forced", length, 100, one, one, one, one, []) for length, one in lengths]
+    accuracies = [LengthAccuracy("teacher_forced", length, 100, one, one, one, one, [one]) for length, one in lengths]
     return ExtrapolationRecord(config.key, config, 8192, "0" * 32, succeeded, accuracies, "2026-01-01", modulus)
 
 
