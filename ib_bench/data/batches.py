@@ -65,13 +65,14 @@ class TrainBatches:
         self.batch_size = batch_size
         self.sampler = sampler
         self._num_taken = 0  # batches of the newest epoch
-        self._num_skipped = 0  # batches of the next one that a resumed run has seen
+        self._resumed: dict[str, int] = {}  # where a run that goes on had stopped
 
     def __len__(self) -> int:
         return -(-len(self.sequences.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        self._num_taken, self._num_skipped = self._num_skipped, 0
+        is_same_epoch = self._resumed.get("epoch") == self.sampler.epoch
+        self._num_taken, self._resumed = self._resumed["num_taken"] if is_same_epoch else 0, {}
         order = self.sampler.order()[self._num_taken * self.batch_size :]
         for rows in torch.split(order, self.batch_size * _BATCHES_PER_CHUNK):
             tokens, targets = self.encode(self.sequences.select(rows))
@@ -80,16 +81,16 @@ class TrainBatches:
                 yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """How many batches of the epoch have been taken; 0 at its end."""
-        return {"num_taken": self._num_taken % len(self)}
+        """The epoch, and how many of its batches have been taken."""
+        return {"epoch": self.sampler.epoch, "num_taken": self._num_taken % len(self)}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where :meth:`state_dict` was called, in the epoch of the sampler.
+        """Go on where :meth:`state_dict` was called, if the next epoch is the same one: a limit may have ended it.
 
         Args:
             state: that it returned, for a training set of the same size.
         """
-        self._num_skipped = state["num_taken"] % len(self)
+        self._resumed = state
 
 
 class EvalBatches:
