@@ -34,7 +34,7 @@ NEAR, FAR = 2, 8
 _PLACES = "device", "platform", "num_processes"
 _CHANCE_90 = 1.645  # number of standard errors in half of a 90 % interval
 _QUANTILES = 0.05, 0.95
-_AFTER_A_START = "", ")", ",", "(", " "  # follows the start of a name that is given instead of the name
+_AFTER_A_START = "", ")", ",", "(", " "  # what a name may go on with behind the start that is given
 
 
 @dataclass(frozen=True, eq=False)
