@@ -17,9 +17,10 @@ COPY configs ./configs
 COPY ib_bench ./ib_bench
 RUN pip install --no-cache-dir --no-deps .
 
-RUN useradd --create-home --uid 1000 bench
+# Not in the home: a user with another id (--user) may not enter that.
+RUN useradd --create-home --uid 1000 bench && install --directory --owner bench --group bench /work
 USER bench
 # Stores, figures and W&B runs go to the working folder: mount one there to keep them.
-WORKDIR /home/bench/work
+WORKDIR /work
 ENTRYPOINT ["ib-bench"]
 CMD ["--help"]

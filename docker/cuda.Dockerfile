@@ -1,9 +1,8 @@
 # docker build -f docker/cuda.Dockerfile -t ib-bench:cuda .
 # PyPI's torch brings the CUDA libraries it needs, so a plain Python image will do; the host needs NVIDIA's driver and its
 # container toolkit:
-# docker run --gpus all -v "$PWD:/home/bench/work" ib-bench:cuda run demo
+# docker run --gpus all -v "$PWD:/work" ib-bench:cuda run demo
 FROM python:3.11-slim
-
 
 # Layers in the order in which they change: torch, the other dependencies, the package.
 WORKDIR /opt/ib_bench
@@ -18,9 +17,10 @@ COPY configs ./configs
 COPY ib_bench ./ib_bench
 RUN pip install --no-cache-dir --no-deps .
 
-RUN useradd --create-home --uid 1000 bench
+# Not in the home: a user with another id (--user) may not enter that.
+RUN useradd --create-home --uid 1000 bench && install --directory --owner bench --group bench /work
 USER bench
 # Stores, figures and W&B runs go to the working folder: mount one there to keep them.
-WORKDIR /home/bench/work
+WORKDIR /work
 ENTRYPOINT ["ib-bench"]
 CMD ["--help"]

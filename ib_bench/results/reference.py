@@ -11,7 +11,7 @@ from ib_bench.results.records import Record
 
 SUITES = ("small", "study", "published")
 """Their archives, without ``.jsonl.gz``; no record is in two of them. ``study`` includes
-``lengths``, ``published`` ``householder``."""
+``lengths`` and ``kappa``, ``published`` includes ``householder``."""
 
 
 def reference_records() -> Records:
