@@ -29,7 +29,7 @@ from ib_bench.errors import require
 from ib_bench.models.convolution import ShortConvolution
 from ib_bench.models.mixer import Mixer, require_heads
 from ib_bench.models.norm import RMSNorm
-from ib_bench.models.residual import ResidualModel
+from ib_bench.models.residual import ResidualModel, stacked
 from ib_bench.models.scan import key_value_scan
 from ib_bench.models.sequence_model import require_size
 
@@ -38,7 +38,8 @@ class DeltaNet(ResidualModel):
     """DeltaNet; with its options Gated DeltaNet (``gate``, ``output_gate``) and DeltaProduct (``num_householders``).
 
     Queries, keys and values pass a short convolution and SiLU; outputs are normalised per head. Unlike the gated
-    papers' layers, the widths of keys and values do not differ.
+    papers' layers, the widths of keys and values do not differ. Unlike those of flash-linear-attention, the convolution
+    and beta have biases.
 
     Args:
         vocab_size: number of different tokens.
@@ -82,8 +83,9 @@ class DeltaNet(ResidualModel):
         learning_rate: float = 1e-3,
         exact_reflections: bool = False,
     ) -> None:
-        mixers = [
-            DeltaMixer(
+        mixers = stacked(
+            num_layers,
+            lambda: DeltaMixer(
                 hidden_size,
                 num_heads,
                 num_householders,
@@ -93,9 +95,8 @@ class DeltaNet(ResidualModel):
                 write_term=write_term,
                 output_gate=output_gate,
                 conv_size=conv_size,
-            )
-            for _ in range(num_layers)
-        ]
+            ),
+        )
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters()
 

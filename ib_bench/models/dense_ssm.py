@@ -46,7 +46,7 @@ class DenseSSM(SequenceModel):
         normalization: of the state after every step: ``rms`` divides by the root mean square, ``unit`` by the norm,
             ``none`` leaves it. With ``unit`` the logits are too small for a loss of 1e-4 at most widths.
         learning_rate: learning rate of Adam.
-        write_term: whether each token also adds a vector to the state, linear in its embedding.
+        write_term: whether each token also adds a vector to the state, a linear map of its embedding, with a bias.
 
     Raises:
         InvalidOptionError: an unknown ``normalization``, or a size below 1.
@@ -121,7 +121,8 @@ class DenseSSM(SequenceModel):
             if len(symbols) < len(hidden):
                 hidden = hidden[: len(symbols)]
             hidden = _apply(transitions, symbols, hidden)
-            hidden = self._normalize(hidden if writes is None else hidden + writes.index_select(0, symbols))
+            # the gradient of index_select would add up in any order on a GPU, that of an embedding always in the same
+            hidden = self._normalize(hidden if writes is None else hidden + functional.embedding(symbols, writes))
             visited.append(hidden)
         return visited
 
@@ -137,7 +138,6 @@ def _apply(transitions: Tensor, symbols: Tensor, state: Tensor) -> Tensor:
     """Each row's state through its symbol's map; ``(batch, hidden_size)`` to the same."""
     num_symbols, hidden_size, _ = transitions.shape
     if num_symbols > _FEW_SYMBOLS:
-        # the gradient of index_select adds up in any order on a GPU, that of an embedding always in the same
         own_maps = functional.embedding(symbols, transitions.flatten(1)).view(-1, hidden_size, hidden_size)
         return torch.bmm(state[:, None], own_maps).squeeze(1)
     through_all = state @ transitions.transpose(0, 1).reshape(hidden_size, num_symbols * hidden_size)

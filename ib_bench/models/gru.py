@@ -4,6 +4,8 @@ r"""Gated recurrent unit (Cho et al., arXiv 1406.1078): a gate mixes the old sta
     r_t = \sigma(W_r x_t + U_r h_{t-1} + b_r), \qquad z_t = \sigma(W_z x_t + U_z h_{t-1} + b_z), \\
     \tilde h_t = \tanh(W x_t + b + r_t \odot (U h_{t-1} + c)), \qquad
     h_t = (1 - z_t) \odot \tilde h_t + z_t \odot h_{t-1} .
+
+This is PyTorch's GRU. In the paper there are no biases, and r scales h before the product with U.
 """
 
 from __future__ import annotations

@@ -6,11 +6,13 @@ positions: what it reads already depends on the order of the tokens.
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
-from ib_bench.errors import require
+from ib_bench.errors import BenchError, InvalidOptionError, UnknownNameError, require
 from ib_bench.models.delta_net import DeltaMixer
 from ib_bench.models.mamba2 import Mamba2Mixer
 from ib_bench.models.min_gru import MinGRUMixer
@@ -36,7 +38,8 @@ class Hybrid(ResidualModel):
         num_classes: number of different answers.
         hidden_size: width.
         num_layers: number of blocks.
-        attention_every: n, at least 2: the blocks n, 2n, ... are attention (Jamba: 8).
+        attention_every: n, at least 2: the blocks n, 2n, ... are attention, none if there are fewer (Jamba: one block
+            of 8, in the middle).
         recurrence: of the other blocks: ``delta_net``, ``mamba2``, ``min_gru`` or ``slstm``.
         recurrence_arguments: of their layers beside the width, by name, such as ``negative_eigenvalues``.
         num_heads: of attention, a divisor of ``hidden_size``.
@@ -45,6 +48,7 @@ class Hybrid(ResidualModel):
 
     Raises:
         InvalidOptionError: a size lies outside its range, or an unknown ``recurrence``.
+        BenchError: the recurrent layer does not take the ``recurrence_arguments``.
 
     Reference: Jamba, arXiv 2403.19887.
     """
@@ -66,14 +70,29 @@ class Hybrid(ResidualModel):
     ) -> None:
         require(recurrence in _RECURRENCES, "recurrence", recurrence, f"one of {', '.join(_RECURRENCES)}")
         require(attention_every >= 2, "attention_every", attention_every, "an integer of at least 2")
+        require_size("num_layers", num_layers)
         mixers: list[Mixer] = []
         for number in range(1, num_layers + 1):
             if number % attention_every == 0:
                 mixers.append(AttentionMixer(hidden_size, num_heads))
             else:
-                mixers.append(_RECURRENCES[recurrence](hidden_size, **(recurrence_arguments or {})))
+                mixers.append(_recurrent(recurrence, hidden_size, recurrence_arguments or {}))
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters()
+
+
+def _recurrent(recurrence: str, width: int, arguments: Mapping[str, Any]) -> Mixer:
+    layer = _RECURRENCES[recurrence]
+    known = [name for name in inspect.signature(layer).parameters if name != "hidden_size"]
+    for name in arguments:
+        if name not in known:
+            raise UnknownNameError(f"argument of {recurrence} in recurrence_arguments", name, known)
+    try:
+        return layer(width, **arguments)
+    except InvalidOptionError as error:
+        if error.option not in arguments:
+            raise
+        raise BenchError(f"recurrence_arguments.{error}") from error
 
 
 class AttentionMixer(Mixer):

@@ -3,6 +3,8 @@ r"""Long short-term memory (Hochreiter & Schmidhuber, 1997): gates decide what t
 .. math::
     (i_t, f_t, o_t) = \sigma(W x_t + U h_{t-1} + b), \qquad g_t = \tanh(W_g x_t + U_g h_{t-1} + b_g), \\
     c_t = f_t \odot c_{t-1} + i_t \odot g_t, \qquad h_t = o_t \odot \tanh(c_t) .
+
+The forget gate f is that of Gers et al. (2000).
 """
 
 from __future__ import annotations

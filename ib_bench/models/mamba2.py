@@ -30,7 +30,7 @@ from ib_bench.models.convolution import ShortConvolution
 from ib_bench.models.delta_net import initial_step_bias
 from ib_bench.models.mixer import Mixer, require_heads
 from ib_bench.models.norm import RMSNorm
-from ib_bench.models.residual import ResidualModel
+from ib_bench.models.residual import ResidualModel, stacked
 from ib_bench.models.scan import key_value_scan
 from ib_bench.models.sequence_model import require_size
 
@@ -40,8 +40,9 @@ _SMALLEST = 1e-6  # smallest |alpha|, as its logarithm is taken
 class Mamba2(ResidualModel):
     """A stack of Mamba-2 layers; ``rotation`` gives Mamba-3's complex transitions.
 
-    Keys and queries are shared by all heads (one group). Of Mamba-3, only the rotation is here: not its trapezoidal
-    rule, its norms and biases of B and C, and its many inputs.
+    Keys and queries are shared by all heads (one group). Rates a start at 1, 2, ..., as in Hugging Face's code; the
+    authors' draws them from 1 to 16. Of Mamba-3, only the rotation is here, of all pairs of rows (the paper's default
+    is half of them): not its trapezoidal rule, its norms and biases of B and C, and its many inputs.
 
     Args:
         vocab_size: number of different tokens.
@@ -80,8 +81,9 @@ class Mamba2(ResidualModel):
         mlp_factor: int = 0,
         learning_rate: float = 1e-3,
     ) -> None:
-        mixers = [
-            Mamba2Mixer(
+        mixers = stacked(
+            num_layers,
+            lambda: Mamba2Mixer(
                 hidden_size,
                 state_size,
                 num_heads,
@@ -89,9 +91,8 @@ class Mamba2(ResidualModel):
                 negative_eigenvalues=negative_eigenvalues,
                 rotation=rotation,
                 conv_size=conv_size,
-            )
-            for _ in range(num_layers)
-        ]
+            ),
+        )
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters()
 

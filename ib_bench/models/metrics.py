@@ -33,7 +33,7 @@ class Answers(NamedTuple):
         logits: float ``(batch, width, num_classes)``.
         targets: int64 ``(batch, width)``, ``IGNORE_INDEX`` where not supervised.
         supervised: bool ``(batch, width)``.
-        right: bool ``(batch, width)``, whether the highest logit is the target's.
+        right: bool ``(batch, width)``, whether the highest logit is the target's, and none is NaN.
     """
 
     logits: Tensor
@@ -160,7 +160,7 @@ class StateTrackingMetrics(torchmetrics.Metric):
             targets: int64 ``(batch, width)``, ``IGNORE_INDEX`` where not supervised, which is not a whole row.
         """
         supervised = targets != IGNORE_INDEX
-        answers = Answers(logits, targets, supervised, logits.argmax(dim=-1) == targets)
+        answers = Answers(logits, targets, supervised, named_states(logits) == targets)
         per_row = supervised.sum(dim=1)
         self.num_tokens += per_row.sum()
         self.num_sequences += len(targets)
@@ -175,6 +175,11 @@ class StateTrackingMetrics(torchmetrics.Metric):
         guess = Guess(math.log(self.num_classes), position, self.chance / self.num_sequences)
         values = {row.name: getattr(self, row.name) / counts[row.per] for row in ROWS}
         return values | {f"normalized_{row.name}": row.normalized(values[row.name], guess) for row in ROWS}
+
+
+def named_states(logits: Tensor) -> Tensor:
+    """The answer with the highest logit, ``(*, num_classes)`` to int64 ``(*)``; -1, a wrong one, where one is NaN."""
+    return logits.argmax(dim=-1).masked_fill_(logits.isnan().any(dim=-1), -1)
 
 
 def at_least_float32(logits: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ib_bench.models.mixer import Mixer
-from ib_bench.models.residual import ResidualModel
+from ib_bench.models.residual import ResidualModel, stacked
 from ib_bench.models.scan import affine_scan
 from ib_bench.models.sequence_model import require_size
 
@@ -46,7 +46,7 @@ class MinGRU(ResidualModel):
         learning_rate: float = 1e-3,
     ) -> None:
         require_size("hidden_size", hidden_size)
-        mixers = [MinGRUMixer(hidden_size) for _ in range(num_layers)]
+        mixers = stacked(num_layers, lambda: MinGRUMixer(hidden_size))
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters()
 

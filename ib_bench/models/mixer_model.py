@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from ib_bench.constructors import with_code
 from ib_bench.errors import BenchError
-from ib_bench.models.residual import ResidualModel
+from ib_bench.models.residual import CONTRACT, ResidualModel, stacked
 from ib_bench.models.sequence_model import require_size
 
 
@@ -51,14 +51,9 @@ class MixerModel(ResidualModel):
         require_size("hidden_size", hidden_size)
         arguments = with_code(mixer, mixer_arguments or {})
         _require_width(mixer, hidden_size, arguments)
-        mixers = [mixer(hidden_size, **arguments) for _ in range(num_layers)]
-        for one in mixers:
-            one.register_forward_hook(_require_same_shape)
+        mixers = stacked(num_layers, lambda: mixer(hidden_size, **arguments))
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters(ignore=["mixer"])  # a checkpoint holds plain data: pass the class when loading
-
-
-_CONTRACT = "a mixer is built as Mixer(width, ...), and maps (batch, length, width) -> same"
 
 
 def _require_width(mixer: type[nn.Module], width: int, arguments: Mapping[str, Any]) -> None:
@@ -66,14 +61,6 @@ def _require_width(mixer: type[nn.Module], width: int, arguments: Mapping[str, A
         inspect.signature(mixer).bind(width, **arguments)
     except TypeError as error:
         given = ", ".join([str(width), *(f"{name}={value!r}" for name, value in arguments.items())])
-        raise BenchError(f"{mixer.__name__}({given}) cannot be built ({error}): {_CONTRACT}") from error
+        raise BenchError(f"{mixer.__name__}({given}) cannot be built ({error}): {CONTRACT}") from error
     except ValueError:  # a constructor that says nothing of its parameters
         return
-
-
-def _require_same_shape(mixer: nn.Module, inputs: tuple[Tensor], output: Any) -> None:
-    if isinstance(output, Tensor) and output.shape == inputs[0].shape:
-        return
-    found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
-    expected = f"a tensor of shape {tuple(inputs[0].shape)}"
-    raise BenchError(f"mixer {type(mixer).__name__} returns {found} instead of {expected}: {_CONTRACT}")

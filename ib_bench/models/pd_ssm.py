@@ -9,8 +9,9 @@ with :math:`h \in \mathbb{C}^N`, a learned :math:`h_0`, and diagonal entries
 hardmax is that of the softmax. Products of such transitions have the same form, so there is a parallel scan; the
 gradient of P is dense, however, and this is computed step by step.
 
-The authors' code (https://github.com/IBM/expressive-sparse-state-space-model) differs: there, magnitudes and phases are
-maps of two layers with a GELU, here linear maps; :math:`h_0` is the first unit vector, here learned; the output is
+The authors' code in PyTorch (https://github.com/IBM/expressive-sparse-state-space-model) differs: there, each *row* of
+P has one entry and D comes after P, here as in the paper; the choice has no bias; magnitudes and phases are maps of two
+layers with a GELU, here linear maps; :math:`h_0` is the first unit vector, here learned; the output is
 :math:`\mathrm{LayerNorm}(C h_t + D x_t)` after dropout, without another residual or an MLP, here
 :math:`W\, \mathrm{RMSNorm}(\mathrm{Re}(C h_t))` in pre-norm residual blocks with an MLP; and the matrices
 :math:`M_k` start :math:`\sqrt{N}` times smaller.
@@ -27,7 +28,7 @@ from torch.autograd.function import FunctionCtx
 
 from ib_bench.models.mixer import State, StepMixer
 from ib_bench.models.norm import RMSNorm
-from ib_bench.models.residual import ResidualModel
+from ib_bench.models.residual import ResidualModel, stacked
 from ib_bench.models.sequence_model import require_size
 
 
@@ -64,7 +65,7 @@ class PDSSM(ResidualModel):
         mlp_factor: int = 4,
         learning_rate: float = 1e-3,
     ) -> None:
-        mixers = [PDSSMMixer(hidden_size, state_size, dictionary_size) for _ in range(num_layers)]
+        mixers = stacked(num_layers, lambda: PDSSMMixer(hidden_size, state_size, dictionary_size))
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters()
 

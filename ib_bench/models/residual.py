@@ -7,17 +7,29 @@ Norms are RMS norms. There are no positions: a recurrence knows the order of its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from ib_bench.errors import require
+from ib_bench.errors import BenchError, require
 from ib_bench.models.mixer import Mixer, StepMixer
 from ib_bench.models.norm import RMSNorm
 from ib_bench.models.packing import PackedBatch
-from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.models.sequence_model import SequenceModel, require_size
+
+CONTRACT = "a mixer is built as Mixer(width, ...), and maps (batch, length, width) -> same"
+
+
+def stacked(num_layers: int, build: Callable[[], nn.Module]) -> list[nn.Module]:
+    """Build the mixer of each layer.
+
+    Raises:
+        InvalidOptionError: there are no layers.
+    """
+    require_size("num_layers", num_layers)
+    return [build() for _ in range(num_layers)]
 
 
 class ResidualModel(SequenceModel):
@@ -47,7 +59,7 @@ class ResidualModel(SequenceModel):
         learning_rate: float,
     ) -> None:
         super().__init__(num_classes, learning_rate)
-        require(len(mixers) >= 1, "num_layers", len(mixers), "an integer of at least 1")
+        require_size("num_layers", len(mixers))
         require(mlp_factor >= 0, "mlp_factor", mlp_factor, "an integer of at least 0")
         self.embedding = nn.Embedding(vocab_size, hidden_size)
         self.blocks = nn.ModuleList(_Block(mixer, hidden_size, mlp_factor) for mixer in mixers)
@@ -78,7 +90,7 @@ class ResidualModel(SequenceModel):
         hidden, states = self.embedding(tokens), []
         for block, past in zip(blocks, state or [None] * len(blocks), strict=True):
             mixed, present = cast(Mixer, block.mixer).decode(block.mixer_norm(hidden), past)
-            hidden = block.transform(hidden + mixed)
+            hidden = block.transform(block.add(hidden, mixed))
             states.append(present)
         return self.head(self.norm(hidden)), states
 
@@ -112,11 +124,23 @@ class _Block(nn.Module):
         With ``words``, ``(vocab_size, hidden_size)``, ``hidden`` is ``words[tokens]``.
         """
         if words is None:
-            return hidden + cast(Tensor, self.mixer(self.mixer_norm(hidden)))
-        return hidden + cast(StepMixer, self.mixer).forward_words(self.mixer_norm(words), tokens)
+            return self.add(hidden, self.mixer(self.mixer_norm(hidden)))
+        return self.add(hidden, cast(StepMixer, self.mixer).forward_words(self.mixer_norm(words), tokens))
 
     def packed_mix(self, hidden: Tensor, batch: PackedBatch, words: Tensor | None) -> Tensor:
         """:meth:`mix` without padding, ``(num_tokens, hidden_size)`` to the same."""
         if words is None:
-            return hidden + cast(Mixer, self.mixer).packed_forward(self.mixer_norm(hidden), batch)
-        return hidden + cast(StepMixer, self.mixer).packed_forward_words(self.mixer_norm(words), batch)
+            return self.add(hidden, cast(Mixer, self.mixer).packed_forward(self.mixer_norm(hidden), batch))
+        return self.add(hidden, cast(StepMixer, self.mixer).packed_forward_words(self.mixer_norm(words), batch))
+
+    def add(self, hidden: Tensor, mixed: Any) -> Tensor:
+        """The residual connection around the mixer.
+
+        Raises:
+            BenchError: what the mixer returned is no tensor of the shape of ``hidden``.
+        """
+        if isinstance(mixed, Tensor) and mixed.shape == hidden.shape:
+            return hidden + mixed
+        found = f"shape {tuple(mixed.shape)}" if isinstance(mixed, Tensor) else f"a {type(mixed).__name__}"
+        expected = f"a tensor of shape {tuple(hidden.shape)}"
+        raise BenchError(f"mixer {type(self.mixer).__name__} returns {found} instead of {expected}: {CONTRACT}")

@@ -5,11 +5,12 @@ Per head and token t, with a state :math:`S \in \mathbb{R}^{d \times d}` and uni
 .. math::
     S_t = \big(\mathrm{diag}(w_t) - (a_t \odot \hat\kappa_t)\, \hat\kappa_t^\top\big) S_{t-1}
     + \tilde k_t v_t^\top, \qquad
-    y_t = \mathrm{norm}(S_t^\top r_t) + \big(r_t^\top (\rho \odot \tilde k_t)\big) v_t,
+    y_t = W_o \Big(g_t \odot \big[\mathrm{norm}(S_t^\top r_t)
+    + \big(r_t^\top (\rho \odot \tilde k_t)\big) v_t\big]\Big),
 
-with :math:`w_t = \exp(-e^{-1/2}\,\sigma(\cdot))`, in (0.54, 1), :math:`a_t \in (0, 1)` and
-:math:`\tilde k_t = k_t \odot (1 + (a_t - 1) \odot \alpha)`. All are linear in a mixture of the token and the one
-before.
+with :math:`w_t = \exp(-e^{-1/2}\,\sigma(\cdot))`, in (0.54, 1), :math:`a_t, g_t \in (0, 1)` and
+:math:`\tilde k_t = k_t \odot (1 + (a_t - 1) \odot \alpha)`. r, k, v and what w, a and g are sigmoids of are linear in
+a mixture of the token and the one before.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ib_bench.models.mixer import Mixer, require_heads
-from ib_bench.models.residual import ResidualModel
+from ib_bench.models.residual import ResidualModel, stacked
 from ib_bench.models.scan import key_value_scan
 from ib_bench.models.sequence_model import require_size
 
@@ -30,8 +31,9 @@ from ib_bench.models.sequence_model import require_size
 class RWKV7(ResidualModel):
     """A stack of RWKV-7 time mixers.
 
-    Decay, rate and gate are full linear maps instead of low-rank ones, values are not mixed with those of the first
-    layer, and the MLP is the scaffold's instead of RWKV's channel mixing.
+    Decay, rate and gate are full linear maps instead of low-rank ones, and the gate lies in (0, 1). Values are not
+    mixed with those of the first layer. Heads share the weights of their norm. The MLP is the scaffold's instead of
+    RWKV's channel mixing.
 
     Args:
         vocab_size: number of different tokens.
@@ -60,7 +62,7 @@ class RWKV7(ResidualModel):
         mlp_factor: int = 4,
         learning_rate: float = 1e-3,
     ) -> None:
-        mixers = [RWKV7Mixer(hidden_size, num_heads) for _ in range(num_layers)]
+        mixers = stacked(num_layers, lambda: RWKV7Mixer(hidden_size, num_heads))
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters()
 

@@ -7,6 +7,7 @@ tracks states depends on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import cast
 
 import torch
@@ -28,12 +29,13 @@ def affine_scan(transition: Tensor, inputs: Tensor, state: Tensor) -> Tensor:
         state: ``(batch, *, n)``, h_0.
 
     Returns:
-        ``(batch, length, *, n)``, of the type of ``inputs``.
+        ``(batch, length, *, n)``, of the type of ``inputs``; complex if any argument is.
     """
     scan = affine_steps if inputs.device.type == "cpu" else affine_doubling
     with full_precision(inputs.device):
-        states = scan(_at_least_float32(transition), _at_least_float32(inputs), _at_least_float32(state))
-    return states.to(inputs.dtype)
+        dtype = _common_type(transition, inputs, state)
+        states = scan(transition.to(dtype), inputs.to(dtype), state.to(dtype))
+    return states if states.is_complex() else states.to(inputs.dtype)
 
 
 def affine_steps(transition: Tensor, inputs: Tensor, state: Tensor) -> Tensor:
@@ -101,12 +103,15 @@ def key_value_scan(
     Leading dimensions may be 1 where the others have more: queries and keys that heads share are computed once.
 
     Returns:
-        Outputs ``(..., length, d_v)``, of the type of ``value``, and the matrix after the last token.
+        Outputs ``(..., length, d_v)``, of the type of ``value``, and the matrix after the last token. They are complex
+        if any argument is; nothing is conjugated.
     """
-    outputs, dtype = [], value.dtype
+    outputs = []
     with full_precision(query.device):
-        query, key, value = map(_at_least_float32, (query, key, value))
-        state = None if state is None else _at_least_float32(state)
+        dtype = _common_type(query, key, value, state, erase)
+        returned = dtype if dtype.is_complex else value.dtype
+        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
+        state = None if state is None else state.to(dtype)
         num_tokens = max(1, chunk_size // num_substeps)
         for start in range(0, query.shape[-2], num_tokens):
             of_tokens = slice(start, start + num_tokens)
@@ -114,9 +119,9 @@ def key_value_scan(
             q, k, written = query[..., of_tokens, :], key[..., of_substeps, :], value[..., of_substeps, :]
             decay = None
             if log_decay is not None:
-                decay = _at_least_float32(log_decay[..., of_substeps, :]).cumsum(dim=-2)
+                decay = log_decay[..., of_substeps, :].cumsum(dim=-2, dtype=_common_type(log_decay))
             if erase is not None:
-                e = _at_least_float32(erase[..., of_substeps, :])
+                e = erase[..., of_substeps, :].to(dtype)
                 if state is not None:
                     written = written - _read(state, e, decay)
                 system = _decayed_products(e, decay, k, decay, diagonal=-1)
@@ -126,7 +131,7 @@ def key_value_scan(
             weights = _decayed_products(q, seen, k, decay, diagonal=num_substeps - 1, stride=num_substeps)
             outputs.append(weights @ written if state is None else _read(state, q, seen) + weights @ written)
             state = _after(state, k, written, decay)
-        return torch.cat(outputs, dim=-2).to(dtype), cast(Tensor, state)
+        return torch.cat(outputs, dim=-2).to(returned), cast(Tensor, state)
 
 
 def _read(state: Tensor, rows: Tensor, decay: Tensor | None) -> Tensor:
@@ -171,5 +176,7 @@ def _matrix_by_vector(matrix: Tensor, vector: Tensor) -> Tensor:
     return (matrix @ vector[..., None]).squeeze(-1)
 
 
-def _at_least_float32(values: Tensor) -> Tensor:
-    return values if values.dtype == torch.float64 else values.float()
+def _common_type(*arguments: Tensor | None) -> torch.dtype:
+    """A type that holds all arguments and has the bits of float32 at least."""
+    types = [argument.dtype for argument in arguments if argument is not None]
+    return reduce(torch.promote_types, types, torch.float32)

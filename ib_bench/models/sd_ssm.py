@@ -4,9 +4,13 @@ r"""SD-SSM: a softmax over a dictionary of dense transitions.
     h_t = A(x_t)\, h_{t-1} + B x_t, \qquad
     A(x) = \mathrm{normalize}_p\Big(\sum_{k=1}^{K} \mathrm{softmax}(W x)_k\, A_k\Big),
 
-where :math:`\mathrm{normalize}_p` divides each column by its p-norm, p = 1.2, so that the state does not explode,
-and :math:`h_0` is learned. Transitions are dense: a parallel form would multiply matrices, so this is computed step by
-step.
+where :math:`\mathrm{normalize}_p` divides each column by its p-norm, p = 1.2, and :math:`h_0` is learned. So
+:math:`A(x)` makes the sum of the magnitudes of N entries at most :math:`N^{1 - 1/p}` times larger, twice for N = 64.
+Transitions are dense: a parallel form would multiply matrices, so this is computed step by step.
+
+The authors' code (https://github.com/IBM/selective-dense-state-space-model) differs: there, :math:`h_0` is zero, the
+dictionary starts with a standard deviation of 1/8 (here 1, which normalising hides), the norm is a LayerNorm, there are
+no residual connections, and p and K depend on the task.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from torch.nn import functional
 
 from ib_bench.models.mixer import State, StepMixer
 from ib_bench.models.norm import RMSNorm
-from ib_bench.models.residual import ResidualModel
+from ib_bench.models.residual import ResidualModel, stacked
 from ib_bench.models.sequence_model import require_size
 
 _NORM = 1.2
@@ -54,7 +58,7 @@ class SDSSM(ResidualModel):
         mlp_factor: int = 0,
         learning_rate: float = 1e-3,
     ) -> None:
-        mixers = [SDSSMMixer(hidden_size, dictionary_size) for _ in range(num_layers)]
+        mixers = stacked(num_layers, lambda: SDSSMMixer(hidden_size, dictionary_size))
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters()
 

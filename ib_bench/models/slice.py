@@ -3,8 +3,13 @@ r"""SLiCE, a structured linear controlled differential equation: block-diagonal 
 .. math:: h_t = \big(I + \mathrm{blockdiag}(A^1(x_t), \ldots, A^m(x_t))\big)\, h_{t-1} + b(x_t),
 
 where the blocks :math:`A^i(x) \in \mathbb{R}^{k \times k}` are linear in x, and :math:`h_0` is learned. By default
-there is no b; ``write_term`` makes it linear in x. This is the equation :math:`dh = A(dX)\, h + b(dX)`, one Euler step
-a token. Nothing bounds the state: it can overflow after some hundred tokens.
+there is no b; ``write_term`` adds a linear map of x with a bias. This is the equation :math:`dh = A(dX)\, h + b(dX)`,
+one Euler step a token. Nothing bounds the state. From entries of about 1e19 on the norm after it gives zero, as their
+squares overflow, and so what the model says no longer depends on the state.
+
+The authors' code (https://github.com/Benjamin-Walker/structured-linear-cdes) differs: there, a constant input makes
+A(x) affine, steps are smaller, :math:`h_0` is a map of the first token, increments are limited to 1e11, and the
+residual block is a LayerNorm after the sum, and a gated linear layer.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from torch import Tensor, nn
 from ib_bench.errors import require
 from ib_bench.models.mixer import Mixer
 from ib_bench.models.norm import RMSNorm
-from ib_bench.models.residual import ResidualModel
+from ib_bench.models.residual import ResidualModel, stacked
 from ib_bench.models.scan import affine_scan
 from ib_bench.models.sequence_model import require_size
 
@@ -57,7 +62,7 @@ class SLiCE(ResidualModel):
         mlp_factor: int = 4,
         learning_rate: float = 1e-3,
     ) -> None:
-        mixers = [SLiCEMixer(hidden_size, block_size, write_term) for _ in range(num_layers)]
+        mixers = stacked(num_layers, lambda: SLiCEMixer(hidden_size, block_size, write_term))
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters()
 

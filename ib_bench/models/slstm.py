@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from ib_bench.models.mixer import State, StepMixer, require_heads
 from ib_bench.models.norm import RMSNorm
-from ib_bench.models.residual import ResidualModel
+from ib_bench.models.residual import ResidualModel, stacked
 from ib_bench.models.sequence_model import require_size
 
 
@@ -29,7 +29,10 @@ class SLSTM(ResidualModel):
     """A stack of sLSTM layers, each with a norm per head.
 
     The forget gate is a sigmoid; the paper also allows an exponential one. The paper's optional convolution is left
-    out, and the MLP is the scaffold's instead of a gated one.
+    out, and the MLP is the scaffold's instead of a gated one. Differences from the authors' code
+    (https://github.com/NX-AI/xlstm): the input weights are full instead of block-diagonal; R starts uniform instead of
+    zero; biases of the forget gate start between 3 and 6, its option ``small_init``, instead of between 5 and -7; heads
+    share the weights of their norm, which is an RMS norm.
 
     Args:
         vocab_size: number of different tokens.
@@ -59,7 +62,7 @@ class SLSTM(ResidualModel):
         mlp_factor: int = 4,
         learning_rate: float = 1e-3,
     ) -> None:
-        mixers = [SLSTMMixer(hidden_size, num_heads) for _ in range(num_layers)]
+        mixers = stacked(num_layers, lambda: SLSTMMixer(hidden_size, num_heads))
         super().__init__(vocab_size, num_classes, mixers, hidden_size, mlp_factor, learning_rate)
         self.save_hyperparameters()
 
@@ -75,7 +78,7 @@ class SLSTMMixer(StepMixer):
         self.of_input = nn.Linear(hidden_size, 4 * hidden_size)
         bound = 1 / math.sqrt(self.shape[1])
         self.of_state = nn.Parameter(torch.empty(num_heads, self.shape[1], 4 * self.shape[1]).uniform_(-bound, bound))
-        with torch.no_grad():  # remembering is the default, as in the paper; h moves the gates from the start
+        with torch.no_grad():  # remembering is the default; h moves the gates from the start
             self._gates(self.of_input.bias)[:, 2] += torch.linspace(3, 6, self.shape[1])
         self.output_norm = RMSNorm(self.shape[1])
 

@@ -92,7 +92,11 @@ class Transformer(SequenceModel):
         self._initialize(num_layers)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """See :meth:`SequenceModel.forward`; ``length`` is at most ``num_positions`` if positions are learned."""
+        """See :meth:`SequenceModel.forward`.
+
+        Raises:
+            InvalidOptionError: positions are learned, and there are more tokens than ``num_positions``.
+        """
         return self.decode(tokens)[0]
 
     def packing_pays(self, num_positions: int, num_tokens: int, num_supervised: int) -> bool:
@@ -101,6 +105,7 @@ class Transformer(SequenceModel):
 
     def packed_forward(self, batch: PackedBatch) -> Tensor:
         """See :meth:`SequenceModel.packed_forward`; only attention sees padding."""
+        self._require_positions(batch.width)
         hidden = _dropout(self._embedded(batch.tokens, batch.positions), self.dropout)
         places = torch.arange(batch.width, device=hidden.device)
         blocks = self._visited_blocks()
@@ -120,6 +125,7 @@ class Transformer(SequenceModel):
         blocks = self._visited_blocks()
         past: Sequence[_KeysValues | None] = state or [None] * len(blocks)
         start = 0 if state is None else state[0][0].shape[2]
+        self._require_positions(start + tokens.shape[1])
         positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
         hidden = self.dropout(self._embedded(tokens, positions))
         present = []
@@ -131,6 +137,11 @@ class Transformer(SequenceModel):
     def _visited_blocks(self) -> list[_Block]:
         """The blocks in the order in which they are applied."""
         return list(cast(Sequence[_Block], self.blocks)) * self.num_loops
+
+    def _require_positions(self, length: int) -> None:
+        if self.position_embedding is not None:
+            num_positions = self.position_embedding.num_embeddings
+            require(length <= num_positions, "num_positions", num_positions, f"at least {length}, the number of tokens")
 
     def _embedded(self, tokens: Tensor, positions: Tensor) -> Tensor:
         embedded: Tensor = self.token_embedding(tokens)

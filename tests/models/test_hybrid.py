@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ib_bench.errors import InvalidOptionError
+from ib_bench.errors import BenchError, InvalidOptionError
 from ib_bench.models import Hybrid
 from ib_bench.models.hybrid import AttentionMixer
 from ib_bench.models.mamba2 import Mamba2Mixer
@@ -33,11 +33,18 @@ def test_every_third_block_is_attention() -> None:
     [
         ({"recurrence": "lstm"}, "recurrence must be one of delta_net, mamba2, min_gru, slstm, got 'lstm'"),
         ({"attention_every": 1}, "attention_every must be an integer of at least 2, got 1"),
-        ({"num_heads": 5}, "num_heads must be a divisor of the layer's width 64, got 5"),
+        ({"num_heads": 5}, "^num_heads must be a divisor of the layer's width 64, got 5"),
+        ({"hidden_size": 0}, "^hidden_size must be"),
+        ({"num_layers": -1}, "num_layers must be an integer of at least 1, got -1"),
+        ({"recurrence_arguments": {"num_heads": 5}}, "^recurrence_arguments.num_heads must be a divisor"),
+        (
+            {"recurrence": "slstm", "recurrence_arguments": {"heads": 5}},
+            "unknown argument of slstm in recurrence_arguments 'heads'.*known: num_heads",
+        ),
     ],
 )
 def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
-    with pytest.raises(InvalidOptionError, match=message):
+    with pytest.raises(BenchError, match=message):
         Hybrid(5, 3, **arguments)  # type: ignore[arg-type]
 
 

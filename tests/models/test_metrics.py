@@ -75,6 +75,14 @@ def test_a_perfect_model() -> None:
     assert values["loss"] == pytest.approx(0, abs=1e-6)
 
 
+def test_a_diverged_model_names_no_state() -> None:
+    """The highest of several NaN would be the first, and so the answer 0."""
+    metrics, targets = StateTrackingMetrics(NUM_CLASSES), torch.tensor([[0, 0], [0, 1]])
+    logits = torch.tensor([[[math.nan] * 3, [1.0, 0.0, -math.inf]], [[0.0, math.nan, 0.0], [0.0, 1.0, 0.0]]])
+    metrics.update(logits, targets)
+    assert metrics.compute()["token_accuracy"] == 0.5 and metrics.compute()["sequence_accuracy"] == 0
+
+
 def test_reset_forgets() -> None:
     metrics = StateTrackingMetrics(NUM_CLASSES)
     metrics.update(*random_batch(0, 5, 8))

@@ -19,6 +19,7 @@ from ib_bench.data import ModularAddition
 from ib_bench.errors import BenchError, InvalidOptionError
 from ib_bench.models import MixerModel, mixer_model
 from ib_bench.models.min_gru import MinGRUMixer
+from ib_bench.models.mixer import StepMixer
 from ib_bench.results.records import ClassSpec, DataSpec, Experiment
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.instantiation import identifying_spec, instantiate_model
@@ -78,8 +79,8 @@ def test_the_example_of_the_readme_passes_all_checks() -> None:
 
 def test_bad_sizes() -> None:
     for option in ("hidden_size", "num_layers"):
-        with pytest.raises(InvalidOptionError, match=f"{option} must be an integer of at least 1, got 0"):
-            MixerModel(5, 3, RunningMean, **{option: 0})
+        with pytest.raises(InvalidOptionError, match=f"{option} must be an integer of at least 1, got -2"):
+            MixerModel(5, 3, RunningMean, **{option: -2})
 
 
 class Changed(nn.Module):
@@ -136,3 +137,28 @@ def test_it_is_trained_as_any_model() -> None:
     data = DataSpec("ib_bench.data.ModularAddition", {"modulus": 2, "max_length": 3, "supervision": "outcome"})
     record = train_trial(TrialConfig(Experiment(SPEC, data), 8, 0.01, 1, 1e-9, 20, 10, 1)).record
     assert record.num_steps == 20
+
+
+class Narrow(StepMixer):
+    """Returns one channel, which would be broadcast."""
+
+    projects_words = True
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def project(self, hidden: Tensor) -> tuple[Tensor, ...]:
+        return (hidden * self.weight,)
+
+    def initial_state(self, num_rows: int, like: Tensor) -> tuple[Tensor, ...]:
+        return (like.new_zeros(num_rows, 1),)
+
+    def step(self, inputs: tuple[Tensor, ...], state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return state[0] + inputs[0][:, :1], state
+
+
+@pytest.mark.parametrize("read", [lambda model: model(TOKENS), lambda model: model.decode(TOKENS)])
+def test_a_mixer_is_held_to_the_shape_however_it_is_called(read: Callable[[MixerModel], Any]) -> None:
+    with pytest.raises(BenchError, match=r"mixer Narrow returns shape \(2, 6, 1\) instead of"):
+        read(MixerModel(5, 3, Narrow, hidden_size=8, num_layers=1))

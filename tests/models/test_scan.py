@@ -9,8 +9,8 @@ from torch import Tensor
 from ib_bench.models.scan import affine_doubling, affine_scan, affine_steps, key_value_scan
 
 
-def drawn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).requires_grad_()
+def drawn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype).requires_grad_()
 
 
 def gradients(results: list[Tensor], weights: list[Tensor], inputs: list[Tensor]) -> tuple[Tensor, ...]:
@@ -43,6 +43,34 @@ def test_affine_scan(is_diagonal: bool, length: int) -> None:
     for scan in (affine_scan, affine_steps, affine_doubling):
         ours = scan(transition, inputs, state)
         assert_same([ours], [torch.stack(expected, dim=1)], [transition, inputs, state])
+
+
+@pytest.mark.parametrize("is_diagonal", [True, False], ids=["diagonal", "matrix"])
+def test_complex_transitions(is_diagonal: bool) -> None:
+    """The states of the same recurrence in real numbers, from real inputs."""
+    transition = drawn(2, 5, 3, dtype=torch.complex64) if is_diagonal else drawn(2, 5, 3, 3, dtype=torch.complex64)
+    inputs, state = drawn(2, 5, 3, seed=1, dtype=torch.float32), drawn(2, 3, seed=2, dtype=torch.float32)
+    matrix = torch.diag_embed(transition) if is_diagonal else transition
+    real = torch.cat([torch.cat([matrix.real, -matrix.imag], -1), torch.cat([matrix.imag, matrix.real], -1)], -2)
+    zeros = torch.zeros_like(inputs)
+    expected = affine_scan(real, torch.cat([inputs, zeros], -1), torch.cat([state, zeros[:, 0]], -1))
+    states = affine_scan(transition, inputs, state)
+    assert states.dtype == torch.complex64
+    assert_same([torch.cat([states.real, states.imag], -1)], [expected], [inputs, state])
+    torch.testing.assert_close(affine_doubling(transition, inputs + 0j, state + 0j), states)
+    assert affine_scan(transition, inputs, state.double()).dtype == torch.complex128
+
+
+def test_complex_keys_and_values() -> None:
+    query, key = (drawn(2, 20, 3, seed=seed, dtype=torch.complex64) for seed in (0, 1))
+    value, state = drawn(2, 20, 4, seed=2, dtype=torch.float32), drawn(2, 3, 4, seed=3, dtype=torch.float32)
+    expected, matrix = [], state.to(torch.complex64)
+    for step in range(20):
+        matrix = 0.5 * matrix + key[:, step, :, None] * value[:, step, None]
+        expected.append(torch.einsum("bkv,bk->bv", matrix, query[:, step]))
+    outputs, last = key_value_scan(query, key, value, torch.full((2, 20, 1), 0.5).log(), state)
+    torch.testing.assert_close(outputs, torch.stack(expected, dim=1))
+    torch.testing.assert_close(last, matrix)
 
 
 @pytest.mark.parametrize("num_substeps", [1, 3])

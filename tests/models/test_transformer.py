@@ -125,6 +125,13 @@ def test_without_learned_positions_sequences_may_be_longer_than_num_positions() 
         assert not [name for name, _ in model.named_parameters() if "position" in name]
 
 
+def test_too_many_tokens_for_learned_positions_are_one_sentence() -> None:
+    model, tokens = Transformer(5, 3, num_positions=4, hidden_size=8, num_heads=2), torch.zeros(1, 3, dtype=torch.int64)
+    _, state = model.decode(tokens)
+    with pytest.raises(InvalidOptionError, match="num_positions must be at least 6, the number of tokens, got 4"):
+        model.decode(tokens, state)
+
+
 def test_loops_apply_the_same_blocks_again() -> None:
     looped = Transformer(5, 3, num_layers=2, hidden_size=8, dropout=0.0, num_loops=3)
     deep = Transformer(5, 3, num_layers=6, hidden_size=8, dropout=0.0)

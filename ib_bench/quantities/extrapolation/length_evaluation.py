@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ib_bench.data.sequence_pool import Sequences, stream_generator
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.models.metrics import normalized_accuracy
+from ib_bench.models.metrics import named_states, normalized_accuracy
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.quantities.extrapolation.record import LengthAccuracy, Mode
 from ib_bench.supervision.supervision import Batch
@@ -78,21 +78,21 @@ def _batches(data: StateTrackingData, sequences: Sequences) -> Iterator[Batch]:
 
 @torch.inference_mode()
 def _read(model: SequenceModel, data: StateTrackingData, batch: Batch) -> Tensor:
-    """Predicted states ``(batch, supervised positions)``, all read at once."""
-    predicted = model(batch.tokens.to(model.device)).argmax(dim=-1).cpu()
+    """Predicted states ``(batch, supervised positions)``, all read at once; -1 where there is none."""
+    predicted = named_states(model(batch.tokens.to(model.device))).cpu()
     return predicted[batch.mask].view(len(predicted), -1)
 
 
 @torch.inference_mode()
 def _generate(model: SequenceModel, data: StateTrackingData, batch: Batch) -> Tensor:
-    """Predicted states ``(batch, supervised positions)``, each read before the next is predicted."""
+    """As :func:`_read`, but each state is read before the next is predicted."""
     (supervised,) = batch.mask[0].nonzero(as_tuple=True)
     tokens, state, states = batch.tokens[:, : int(supervised[0]) + 1].to(model.device), None, []
     for _ in supervised:
         logits, state = model.decode(tokens, state)
-        newest = logits[:, -1:].argmax(dim=-1)
+        newest = named_states(logits[:, -1:])
         states.append(newest.cpu())
-        tokens = newest + data.supervision.first_state_token
+        tokens = newest.clamp(min=0) + data.supervision.first_state_token
     return torch.cat(states, dim=1)
 
 

@@ -64,6 +64,21 @@ def test_a_mistake_stays_where_the_model_reads_its_own_states() -> None:
     assert forced.token_accuracy == pytest.approx(5 / 6)
 
 
+class Diverged(Forgetful):
+    """Its logits are NaN from a position on."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        logits = super().forward(tokens)
+        logits[:, self.length + 2 :] = torch.nan
+        return logits
+
+
+def test_a_diverged_model_is_wrong_even_where_the_state_is_0() -> None:
+    data = chain_data()
+    for accuracy in evaluate_length(Diverged(6), data, evaluation_set(data, 6, 40)):
+        assert accuracy.position_accuracy == [1, 1, 0, 0, 0, 0]
+
+
 @pytest.mark.parametrize("supervision", ["outcome", "aligned_chain_of_thought"])
 def test_other_regimes_read_no_states(supervision: str) -> None:
     data = chain_data(supervision=supervision)
