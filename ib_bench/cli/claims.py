@@ -15,6 +15,7 @@ from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import StudyTable, markdown, rich_table
 from ib_bench.drawing.terminal import say, show
+from ib_bench.errors import require
 from ib_bench.report.claims_table import claims_table, pairs_table
 from ib_bench.report.published_table import published_table, replication_json
 from ib_bench.runner.places import DEFAULT_STORE
@@ -32,6 +33,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--published", action="store_true", help="Check other published results instead.")
     parser.add_argument("--format", type=_Format, default="table", help="Output format; json has every pair.")
     options = parse(parser, arguments)
+    require(not (options.pairs and options.published), "pairs", options.pairs, "left out with --published")
     if options.published:
         _check_published(options)
     else:

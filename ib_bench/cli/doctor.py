@@ -24,6 +24,7 @@ from ib_bench.drawing.texts import OutputFormat
 from ib_bench.errors import BenchError, DamagedStoreError, StoreError
 from ib_bench.execution.devices import num_cores
 from ib_bench.execution.slurm.queue import slurm_answers
+from ib_bench.plain_text import number_of
 from ib_bench.report.findings import findings_table
 from ib_bench.results.integrity import Finding, quick_check
 from ib_bench.results.store import Store
@@ -83,8 +84,8 @@ def _versions() -> Finding:
 
 
 def _devices() -> Iterator[Finding]:
-    threads = f"{num_cores()} cores of {os.cpu_count()} may be used, torch uses {torch.get_num_threads()} threads"
-    yield Finding("CPU", "ok", threads)
+    cores = f"{num_cores()} of {number_of(os.cpu_count() or 1, 'cores')} may be used"
+    yield Finding("CPU", "ok", f"{cores}, torch uses {number_of(torch.get_num_threads(), 'threads')}")
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
         text = f"{torch.cuda.get_device_name(index)}, {total / _GB:.1f} GB, {free / _GB:.1f} GB of it free"
@@ -136,7 +137,7 @@ def _store(path: Path) -> Finding:
             found, num_trials = quick_check(store), store.count(TrialRecord)
     except StoreError as error:
         return Finding("store", "damaged" if isinstance(error, DamagedStoreError) else "failure", str(error))
-    more = f"{num_trials:,} trials; `ib-bench store check` checks every record"
+    more = f"{number_of(num_trials, 'trials')}; `ib-bench store check` checks every record"
     return Finding("store", found.state, f"{path}: {found.text}" + (f", {more}" if found.state == "ok" else ""))
 
 

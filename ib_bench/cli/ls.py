@@ -19,6 +19,7 @@ from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import say
 from ib_bench.errors import UnknownNameError
+from ib_bench.plain_text import number_of
 from ib_bench.results.identity import Json
 from ib_bench.runner.class_cards import (
     Argument,
@@ -169,8 +170,9 @@ def _sizes(facts: Json) -> _Rows:
     state = "unknown: the model reads all tokens again"
     if facts["state_sizes"]:
         short, long = facts["state_sizes"]
-        growing = f"{short:,} numbers after 4 tokens, {long:,} after 8: it grows"
-        state = growing if facts["state_grows"] else f"{short:,} numbers; it does not grow"
+        numbers = number_of(short, "numbers")
+        growing = f"{numbers} after 4 tokens, {long:,} after 8: it grows"
+        state = growing if facts["state_grows"] else f"{numbers}; it does not grow"
     vocabulary = f"with {facts['num_tokens']} tokens and {facts['num_answers']} answers"
     return [("parameters", f"{facts['num_parameters']:,} {vocabulary}"), ("state", state)]
 

@@ -13,7 +13,7 @@ from ib_bench.drawing.texts import Format
 from ib_bench.limited_yaml import load_yaml
 from ib_bench.runner.config_errors import explained, option_names, unreadable
 from ib_bench.runner.numbers import require_usable_numbers
-from ib_bench.runner.places import DEFAULT_STORE, with_home
+from ib_bench.runner.places import DEFAULT_STORE, with_homes
 
 
 def limit_yaml() -> None:
@@ -79,21 +79,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     except UnicodeDecodeError as error:
         raise unreadable(arguments, error) from error
     require_usable_numbers(options)
-    return _with_homes(options)
-
-
-_PATHS = ("store", "out", "file", "figures", "log_file", "suite", "sources", "slurm.folder")
-"""Options that are paths, of any command."""
-
-
-def _with_homes(options: Namespace) -> Namespace:
-    for name in _PATHS:
-        given = options.get(name)
-        if isinstance(given, list):
-            options[name] = [with_home(name, path) for path in given]
-        elif given is not None:
-            options[name] = type(given)(with_home(name, str(given)))
-    return options
+    return with_homes(options)
 
 
 def listing_parser(command: str, description: str) -> ArgumentParser:

@@ -15,6 +15,7 @@ from ib_bench.drawing.tables import rich_table
 from ib_bench.drawing.terminal import say, show
 from ib_bench.errors import InvalidOptionError, StoreError
 from ib_bench.importing import without_garbage_collection
+from ib_bench.plain_text import number_of
 from ib_bench.report.server import ReportServer
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
@@ -68,7 +69,7 @@ def _write(options: Namespace) -> int:
             show(rich_table(table), console)
             console.print()
     if num_left_out:
-        say(f"{num_left_out} larger tables: {path.parent / 'tables'}", console)
+        say(f"{number_of(num_left_out, 'tables')} too large to print: {path.parent / 'tables'}", console)
     say(f"report: {path}", console)
     return 0
 

@@ -14,7 +14,7 @@ from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import say, show, terminal_table, titled
 from ib_bench.drawing.texts import OutputFormat, duration
-from ib_bench.plain_text import one_line
+from ib_bench.plain_text import number_of, one_line
 from ib_bench.results.run_status import RunningJob, RunStatus, run_statuses
 from ib_bench.results.store import Store
 from ib_bench.runner.places import DEFAULT_STORE
@@ -45,10 +45,10 @@ def main(command: str, arguments: Sequence[str]) -> int:
 
 def _print(status: RunStatus, console: Console) -> None:
     done = status.num_stored + status.num_finished
-    counts = [f"{done} of {status.num_jobs} {status.what}", f"{len(status.failures)} failed"]
+    counts = [f"{done:,} of {number_of(status.num_jobs, status.what)}", f"{len(status.failures)} failed"]
     if status.max_evaluations:
         counts.append(f"{status.num_evaluations / status.max_evaluations:.0%} of the evaluations")
-    counts += [f"{number} wait for {reason}" for reason, number in status.num_waiting.items()]
+    counts += [f"{number:,} waiting for {reason}" for reason, number in status.num_waiting.items()]
     state = _state(status)
     if status.time_left_s is not None and state == "running":
         counts.append(f"{duration(status.time_left_s)} left at this rate")

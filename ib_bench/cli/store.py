@@ -62,6 +62,7 @@ def _check(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     parser.add_argument("--format", type=OutputFormat, default="table", help="Output format.")
     options = parse(parser, arguments)
     if options.submission is not None:
+        require(options.store == DEFAULT_STORE, "store", options.store, "left out with --submission")
         from ib_bench.scoring.submission import check_submission  # noqa: PLC0415 (loads numpy)
 
         findings = check_submission(Path(options.submission), options.protocol)
@@ -152,8 +153,8 @@ def _vacuum(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     done = vacuum(Path(options.store), options.dry_run)
     word = "would be removed" if options.dry_run else "removed"
-    say(f"{len(done.damaged):,} damaged records {word}: {', '.join(done.damaged) or 'none'}")
-    say(f"{len(done.files):,} files {word}: {', '.join(map(str, done.files)) or 'none'}")
+    say(f"{number_of(len(done.damaged), 'records')} {word} as damaged: {', '.join(done.damaged) or 'none'}")
+    say(f"{number_of(len(done.files), 'files')} {word}: {', '.join(map(str, done.files)) or 'none'}")
     after = "" if done.bytes_after is None else f", {_megabytes(done.bytes_after)} after"
     say(f"{options.store}: {_megabytes(done.bytes_before)} before{after}")
     return 0

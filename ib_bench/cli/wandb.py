@@ -13,11 +13,14 @@ from ib_bench.cli.parsing import parse
 from ib_bench.cli.sources import add_source_arguments, chosen_sources
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.terminal import say
-from ib_bench.errors import BenchError, UnknownNameError, reason_of
+from ib_bench.errors import BenchError, UnknownNameError, reason_of, require
+from ib_bench.plain_text import number_of
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.runner.places import require_writable_file
 from ib_bench.runner.wandb_logging import log_results
 from ib_bench.tracking.settings import MODES, WandbSettings
+
+_OUT = "workspace.json"
 
 SUBCOMMANDS = {
     "sync-store": "log every finished result of a store that is not in W&B yet",
@@ -75,8 +78,8 @@ def _sync_store(prog: str, arguments: Sequence[str]) -> int:
     for name, records in chosen_sources(options).items():
         with _explained():
             logged, there, failures = log_results(records, settings, options.group)
-        failed = f", {len(failures)} failed ({next(iter(failures.values()))})" if failures else ""
-        say(f"{name}: {logged} runs logged, {there} already there{failed}")
+        failed = f", {len(failures):,} failed ({next(iter(failures.values()))})" if failures else ""
+        say(f"{name}: {number_of(logged, 'runs')} logged, {there:,} already there{failed}")
         exit_code = max(exit_code, int(bool(failures)))
     return exit_code
 
@@ -88,19 +91,21 @@ def _workspace(prog: str, arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--project", type=str | None, help="Project of the runs; default: WANDB_PROJECT, or ib_bench.")
     parser.add_argument("--dry_run", action="store_true", help="Write the definition to a file instead of to W&B.")
-    parser.add_argument("--out", type=str, default="workspace.json", help="File for --dry_run.")
+    parser.add_argument("--out", type=str | None, help=f"File for --dry_run; {_OUT} if left out.")
     options = parse(parser, arguments)
+    require(options.dry_run or options.out is None, "out", options.out, "left out without --dry_run")
     settings = WandbSettings(project=options.project, entity=options.entity)
+    out = _OUT if options.out is None else options.out
     if options.dry_run:
-        require_writable_file("out", options.out)
+        require_writable_file("out", out)
     from ib_bench.tracking.workspace import default_entity, definition, workspace  # noqa: PLC0415 (as above)
 
     with _explained():
         entity = settings.entity_name or ("ENTITY" if options.dry_run else default_entity())
     dashboard = workspace(entity, settings.project_name)
     if options.dry_run:
-        write_text_whole(Path(options.out), json_text(definition(dashboard)))
-        say(f"definition: {options.out}")
+        write_text_whole(Path(out), json_text(definition(dashboard)))
+        say(f"definition: {out}")
         return 0
     with _explained():
         dashboard.save()

@@ -51,6 +51,9 @@ class RunningJob:
     max_steps: Count
     val_loss: float | None
 
+    def __post_init__(self) -> None:
+        _require_time(self.started_at)
+
 
 @dataclass(frozen=True)
 class RunStatus:
@@ -98,8 +101,7 @@ class RunStatus:
 
     def __post_init__(self) -> None:
         for time in (self.started_at, self.updated_at):
-            if datetime.fromisoformat(time).tzinfo is None:
-                raise ValueError(f"a time must say its zone, got {time!r}")
+            _require_time(time)
 
     @property
     def key(self) -> str:
@@ -168,6 +170,16 @@ def forget_past_runs(store: Store) -> None:
         status = _run_status(text)
         if status is None or status.state != "running" or status.is_gone or _is_long_silent(status):
             store.remove_run(key)
+
+
+def _require_time(text: str) -> None:
+    """Make sure that a text is a time with its zone.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(f"a time must say its zone, got {text!r}")
 
 
 def _is_long_silent(status: RunStatus) -> bool:

@@ -72,6 +72,7 @@ def measure(
             and ``slurm``, for a quantity of several jobs, as on the command line; or an executor.
         workers: see ``--workers``.
         keep_weights: whether the best weights at the largest size are kept beside the store; not all quantities can.
+            With it, and only then, ``extrapolate`` loads weights that were kept, instead of training again.
         wandb: a mapping of the options ``--wandb.*``, or :class:`~ib_bench.tracking.settings.WandbSettings`; None logs
             nothing.
         log_file: file that gets a line for each event; appended to.

@@ -11,8 +11,9 @@ from jsonargparse import ArgumentParser
 
 from ib_bench import catalogue
 from ib_bench.drawing.notebook import Drawing
-from ib_bench.errors import UnknownNameError
+from ib_bench.errors import UnknownNameError, require
 from ib_bench.execution.executor import Executor
+from ib_bench.plain_text import number_of
 from ib_bench.results.identity import Json
 from ib_bench.runner.executors import executor_sections
 from ib_bench.runner.given import (
@@ -25,7 +26,7 @@ from ib_bench.runner.given import (
     watcher,
     weights_option,
 )
-from ib_bench.runner.places import DEFAULT_STORE, require_writable_folder
+from ib_bench.runner.places import DEFAULT_STORE, require_writable_folder, with_home
 from ib_bench.runner.results import Results, quantity_list, results_of
 from ib_bench.runner.suite_run import FinishedSuite, add_suite_arguments, planned, run_suite
 from ib_bench.runner.suites import find_suite
@@ -57,7 +58,7 @@ def run(
         axes: keep only these values of an axis.
         dry_run: return how much there is to do, and do nothing.
         fast_dev_run: try every value of every axis once, for a few steps, storing nothing.
-        figures: folder for the figure's files; None writes none.
+        figures: folder for the figure's files; None writes none, and neither does ``fast_dev_run``.
         store: see :func:`measure`, as for the other arguments that it has too.
         executor: likewise.
         workers: likewise.
@@ -91,9 +92,12 @@ def run(
     for section in sections:
         if section not in executor_sections():
             raise UnknownNameError("section", section, executor_sections())
+    require(not (dry_run and fast_dev_run), "fast_dev_run", fast_dev_run, "False with dry_run")
     parser = ArgumentParser(exit_on_error=False)
     add_suite_arguments(parser)
     given: Json = {"axes": axes or {}, "dry_run": dry_run, "fast_dev_run": fast_dev_run, **sections}
+    if figures is not None:
+        given["figures"] = str(figures)
     options = {
         **output_options(store, wandb, log_file),
         **weights_option(True, keep_weights),
@@ -103,16 +107,16 @@ def run(
     chosen = _suite(suite, name, executor).narrowed(parsed.axes)
     if dry_run:
         return Drawing([planned(chosen, parsed)])
-    if figures is not None:
-        require_writable_folder("figures", str(figures))
+    draws = figures is not None and not fast_dev_run
+    if draws:
+        require_writable_folder("figures", parsed.figures)
     finished = run_suite(chosen, parsed, watcher(progress), given_executor(executor), f"ib_bench.run({chosen.name})")
-    if figures is not None:
-        for figure in finished.figures():
-            figure.save(Path(figures) / figure.name)
+    for figure in finished.figures() if draws else ():
+        figure.save(Path(parsed.figures) / figure.name)
     if finished.errors:
         label, error = finished.errors[0]
-        count = f"{len(finished.errors)} of {len(finished.plan.jobs)} jobs have not finished"
-        warnings.warn(f"{count}, the first of them {label}: {error}", stacklevel=2)
+        count = f"{len(finished.errors)} of {number_of(len(finished.plan.jobs), 'jobs')} not finished"
+        warnings.warn(f"{count}; the first is {label}: {error}", stacklevel=2)
     return _results(finished)
 
 
@@ -121,7 +125,7 @@ def _suite(suite: str | Path | Mapping[str, Any], name: str, executor: object) -
         content = plain_config(suite)
         require_importable(content, executor)
         return suite_of(name, content)
-    return read_suite(find_suite(str(suite)))
+    return read_suite(find_suite(with_home("suite", str(suite))))
 
 
 def _results(finished: FinishedSuite) -> Results:

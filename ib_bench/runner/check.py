@@ -8,6 +8,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from ib_bench.data import ModularAddition
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.models.sequence_model import SequenceModel
+from ib_bench.plain_text import number_of
 from ib_bench.results.identity import Json
 from ib_bench.results.integrity import Finding
 from ib_bench.runner.config_errors import explained, option_names
@@ -59,7 +60,7 @@ def check(config: Json) -> list[Finding]:
             findings.append(Finding("state", "ok", state_size(model.eval(), data.vocab_size)))
             batch = next(iter(_few_sequences(config, data).train_dataloader()))
             milliseconds = milliseconds_per_step(model, batch)
-            text = f"{milliseconds:.3g} ms for {len(batch.tokens)} sequences, one thread"
+            text = f"{milliseconds:.3g} ms for {number_of(len(batch.tokens), 'sequences')}, one thread"
             findings.append(Finding("step", "ok", text))
     return findings
 

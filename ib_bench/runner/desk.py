@@ -136,7 +136,8 @@ def make_request(
         config: ``model``, ``data`` and ``trainer`` with all defaults filled in.
         settings: of each section, see :attr:`Request.settings`.
         store: path of the store.
-        keep_weights: whether the best weights at the largest size are kept beside the store.
+        keep_weights: whether the best weights at the largest size are kept beside the store, and those that were kept
+            are loaded.
         may_hold_out_none: accept data of which nothing can be held out; the request then has an empty pool.
         may_take_several_processes: accept a Trainer in which several processes train one model.
 

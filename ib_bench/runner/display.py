@@ -103,7 +103,7 @@ class Display(Watcher):
 
     def _counts(self) -> str:
         counts = Counter(self._waiting.values())
-        waiting = [f", {number} wait for {reason}" for reason, number in counts.most_common(1)]
+        waiting = [f", {number} waiting for {reason}" for reason, number in counts.most_common(1)]
         return f"{self._clock.num_done} of {self._clock.num_jobs}, {self._clock.left}{''.join(waiting)}"
 
 

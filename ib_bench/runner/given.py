@@ -28,6 +28,7 @@ from ib_bench.results.records import ClassSpec
 from ib_bench.runner.config_errors import explained, option_names
 from ib_bench.runner.display import display
 from ib_bench.runner.jobs import MakeWatcher
+from ib_bench.runner.places import with_homes
 from ib_bench.tasks.finite_state_machine import FiniteStateMachine
 
 INLINE = "inline"
@@ -101,9 +102,10 @@ def parsed_options(parser: ArgumentParser, config: Json) -> Namespace:
         BenchError: it is wrong; says what, and what is allowed.
     """
     try:
-        return parser.parse_object(config)
+        options = parser.parse_object(config)
     except ArgumentError as error:
         raise explained(error, options=option_names(parser)) from error
+    return with_homes(options)
 
 
 def class_name(spec: Any) -> str:

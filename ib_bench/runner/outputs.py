@@ -29,7 +29,8 @@ def add_keep_weights(parser: Any) -> None:
         "--keep_weights",
         type=KeepWeights,
         default="none",
-        help="Keep the weights of the best trial at the largest size, beside the store, for extrapolate to use.",
+        help="Keep the weights of the best trial at the largest size, beside the store. extrapolate loads weights that "
+        "were kept only where it is given this option too; otherwise it trains again.",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from jsonargparse import Namespace
+
 from ib_bench.errors import BenchError, require, shown
 from ib_bench.results.whole_file import is_store
 
@@ -12,6 +14,9 @@ DEFAULT_STORE = "ib_bench.sqlite"
 
 _FILES = ("store", "file", "log_file", "suite", "ckpt_path")
 """Options that are files, for all commands."""
+
+_PATHS = ("store", "out", "file", "figures", "log_file", "suite", "sources", "protocol", "submission", "slurm.folder")
+"""Options that are paths, or may be, for all commands."""
 
 _MAX_NAME = 255
 """Bytes in the name of a file, on nearly all file systems."""
@@ -74,3 +79,18 @@ def with_home(option: str, path: str) -> str:
     too_long = max((len(os.fsencode(name)) for name in Path(found).parts), default=0) > most
     require(not too_long, option, path, f"a path whose names have at most {most} bytes")
     return found
+
+
+def with_homes(options: Namespace) -> Namespace:
+    """Parsed options, each path of which went through :func:`with_home`.
+
+    Raises:
+        BenchError: as :func:`with_home`.
+    """
+    for name in _PATHS:
+        given = options.get(name)
+        if isinstance(given, list):
+            options[name] = [with_home(name, path) for path in given]
+        elif given is not None:
+            options[name] = type(given)(with_home(name, str(given)))
+    return options

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -23,6 +24,7 @@ from ib_bench.quantities.search.futility import futility_notes
 from ib_bench.results.archive import Records, is_archive, read_archive, stored_records
 from ib_bench.results.identity import Json
 from ib_bench.results.reference import reference_records
+from ib_bench.runner.places import with_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +63,12 @@ class ResultList(Sequence[Any]):
     @overload
     def __getitem__(self, index: slice) -> list[Any]: ...
     def __getitem__(self, index: int | slice) -> Any:
-        return list(self.rows)[index]
+        return self._listed[index]
+
+    @cached_property
+    def _listed(self) -> list[Any]:
+        """The rows as a list, made once: the trials of a store are read from it each time they are iterated."""
+        return self.rows if isinstance(self.rows, list) else list(self.rows)
 
     def __repr__(self) -> str:
         return number_of(len(self), self.name)
@@ -150,10 +157,22 @@ def read(path: str | Path) -> Results:
         >>> sorted(frame.model.unique())
         ['DenseSSM', 'LSTM', 'Transformer']
     """
+    return results_of(records_at(path), str(path))
+
+
+def records_at(path: str | Path) -> Records:
+    """The records of a store, an archive or the reference results, from which a report can be made.
+
+    Args:
+        path: as of :func:`read`.
+
+    Raises:
+        BenchError: as :func:`read`.
+    """
     if str(path) == REFERENCE and not Path(path).exists():
-        return results_of(reference_records(), REFERENCE)
-    file = Path(path)
-    return results_of(read_archive(file) if is_archive(file) else stored_records(file), str(path))
+        return reference_records()
+    file = Path(with_home("path", str(path)))
+    return read_archive(file) if is_archive(file) else stored_records(file)
 
 
 def results_of(records: Records, name: str) -> Results:

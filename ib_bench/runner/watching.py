@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from ib_bench.errors import BenchError
+from ib_bench.plain_text import number_of
 from ib_bench.quantities.job import Job
 from ib_bench.quantities.progress import Progress
 from ib_bench.results.run_status import RunningJob, RunStatus, forget_past_runs, pid_started, put_run_status, utc_now
@@ -237,7 +238,7 @@ class LogFile(Watcher):
         _LOGGER.addHandler(self._handler)
         _LOGGER.setLevel(logging.INFO)
         stored = f"{batch.num_stored} in the store"
-        self._log(f"{len(batch.jobs)} {batch.what} to run, {stored}; executor {batch.executor}")
+        self._log(f"{number_of(len(batch.jobs), batch.what)} to run, {stored}; executor {batch.executor}")
 
     def show(self, index: int, newest: Progress) -> None:
         """See :class:`Watcher`."""
@@ -252,7 +253,7 @@ class LogFile(Watcher):
             self._log(f"{label}: {newest.verdict}")
         elif old is not None and newest.num_evaluations > old.num_evaluations:
             of = self._jobs[index].max_evaluations
-            done = f"{newest.num_evaluations} of at most {of} evaluations done"
+            done = f"{newest.num_evaluations} of at most {number_of(of, 'evaluations')} done"
             self._log(f"{label}: {done}, the last at N = {newest.judged_size}")
 
     def lose(self, index: int) -> None:
@@ -272,7 +273,8 @@ class LogFile(Watcher):
         verdicts = sum(newest.verdict is not None for newest in self._newest.values())
         failures = sum(newest.error is not None for newest in self._newest.values())
         rest = len(self._jobs) - verdicts - failures
-        counts = f"{verdicts} {self._what} finished, {failures} failed" + (f", {rest} not finished" if rest else "")
+        finished = f"{verdicts} of {number_of(len(self._jobs), self._what)} finished"
+        counts = f"{finished}, {failures} failed" + (f", {rest} not finished" if rest else "")
         reason = f" ({error})" if _ending(error) == "failed" else ""
         try:
             self._log(f"{_ending(error)}{reason}: {counts}", logging.ERROR if reason else logging.INFO)

@@ -185,7 +185,7 @@ def logged_runs(settings: WandbSettings) -> set[str]:
 
 def _offline_list() -> Path:
     """The file that names the finished offline runs; wandb's own folders do not say which project they are of."""
-    return Path(os.environ.get("WANDB_DIR", ".")) / "wandb" / "ib_bench_runs.txt"
+    return Path(os.path.expanduser(os.environ.get("WANDB_DIR", "."))) / "wandb" / "ib_bench_runs.txt"
 
 
 def _offline_name(settings: WandbSettings, run_id: str) -> str:

@@ -80,3 +80,8 @@ def test_the_tables_of_the_reference_results_are_those_of_the_readme(
     table = "\n".join(line for line in text.splitlines() if line.startswith("|"))
     readme = (Path(results.__file__).parent / "README.md").read_text(encoding="utf-8")
     assert f"<!-- {name} -->\n\n{table}\n<!-- end of {name} -->" in readme
+
+
+def test_two_other_lists_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["claims", "--pairs", "--published"]) == 2
+    assert "pairs must be left out with --published, got True" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_log_goes_onto_no_store_that_is_still_to_come(capfd: pytest.CaptureFix
 def test_a_file_whose_name_begins_like_the_stores_is_another_one(working_folder: Path) -> None:
     arguments = ["--search.max_size=2", "--search.seeds=[1]", "--search.learning_rates=[0.001]"]
     assert main([*SEARCH, *arguments, "--data.max_length=3", "--log_file", f"{STORE}.log"]) == 0
-    assert "1 searches to run" in (working_folder / f"{STORE}.log").read_text()
+    assert "1 search to run" in (working_folder / f"{STORE}.log").read_text()
 
 
 def test_no_file_of_a_report_goes_onto_a_store(working_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +93,17 @@ def test_no_file_of_a_report_goes_onto_a_store(working_folder: Path, capfd: pyte
     assert main(["report", "--out", "sub"]) == 2
     assert "report.html' cannot be written: it is a store" in capfd.readouterr().err
     Store(working_folder / "sub" / "report.html", create=False).close()
+
+
+@pytest.mark.parametrize(("number", "text"), [(1, "1 table too large"), (2, "2 tables too large")])
+def test_a_report_says_where_large_tables_are(
+    number: int, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = SimpleNamespace(rows=[["x"]] * 501, columns=["y"])
+    made_up = SimpleNamespace(tables=[large] * number, write=lambda out: out / "report.html")
+    monkeypatch.setattr("ib_bench.cli.report.study_report", lambda *_: made_up)
+    assert main(["report", "--out", "sub"]) == 0
+    assert capsys.readouterr().out.startswith(f"{text} to print: sub/tables")
 
 
 WRITTEN = {

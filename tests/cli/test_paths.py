@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 from damage import write_store
+from jsonargparse import Namespace
 from made_up_records import ACOT, Point, search, trial
 
+import ib_bench
 from ib_bench import measure
 from ib_bench.cli import main
+from ib_bench.errors import BenchError
+from ib_bench.runner.places import with_homes
 
 POINT = Point("LSTM", ACOT)
 SHORT = ["--search.max_steps=2", "--search.max_size=2", "--search.seeds=[1]", "--search.learning_rates=[0.001]"]
@@ -80,6 +84,35 @@ def test_files_of_tasks_and_stores_of_python(home: Path) -> None:
     found = measure("search", model="LSTM", data=data, search=options, store="~/python.sqlite")
     assert found.status == "finished"
     assert (home / "python.sqlite").is_file() and not list(Path().iterdir())
+
+
+NAMED = {
+    "protocol": ["league", "--protocol=~/none.yaml"],
+    "submission": ["store", "check", "--submission=~/none.yaml"],
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_home_is_found_in_options_of_files_that_are_read(
+    name: str, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(NAMED[name]) == 2
+    assert f"'{home}/none.yaml'" in capfd.readouterr().err
+
+
+def test_a_home_is_found_by_every_function_of_python(home: Path) -> None:
+    assert len(ib_bench.read("~/store.sqlite")["search"]) == 1
+    ib_bench.run("~/suite.yaml", store="~/new.sqlite", figures="~/f", progress=False)
+    assert (home / "f" / "suite.svg").is_file() and not list(Path().iterdir())
+    for call in (lambda: ib_bench.score("LSTM", protocol="~/none.yaml"), lambda: ib_bench.read("~/none.yaml")):
+        with pytest.raises(BenchError, match=f"'{home}/none.yaml'"):
+            call()
+
+
+def test_a_home_is_found_in_a_section(home: Path) -> None:
+    options = Namespace({"slurm.folder": Path("~/tasks")})  # type: ignore[no-untyped-call]
+    with_homes(options)
+    assert options.slurm.folder == home / "tasks"
 
 
 @pytest.mark.filterwarnings("ignore:The dirpath has changed")  # the next run gets a folder of its own

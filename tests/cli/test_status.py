@@ -165,7 +165,7 @@ def test_a_lost_job_runs_no_more_until_it_runs_again(job: SearchJob, store: Stor
     told = [line.partition(f"{job.label}: ")[2] for line in log.read_text().splitlines()]
     waiting, lost = "waiting for a node (other jobs may wait too)", "lost in a:1; will run again"
     assert list(filter(None, told)) == [waiting, "started in a:1", lost, "started in b:2"]
-    assert log.read_text().endswith("ended: 0 searches finished, 0 failed, 1 not finished\n")
+    assert log.read_text().endswith("ended: 0 of 1 search finished, 0 failed, 1 not finished\n")
 
 
 def test_what_ends_a_command_is_told(job: SearchJob, store: Store, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_what_ends_a_command_is_told(job: SearchJob, store: Store, tmp_path: Pat
         raise StoreError("the disk\nis full")
     (status,) = run_statuses(store)
     assert (status.state, status.error) == ("failed", "the disk\nis full")
-    assert "ERROR failed (the disk is full): 0 searches finished" in log.read_text()
+    assert "ERROR failed (the disk is full): 0 of 1 search finished" in log.read_text()
 
 
 def test_lines_are_logged_by_the_packages_logger_while_jobs_run(
@@ -193,10 +193,10 @@ def test_lines_are_logged_by_the_packages_logger_while_jobs_run(
     assert (logger.handlers, logger.level) == before
     told = [line.partition(" INFO ")[2] for line in log.read_text().splitlines()]
     assert told == [
-        "1 searches to run, 0 in the store; executor inline",
+        "1 search to run, 0 in the store; executor inline",
         f"{job.label}: started in 100 %s:1",
         "a line of somebody else",
-        "ended: 0 searches finished, 0 failed, 1 not finished",
+        "ended: 0 of 1 search finished, 0 failed, 1 not finished",
     ]
     assert [record.getMessage() for record in caplog.records if record.name == "ib_bench"] == [*told, "after the end"]
 
@@ -210,6 +210,25 @@ def test_a_damaged_status_is_left_out_and_forgotten(text: str, store: Store) -> 
     assert run_statuses(store) == [intact]
     forget_past_runs(store)
     assert list(store.runs()) == [intact.key]
+
+
+@pytest.mark.parametrize("started_at", ["2026-13-01", "2026-01-01T00:00:00"])
+def test_a_job_with_a_damaged_time_is_left_out(
+    started_at: str, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = asdict(running(os.getpid()))
+    plain["jobs"][0]["started_at"] = started_at
+    store.put_run("damaged", json.dumps(plain))
+    assert run_statuses(store) == []
+    assert main(["status", "--store", str(store.path)]) == 0
+    assert "nothing has run" in capsys.readouterr().out
+
+
+def test_one_thing_is_in_the_singular(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    put_run_status(store, running(os.getpid(), num_jobs=1, num_waiting={"a node": 1}))
+    assert main(["status", "--store", str(store.path)]) == 0
+    printed = capsys.readouterr().out
+    assert "1 of 1 search " in printed and "1 waiting for a node" in printed
 
 
 def test_a_command_without_news_says_that_it_lives(
@@ -247,4 +266,4 @@ def test_a_suite_leaves_its_status_and_its_log(
     ):
         assert text in log
     assert f"{LABEL}: N* " in log and "failed: ArithmeticError: no training" in log
-    assert "ended: 1 searches finished, 1 failed" in log
+    assert "ended: 1 of 2 searches finished, 1 failed" in log

@@ -89,9 +89,14 @@ def test_merge_shows_conflicts_and_what_is_lost(capsys: pytest.CaptureFixture[st
 def test_vacuum(capsys: pytest.CaptureFixture[str]) -> None:
     flip_in_record(Path("ib_bench.sqlite"), TRIALS[0].key)
     assert main(["store", "vacuum", "--dry_run"]) == 0
-    assert f"1 damaged records would be removed: {TRIALS[0].key}" in capsys.readouterr().out
+    assert f"1 record would be removed as damaged: {TRIALS[0].key}" in capsys.readouterr().out
+    left = Path("ib_bench.sqlite.weights/a.pt.1")  # of a process that was killed
+    left.parent.mkdir()
+    left.touch()
+    os.utime(left, (0, 0))
     assert main(["store", "vacuum"]) == 0
-    assert f"1 damaged records removed: {TRIALS[0].key}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"1 record removed as damaged: {TRIALS[0].key}" in printed and f"1 file removed: {left}" in printed
     assert main(["store", "check"]) == 0
 
 
@@ -105,6 +110,11 @@ CASES = {
     ),
     "no such folder": (["store", "export", "none/a.csv"], "file must be a file that can be written, got 'none/a.csv'"),
     "no store": (["store", "check", "--store", "none.sqlite"], "does not exist"),
+    "a store and a submission": (
+        ["store", "check", "--submission", "sent", "--store", "bad.sqlite"],
+        "store must be left out with --submission, got 'bad.sqlite'",
+    ),
+    "a protocol without a submission": (["store", "check", "--protocol", "x"], "left out without --submission"),
     "nothing to merge": (["store", "merge", "new.sqlite"], "sources"),
     "an archive to merge into": (["store", "merge", "a.jsonl.gz", "ib_bench.sqlite"], "name a store to merge into"),
     "malformed, checked otherwise": (["results", "--store", "bad.sqlite"], "store 'bad.sqlite' is damaged"),

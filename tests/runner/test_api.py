@@ -224,6 +224,10 @@ BAD = {
         lambda own: ib_bench.run(SUITE, figures="own_classes.py/none"),
         "figures must be a folder that can be written",
     ),
+    "two ways to try": (
+        lambda own: ib_bench.run(SUITE, dry_run=True, fast_dev_run=True),
+        "fast_dev_run must be False with dry_run, got True",
+    ),
     "section of a suite": (lambda own: ib_bench.run("demo", search={}), "unknown section 'search'"),
     "no store": (lambda own: ib_bench.read("none.sqlite"), "none.sqlite"),
     "a folder": (lambda own: ib_bench.read("."), "Is a directory"),
@@ -280,11 +284,20 @@ def test_a_suite(own: Any, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.system
+def test_a_suite_that_is_only_tried_keeps_its_figures() -> None:
+    Path("mine.svg").write_text("of long training runs")
+    tried = ib_bench.run(SUITE, axes={"modulus": 2}, name="mine", figures=".", fast_dev_run=True, progress=False)
+    assert not isinstance(tried, Drawing) and len(tried["search"]) == 2
+    assert [path.name for path in Path().iterdir()] == ["mine.svg"]
+    assert Path("mine.svg").read_text() == "of long training runs"
+
+
+@pytest.mark.system
 def test_what_fails_in_a_suite_is_told(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own.Linear, "on_train_start", lambda self: 1 / 0, raising=False)
     suite = {**SUITE, "axes": {"modulus": 3, "model": [own.Linear, DenseSSM]}}
     with pytest.warns(
-        UserWarning, match="1 of 2 jobs have not finished, the first of them own_classes.Linear .*division by zero"
+        UserWarning, match="1 of 2 jobs not finished; the first is own_classes.Linear .*division by zero"
     ):
         found = ib_bench.run(suite, progress=False)
     assert not isinstance(found, Drawing) and len(found.failures) == 1 and len(found["search"]) == 1
@@ -343,6 +356,23 @@ def test_trials_and_archives(capsys: pytest.CaptureFixture[str]) -> None:
         assert len(frame) == 4 and list(frame.columns) == header
         assert frame["num_train_sequences"].min() > 0
     assert repr(ib_bench.read("small.sqlite")) == "small.sqlite: 4 trials"
+
+
+def test_the_trials_of_a_store_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = ib_bench.read("reference")
+    with Store("small.sqlite") as store:
+        store.add_all(list(reference["trials"])[:4])
+    trials = ib_bench.read("small.sqlite")["trials"]
+    reads: list[Any] = []
+    read_all = Store.all
+
+    def noted(store: Store, kind: Any) -> Any:
+        reads.append(kind)
+        return read_all(store, kind)
+
+    monkeypatch.setattr(Store, "all", noted)
+    assert [trials[index].key for index in range(4)] == [one.key for one in trials[:]]
+    assert reads == [TrialRecord]
 
 
 @pytest.mark.parametrize("kind", ["search", "sharing", "extrapolate", "growth"])

@@ -8,10 +8,13 @@ from typing import Any
 
 import notebook_runs
 import pytest
+from made_up_records import ACOT, Point, curve
 from notebook_runs import CONFIGS
 
 from ib_bench.quantities.search.record import SearchRecord
+from ib_bench.results.archive import Records, write_archive
 from ib_bench.results.reference import reference_records
+from ib_bench.results.store import Store
 
 Shown = Callable[[str], Any]
 """Returns the last output of the cell that contains a text."""
@@ -51,6 +54,22 @@ def test_the_studys_figures(tmp_path: Path) -> None:
     assert f"{len(reference_records().of(SearchRecord))} search" in shown("ib_bench.read(").data["text/plain"]
     assert "8192" in shown("pivot_table").data["text/plain"]
     assert shown('results["extrapolate"]').data["text/html"].count("<img ") == 1
-    assert shown("chosen.save").data["text/html"].count("<img ") == 1
+    assert shown("Drawing([], chosen)").data["text/html"].count("<img ") == 1
     figure = tmp_path / "figures" / "min_train_size_against_length"
     assert all(figure.with_suffix(ending).stat().st_size > 1_000 for ending in (".svg", ".png", ".pdf"))
+
+
+@pytest.mark.parametrize("source", ["curves.sqlite", "curves.jsonl.gz", "empty.sqlite"])
+def test_the_figures_of_other_sources(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: a store of curves alone, as `ib-bench run demo` makes it, an archive, and a store of nothing."""
+    monkeypatch.chdir(tmp_path)
+    curves = [curve(Point("LSTM", ACOT), 64.0), curve(Point("GRU", ACOT), 128.0)]
+    Store("empty.sqlite").close()
+    with Store("curves.sqlite") as store:
+        store.add_all(curves)
+    write_archive(Records.of_all(curves), Path("curves.jsonl.gz"))
+    names: dict[str, Any] = {}
+    for cell in notebook_runs.read("study_figures").cells:
+        if cell.cell_type == "code":
+            exec(cell.source.replace('SOURCE = "reference"', f"SOURCE = {source!r}"), names)
+    assert len(list(tmp_path.glob("figures/*.svg"))) == len(names["chosen"]) == (source != "empty.sqlite")

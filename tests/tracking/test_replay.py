@@ -14,7 +14,8 @@ from ib_bench.cli import main
 from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.results.archive import Records
 from ib_bench.results.store import Store
-from ib_bench.tracking.replay import replay
+from ib_bench.tracking.replay import Replayed, replay
+from ib_bench.tracking.runs import logged_runs
 from ib_bench.tracking.settings import WandbSettings
 
 EXHAUSTED = search(Point("LSTM", ACOT, "fixed", 2), None, max_size=20)
@@ -167,3 +168,27 @@ def test_the_dashboards_definition(in_tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_dashboard_without_an_account(in_tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["wandb", "workspace"]) == 2
     assert "a dashboard needs an account" in capsys.readouterr().err
+
+
+def test_a_dashboard_in_wandb_needs_no_file(in_tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["wandb", "workspace", "--out", "workspace.json"]) == 2
+    assert "out must be left out without --dry_run, got 'workspace.json'" in capsys.readouterr().err
+
+
+def test_the_list_of_offline_runs_is_where_wandb_puts_them(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(in_tmp_path))
+    monkeypatch.setenv("WANDB_DIR", "~/logged")
+    listed = in_tmp_path / "logged" / "wandb" / "ib_bench_runs.txt"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("/sums/a\n")
+    assert logged_runs(SETTINGS) == {"a"}
+
+
+@pytest.mark.parametrize(("number", "text"), [(1, "1 run logged"), (2, "2 runs logged")])
+def test_how_many_runs_were_logged(
+    number: int, text: str, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Store(in_tmp_path / "ib_bench.sqlite").close()
+    monkeypatch.setattr("ib_bench.cli.wandb.log_results", lambda *_: Replayed(number, 0, {}))
+    assert main(["wandb", "sync-store", "--wandb.mode", "offline"]) == 0
+    assert capsys.readouterr().out == f"ib_bench.sqlite: {text}, 0 already there\n"
