@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, Generic, TypeVar
 
 from ib_bench.drawing.labels import Labelled
+from ib_bench.plain_text import number_of
 from ib_bench.results.identity import canonical, options
 
 T = TypeVar("T")
@@ -36,7 +39,7 @@ def share_interval(number: int, total: int) -> tuple[float, float]:
 def share_text(number: int, total: int) -> str:
     """A share with its interval, such as ``9 of 10 cells, 61 to 99 %``."""
     low, high = share_interval(number, total)
-    return f"{number} of {total} cells, {100 * low:.0f} to {100 * high:.0f} %"
+    return f"{number:,} of {number_of(total, 'cells')}, {100 * low:.0f} to {100 * high:.0f} %"
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float, float] | None:
@@ -76,6 +79,7 @@ class Cells(Generic[T]):
 
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str, str], dict[str, T]] = {}
+        self._shared: dict[str, list[dict[str, T]]] = {}  # by regime
         self._models: dict[str, None] = {}
 
     def add(self, source: str, supervision: str, model: str, result: Labelled, value: T) -> None:
@@ -94,19 +98,20 @@ class Cells(Generic[T]):
                 settings[name] = {key: own for key, own in options(section).items() if key not in _PER_MODEL}
         experiment = result.config.experiment
         place = json.dumps(canonical([experiment.data, settings]), sort_keys=True, default=str)
-        self._cells.setdefault((supervision, source, place), {}).setdefault(model, value)
+        values = self._cells.setdefault((supervision, source, place), {})
+        if model not in values:
+            values[model] = value
+            if len(values) == 2:
+                self._shared.setdefault(supervision, []).append(values)
         self._models[model] = None
 
-    def pairs(self, supervision: str, one: str, other: str) -> list[tuple[T, T]]:
-        """The values of two models in all cells that have both.
+    def shared(self, supervision: str) -> list[dict[str, T]]:
+        """The values by model of each cell that several models share.
 
         Args:
             supervision: regime.
-            one: text of a model.
-            other: text of another.
         """
-        cells = [values for (regime, _, _), values in self._cells.items() if regime == supervision]
-        return [(values[one], values[other]) for values in cells if one in values and other in values]
+        return self._shared.get(supervision, [])
 
     def only_shared(self, supervision: str) -> dict[str, T]:
         """The values by model of the one cell that several models share; empty if there is none, or more than one.
@@ -114,7 +119,7 @@ class Cells(Generic[T]):
         Args:
             supervision: regime.
         """
-        shared = [values for (regime, _, _), values in self._cells.items() if regime == supervision and len(values) > 1]
+        shared = self.shared(supervision)
         return shared[0] if len(shared) == 1 else {}
 
     @property
@@ -142,31 +147,36 @@ def needs_sentence(measure: str, cells: Cells[Known]) -> str:
     Returns:
         A sentence; empty without two models to compare.
     """
-    clauses, num_shared = [], 0
-    for supervision in cells.supervisions:
-        wins = {model: 0 for model in cells.models}
-        counts: dict[tuple[str, str], int] = {}
-        for one in cells.models:
-            for other in cells.models:
-                if one == other:
-                    continue
-                pairs = cells.pairs(supervision, one, other)
-                num_shared += len(pairs)
-                counts[one, other] = sum(a[1] <= b[0] for a, b in pairs)
-                wins[one] += counts[one, other]
-        order = sorted(cells.models, key=lambda model: -wins[model])
-        if len(order) > 1 and (clause := _clause(order[0], order[1], counts)):
-            clauses.append(f"with {supervision or 'this'} supervision {clause}")
-    if not num_shared:
+    clauses = []
+    shared = {supervision: cells.shared(supervision) for supervision in cells.supervisions}
+    if not any(shared.values()):
         return ""
+    for supervision, own in shared.items():
+        wins = _wins(own)
+        first, second, *_ = sorted(cells.models, key=lambda model: -wins[model])
+        if clause := _clause(first, second, own):
+            clauses.append(f"with {supervision or 'this'} supervision {clause}")
     if not clauses:
         return f"No cell tells which model needs the smaller {measure}."
     return f"Data needed ({measure}): {joined(clauses)}."
 
 
-def _clause(first: str, second: str, counts: dict[tuple[str, str], int]) -> str:
+def _wins(cells: Sequence[Mapping[str, Known]]) -> Counter[str]:
+    """How many other models each one needs less than, over all cells; by sorting, as a cell may have thousands."""
+    wins: Counter[str] = Counter()
+    for values in cells:
+        lows = sorted(low for low, _ in values.values())
+        for model, (low, high) in values.items():
+            num_above = len(lows) - bisect_left(lows, high)
+            wins[model] += num_above - (low >= high)  # without itself
+    return wins
+
+
+def _clause(first: str, second: str, cells: Sequence[Mapping[str, Known]]) -> str:
     """Which of two models needs less; empty where no cell tells."""
-    number, total = counts[first, second], counts[first, second] + counts[second, first]
+    pairs = [(values[first], values[second]) for values in cells if first in values and second in values]
+    number = sum(one[1] <= other[0] for one, other in pairs)
+    total = number + sum(other[1] <= one[0] for one, other in pairs)
     if total == 0:
         return ""
     counted = f"({share_text(number, total)})"

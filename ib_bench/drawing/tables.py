@@ -55,6 +55,7 @@ class StudyTable:
             table, and CSV makes it a column.
         scale: on which the page shades the columns that follow the labels, one for each model: ``log`` over the range
             of the numbers, ``linear`` from 0 to 1. None where these columns are not models.
+        is_whole: whether the page shows all rows under any choice, because they are ranked among each other.
     """
 
     name: str
@@ -66,6 +67,7 @@ class StudyTable:
     shared: dict[str, str] = field(default_factory=dict)
     protocol: str = ""
     scale: Scale | None = None
+    is_whole: bool = False
 
     @property
     def caption(self) -> str:

@@ -71,7 +71,8 @@ def more_rows(num_rows: int, where: str = "--format csv lists all") -> str:
         where: they can be found.
     """
     left = num_rows - MAX_ROWS
-    return f"\N{HORIZONTAL ELLIPSIS} {left:,} more rows; {where}" if left > 0 else ""
+    noun = "row" if left == 1 else "rows"
+    return f"\N{HORIZONTAL ELLIPSIS} {left:,} more {noun}; {where}" if left > 0 else ""
 
 
 def show(table: Table | Group, console: Console | None = None) -> None:

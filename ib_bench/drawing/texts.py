@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -23,8 +24,14 @@ def value_text(value: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time for people, such as ``1h 05m``, ``2m 06s`` or ``7s``."""
-    minutes, rest = divmod(round(seconds), 60)
+    """A time for people, such as ``1h 05m``, ``2m 06s`` or ``7s``.
+
+    Args:
+        seconds: below 0, as between the clocks of two machines, they are 0; a time that is not finite is ``?``.
+    """
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, rest = divmod(max(round(seconds), 0), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours}h {minutes:02}m"

@@ -69,15 +69,24 @@ function lossSpec(trials) {
   };
 }
 
+/** Empty the dialog, and release what the browser holds for it: figures and the file of the config. */
+function releaseCell(dialog) {
+  for (const chart of dialog.querySelectorAll(".chart")) putChart(chart, null);
+  const file = dialog.querySelector("a[download]");
+  if (file) URL.revokeObjectURL(file.href);
+  dialog.replaceChildren();
+}
+
 /** Fill and show the dialog for a record. */
 function openCell(dialog, {key, title, cell, numbers, trials}) {
+  releaseCell(dialog); // of the cell before, if it is still open
   const own = trialsOf(cell, trials);
   const commands = cell.config.split("\n").filter(line => line.startsWith("# ")).map(line => line.slice(2));
   const yaml = cell.config;
   const copy = event => navigator.clipboard?.writeText(commands.join("\n")).then(() => { event.target.textContent = "copied"; });
   const file = URL.createObjectURL(new Blob([yaml], {type: "text/yaml"}));
   const numMissing = cell.trials.length - own.length;
-  const missing = numMissing ? `${numMissing.toLocaleString("en")} of its ${cell.trials.length.toLocaleString("en")} trials are not in this page; \`ib-bench trials\` lists all in a store.` : "";
+  const missing = numMissing ? `This page lacks ${numMissing.toLocaleString("en")} of its ${numberOf(cell.trials.length, "trials")}; \`ib-bench trials\` lists all in a store.` : "";
   const epsilons = [...new Set(own.map(({threshold}) => threshold))].join(", ");
   const charts = own.length ? [
     chartPlace("Success curve", "Share of training runs that succeed at each size; where a curve was fitted, with its 90 % band."),

@@ -63,17 +63,23 @@ function mapAxes(panel, applies, change) {
   return {...panel, layer};
 }
 
-/** Draw a specification into its place. */
+/** Draw a specification into its place, unless it is there. */
 async function drawChart(place, spec, name) {
+  if (place.spec === spec) return;
+  place.spec = spec;
   if (spec.concat && !spec.concat.length) {
-    place.replaceChildren(make("p", {class: "note"}, "Nothing of this choice."));
+    putChart(place, null, make("p", {class: "note"}, "Nothing of this choice."));
     return;
   }
   const {numLeftOut, ...drawn} = spec;
   const numRows = Object.values(spec.datasets ?? {}).reduce((sum, rows) => sum + rows.length, 0);
   const renderer = numRows > MAX_VECTOR_ROWS ? "canvas" : "svg";
   const inner = make("div");
-  await vegaEmbed(inner, drawn, {renderer, logLevel: 1, downloadFileName: name, actions: {source: false, editor: false, compiled: false}});
+  const embedded = await vegaEmbed(inner, drawn, {renderer, logLevel: 1, downloadFileName: name, actions: {source: false, editor: false, compiled: false}});
+  if (place.spec !== spec || !place.isConnected) { // another one is wanted by now, or none
+    embedded.finalize();
+    return;
+  }
   for (const group of inner.querySelectorAll("[role=graphics-symbol]:not([aria-label])")) { // holds marks that have labels
     group.removeAttribute("role");
     group.removeAttribute("aria-roledescription");
@@ -81,8 +87,15 @@ async function drawChart(place, spec, name) {
   inner.querySelector("summary")?.setAttribute("aria-label", "Save this figure");
   inner.querySelector("svg, canvas")?.setAttribute("aria-label", place.getAttribute("aria-label") ?? name);
   linkMarkers(inner);
-  place.replaceChildren(inner);
-  if (numLeftOut) place.append(make("p", {class: "note"}, `${numLeftOut} more panels: choose less.`));
+  putChart(place, embedded, inner);
+  if (numLeftOut) place.append(make("p", {class: "note"}, `${numberOf(numLeftOut, "more panels")}: choose less.`));
+}
+
+/** Put something into the place of a chart. The chart before it is finalized: Vega listens on the document until then. */
+function putChart(place, embedded, ...children) {
+  place.embedded?.finalize();
+  place.embedded = embedded;
+  place.replaceChildren(...children);
 }
 
 const LINK = /(?:^|; )href: (#\w+)$/; // as Vega-Lite ends the description of a mark that has one

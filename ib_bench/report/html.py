@@ -25,12 +25,13 @@ from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.tables import Entry, StudyTable
 from ib_bench.report.claims_table import chance_text, pooled_text, shown_strata, votes_text
-from ib_bench.report.sentences import sentences
+from ib_bench.report.sentences import held_text, sentences
 from ib_bench.results.identity import Json
 from ib_bench.studies.claims import Claim
 
 _SCRIPTS = ("tables.js", "figures.js", "cell.js", "report.js")
 _FOLDER = Path(__file__).parent
+_WHOLE = "The choice above does not filter this: ranks are among all models."
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _DATA = ' id="data">'  # where they begin in the page
 
@@ -68,9 +69,11 @@ def html_report(
     return environment.get_template("report.html.jinja").render(
         version=__version__,
         sentences=[*first, *sentences(study, claims)],
-        sources={name: str(records) for name, records in study.sources.items()},
+        sources={name: held_text(records) or "no records" for name, records in study.sources.items()},
         tables=of_quantities,
         charts=figures,
+        whole={table.name for table in tables if table.is_whole},
+        whole_note=_WHOLE,
         data=packed(data),
         style=(_FOLDER / "report.css").read_text(encoding="utf-8"),
         scripts=[(_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS],
@@ -141,6 +144,7 @@ def _table_json(table: StudyTable) -> Json:
         "labels": table.num_labels,
         "scale": table.scale,
         "shared": table.shared,
+        "whole": table.is_whole,
         "rows": [[_entry_json(entry) for entry in row] for row in table.rows],
     }
 

@@ -8,6 +8,7 @@ from rich.console import Group
 
 from ib_bench.drawing.terminal import terminal_table, titled
 from ib_bench.drawing.texts import duration
+from ib_bench.plain_text import number_of
 from ib_bench.studies.estimate import Estimate
 
 
@@ -28,5 +29,6 @@ def plan_table(name: str, counts: Mapping[str, tuple[int, int]], estimate: Estim
         for kind, (everything, stored) in counts.items()
     ]
     table = terminal_table(["", "all", "in the store", "to do"], rows, {""})
-    note = f"at most {estimate.max_trials:,} trials\ntime with {num_workers} workers: {times_text or unknown}"
+    time = f"time with {number_of(num_workers, 'workers')}: {times_text or unknown}"
+    note = f"at most {number_of(estimate.max_trials, 'trials')}\n{time}"
     return titled(f"{name}: what there is to do", table, note)

@@ -1,4 +1,4 @@
-// The choice of results: kept in the address, and applied to figures and tables alike.
+// The choice of results: kept in the address, and applied to figures and tables alike; a league stays whole.
 
 const LABELS = ["source", "task", "L", "supervision", "lengths", "model"]; // in the order of each cell's labels
 const BESIDE = ["model", "supervision", "lengths", "L", "task"];
@@ -63,28 +63,45 @@ function summaryText(name) {
   return `${name}: ${some.length === 0 ? "all" : some.length < 3 ? some.join(", ") : `${some.length} of ${values[name].length}`}`;
 }
 
-function drawForm() {
+/** Build the form, once: its controls keep the focus, and its output stays one live region. */
+function buildForm() {
   const choices = LABELS.filter(name => values[name].length > 1).map(name => {
-    const summary = make("summary", {});
-    const tell = () => { summary.textContent = summaryText(name); summary.classList.toggle("chosen", chosen[name].size > 0); };
     const boxes = values[name].map(value => {
-      const change = event => { chosen[name][event.target.checked ? "add" : "delete"](value); tell(); changed(); };
-      return make("label", {}, make("input", {type: "checkbox", name, value, checked: chosen[name].has(value), onchange: change}), ` ${value}`);
+      const change = event => { chosen[name][event.target.checked ? "add" : "delete"](value); changed(); };
+      return make("label", {}, make("input", {type: "checkbox", name, value, onchange: change}), ` ${value}`);
     });
-    tell();
-    return make("details", {}, summary, make("fieldset", {}, make("legend", {}, name), ...boxes));
+    return make("details", {"data-label": name}, make("summary"), make("fieldset", {}, make("legend", {}, name), ...boxes));
   });
-  const options = BESIDE.map(name => make("option", {value: name, selected: name === beside}, name));
+  const options = BESIDE.map(name => make("option", {value: name}, name));
   const select = make("select", {name: "beside", onchange: event => { beside = event.target.value; changed(); }}, ...options);
-  const clear = () => { for (const name of LABELS) chosen[name].clear(); beside = "model"; drawForm(); changed(); };
+  const clear = () => { for (const name of LABELS) chosen[name].clear(); beside = "model"; changed(); };
   form.replaceChildren(...choices, make("label", {}, "side by side ", select),
     make("button", {type: "button", class: "plain", onclick: clear}, "show all"), make("output", {role: "status"}));
   form.hidden = false;
 }
 
+/** The form as the choice is. */
+function updateForm() {
+  for (const details of form.querySelectorAll("details")) {
+    const name = details.dataset.label;
+    const summary = details.querySelector("summary");
+    summary.textContent = summaryText(name);
+    summary.classList.toggle("chosen", chosen[name].size > 0);
+    for (const box of details.querySelectorAll("input")) box.checked = chosen[name].has(box.value);
+  }
+  form.querySelector("select").value = beside;
+}
+
 function changed() {
   writeAddress();
+  updateForm();
   draw();
+}
+
+/** What is shown of a table; a league stays whole, as ranks are those of all its models. */
+function shownOf(table) {
+  if (table.whole) return table;
+  return table.scale ? pivoted(table, beside, passes) : filtered(table, passes, key => labelsByKey.get(key));
 }
 
 let drawing = 0;
@@ -96,11 +113,11 @@ async function draw() {
   for (const table of data.tables) {
     const place = document.getElementById(table.name)?.querySelector(".wide");
     if (!place) continue;
-    drawTable(place, table.scale ? pivoted(table, beside, passes) : filtered(table, passes, key => labelsByKey.get(key)), table.scale, table.name);
+    drawTable(place, shownOf(table), table.scale, table.name);
   }
   const all = [...labelsByKey.values()];
   const number = all.filter(passes).length.toLocaleString("en");
-  form.querySelector("output").textContent = `${number} of ${all.length.toLocaleString("en")} results`;
+  form.querySelector("output").textContent = `${number} of ${numberOf(all.length, "results")}`;
   const charts = [...document.querySelectorAll("figure > .chart")];
   for (const [place, chart] of charts.entries()) {
     await new Promise(resolve => setTimeout(resolve)); // so that a click is never kept waiting
@@ -134,10 +151,14 @@ function followAddress() {
   if (target?.tagName === "DETAILS") target.open = true;
 }
 
-dialog.addEventListener("close", () => { if (labelsByKey.has(location.hash.slice(1))) replaceAddress(location.search); });
+dialog.addEventListener("close", () => {
+  if (dialog.open) return; // again, with another cell
+  releaseCell(dialog);
+  if (labelsByKey.has(location.hash.slice(1))) replaceAddress(location.search);
+});
 dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close(); });
 addEventListener("hashchange", followAddress);
-addEventListener("popstate", () => { const before = location.search; if (before !== drawnSearch) { readAddress(); drawForm(); draw(); drawnSearch = before; } });
+addEventListener("popstate", () => { const before = location.search; if (before !== drawnSearch) { readAddress(); updateForm(); draw(); drawnSearch = before; } });
 addEventListener("beforeprint", () => { for (const claim of document.querySelectorAll("details.claim")) claim.open = true; });
 document.addEventListener("click", event => {
   for (const open of form.querySelectorAll("details[open]")) if (!open.contains(event.target)) open.open = false;
@@ -149,6 +170,7 @@ form.addEventListener("keydown", event => {
 form.addEventListener("submit", event => event.preventDefault());
 
 readAddress();
-drawForm();
+buildForm();
+updateForm();
 followAddress();
 await draw();

@@ -9,7 +9,10 @@ from typing import Any
 from ib_bench import catalogue
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import models_in_order
+from ib_bench.plain_text import number_of
 from ib_bench.quantities.quantity import Quantity
+from ib_bench.results.archive import Records
+from ib_bench.results.kinds import record_kinds
 from ib_bench.results.records import Record
 from ib_bench.studies.claims import Claim
 
@@ -42,7 +45,7 @@ def _measured(study: Study) -> str:
     named = ", ".join(models) if len(models) <= _MAX_MODELS else f"{len(models)} models ({_architectures(models)})"
     lengths = sorted({label.max_length for label in labels if label.max_length is not None})
     reach = f", with sequences of up to {lengths[-1]} symbols" if lengths else ""
-    records = ", ".join(f"{name}: {_without_zeros(str(held))}" for name, held in study.sources.items())
+    records = ", ".join(f"{name}: {held_text(held)}" for name, held in study.sources.items())
     about = tasks[0] if len(tasks) == 1 else f"{len(tasks):,} tasks"
     return f"What was measured: {named} on {about}{reach} ({records})."
 
@@ -51,11 +54,14 @@ def _architectures(models: Sequence[str]) -> str:
     """The first architectures of many models, without arguments, and how many others there are."""
     names = list(dict.fromkeys(model.partition("(")[0] for model in models))
     others = len(names) - _MAX_MODELS
-    return ", ".join(names[:_MAX_MODELS]) + (f" and {others} more architectures" if others > 0 else "")
+    noun = "architecture" if others == 1 else "architectures"
+    return ", ".join(names[:_MAX_MODELS]) + (f" and {others} more {noun}" if others > 0 else "")
 
 
-def _without_zeros(held: str) -> str:
-    return ", ".join(part for part in held.split(", ") if not part.startswith("0 "))
+def held_text(records: Records) -> str:
+    """How many records there are of each kind that there is, such as ``90 trials, 1 search``; empty without any."""
+    counts = {kind.table: len(records.of(kind)) for kind in record_kinds()}
+    return ", ".join(number_of(count, name) for name, count in counts.items() if count)
 
 
 def _of_claims(source: str, claims: Sequence[Claim], several: bool) -> str:

@@ -119,7 +119,7 @@ def study_report(
     return StudyReport(
         study=study,
         tables=[
-            *map(league_table, leagues),
+            *(replace(league_table(own), is_whole=True) for own in leagues),
             *(replace(one, note="; ".join([one.note, *notes]), protocol=PAPER_PROTOCOL) for one in tables),
         ],
         figures=[

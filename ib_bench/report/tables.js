@@ -14,6 +14,11 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** A count with its noun, which is given in the plural. */
+function numberOf(count, plural) {
+  return `${count.toLocaleString("en")} ${count === 1 ? plural.replace(/s$/, "") : plural}`;
+}
+
 const EMPTY = {text: "", order: "", key: null, bound: false};
 
 function entryOf(plain) {
@@ -32,7 +37,7 @@ function labelsOfRow(table, row) {
   return labels;
 }
 
-/** A table of one column for each value of `beside`, as {columns, labels, rows}; the table itself where it has none. */
+/** A table of one column for each value of `beside`, as {columns, labels, rows}. Results that no label tells apart have a row each. */
 function pivoted(table, beside, passes) {
   const cells = [];
   for (const row of table.rows) {
@@ -49,14 +54,17 @@ function pivoted(table, beside, passes) {
   if (across !== "model") heads.push("model");
   const order = across === "model" ? table.columns.slice(table.labels) : inOrder(across, cells.map(cell => cell.labels[across]));
   const columns = order.filter(value => cells.some(cell => cell.labels[across] === value));
-  const rows = new Map();
+  const rows = new Map(); // those with the same labels together
   for (const {row, labels, entry} of cells) {
     const head = heads.map(name => name === "model" ? entryOf(labels.model) : row[own.indexOf(name)]);
     const name = JSON.stringify(head.map(cell => cell.text));
-    if (!rows.has(name)) rows.set(name, [...head, ...columns.map(() => EMPTY)]);
-    rows.get(name)[heads.length + columns.indexOf(labels[across])] = entry;
+    if (!rows.has(name)) rows.set(name, []);
+    const alike = rows.get(name), place = heads.length + columns.indexOf(labels[across]);
+    let free = alike.find(other => other[place] === EMPTY);
+    if (!free) alike.push(free = [...head, ...columns.map(() => EMPTY)]);
+    free[place] = entry;
   }
-  return {columns: [...heads, ...columns], labels: heads.length, rows: [...rows.values()]};
+  return {columns: [...heads, ...columns], labels: heads.length, rows: [...rows.values()].flat()};
 }
 
 /** Rows of a table without models beside each other: by their labels, or by those of the records they lead to. */
@@ -88,9 +96,9 @@ function sortRows(rows, {column, descending}) {
     : [...rows].sort((a, b) => compare(a[column].order, b[column].order));
 }
 
-/** Draw a table into its place. */
+/** Draw a table into its place, which keeps by what it is sorted. */
 function drawTable(place, shown, scale, name) {
-  let sorting = null, all = false;
+  let all = false;
   const shade = shades(shown, scale);
   const cell = (entry, column) => {
     if (column < shown.labels) return make(...(entry.text ? ["th", {scope: "row", class: "label"}] : ["td", {}]), linked(entry));
@@ -99,23 +107,33 @@ function drawTable(place, shown, scale, name) {
     const style = amount === null ? null : `--amount: ${(0.06 + 0.44 * amount).toFixed(2)}`;
     return make("td", {class: kinds || null, style}, linked(entry));
   };
-  const draw = focused => {
+  const draw = () => {
+    const sorting = {...place.sorting, column: shown.columns.indexOf(place.sorting?.heading)};
     const heading = (text, column) => {
-      const sorted = sorting?.column === column ? (sorting.descending ? "descending" : "ascending") : null;
-      const sort = () => { sorting = {column, descending: sorted === "ascending"}; draw(column); };
+      const sorted = sorting.column === column ? (sorting.descending ? "descending" : "ascending") : null;
+      const sort = () => {
+        place.sorting = {heading: text, descending: sorted === "ascending"};
+        draw();
+        place.querySelectorAll("thead button")[column].focus();
+      };
       const kind = column < shown.labels ? "label" : null;
       return make("th", {scope: "col", class: kind, "aria-sort": sorted}, make("button", {type: "button", onclick: sort}, text));
     };
-    const rows = sorting ? sortRows(shown.rows, sorting) : shown.rows;
+    const rows = sorting.column < 0 ? shown.rows : sortRows(shown.rows, sorting);
     const body = rows.slice(0, all ? rows.length : MAX_ROWS).map(row => make("tr", {}, ...row.map(cell)));
     const head = make("thead", {}, make("tr", {}, ...shown.columns.map(heading)));
     const isWrapped = !scale && shown.labels === shown.columns.length;
     place.replaceChildren(make("table", {class: isWrapped ? "wrapped" : null, "aria-labelledby": `${name}-title`}, head, make("tbody", {}, ...body)));
     if (body.length < rows.length) {
-      const more = () => { all = true; draw(); };
-      place.append(make("button", {type: "button", class: "plain", onclick: more}, `show all ${rows.length.toLocaleString("en")} rows`));
+      const more = () => {
+        all = true;
+        draw();
+        const first = place.querySelectorAll("tbody tr")[body.length]; // of the new rows
+        first.tabIndex = -1;
+        first.focus();
+      };
+      place.append(make("button", {type: "button", class: "plain", onclick: more}, `show all ${numberOf(rows.length, "rows")}`));
     }
-    if (focused !== undefined) place.querySelectorAll("thead button")[focused].focus();
   };
   if (shown.rows.length) draw();
   else place.replaceChildren(make("p", {class: "note"}, "Nothing of this choice."));

@@ -68,4 +68,5 @@ def test_escapes_in_labels_never_reach_the_terminal() -> None:
 
 def test_rows_beyond_the_limit_are_counted() -> None:
     assert more_rows(MAX_ROWS) == ""
+    assert more_rows(MAX_ROWS + 1) == "\N{HORIZONTAL ELLIPSIS} 1 more row; --format csv lists all"
     assert more_rows(MAX_ROWS + 1_200) == "\N{HORIZONTAL ELLIPSIS} 1,200 more rows; --format csv lists all"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from made_up_records import ACOT, COT, Point, curve, extrapolation, search, trial
 
+from ib_bench.drawing.tables import Entry, StudyTable
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
 from ib_bench.results.records import Record
@@ -43,6 +44,44 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(study_report({"own": Records.of_all(_records())}).html, encoding="utf-8")
     return path
+
+
+VEGA = """
+window.numKept = 0;
+window.vegaEmbed = async place => { numKept++; place.append("a figure"); return {finalize() { numKept--; }}; };
+window.files = new Set();
+{
+  const {createObjectURL, revokeObjectURL} = URL;
+  URL.createObjectURL = blob => { const file = createObjectURL.call(URL, blob); files.add(file); return file; };
+  URL.revokeObjectURL = file => { files.delete(file); revokeObjectURL.call(URL, file); };
+}
+"""
+"""In place of Vega: what is drawn and not finalized is counted, and files that are not released are kept."""
+
+TWIN = replace(CHOSEN, key="0" * len(CHOSEN.key))  # as of another version of the protocol: no label tells it apart
+
+
+@pytest.fixture(scope="module")
+def light_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with a league and a result that has a twin. Figures are not drawn, and 3 rows are many."""
+    path = tmp_path_factory.mktemp("light") / "report.html"
+    report = study_report({"own": Records.of_all([*_records(), TWIN])})
+    names = ("LSTM(hidden_size=64)", "Transformer", "GRU(hidden_size=64)")
+    rows = [[Entry(str(rank), rank), Entry(name, name), Entry("9", 9)] for rank, name in enumerate(names, start=1)]
+    league = StudyTable("league", "League", "", ["rank", "model", "N50"], 2, rows, is_whole=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ib_bench.report.html._vega", lambda: VEGA)
+        text = replace(report, tables=[league, *report.tables]).html
+    path.write_text(text.replace("const MAX_ROWS = 200;", "const MAX_ROWS = 3;"), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def light(browser: Any, light_file: Path) -> Iterator[Any]:
+    visit = Visit(browser, light_file.as_uri())
+    yield visit
+    assert visit.errors == []
+    visit.page.close()
 
 
 @pytest.fixture(scope="module")
@@ -262,3 +301,60 @@ def test_print_has_tables_and_no_controls(visit: Any) -> None:
     assert not opened.page.locator("#choice").is_visible() and not opened.page.locator("nav").is_visible()
     assert opened.page.locator("#min_train_size table").is_visible()
     assert opened.page.pdf().startswith(b"%PDF")
+
+
+def test_a_league_stays_whole(light: Any) -> None:
+    light.choose("model", "LSTM")
+    assert light.page.locator("#league tbody tr").count() == 3
+
+
+def test_results_that_no_label_tells_apart_have_a_row_each(light: Any) -> None:
+    light.choose("task", "ModularAddition(modulus=5)")
+    light.choose("model", "LSTM")
+    for beside in ("model", "supervision", "task"):
+        light.page.locator("#choice select").select_option(beside)
+        for key in (CHOSEN.key, TWIN.key):
+            assert light.page.locator(f"#min_train_size a[href='#{key}']").count() == 1
+
+
+def test_a_new_choice_and_a_closed_cell_release_figures_and_files(light: Any) -> None:
+    light.choose("task", "ModularAddition(modulus=5)")
+    light.choose("model", "LSTM")
+    num_drawn = light.page.locator("figure > .chart > div").count()
+    assert num_drawn > 3 and light.page.evaluate("numKept") == num_drawn
+    light.page.locator(f"#min_train_size a[href='#{TWIN.key}']").click()
+    light.page.wait_for_function(f"numKept === {num_drawn + 2} && files.size === 1")
+    light.page.evaluate(f"location.hash = '{CHOSEN.key}'")
+    light.page.get_by_role("dialog").locator(".command", has_text=CHOSEN.key).wait_for()
+    light.page.wait_for_function(f"numKept === {num_drawn + 2} && files.size === 1")
+    light.page.keyboard.press("Escape")
+    light.page.wait_for_function(f"numKept === {num_drawn} && files.size === 0")
+
+
+def test_the_focus_goes_to_the_first_new_row(light: Any) -> None:
+    table = light.page.locator("#min_train_size")
+    assert table.locator("tbody tr").count() == 3
+    table.get_by_role("button", name="show all 5 rows").press("Enter")
+    rows = table.locator("tbody tr")
+    assert rows.count() == 5 and rows.nth(3).evaluate("row => row === document.activeElement")
+
+
+def test_the_form_keeps_the_focus_and_its_live_region(light: Any) -> None:
+    light.choose("model", "LSTM")
+    light.page.evaluate("window.output = document.querySelector('#choice output')")
+    button = light.page.locator("#choice").get_by_role("button", name="show all")
+    button.press("Enter")
+    light.page.wait_for_function("location.search === ''")
+    assert button.evaluate("button => button === document.activeElement")
+    assert light.page.evaluate("output.isConnected && output.textContent") == "18 of 18 results"
+    assert not light.page.locator("#choice input:checked").count()
+    assert "model: all" in light.page.locator("#choice summary").all_inner_texts()
+
+
+def test_a_new_choice_keeps_the_sorting(light: Any) -> None:
+    button = light.page.locator("#min_train_size thead button", has_text="LSTM")
+    for _ in range(2):
+        button.click()
+    light.choose("supervision", "aligned CoT")
+    light.choose("model", "LSTM")
+    assert light.page.locator("#min_train_size [aria-sort=descending]").inner_text().startswith("LSTM")

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 
 import pytest
 from made_up_records import ACOT, COT, Point, curve, extrapolation, search
 from scipy.stats import binomtest
 
-from ib_bench.drawing.sentences import MAX_CLAUSES, joined, median_interval, share_interval
+from ib_bench.drawing.sentences import (
+    MAX_CLAUSES,
+    Cells,
+    Known,
+    joined,
+    median_interval,
+    needs_sentence,
+    share_interval,
+    share_text,
+)
 from ib_bench.report.sentences import sentences
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
@@ -37,7 +47,7 @@ def test_nothing_is_said_of_nothing() -> None:
 def test_what_was_measured_comes_first_and_the_claims_last() -> None:
     texts = found(search(Point("LSTM", ACOT), 128))
     measured = "What was measured: LSTM on ModularAddition(modulus=5), with sequences of up to 4 symbols"
-    assert texts[0].startswith(measured) and "1 searches" in texts[0]
+    assert texts[0].startswith(measured) and "(own: 1 search)" in texts[0]
     assert texts[-1].startswith("Of the paper's 10 claims, none is decided: 0 of ")
 
 
@@ -48,7 +58,8 @@ def test_tasks_are_counted_as_they_were_measured() -> None:
 
 def test_many_models_are_counted_and_their_architectures_named() -> None:
     names = ["LSTM", "GRU", "RNN", "SLSTM", "MinGRU", "Mamba2", "RWKV7", "DeltaNet"]
-    measured = found(*(search(Point(name, ACOT), 64) for name in names))[0]
+    measured, one_less = (found(*(search(Point(name, ACOT), 64) for name in own))[0] for own in (names, names[1:]))
+    assert "and 1 more architecture) on" in one_less
     assert measured.startswith("What was measured: 8 models (") and "and 2 more architectures) on" in measured
 
 
@@ -70,6 +81,42 @@ def test_a_bound_decides_and_overlapping_brackets_do_not() -> None:
 def test_too_few_cells_leave_it_open() -> None:
     text = about("Data needed", *searches({"LSTM": 10, "Transformer": 100}, range(2, 5)))
     assert "it is open whether LSTM or Transformer needs less (3 of 3 cells, 37 to 100 %)" in text
+
+
+class Counted(float):
+    """A number that counts how often it is compared."""
+
+    num_compared = 0
+
+    def __lt__(self, other: float) -> bool:
+        Counted.num_compared += 1
+        return float(self) < float(other)
+
+    def __le__(self, other: float) -> bool:
+        Counted.num_compared += 1
+        return float(self) <= float(other)
+
+
+def test_many_variants_of_one_cell_are_not_compared_pair_by_pair() -> None:
+    cells: Cells[Known] = Cells()
+    result, num_models = search(Point("LSTM", ACOT), 128), 300
+    for number in range(num_models):
+        cells.add("own", ACOT, f"model {number}", result, (Counted(number), Counted(number + 1)))
+    assert "model 0 or model 1 needs less (1 of 1 cell, " in needs_sentence("N*", cells)
+    assert Counted.num_compared < 30 * num_models
+
+
+def test_the_two_models_of_the_sentence_are_those_that_win_most_pairs() -> None:
+    sizes = {"A": [3, 1, 2, 7, 1], "B": [4, 2, 1, 5, 1], "C": [1, 3, 3, 6, 1], "D": [9, 9, 9, 9]}
+    cells: Cells[Known] = Cells()
+    for model, own in sizes.items():
+        for modulus, low in enumerate(own, start=2):
+            cells.add("own", ACOT, model, search(Point("LSTM", ACOT, modulus=modulus), 9), (low, low + 1))
+    wins = dict.fromkeys(sizes, 0)
+    for one, other in permutations(sizes, 2):
+        wins[one] += sum(low < other_low for low, other_low in zip(sizes[one], sizes[other], strict=False))
+    first, second = sorted(wins, key=lambda model: -wins[model])[:2]
+    assert f"it is open whether {first} or {second} needs less (" in needs_sentence("N*", cells)
 
 
 def test_cells_of_other_settings_are_not_compared() -> None:
@@ -123,6 +170,10 @@ def test_open_kappas_are_counted() -> None:
 def test_share_intervals_are_the_exact_ones(number: int, total: int) -> None:
     expected = binomtest(number, total).proportion_ci(confidence_level=0.9, method="exact")
     assert share_interval(number, total) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_single_cell_is_no_cells() -> None:
+    assert share_text(1, 1) == "1 of 1 cell, 5 to 100 %" and share_text(0, 2).startswith("0 of 2 cells, ")
 
 
 def test_median_intervals_cover() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from made_up_records import ACOT, COT, OUTCOME, Point, curve, extrapolation, paper_like, saturation, search, trial
+from made_up_scores import budget, every_cell, score_records
 from rich.console import Console
 
 from ib_bench import catalogue
@@ -34,6 +35,7 @@ from ib_bench.report.study_report import StudyReport, study_report
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.records import ClassSpec, Record
+from ib_bench.scoring.league import league
 from ib_bench.studies.claims import check_claims
 
 
@@ -286,6 +288,14 @@ class TestTables:
     def test_claims_of_an_empty_store_lack_data(self) -> None:
         texts = cells(tables_of()["claims"])
         assert len([row for row in texts if row[1] == "not enough data"]) == 10
+
+
+def test_a_league_is_not_filtered_and_the_page_says_so(tmp_path: Path) -> None:
+    records = score_records("LSTM", every_cell(400))
+    page = study_report({"own": records}, leagues=[league({"own": records}, budget(tmp_path))]).html
+    whole = {table["name"]: table["whole"] for table in page_data(page)["tables"]}
+    assert [name for name, is_whole in whole.items() if is_whole] == ["league_made-up_yaml_small"] and len(whole) > 1
+    assert page.count("The choice above does not filter this: ranks are among all models.") == 2  # table and figure
 
 
 class Page(HTMLParser):
