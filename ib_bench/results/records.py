@@ -30,8 +30,16 @@ MIN_LENGTH = 2
 """Number of symbols in the shortest sequences of any data set (arXiv 2602.18333, section 3: lengths n in 2..L)."""
 
 Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+MAX_COUNT = 2**63 - 1
+
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 """A number of steps, sequences or trials."""
+
+Size = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+"""Size of a training set."""
+
+NumExisting = Annotated[int, Meta(ge=0)]
+"""A number of sequences that exist, which may not fit into 64 bits."""
 
 Seconds = Annotated[float, Meta(ge=0)]
 

@@ -14,6 +14,9 @@ Measure = Literal["loss", "accuracy"]
 
 TrialStatus = Literal["succeeded", "failed", "diverged", "futile"]
 
+_MAX_SECONDS = 1e12
+"""Of a trial, 30,000 years: the sum over all trials of a store is finite."""
+
 
 @dataclass(frozen=True)
 class TrialConfig(Config):
@@ -160,6 +163,11 @@ class TrialRecord(Record):
             raise ValueError(f"best_step is {self.best_step}, where the validation curve does not have its lowest loss")
         if self.val_accuracies and len(self.val_accuracies) != len(self.val_curve):
             raise ValueError(f"{len(self.val_accuracies)} accuracies belong to {len(self.val_curve)} validations")
+        if len(self.state_sizes) not in (0, 2):
+            raise ValueError(f"state_sizes has {len(self.state_sizes)} numbers; it has two, or none")
+        for name in ("wall_time_s", "process_time_s"):
+            if not 0 <= getattr(self, name) <= _MAX_SECONDS:
+                raise ValueError(f"{name} is {getattr(self, name):g}, which is not in 0..{_MAX_SECONDS:g}")
         self._check_status()
 
     def _check_status(self) -> None:

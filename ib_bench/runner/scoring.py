@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -96,18 +97,37 @@ def model_config(model: Any) -> Json:
         section: Json = plain_config({"model": model})["model"]
         return {"init_args": {}, **section}
     name, bracket, _ = model.partition("(")
-    allowed = "a class, or a class with arguments such as 'LSTM(hidden_size=64)'"
     try:
         call = ast.parse(model if bracket else f"{name}()", mode="eval").body
-    except SyntaxError as error:
-        raise InvalidOptionError("model", model, allowed) from error
-    if not isinstance(call, ast.Call) or call.args or ast.unparse(call.func) != name.strip():
-        raise InvalidOptionError("model", model, allowed)
+        path = ast.unparse(call.func) if isinstance(call, ast.Call) and not call.args else None
+    except _NOT_PYTHON as error:
+        raise InvalidOptionError("model", model, _MODEL) from error
+    if not isinstance(call, ast.Call) or path != name.strip():
+        raise InvalidOptionError("model", model, _MODEL)
+    return {"class_path": name.strip(), "init_args": _arguments(call, model)}
+
+
+def _arguments(call: ast.Call, model: str) -> Json:
+    """The arguments of a class as a text names them.
+
+    Raises:
+        InvalidOptionError: they are no plain data, or have no name of their own.
+    """
+    names = [one.arg or "**" for one in call.keywords]
+    if "**" in names or len(set(names)) < len(names):
+        raise InvalidOptionError("model", model, f"{_MODEL}; each argument once, by its name")
     try:
-        arguments = {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
-    except ValueError as error:
-        raise InvalidOptionError("model", model, f"{allowed}; texts in quotes, lists in []") from error
-    return {"class_path": name.strip(), "init_args": arguments}
+        arguments = {name: ast.literal_eval(one.value) for name, one in zip(names, call.keywords, strict=True)}
+        json.dumps(arguments, allow_nan=False)
+    except _NOT_PYTHON as error:
+        allowed = f"{_MODEL}; finite numbers, texts in quotes, lists in []"
+        raise InvalidOptionError("model", model, allowed) from error
+    return arguments
+
+
+_MODEL = "a class, or a class with arguments such as 'LSTM(hidden_size=64)'"
+_NOT_PYTHON = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)
+"""What Python raises for texts that are no calls, or whose arguments are no plain data."""
 
 
 def score_plan(models: Sequence[Json], budget: Budget, store: Path, allow_lookahead: bool = False) -> Plan:

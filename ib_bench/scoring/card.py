@@ -268,12 +268,14 @@ def _origin(score: Score) -> dict[str, str]:
     seeds = score.seeds
     versions = ", ".join(f"{name} {' and '.join(own)}" for name, own in score.versions.items())
     devices = "; ".join(" and ".join(own) for own in score.environment.values())
+    own_file = {} if score.budget.is_shipped else {"protocol": f"file {score.budget.protocol}, not part of ib_bench"}
     return {
         "trials": f"{len(score.trials):,} with {score.num_steps:,} steps, {duration(score.wall_time_s)} one by one",
         "seeds": f"{seeds[0]} to {seeds[-1]}" if seeds else "",
         "versions": versions,
         "device": devices,
         "command": score.command,
+        **own_file,
     }
 
 

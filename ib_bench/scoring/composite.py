@@ -35,7 +35,7 @@ def restricted_mean(sizes: Sequence[KnownSize | None], limits: Sequence[float]) 
 
     Args:
         sizes: of the cells; None where a cell was not measured, or no size could be tried.
-        limits: logarithm to base 2 of the largest size of each cell.
+        limits: logarithm to base 2 of the largest size of each cell, by its protocol.
 
     Returns:
         In sequences, with its draws. There is no median where cells that were not measured leave it open by more than
@@ -79,8 +79,12 @@ def probability_less(one: Estimate, other: Estimate) -> float | None:
 
 
 def _restricted(size: KnownSize | None, limit: float, places: Floats) -> tuple[Floats, Floats]:
-    """What the logarithm of a size is at least and at most in each draw, neither above the largest size."""
+    """What the logarithm of a size is at least and at most in each draw, neither above the largest size.
+
+    That is the protocol's, or all training sequences that exist, if they are fewer and there are any.
+    """
     if size is None:
         return np.zeros(len(places)), np.full(len(places), limit)
+    most = min(size.limit, limit) if size.is_exhausted and size.limit > 0 else limit
     lows, highs = size.draws(places, exhausted_low=size.limit)
-    return np.minimum(lows, size.limit), np.minimum(highs, size.limit)
+    return np.minimum(lows, most), np.minimum(highs, most)

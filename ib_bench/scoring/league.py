@@ -11,6 +11,7 @@ from pathlib import Path
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.tables import EMPTY, Entry, StudyTable
 from ib_bench.errors import InvalidOptionError, StoreError, UnknownNameError
+from ib_bench.plain_text import one_line
 from ib_bench.results.archive import Records, is_archive, read_archive, stored_records
 from ib_bench.results.identity import Json
 from ib_bench.scoring.card import interval_spec
@@ -37,8 +38,8 @@ class Place:
     Attributes:
         source: name of the store or archive that its records are from.
         score: of the model.
-        rank: None for a yardstick, for a shipped score of a model that another source has too, and where the number to
-            rank by is not known.
+        rank: None for a yardstick, for a score of a model of which another one counts, see :func:`league`, and where
+            the number to rank by is not known.
         probability: that it needs less than the next contestant in the table; None where that is not known.
     """
 
@@ -101,6 +102,9 @@ def league_records(source: Path) -> Records:
 def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -> League:
     """Rank every score that records hold.
 
+    No model is ranked against itself: of several scores, the first complete one that does not ship with the package
+    counts, and the others have no rank.
+
     Args:
         sources: records by the name of where they are from.
         budget: of the protocol.
@@ -148,21 +152,26 @@ def _among(shipped: Sequence[Score], score: Score) -> Score:
 
 
 def _ranked(found: Sequence[tuple[str, Score]], budget: Budget, number: Number) -> League:
-    """The league of some scores, each with the name of where it is from; no model is ranked against itself."""
-    measured = {score.identity for source, score in found if source != SHIPPED and score.is_complete}
+    """The league of some scores, each with the name of where it is from, see :func:`league`."""
+    measured: dict[str, Score] = {}
+    for source, score in found:
+        if source != SHIPPED and score.is_complete:
+            measured.setdefault(score.identity, score)
     values = {id(score): number.value(score) for _, score in found}
     sign = 1 if number.lower_is_better else -1
 
-    def place(one: tuple[str, Score]) -> tuple[float, str]:
-        value = values[id(one[1])]
-        return (math.inf if value is None else sign * value.order), one[1].name
+    def place(one: tuple[str, Score]) -> tuple[float, float, str]:
+        value, name = values[id(one[1])], one[1].name
+        if value is None:
+            return math.inf, math.inf, name
+        better_end = value.low if number.lower_is_better else value.high
+        return sign * number.order(value), sign * better_end, name
 
     found = sorted(found, key=place)
     ranked = [
         (score, value)
-        for source, score in found
-        if not (score.kind or (source == SHIPPED and score.identity in measured))
-        and (value := values[id(score)]) is not None
+        for _, score in found
+        if not score.kind and measured.get(score.identity, score) is score and (value := values[id(score)]) is not None
     ]
     given = ranks([value for _, value in ranked], number.lower_is_better)
     rank_of = {id(score): rank for (score, _), rank in zip(ranked, given, strict=True)}
@@ -198,7 +207,7 @@ def league_table(own: League) -> StudyTable:
     Args:
         own: the league.
     """
-    several = len({place.source for place in own.places}) > 1
+    several = _has_several_sources(own)
     incomplete = any(not place.score.is_complete for place in own.places)
     numbers = [own.number, *(number for number in overall_numbers(own.budget) if number.name != own.number.name)]
     has_chances = any(place.probability is not None for place in own.places)
@@ -222,7 +231,7 @@ def league_table(own: League) -> StudyTable:
         "device alone."
     )
     if several:
-        note += " A shipped score of a model that you have scored yourself is not ranked."
+        note += " Of several scores of one model, the first complete one that does not ship with the package is ranked."
     if has_chances:
         note += " P(less than next): probability that the number is smaller than that of the next ranked model."
     return StudyTable(
@@ -253,21 +262,35 @@ def league_json(own: League) -> Json:
 
 def league_figure(own: League) -> Figure:
     """The number that is ranked by, with its interval, a line for each model."""
-    rows, is_ratio = [], own.number.is_ratio
+    is_ratio, several = own.number.is_ratio, _has_several_sources(own)
     values = [(place, value) for place in own.places if (value := own.number.value(place.score)) is not None]
     widest = max((value.high for _, value in values if math.isfinite(value.high)), default=None)
+    rows = []
     for place, value in values:
         if math.isinf(value.low) or (value.low <= 0 and is_ratio):
             continue
-        is_bound = value.median is None and math.isinf(value.high)
-        unknown_high = value.low if is_bound else max(value.low, value.median or value.low, widest or value.low)
-        high = value.high if math.isfinite(value.high) else unknown_high
-        median = value.low if is_bound else value.median
+        source = f" ({place.source})" if several else ""
+        name = one_line(f"{_rank_text(place)}  {place.score.name}{source}")
         text = own.number.text(place.score)
-        row = {"row": f"{_rank_text(place)}  {place.score.name}", "low": value.low, "median": median, "high": high}
-        rows.append({**row, "text": text, "is_bound": is_bound or text.startswith(">")})
+        rows.append({"row": name, **_drawn(value, own.number.largest(place.score), widest), "text": text})
+        rows[-1]["is_bound"] |= text.startswith(">")
     above = [f"League of {own.budget.title}", own.number.meaning]
     return Figure(own.name, above[0], interval_spec(rows, own.number.title, above, is_ratio))
+
+
+def _drawn(value: Estimate, largest: float | None, widest: float | None) -> Json:
+    """The ends and the median as the figure shows them.
+
+    Args:
+        value: whose lower end is known.
+        largest: value that could be measured; None where there is none.
+        widest: upper end that is known of the other values; None where there is none.
+    """
+    is_bound = value.median is None and math.isinf(value.high)
+    known = [end for end in (value.low, value.median, widest if largest is None else largest) if end is not None]
+    high = value.high if math.isfinite(value.high) else max(known)
+    bound = value.low if largest is None else high
+    return {"low": value.low, "median": bound if is_bound else value.median, "high": high, "is_bound": is_bound}
 
 
 def league_sentence(own: League) -> str:
@@ -290,7 +313,11 @@ def _probability_less(value: Estimate, other: Estimate) -> float | None:
 
 def _entry(number: Number, score: Score) -> Entry:
     value = number.value(score)
-    return EMPTY if value is None else Entry(number.text(score), value.order)
+    return EMPTY if value is None else Entry(number.text(score), number.order(value))
+
+
+def _has_several_sources(own: League) -> bool:
+    return len({place.source for place in own.places}) > 1
 
 
 def _rank_text(place: Place) -> str:

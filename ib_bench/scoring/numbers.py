@@ -28,6 +28,7 @@ class Number:
         lower_is_better: whether small numbers are good.
         is_ratio: whether values are above 0 and compared by their ratio, so that their axis is logarithmic.
         depends_on_device: whether it can only be compared among scores from one kind of device.
+        largest: the largest value that could be measured for a score; None where there is none.
     """
 
     name: str
@@ -38,6 +39,11 @@ class Number:
     lower_is_better: bool = True
     is_ratio: bool = True
     depends_on_device: bool = False
+    largest: Callable[[Score], float | None] = lambda score: None
+
+    def order(self, estimate: Estimate) -> float:
+        """The place of an estimate among others, see :meth:`~ib_bench.scoring.ranking.Estimate.order`."""
+        return estimate.order(self.lower_is_better, self.is_ratio)
 
 
 def numbers_of(budget: Budget) -> list[Number]:
@@ -148,7 +154,11 @@ def _of_cell(cell: ProtocolCell) -> Number:
         record: CurveRecord | None = score.record(cell)
         return "" if record is None else record.verdict
 
-    return Number(cell_name(cell), f"N50: {cell_title(cell)}", "N50 of this cell", value, text)
+    def largest(score: Score) -> float | None:
+        record: CurveRecord | None = score.record(cell)
+        return None if record is None else float(record.max_size)
+
+    return Number(cell_name(cell), f"N50: {cell_title(cell)}", "N50 of this cell", value, text, largest=largest)
 
 
 _BESIDE = (

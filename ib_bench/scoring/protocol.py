@@ -106,6 +106,11 @@ class Budget:
         """Protocol and budget, as every table of its numbers says it."""
         return f"{self.protocol}, budget {self.name}"
 
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it ships with the package; a file of a user's own has to be at hand to measure by it."""
+        return self.protocol in shipped_protocols()
+
     @cached_property
     def cells(self) -> tuple[ProtocolCell, ...]:
         """All cells; one experiment that is both measured and extrapolated from is two."""
@@ -184,14 +189,18 @@ def identity_of(record: Record) -> str | None:
     return None
 
 
+def data_path(data: DataSpec) -> str:
+    """The dotted path of data's class, also where a protocol names a shipped one without it."""
+    return data.class_path if "." in data.class_path else f"ib_bench.data.{data.class_path}"
+
+
 RECORDS: tuple[type[CurveRecord] | type[ExtrapolationRecord], ...] = (CurveRecord, ExtrapolationRecord)
 """The kinds of records that a score is made of."""
 
 
 def _identity(quantity: str, data: DataSpec, settings: Mapping[str, Any]) -> str:
     given = {name: value for name, value in data.init_args.items() if value is not None}
-    path = data.class_path if "." in data.class_path else f"ib_bench.data.{data.class_path}"
-    return json.dumps([quantity, path, given, canonical(dict(settings))], sort_keys=True)
+    return json.dumps([quantity, data_path(data), given, canonical(dict(settings))], sort_keys=True)
 
 
 def _budget(protocol: str, name: str, content: Any) -> Budget:

@@ -37,13 +37,25 @@ class Estimate:
         """A number without an interval."""
         return Estimate(value, value, value)
 
-    @property
-    def order(self) -> float:
-        """The sort key of estimates: the median, or else the middle of the interval."""
+    def order(self, lower_is_better: bool = True, is_ratio: bool = False) -> float:
+        """The place of the number among others: the median, or else the middle of the interval.
+
+        An interval that is open to one side has no middle. Its worse end counts, be it infinite, as what is not known
+        must not be an advantage.
+
+        Args:
+            lower_is_better: whether small numbers are good.
+            is_ratio: whether numbers are above 0, so that a lower end of 0 says nothing.
+
+        Example:
+            >>> Estimate(2325, None, math.inf).order(), Estimate(2325, None, math.inf).order(lower_is_better=False)
+            (inf, 2325)
+        """
         if self.median is not None:
             return self.median
-        ends = [end for end in (self.low, self.high) if math.isfinite(end)]
-        return sum(ends) / len(ends) if ends else math.inf
+        if math.isinf(self.low) or math.isinf(self.high) or (is_ratio and self.low <= 0):
+            return self.high if lower_is_better else self.low
+        return (self.low + self.high) / 2
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ import json
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from ib_bench.plain_text import one_line
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.quantities.growth.record import growth_of
@@ -22,6 +23,7 @@ from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json, canonical
 from ib_bench.results.records import ClassSpec, Config, Experiment, Record, arguments_text
 from ib_bench.results.trial_record import TrialRecord
+from ib_bench.scoring.plain_data import texts_in
 from ib_bench.scoring.protocol import RECORDS, Budget, ProtocolCell, identity_of
 from ib_bench.scoring.ranking import Estimate, Standing
 
@@ -91,11 +93,14 @@ class Score:
 
     @property
     def name(self) -> str:
-        """The model with all of its arguments, such as ``LSTM(hidden_size=64)``; with its path, if it is not ours."""
+        """The model with all of its arguments, such as ``LSTM(hidden_size=64)``; with its path, if it is not ours.
+
+        It is for people, in one line; :attr:`identity` tells models apart.
+        """
         arguments = {key: value for key, value in self.model.init_args.items() if value is not None}
         text = f"{self.model.label}({arguments_text(arguments)})" if arguments else self.model.label
         text = f"{text} @{self.version}" if self.version else text
-        return f"{text} (looks ahead)" if self.looks_ahead else text
+        return one_line(f"{text} (looks ahead)" if self.looks_ahead else text)
 
     @property
     def looks_ahead(self) -> bool:
@@ -227,7 +232,7 @@ class Score:
     @property
     def devices(self) -> list[str]:
         """The same as a list, sorted."""
-        return sorted({device.partition(":")[0] for device in self.environment.get("device", [])})
+        return sorted({one_line(device).partition(":")[0] for device in self.environment.get("device", [])})
 
     @property
     def seeds(self) -> list[int]:
@@ -246,12 +251,12 @@ class Score:
 
     @property
     def command(self) -> str:
-        """The command that measures it again."""
+        """The command that measures it again; a protocol that does not ship with the package is its file's name."""
         arguments = {key: value for key, value in self.model.init_args.items() if value is not None}
         name = self.model.label
         written = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        model = _quoted(f"{name}({written})") if arguments else name
-        protocol = f"--protocol {self.budget.protocol} --budget {self.budget.name}"
+        model = _quoted(f"{name}({written})") if arguments else shlex.quote(name)
+        protocol = f"--protocol {shlex.quote(self.budget.protocol)} --budget {shlex.quote(self.budget.name)}"
         look = " --allow_lookahead" if self.looks_ahead else ""
         return f"ib-bench score {model} {protocol}{look}"
 
@@ -298,18 +303,9 @@ def _identity(experiment: Experiment) -> str:
 
 def _digests_of_model(experiment: Experiment) -> dict[str, str]:
     """Digests of code and files, without those of the data: a protocol may have data of a user's own in some cells."""
-    named = set(_texts(canonical(experiment.data)))
+    named = set(texts_in(canonical(experiment.data)))
     of_data = named | {f"file {Path(text).name}" for text in named}
     return {name: digest for name, digest in experiment.source_digests.items() if name not in of_data}
-
-
-def _texts(plain: Any) -> Iterator[str]:
-    """All texts in plain data."""
-    if isinstance(plain, str):
-        yield plain
-    elif isinstance(plain, dict | list):
-        for one in plain.values() if isinstance(plain, dict) else plain:
-            yield from _texts(one)
 
 
 def _version(score: Score) -> str:

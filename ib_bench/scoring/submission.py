@@ -7,6 +7,9 @@ The folder holds ``records.jsonl.gz`` (the score's curves and extrapolations wit
 - every curve is measured again, with the trials of the archive in place of training: the sizes and seeds that the
   design asks for, one after the other, must be there, and lead to the same estimate. So trials can be neither left out
   nor picked;
+- every extrapolation must be of the trial that its grid leads to, at the lengths and on as many sequences as were asked
+  for;
+- how many sequences, states and answers there are is counted from the data, see :mod:`ib_bench.scoring.record_checks`;
 - every number of the card is computed again from the records.
 
 What a trial says of itself cannot be checked without training it, nor can accuracies at longer lengths; only that they
@@ -17,30 +20,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ib_bench.errors import BenchError, StoreError
-from ib_bench.quantities.curve.measurement import CurveMeasurement
-from ib_bench.quantities.curve.record import CurveRecord
-from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
-from ib_bench.quantities.progress import ProgressReporter
+from ib_bench.errors import BenchError, StoreError, require, shown
+from ib_bench.plain_text import one_line
 from ib_bench.results.archive import Records, read_archive, surplus_of, write_archive
 from ib_bench.results.identity import Json
 from ib_bench.results.integrity import Finding
-from ib_bench.results.memory_store import MemoryStore
-from ib_bench.results.merge import differences
-from ib_bench.results.trial_record import TrialConfig
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.scoring.card import card_json, card_markdown
 from ib_bench.scoring.league import ARCHIVE
+from ib_bench.scoring.plain_data import texts_in
 from ib_bench.scoring.protocol import DEFAULT_PROTOCOL, read_budget
 from ib_bench.scoring.score import Score, scores_of
 
 _CARD, _READABLE = "card.json", "card.md"
-_CONFIRMED = ("num_checked", "num_confirmed")
-"""Fields that follow from the trials, and that two stores need not agree on."""
 
 _ROUNDING = 1e-6  # relative tolerance: another machine may compute other last digits
 
@@ -57,21 +55,22 @@ def write_submission(score: Score, folder: Path, reference: str) -> list[Path]:
         The files.
 
     Raises:
-        BenchError: the score is not complete, something in it names a place on this machine, or a file cannot be
-            written.
+        BenchError: the score is not complete, something in it names a place on this machine, the reference is empty, or
+            a file cannot be written.
     """
+    reference = one_line(reference).strip()
+    require(bool(reference), "reference", reference, "a paper, or the URL of the code")
     if not score.is_complete:
         raise BenchError(
             f"{score.name} has {score.num_cells} of the {len(score.budget.cells)} cells of {score.budget.title}; "
             f"measure the others first: {score.command}"
         )
-    card = {**card_json(score), "reference": reference}
-    text = json.dumps(card, indent=2, allow_nan=False) + "\n"
-    readable = f"{card_markdown(score)}- reference: {reference}\n"
+    score = replace(score, version="", standing=None)  # as the folder holds no other score
+    card = card_json(score)
     own = [*score.trials.values(), *score.records.values()]
-    for place in {str(Path.home()), str(Path.cwd())} - {"/"}:
-        if place in text or any(place in json.dumps(record.config.to_json()) for record in own):
-            raise BenchError(f"the score names a folder of this machine, {place!r}; name the model without its path")
+    _require_no_places([card, *(record.config.to_json() for record in own)])
+    text = json.dumps({**card, "reference": reference}, indent=2, allow_nan=False) + "\n"
+    readable = f"{card_markdown(score)}- reference: {reference}\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -95,36 +94,59 @@ def check_submission(folder: Path, protocol: str = DEFAULT_PROTOCOL) -> list[Fin
     Raises:
         BenchError: a file is missing or cannot be read, or the card is of another protocol.
     """
+    from ib_bench.scoring.record_checks import (  # noqa: PLC0415 (loads torch)
+        believed_records,
+        wrong_curves,
+        wrong_extrapolations,
+        wrong_records,
+    )
+
     for name in (_CARD, ARCHIVE):
         if not (folder / name).is_file():
             raise BenchError(f"{str(folder)!r} is no submission: it has no {name}")
     card = _read_card(folder / _CARD)
-    budget = read_budget(protocol, str(card.get("budget")))
-    if card.get("protocol") != budget.protocol:
+    budget = read_budget(protocol, card["budget"])
+    if card["protocol"] != budget.protocol:
         raise BenchError(
-            f"the card must be of {budget.protocol}, and is of {card.get('protocol')!r}; --protocol names another"
+            f"the card must be of {budget.protocol}, and is of {shown(card['protocol'])}; --protocol names another"
         )
     records = read_archive(folder / ARCHIVE)
     scores = scores_of(records, budget)
     if len(scores) != 1:
         raise BenchError(f"{str(folder / ARCHIVE)!r} must hold the score of one model, and holds {len(scores)}")
     (score,) = scores
-    wrong_records = [*_wrong_records(records, score), *surplus_of(folder / ARCHIVE)]
-    findings = [
-        _finding("records", wrong_records, "nothing is missing, and nothing else is there"),
-        _finding("curves", list(_wrong_curves(score)), "every curve follows from its trials"),
-        _finding("extrapolations", list(_wrong_accuracies(score)), "accuracies do not contradict themselves"),
-    ]
+    wrong = [*wrong_records(records, score), *surplus_of(folder / ARCHIVE)]
+    findings = [_finding("records", wrong, "nothing is missing, and nothing else is there")]
+    if believed := believed_records(score):
+        text = f"{len(believed):,} have data from outside ib_bench; the numbers of sequences and answers are believed"
+        findings.append(Finding("data", "warning", text, believed))
+    findings.append(_finding("curves", list(wrong_curves(score)), "every curve follows from its trials"))
+    right = "models and lengths are those asked for, accuracies do not contradict themselves"
+    findings.append(_finding("extrapolations", list(wrong_extrapolations(score)), right))
+    given = card.pop("reference", None)
+    reference = given if isinstance(given, str) else ""
     expected = json.loads(json.dumps(card_json(score)))
-    reference = card.pop("reference", None)
     findings.append(_finding("card", list(_unequal(expected, card, "")), "every number follows from the records"))
     readable = f"{card_markdown(score)}- reference: {reference}\n"
     other = [] if _read_text(folder / _READABLE) == readable else ["its text is not that of the records' card"]
     findings.append(_finding(_READABLE, other, "its text is that of the records' card"))
-    has_reference = isinstance(reference, str) and bool(reference.strip())
-    missing = [] if has_reference else ["the card must say where the model is from"]
-    findings.append(_finding("reference", missing, str(reference)))
+    is_right = bool(reference.strip()) and one_line(reference) == reference
+    missing = [] if is_right else ["the card must say in one line where the model is from"]
+    findings.append(_finding("reference", missing, reference))
     return findings
+
+
+def _require_no_places(plain: Iterable[Any]) -> None:
+    """Make sure that no text names the home or the working folder.
+
+    Raises:
+        BenchError: one does.
+    """
+    texts = set(texts_in(list(plain), with_names=True))
+    for place in sorted({str(Path.home()), str(Path.cwd())} - {"/"}):
+        named = re.compile(rf"(?:(?<![\w./-])|(?<=file://)){re.escape(place)}(?![\w.-])")
+        if any(map(named.search, texts)):
+            raise BenchError(f"the score names a folder of this machine, {place!r}; name the model without its path")
 
 
 def _finding(check: str, wrong: Sequence[str], right: str) -> Finding:
@@ -143,90 +165,14 @@ def _read_text(path: Path) -> str:
 def _read_card(path: Path) -> Json:
     try:
         card = json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also for integers of thousands of digits
         raise StoreError(f"file {str(path)!r} is not valid JSON: {error}") from error
     if not isinstance(card, dict):
         raise StoreError(f"file {str(path)!r} must hold a mapping")
+    for name in ("protocol", "budget"):
+        if not isinstance(card.get(name), str):
+            raise StoreError(f"file {str(path)!r} must name its {name}")
     return card
-
-
-def _wrong_records(records: Records, score: Score) -> Iterator[str]:
-    for cell in score.budget.cells:
-        if score.record(cell) is None:
-            labels = cell.labels
-            cell_text = f"{labels.task}, {labels.supervision}, {labels.length_distribution}, L={labels.max_length}"
-            yield f"missing: {cell.quantity} of {cell.algebra}, {cell_text}"
-    wanted = {key for record in score.records.values() for key in record.trials}
-    yield from (f"missing: trial {key}" for key in sorted(wanted - score.trials.keys()))
-    known = {*score.trials, *(record.key for record in score.records.values())}
-    yield from (f"not asked for: {record.key}, {record.title}" for record in records if record.key not in known)
-
-
-def _wrong_curves(score: Score) -> Iterator[str]:
-    for record in score.records.values():
-        if isinstance(record, CurveRecord):
-            try:
-                again = _measured_again(record, score)
-            except BenchError as error:
-                yield f"{record.key}, {record.title}: {error}"
-                continue
-            names = [*differences(again, record)]
-            names += [name for name in _CONFIRMED if getattr(again, name) != getattr(record, name)]
-            if names:
-                yield f"{record.key}, {record.title}: {', '.join(_difference(name, again, record) for name in names)}"
-
-
-def _difference(name: str, again: CurveRecord, record: CurveRecord) -> str:
-    """The name of a field, with both values where they are short."""
-    ours, theirs = (getattr(one, name, None) for one in (again, record))
-    is_short = all(isinstance(one, (str, int, float, type(None))) for one in (ours, theirs))
-    return f"{name} is {theirs!r}, its trials give {ours!r}" if is_short else name
-
-
-def _measured_again(record: CurveRecord, score: Score) -> CurveRecord:
-    """The curve, with its trials in place of training."""
-
-    def train(configs: list[TrialConfig]) -> None:
-        missing = configs[0]
-        raise BenchError(
-            f"the design asks for N={missing.num_train_sequences:,}, rate {missing.learning_rate:g}, seed "
-            f"{missing.seed}, a trial that is not there"
-        )
-
-    store = MemoryStore(score.trials_of(record))
-    progress = ProgressReporter(lambda event: None)
-    pool_size, num_states = record.pool_size, record.num_states
-    measurement = CurveMeasurement(
-        record.config, pool_size, num_states, store, train, progress, lambda: record.num_sequences
-    )
-    return measurement.run()
-
-
-def _wrong_accuracies(score: Score) -> Iterator[str]:
-    for record in score.records.values():
-        if not isinstance(record, ExtrapolationRecord):
-            continue
-        trial = score.trials.get(record.trial or "")
-        if trial is not None and trial.succeeded != record.trial_succeeded:
-            yield f"{record.key}, {record.title}: trial_succeeded is not what its trial says"
-        num_answers = _num_answers(record)
-        for one in record.accuracies:
-            normalized = (one.final_state_accuracy * num_answers - 1) / (num_answers - 1)
-            right = one.final_state_accuracy * one.num_sequences
-            fits = math.isclose(normalized, one.normalized_final_state_accuracy, rel_tol=_ROUNDING, abs_tol=_ROUNDING)
-            is_whole = math.isclose(right, round(right), abs_tol=_ROUNDING * one.num_sequences)
-            if not (fits and is_whole and one.position_accuracy[-1] == one.final_state_accuracy):
-                yield f"{record.key}, {record.title}: accuracies at {one.length} symbols"
-
-
-def _num_answers(record: ExtrapolationRecord) -> int:
-    """Among how many answers its accuracies are better than guessing: the whole number that fits the first of them."""
-    for one in record.accuracies:
-        accuracy, normalized = one.final_state_accuracy, one.normalized_final_state_accuracy
-        if accuracy != normalized:
-            most = record.num_states or 2**31
-            return round(min(max((1 - normalized) / (accuracy - normalized), 2.0), most))
-    return 2
 
 
 def _unequal(expected: Any, given: Any, where: str) -> Iterator[str]:
@@ -238,9 +184,19 @@ def _unequal(expected: Any, given: Any, where: str) -> Iterator[str]:
         for index, (one, other) in enumerate(zip(expected, given, strict=True)):
             yield from _unequal(one, other, f"{where}[{index}]")
     elif not _is_same(expected, given):
-        yield f"{where} is {given!r}, and the records say {expected!r}"
+        yield f"{where} is {_in_short(given)}, and the records say {_in_short(expected)}"
+
+
+def _in_short(value: Any) -> str:
+    """A value of a card; of one with parts their number, as they may be nested however deep."""
+    if isinstance(value, dict | list):
+        return f"a {'mapping' if isinstance(value, dict) else 'list'} of {len(value):,}"
+    return shown(value)
 
 
 def _is_same(expected: Any, given: Any) -> bool:
     numbers = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in (expected, given))
-    return math.isclose(expected, given, rel_tol=_ROUNDING) if numbers else bool(expected == given)
+    try:
+        return math.isclose(expected, given, rel_tol=_ROUNDING) if numbers else bool(expected == given)
+    except OverflowError:  # an integer of hundreds of digits
+        return False

@@ -103,7 +103,7 @@ def test_the_pooled_ratios_in_the_readme_are_those_of_the_records() -> None:
     assert f"DenseSSM has {pooled_text(claims['4.3'][0].strata['DenseSSM'])} over six tasks" in text
     falls, together = claims["4.4"][0], claims["4.5"][0].count
     assert f"DenseSSM needs {pooled_text(falls)} times as many sequences at the shortest L" in text
-    assert f"Of the single series {falls.count.true} of {falls.count.decided} fall" in text
+    assert f"Of the {falls.count.decided} single series that are decided, {falls.count.true} fall." in text
     assert f"is open over both architectures: {pooled_text(claims['3.4'][2])}." in text
     assert f"by {together.true} of {together.decided} pairs, which have {together.votes} votes" in text
 

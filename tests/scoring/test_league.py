@@ -7,23 +7,25 @@ import io
 import json
 import math
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_up_records import OUTCOME, Point, curve
-from made_up_scores import NUM_CELLS, budget, every_cell, score_records
+from made_up_scores import NUM_CELLS, PROTOCOL, budget, every_cell, score_records
 
 from ib_bench import scoring
 from ib_bench.cli import main
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import comma_separated, latex, markdown
 from ib_bench.errors import BenchError
+from ib_bench.quantities.curve.record import CurveRecord, Sizes
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records, write_archive
-from ib_bench.results.records import Record
+from ib_bench.results.records import ClassSpec, Record
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.scoring.card import card_figure, card_json, card_markdown, card_text, logged_card
 from ib_bench.scoring.league import (
@@ -38,7 +40,7 @@ from ib_bench.scoring.league import (
     shipped_leagues,
 )
 from ib_bench.scoring.numbers import numbers_of
-from ib_bench.scoring.protocol import Budget, shipped_budgets
+from ib_bench.scoring.protocol import Budget, read_budget, shipped_budgets
 from ib_bench.scoring.score import Score, scores_called, scores_of
 
 
@@ -131,6 +133,19 @@ class TestScore:
         command = score(small, every_cell(100)).command
         assert command == 'ib-bench score "LSTM(hidden_size=8)" --protocol made-up.yaml --budget small'
 
+    def test_its_command_is_quoted(self, tmp_path: Path) -> None:
+        path = tmp_path / "made up; rm x.yaml"
+        path.write_text(PROTOCOL)
+        own = read_budget(str(path), "small")
+        found = score(own, every_cell(100))
+        words = shlex.split(found.command)
+        assert words == ["ib-bench", "score", "LSTM(hidden_size=8)", "--protocol", path.name, "--budget", "small"]
+        experiment = found.config.experiment
+        model = ClassSpec("my.Own; rm x")
+        config = replace(found.config, experiment=replace(experiment, model=model))  # type: ignore[type-var]
+        (strange,) = scores_of(Records.of_all([replace(_curve(found), key=config.key, config=config)]), own)  # type: ignore[arg-type]
+        assert shlex.split(strange.command)[:3] == ["ib-bench", "score", "my.Own; rm x"]
+
 
 class TestCard:
     def test_every_form_names_protocol_device_versions_seeds_and_command(self, small: Budget) -> None:
@@ -140,6 +155,13 @@ class TestCard:
             for part in ("made-up.yaml", "small", "cpu", "2.9", "10", "ib-bench score"):
                 assert part in text
         assert len(repr(found)) < 100
+
+    def test_a_protocol_of_ones_own_is_said_to_be_one(self, small: Budget) -> None:
+        found = score(small, every_cell(100))
+        for text in (card_text(found), card_markdown(found), card_figure(found).svg):
+            assert "file made-up.yaml, not part of ib_bench" in text
+        shipped = replace(small, protocol="score-v1")
+        assert "not part of ib_bench" not in card_text(replace(found, budget=shipped))
 
     def test_json_has_no_infinite_numbers(self, small: Budget) -> None:
         card = card_json(score(small, {**every_cell(64), "fixed 2": math.inf, "L=9": math.inf}))
@@ -157,6 +179,22 @@ class TestCard:
         (found,) = scores_of(Records.of_all([replace(one, key=config.key, config=config)]), small)
         assert "\x1b" not in card_text(found) + card_markdown(found) + card_figure(found).svg
         assert "\n# x" not in card_markdown(found) and "<b>" not in card_figure(found).svg
+
+    def test_a_name_is_one_line_wherever_it_is_shown(self, small: Budget) -> None:
+        """Also on the report's page, which takes texts as they are."""
+        one = curve(Point("LSTM", OUTCOME), 50)
+        model = one.config.experiment.model.with_arguments(note="\x1b[2J\u202ea\nb")
+        config = replace(one.config, experiment=replace(one.config.experiment, model=model))
+        found = Records.of_all([replace(one, key=config.key, config=config), one])
+        names = [own.name for own in scores_of(found, small)]
+        assert names == ["LSTM(hidden_size=8, note=a b)", "LSTM(hidden_size=8)"]
+        own = league({"here": found}, small)
+        drawn = json.dumps(league_figure(own).spec, ensure_ascii=False)
+        assert names[0] in drawn and "\\u202e" not in json.dumps(league_json(own)) and "\u202e" not in drawn
+        assert sorted(row[1] for row in row_texts(own)) == sorted(names)
+        assert [own.model.init_args["note"] for own in scores_called(scores_of(found, small), names[0])] == [
+            model.init_args["note"]
+        ]
 
     def test_wandb_gets_a_step_for_each_cell(self, small: Budget) -> None:
         logged = logged_card(score(small, every_cell(100)))
@@ -291,6 +329,22 @@ class TestLeague:
         ((_, bound),) = league_figure(own).spec["datasets"].values()
         assert (bound["low"], bound["median"], bound["high"], bound["is_bound"]) == (4096, 4096, 4096, True)
 
+    def test_an_interval_without_an_upper_end_follows_the_known_ones_and_is_drawn_to_the_largest_size(
+        self, small: Budget
+    ) -> None:
+        parts = [score_records("LSTM", every_cell(64)), score_records("GRU", every_cell(3000))]
+        open_ended = [
+            replace(record, estimate=replace(record.estimate, n50=Sizes(2325.0, None, None)))
+            if isinstance(record, CurveRecord) and record.estimate is not None and record.labels.model == "LSTM"
+            else record
+            for record in parts[0]
+        ]
+        own = league({"here": together(Records.of_all(open_ended), parts[1])}, small, "abelian_outcome")
+        assert [place.score.model.class_name for place in own.places] == ["GRU", "LSTM"]
+        assert [str(place.rank) for place in own.places] == ["1-2", "1-2"]
+        ((_, bound),) = league_figure(own).spec["datasets"].values()
+        assert (bound["low"], bound["median"], bound["high"], bound["is_bound"]) == (2325, 4096, 4096, True)
+
     def test_times_of_several_devices_are_named_and_never_ranked(self, small: Budget) -> None:
         parts = [score_records("LSTM", every_cell(400)), score_records("GRU", every_cell(40))]
         on_gpu = [
@@ -336,6 +390,19 @@ class TestLeague:
         ]
         part = {**sources, "mine": score_records("LSTM", {"outcome": 40}, accuracy=None)}
         assert [place.rank is None for place in league(part, small).places] == [False] * 3
+
+    def test_a_model_of_two_sources_counts_once_and_has_a_line_for_each(self, small: Budget) -> None:
+        one, other = score_records("LSTM", every_cell(40)), score_records("LSTM", every_cell(400))
+        part = score_records("LSTM", {"outcome": 40}, accuracy=None)
+        sources = {"shipped": other, "mine": one, "sent": other, "part": part}
+        own = league({**sources, "more": score_records("GRU", every_cell(100))}, small)
+        ranks = {place.source: str(place.rank or "") for place in own.places}
+        assert ranks == {"mine": "1", "more": "2", "part": "", "shipped": "", "sent": ""}
+        (rows,) = league_figure(own).spec["datasets"].values()
+        names = [row["row"] for row in rows]
+        assert len(set(names)) == 5 and "1  LSTM(hidden_size=8) (mine)" in names
+        (alone,) = league_figure(league({"mine": one}, small)).spec["datasets"].values()
+        assert [row["row"] for row in alone] == ["1  LSTM(hidden_size=8)"]
 
     def test_the_shipped_scores_are_those_of_the_protocol(
         self, small: Budget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -470,6 +537,10 @@ class TestLeague:
         assert row["protocol"] == title and row["rank"] == "1"
         told = league_json(own)
         assert (told["protocol"], told["budget"], told["rows"][0]["rank"]) == ("made-up.yaml", "small", [1, 1])
+
+
+def _curve(found: Score) -> CurveRecord:
+    return next(record for record in found.records.values() if isinstance(record, CurveRecord))
 
 
 def _of_large(record: Any) -> Any:

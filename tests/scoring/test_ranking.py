@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,26 @@ class TestRanks:
         assert texts((1, 2), (3, 4), (0, math.inf)) == ["1-2", "2-3", "1-3"]
 
 
+class TestOrder:
+    @pytest.mark.parametrize(
+        ("estimate", "lower_is_better", "is_ratio", "expected"),
+        [
+            (Estimate(2325, None, math.inf), True, True, math.inf),
+            (Estimate(2325, 3000, math.inf), True, True, 3000),
+            (Estimate(1.2, None, math.inf), False, True, 1.2),
+            (Estimate(0, None, 3), False, True, 0),
+            (Estimate(0, None, 3), False, False, 1.5),
+            (Estimate(2, None, 4), True, True, 3),
+            (Estimate(-math.inf, None, math.inf), True, False, math.inf),
+            (Estimate(-math.inf, None, math.inf), False, False, -math.inf),
+        ],
+    )
+    def test_an_interval_that_is_open_to_one_side_counts_with_its_worse_end(
+        self, estimate: Estimate, lower_is_better: bool, is_ratio: bool, expected: float
+    ) -> None:
+        assert estimate.order(lower_is_better, is_ratio) == expected
+
+
 class TestRestrictedMean:
     def test_it_is_the_geometric_mean(self) -> None:
         found = restricted_mean([exactly(4), exactly(64)], [12, 12])
@@ -58,6 +79,18 @@ class TestRestrictedMean:
     def test_a_pool_that_is_exhausted_restricts_at_its_size(self) -> None:
         exhausted = of_interval(8, math.inf, limit=8, is_exhausted=True)
         assert restricted_mean([exhausted], [12]).median == pytest.approx(256)
+
+    def test_a_largest_size_that_a_record_alone_says_restricts_nothing(self) -> None:
+        found = restricted_mean([of_interval(1, math.inf, limit=1)], [12])
+        assert (found.low, found.median, found.high) == (pytest.approx(2), None, pytest.approx(4096))
+        beyond = of_interval(16, math.inf, limit=16, is_exhausted=True)
+        assert restricted_mean([beyond], [12]).high == pytest.approx(4096)
+
+    def test_a_cell_of_which_nothing_can_be_held_out_may_need_all_sequences(self) -> None:
+        fitted = replace(of_interval(0, math.inf, limit=0, is_exhausted=True), most=6)
+        found = restricted_mean([fitted], [12])
+        assert (found.low, found.median, found.high) == (1, None, 64)
+        assert restricted_mean([replace(fitted, most=20)], [12]).high == 4096
 
     def test_a_missing_cell_may_have_any_size(self) -> None:
         found = restricted_mean([exactly(16), None], [12, 12])

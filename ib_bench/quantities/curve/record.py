@@ -13,7 +13,7 @@ from ib_bench.quantities.curve.prior import CurvePrior
 from ib_bench.quantities.curve.saturation import fits_all
 from ib_bench.quantities.search.record import SearchSettings, bound_text
 from ib_bench.results.identity import NOT_IDENTIFYING, Json
-from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
+from ib_bench.results.records import MAX_COUNT, Config, Count, Experiment, Key, NumExisting, Record, Seconds, Size
 from ib_bench.results.trial_record import Measure
 
 CurveStatus = Literal["running", "failed", "finished"]
@@ -118,11 +118,19 @@ class Sizes:
         low: lower end.
         median: of the posterior.
         high: upper end.
+
+    Raises:
+        ValueError: one is no size.
     """
 
     low: float | None
     median: float | None
     high: float | None
+
+    def __post_init__(self) -> None:
+        for end in (self.low, self.median, self.high):
+            if end is not None and not 0 < end < MAX_COUNT:
+                raise ValueError(f"a size of {end:g} sequences")
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,7 @@ class CurvePoint:
         chance: probability that a trial succeeds.
     """
 
-    size: Count
+    size: Size
     chance: Bounds
 
 
@@ -211,7 +219,7 @@ class CurveTrial:
         n50: estimate after the batch that it was in; None for trials of a pilot, and of earlier records.
     """
 
-    size: Count
+    size: Size
     succeeded: bool
     num_steps: Count
     trial: Key
@@ -263,7 +271,8 @@ class CurveRecord(Record):
         saturated_trials: on all of them, in order.
 
     Raises:
-        ValueError: it is finished and has no trials, although a size could be tried.
+        ValueError: it is finished and has no trials, although a size could be tried; or it has saturated trials, but no
+            number of sequences.
     """
 
     table: ClassVar[str] = "curves"
@@ -277,7 +286,7 @@ class CurveRecord(Record):
     config: CurveConfig
     status: CurveStatus
     max_size: Count
-    pool_size: Count
+    pool_size: NumExisting
     learning_rate: float | None = None
     pilot: list[Pilot] = field(default_factory=list)
     curve_trials: list[CurveTrial] = field(default_factory=list)
@@ -297,6 +306,8 @@ class CurveRecord(Record):
     def __post_init__(self) -> None:
         if self.finished and bool(self.curve_trials) != bool(self.max_size):
             raise ValueError(f"a finished curve with sizes up to {self.max_size} has {len(self.curve_trials)} trials")
+        if self.saturated_trials and self.num_sequences is None:
+            raise ValueError("saturated trials are of all sequences, and num_sequences is missing")
 
     @property
     def finished(self) -> bool:

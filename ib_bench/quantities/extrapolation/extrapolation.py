@@ -62,6 +62,29 @@ def extrapolate(
     return record
 
 
+def chosen_trial(
+    config: ExtrapolationConfig, size: int, find: Callable[[TrialConfig], TrialRecord | None]
+) -> TrialRecord | None:
+    """The trial whose model is evaluated, as :func:`extrapolate` chooses it.
+
+    Args:
+        config: that says the grid.
+        size: of the training set.
+        find: returns the trial of a config; None where it is not there, and then the choice is among the others.
+
+    Returns:
+        None where none is there.
+    """
+    best: TrialRecord | None = None
+    for trial_config in config.search.grid_configs(config.experiment, size):
+        record = find(trial_config)
+        if record is not None and record.is_better_than(best):
+            best = record
+        if record is not None and record.succeeded:
+            break
+    return best
+
+
 def _train_best(
     config: ExtrapolationConfig, size: int, store: RecordStore, train: Callable[[TrialConfig], AnyTrained]
 ) -> AnyTrained:

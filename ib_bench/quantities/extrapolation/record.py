@@ -15,6 +15,8 @@ from ib_bench.results.records import Config, Count, Experiment, Key, Record
 
 HEADLINE_MULTIPLE = 2.0
 
+_ROUNDING = 1e-6
+
 Mode = Literal["teacher_forced", "generated"]
 
 
@@ -76,7 +78,7 @@ class LengthAccuracy:
         position_accuracy: share of sequences whose k-th supervised state is right, for every k; at least one.
 
     Raises:
-        ValueError: there are no sequences, or no supervised states.
+        ValueError: there are no sequences, or no supervised states, or a share lies outside its range.
     """
 
     mode: Mode
@@ -91,6 +93,12 @@ class LengthAccuracy:
     def __post_init__(self) -> None:
         if not (self.num_sequences and self.position_accuracy):
             raise ValueError("an accuracy is of at least one sequence and one state")
+        shares = [self.final_state_accuracy, self.token_accuracy, *self.position_accuracy]
+        if not all(0 <= share <= 1 for share in shares):
+            raise ValueError("an accuracy lies outside 0..1")
+        normalized = [self.normalized_final_state_accuracy, self.normalized_token_accuracy]
+        if not all(abs(share) <= 1 + _ROUNDING for share in normalized):  # -1: wrong throughout, of two answers
+            raise ValueError("a normalized accuracy lies outside -1..1")
 
 
 @dataclass(frozen=True)

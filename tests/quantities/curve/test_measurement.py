@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 
 import pytest
 
@@ -18,7 +20,7 @@ from ib_bench.quantities.progress import Progress, ProgressReporter
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.record import SearchRecord, SearchSettings
 from ib_bench.quantities.search.search import Search
-from ib_bench.results.codec import decode, encode
+from ib_bench.results.codec import UnreadableRecordError, decode, encode
 from ib_bench.results.records import Experiment
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
@@ -175,6 +177,27 @@ def test_n50_above_the_largest_size_or_all_that_exist(experiment: Experiment, st
     record = measurement(curve_config(experiment, first_seed=50), store, FakeTrials(needs(10**6), store), 20).run()
     assert (record.verdict, record.max_size, record.largest_is_all) == ("> all 20 that exist", 20, True)
     assert record.is_pool_exhausted
+
+
+def test_more_sequences_may_exist_than_64_bits_count(experiment: Experiment, store: Store) -> None:
+    """As of a flip-flop of 16 values with 18 symbols, a cell of the league."""
+    record = measurement(curve_config(experiment), store, FakeTrials(needs(37), store), pool_size=10**22).run()
+    assert decode(CurveRecord, encode(record).encode()) == record == store.get(CurveRecord, record.key)
+
+
+@pytest.mark.parametrize("value", [0, -1.5, 1e308])
+def test_what_is_no_size_makes_a_record_unreadable(value: float, experiment: Experiment, store: Store) -> None:
+    """Whoever wrote it: these would end in figures and posteriors."""
+    record = measurement(curve_config(experiment), store, FakeTrials(needs(37), store)).run()
+    for path in (["estimate", "n50", "high"], ["curve_trials", 0, "size"], ["saturated_trials", 0, "size"]):
+        plain = json.loads(encode(replace(record, saturated_trials=record.curve_trials[:1], num_sequences=2000)))
+        assert decode(CurveRecord, json.dumps(plain).encode())
+        *above, last = path
+        reduce(lambda inner, name: inner[name], above, plain)[last] = value
+        with pytest.raises(UnreadableRecordError):
+            decode(CurveRecord, json.dumps(plain).encode())
+    with pytest.raises(ValueError, match="num_sequences is missing"):
+        replace(record, saturated_trials=record.curve_trials[:1])
 
 
 def test_nothing_can_be_held_out(experiment: Experiment, store: Store) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from ib_bench.errors import InvalidOptionError
-from ib_bench.quantities.extrapolation.extrapolation import extrapolate
+from ib_bench.quantities.extrapolation.extrapolation import chosen_trial, extrapolate
 from ib_bench.quantities.extrapolation.job import ExtrapolationJob
 from ib_bench.quantities.extrapolation.record import (
     ExtrapolationConfig,
@@ -21,6 +22,40 @@ from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 
 GRID = SearchSettings(learning_rates=[0.1, 0.01], seeds=[1, 2], max_size=100)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"final_state_accuracy": 2.0}, r"outside 0\.\.1"),
+        ({"final_state_accuracy": 1e308}, r"outside 0\.\.1"),
+        ({"token_accuracy": -0.1}, r"outside 0\.\.1"),
+        ({"position_accuracy": [0.5, float("nan")]}, r"outside 0\.\.1"),
+        ({"normalized_final_state_accuracy": -1e308}, r"outside -1\.\.1"),
+        ({"normalized_token_accuracy": 1.1}, r"outside -1\.\.1"),
+    ],
+)
+def test_a_share_has_a_range(change: dict[str, Any], said: str) -> None:
+    lowest = LengthAccuracy("teacher_forced", 8, 5, 0.0, 0.0, -1.0, -1.0, [0.0])
+    with pytest.raises(ValueError, match=said):
+        replace(lowest, **change)
+
+
+def test_the_choice_is_that_of_the_measurement_as_far_as_trials_are_there(experiment: Experiment, store: Store) -> None:
+    config = ExtrapolationConfig(experiment, GRID, ExtrapolationSettings())
+
+    def chosen(trials: dict[str, TrialRecord]) -> str | None:
+        found = chosen_trial(config, 70, lambda one: trials.get(one.key))
+        return None if found is None else found.key
+
+    for losses in ([0.5, 1e-5, 1e-6, 0.1], [0.5, 0.4, 0.2, 0.3]):
+        fakes = Fakes(dict(zip(GRID.grid(), losses, strict=True)))
+        with Store(store.path.with_name(f"{losses[1]}.sqlite")) as own:
+            record = fakes.run(experiment, own)
+            trials = {trial.key: trial for trial in own.all(TrialRecord)}
+        for left_out in [None, *(key for key in trials if key != record.trial)]:
+            assert chosen({key: trial for key, trial in trials.items() if key != left_out}) == record.trial
+    assert chosen({}) is None
 
 
 @dataclass
