@@ -90,16 +90,18 @@ class PDSSMMixer(StepMixer):
         self.out = nn.Linear(hidden_size, hidden_size)
 
     def project(self, hidden: Tensor) -> State:
-        """P's row of each column, and its softmax, indexed [column, row]; D and what is written.
+        """P's row of each column, and its softmax, indexed [column, row]; the factors of D, and what is written.
 
-        Shapes ``(..., state_size)``, ``(..., state_size, state_size)`` and twice ``(..., state_size, 2)``.
+        D multiplies the real and the imaginary part by ``(re, re)``, and adds ``(-im, im)`` times the other one. Shapes
+        ``(..., state_size)``, ``(..., state_size, state_size)`` and three times ``(..., state_size, 2)``.
         """
         columns = self.dictionary.mT.flatten(1)  # a column's entries lie side by side, in the order of reading
         mixed = (self.choice(hidden).softmax(dim=-1) @ columns).unflatten(-1, self.dictionary.shape[1:])
         magnitude, phase = self.diagonal(hidden).sigmoid().chunk(2, dim=-1)
-        turn = torch.stack([(math.tau * phase).cos(), (math.tau * phase).sin()], dim=-1)
+        real, imaginary = magnitude * (math.tau * phase).cos(), magnitude * (math.tau * phase).sin()
+        own, of_other = torch.stack([real, real], dim=-1), torch.stack([-imaginary, imaginary], dim=-1)
         written = self.write(hidden).unflatten(-1, (-1, 2))
-        return mixed.argmax(dim=-1), mixed.softmax(dim=-1), magnitude[..., None] * turn, written
+        return mixed.argmax(dim=-1), mixed.softmax(dim=-1), own, of_other, written
 
     def initial_state(self, num_rows: int, like: Tensor) -> State:
         """The learned one."""
@@ -107,9 +109,8 @@ class PDSSMMixer(StepMixer):
 
     def step(self, inputs: State, state: State) -> tuple[Tensor, State]:
         """See :meth:`StepMixer.step`."""
-        rows, soft, diagonal, written = inputs
-        (real, imaginary), (cos, sin) = state[0].unbind(dim=-1), diagonal.unbind(dim=-1)
-        turned = torch.stack([cos * real - sin * imaginary, sin * real + cos * imaginary], dim=-1)
+        rows, soft, own, of_other, written = inputs
+        turned = own * state[0] + of_other * state[0].flip(-1)
         routed: Tensor = _Route.apply(turned, rows, soft)  # type: ignore[no-untyped-call]
         hidden = routed + written
         return hidden, (hidden,)

@@ -106,10 +106,9 @@ def test_the_gradient_of_pd_ssms_hardmax_is_that_of_the_softmax() -> None:
     soft, transition = pd_transitions(mixer, hidden)
     hard = (transition.detach() != 0).double()
     real, imaginary = mixer.first_state.unbind(dim=-1)
-    _, _, turn, written = mixer.project(hidden)
-    turned = torch.stack(
-        [turn[..., 0] * real - turn[..., 1] * imaginary, turn[..., 1] * real + turn[..., 0] * imaginary]
-    )
+    _, _, of_own, of_other, written = mixer.project(hidden)
+    cos, sin = of_own[..., 0], of_other[..., 1]
+    turned = torch.stack([cos * real - sin * imaginary, sin * real + cos * imaginary])
     expected = torch.einsum("bij,cbj->bic", hard + soft - soft.detach(), turned) + written
     torch.testing.assert_close(own, expected)
     gradients = [torch.autograd.grad((one * weights).sum(), list(mixer.parameters())[:6]) for one in (own, expected)]
