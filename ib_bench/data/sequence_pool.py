@@ -130,6 +130,28 @@ class SequencePool:
         """The ``num_val`` held-out sequences; they do not depend on the training set's size."""
         return self._fill(self._val_lengths, lambda deck, count: deck.take(0, count), self.space.evaluated)
 
+    def unused_of_length(self, length: int, num: int, num_train: int) -> Sequences:
+        """Sequences of one length that the first ``num_train`` training sequences do not contain.
+
+        They are the validation set's. Where it has none of this length, as happens with hundreds of lengths, they are
+        the last cards of its deck, as far as they are left over.
+
+        Args:
+            length: in symbols, one of the distribution's support.
+            num: of sequences, at most.
+            num_train: size of the training set, in ``1..num_train``.
+
+        Raises:
+            PoolExhaustedError: there are not that many training sequences.
+        """
+        held_out = self.validation_set()
+        rows = (held_out.lengths == length).nonzero().squeeze(1)[:num]
+        if len(rows):
+            return held_out.select(rows)
+        deck = self.space.evaluated.deck(length, self._generator(1 + length))
+        symbols = deck.take_last(min(num, self._num_unused(num_train)[length]))
+        return Sequences(symbols, torch.full((len(symbols),), length, dtype=torch.int16))
+
     def training_set(self, num: int) -> Sequences:
         """The first ``num`` training sequences.
 

@@ -173,3 +173,14 @@ class TestOtherPools:
         lengths = set(distribution.support(5)) & {4, 5}
         assert Counter(map(len, found)) == {length: 3**length for length in lengths}
         assert len(set(found)) == len(found)
+
+
+def test_sequences_of_one_length_are_never_those_of_training() -> None:
+    """Validation has some of length 4; of 500 lengths it has none of some, and then others are taken."""
+    few = SequencePool(3, Uniform(), 4, seed=1)
+    assert set(as_tuples(few.unused_of_length(4, 10, few.num_train))) <= set(as_tuples(few.validation_set()))
+    many = SequencePool(2, Uniform(), 500, seed=1)
+    missing = min(set(range(10, 500)) - set(many.validation_set().lengths.tolist()))
+    found = as_tuples(many.unused_of_length(missing, 10, 500))
+    assert len(set(found)) == 10 and {len(one) for one in found} == {missing}
+    assert not set(found) & set(as_tuples(many.training_set(500)))

@@ -11,6 +11,7 @@ from ib_bench.execution.processes import Processes
 from ib_bench.quantities.curve.measurement import CurveMeasurement
 from ib_bench.quantities.curve.prior import PRIOR
 from ib_bench.quantities.curve.record import CurveConfig, CurveRecord, CurveSettings
+from ib_bench.quantities.curve.saturation import MAX_SATURATED_TRIALS
 from ib_bench.quantities.curve.thresholds import curve_trials, has_thresholds, with_trials
 from ib_bench.quantities.job import Job, Workload
 from ib_bench.quantities.progress import ProgressReporter
@@ -79,11 +80,18 @@ class CurveJob(Job[CurveRecord]):
     @property
     def max_evaluations(self) -> int:
         """See :class:`Job`: each trial is at a size of its own."""
-        if not self.pool_size or self.settings.from_records:
+        if self.settings.from_records:
             return 0
+        can_exhaust = self.pool_size < self.search.max_size and num_sequences(self.experiment.data) is not None
+        num_saturated = MAX_SATURATED_TRIALS if can_exhaust else 0
+        if not self.pool_size:
+            return num_saturated
+        return self._num_pilot_trials + self.settings.max_trials + num_saturated
+
+    @property
+    def _num_pilot_trials(self) -> int:
         num_rates = len(self.search.learning_rates)
-        num_pilot_trials = self.settings.pilot_trials * num_rates if num_rates > 1 else 0
-        return num_pilot_trials + self.settings.max_trials
+        return self.settings.pilot_trials * num_rates if num_rates > 1 else 0
 
     @property
     def num_configurations(self) -> int:
@@ -97,8 +105,9 @@ class CurveJob(Job[CurveRecord]):
 
     @property
     def num_cores(self) -> int:
-        """See :class:`Job`."""
-        return self.search.spread
+        """See :class:`Job`: no more trials are trained at once than a batch or the pilot of a rate has."""
+        pilot = self.settings.pilot_trials if self._num_pilot_trials else 1
+        return min(self.search.spread, max(self.settings.batch, pilot))
 
     @property
     def reads_only(self) -> bool:

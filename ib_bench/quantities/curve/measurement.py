@@ -237,6 +237,8 @@ class CurveMeasurement:
 def _best_rate(by_rate: dict[float, list[TrialRecord]]) -> float:
     """The learning rate that succeeds most at the largest size, then with the fewest steps, then with the lowest loss.
 
+    A trial that fails counts as its whole budget of steps: one that diverges early is not a fast one.
+
     Args:
         by_rate: trials of each rate, at least one; sizes may vary.
     """
@@ -246,8 +248,9 @@ def _best_rate(by_rate: dict[float, list[TrialRecord]]) -> float:
         trials = [trial for trial in by_rate[rate] if trial.config.num_train_sequences == largest]
         if not trials:
             return 0.0, -math.inf, -math.inf
+        steps = [trial.num_steps if trial.succeeded else trial.config.max_steps for trial in trials]
         losses = [math.inf if trial.best_val_loss is None else trial.best_val_loss for trial in trials]
-        return fmean(trial.succeeded for trial in trials), -fmean(trial.num_steps for trial in trials), -fmean(losses)
+        return fmean(trial.succeeded for trial in trials), -fmean(steps), -fmean(losses)
 
     return max(by_rate, key=rank)
 

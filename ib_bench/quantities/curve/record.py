@@ -43,7 +43,8 @@ class CurveSettings:
 
     Args:
         first_seed: seed of the first trial, in 0..2^31; the next trials have ``first_seed + 1`` and so on.
-        batch: number of trials to choose together, at least 1. They are trained at once if ``search.spread`` allows it.
+        batch: number of trials to choose together, at least 1. They are trained at once if ``search.spread`` allows it,
+            which does nothing for batches of 1.
         interval_factor: stop once the upper end of the 90 % interval of N50 is at most this many times the lower end;
             above 1.
         max_trials: largest number of trials of the curve, at least 1.

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.quantities.extrapolation.extrapolation import extrapolate
-from ib_bench.quantities.extrapolation.length_evaluation import evaluate_length, evaluation_set
+from ib_bench.quantities.extrapolation.length_evaluation import evaluate_length, evaluation_set, require_sequences
 from ib_bench.quantities.extrapolation.readable import require_readable_lengths
 from ib_bench.quantities.extrapolation.record import (
     HEADLINE_MULTIPLE,
@@ -28,6 +28,7 @@ from ib_bench.results.records import Record
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.fitting import set_switches, silent
 from ib_bench.training.global_state import fresh_global_state
+from ib_bench.training.instantiation import instantiate_data
 from ib_bench.training.trial import TrainedTrial
 from ib_bench.training.weights import BestWeights
 
@@ -109,6 +110,10 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
 
     def _measured(self, progress: ProgressReporter, store: RecordStore) -> ExtrapolationRecord:
         search = self.search
+        if search.pool_size:
+            data = instantiate_data(search.experiment.data)
+            assert isinstance(data, StateTrackingData), "see ExtrapolationJob.of"
+            require_sequences(data, self.settings.lengths(data.max_length))
         best = None if search.weights is None else BestWeights(search.weights, store)
 
         def train(config: TrialConfig) -> TrainedTrial:

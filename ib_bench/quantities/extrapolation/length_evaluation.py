@@ -9,13 +9,14 @@ Reference: arXiv 2602.18333, section 5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
 
 from ib_bench.data.sequence_pool import Sequences, stream_generator
 from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError, require
 from ib_bench.models.metrics import named_states, normalized_accuracy
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.quantities.extrapolation.record import LengthAccuracy, Mode
@@ -59,14 +60,34 @@ def evaluation_set(data: StateTrackingData, length: int, num: int) -> Sequences:
         num: of sequences, at most.
 
     Returns:
-        At the training length, held-out sequences; beyond it, any: none so long was ever seen.
+        At the training length, those of the validation set, on which training stopped; where it has none of that
+        length, others. Beyond it, any: none so long was ever seen.
+
+    Raises:
+        BenchError: there are none.
     """
     if length == data.max_length:
-        held_out = data.pool.validation_set()
-        return held_out.select((held_out.lengths == length).nonzero().squeeze(1)[:num])
-    deck = data.pool.space.evaluated.deck(length, stream_generator(data.seed, _DECK_STREAM + length))
-    symbols = deck.take(0, min(num, deck.num_sequences))
-    return Sequences(symbols, torch.full((len(symbols),), length, dtype=torch.int16))
+        found = data.pool.unused_of_length(length, num, data.num_train_sequences)
+    else:
+        deck = data.pool.space.evaluated.deck(length, stream_generator(data.seed, _DECK_STREAM + length))
+        symbols = deck.take(0, min(num, deck.num_sequences))
+        found = Sequences(symbols, torch.full((len(symbols),), length, dtype=torch.int16))
+    if not len(found.lengths):
+        raise BenchError(f"no sequence of {length} symbols is left to measure accuracy on: see extrapolation.multiples")
+    return found
+
+
+def require_sequences(data: StateTrackingData, lengths: Iterable[int]) -> None:
+    """Make sure, before anything is trained, that there are sequences of some lengths.
+
+    Raises:
+        InvalidOptionError: there are none, as a partial automaton may have.
+    """
+    for length in lengths:
+        exists = data.pool.space.evaluated.count(length) > 0
+        require(
+            exists, "extrapolation.multiples", length / data.max_length, f"such that words of {length} symbols exist"
+        )
 
 
 def _batches(data: StateTrackingData, sequences: Sequences) -> Iterator[Batch]:

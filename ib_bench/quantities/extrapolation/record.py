@@ -26,8 +26,8 @@ class ExtrapolationSettings:
 
     Args:
         multiples: lengths at which accuracy is measured, as multiples of the training length L, each in 1..16.
-        num_sequences: sequences at each length, at least 1; at L itself, the held-out ones of that length if they are
-            fewer.
+        num_sequences: sequences at each length, at least 1; at L itself, those of the validation set of that length if
+            they are fewer. Training stopped on them, so that accuracy there is slightly too high.
 
     Raises:
         InvalidOptionError: a value outside its range.

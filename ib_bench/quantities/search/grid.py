@@ -86,7 +86,7 @@ class Grid:
         self._progress.on_trial_start(config)
         trial = self._run_trial(config)
         self._store.add(trial)
-        return trial
+        return self._store.get(TrialRecord, config.key) or trial  # another process may have been the first
 
     def _prefer(self, trial: TrialRecord) -> None:
         self._preferred = trial.config.learning_rate, trial.config.seed

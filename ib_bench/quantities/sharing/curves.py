@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ib_bench.quantities.curve.record import CurveRecord
 from ib_bench.quantities.search.record import SearchConfig
-from ib_bench.quantities.sharing.factor import rounded_down, rounded_up
+from ib_bench.quantities.sharing.factor import rounded, rounded_down, rounded_up
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FactorEstimate:
         if self.low == 0 and math.isinf(self.high):
             return "unknown"
         interval = f"[{rounded_down(self.low)}, {rounded_up(self.high)}]"
-        return interval if self.median is None else f"{self.median:.2f} {interval}"
+        return interval if self.median is None else f"{rounded(self.median)} {interval}"
 
 
 @dataclass(frozen=True)

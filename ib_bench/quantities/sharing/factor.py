@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 _DIGITS = 2  # behind the point, and significant ones of numbers below 1
 
@@ -54,11 +54,16 @@ class SharingFactor:
         if self.middle is None:
             return "unknown"
         if self.low == self.high:
-            return f"{self.low:.2f}"
+            return rounded(self.low)
         low, high = rounded_down(self.low), rounded_up(self.high)
         if self.is_bounded:
             return f"{low} to {high}"
         return f"\N{GREATER-THAN OR EQUAL TO} {low}" if self.low > 0 else f"\N{LESS-THAN OR EQUAL TO} {high}"
+
+
+def rounded(value: float) -> str:
+    """A number for people: two digits behind the point, or two significant ones."""
+    return _rounded(value, ROUND_HALF_EVEN)
 
 
 def rounded_down(value: float) -> str:

@@ -1,9 +1,10 @@
 """Kappa from success curves, by drawing from their posteriors.
 
-The posteriors are independent, as no two curves share a trial. So kappa's distribution is that of draws, one of each
-posterior. Where a drawn N50 lies above the largest size, nothing is known but that; the draw of kappa is then an
-interval. The 90 % interval goes from the 5 % point of the draws' lower ends to the 95 % point of their upper ends.
-There is a median where the medians of lower and of upper ends differ by at most a tenth: their geometric mean.
+No two curves share a trial, so their posteriors are taken for independent, although trials of one seed share initial
+weights and the order of sequences. Kappa's distribution is then that of draws, one of each posterior. Where a drawn N50
+lies above the largest size, nothing is known but that; the draw of kappa is then an interval. The 90 % interval goes
+from the 5 % point of the draws' lower ends to the 95 % point of their upper ends. There is a median where the medians
+of lower and of upper ends differ by at most a tenth: their geometric mean.
 """
 
 from __future__ import annotations

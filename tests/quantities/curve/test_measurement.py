@@ -227,6 +227,23 @@ def test_a_pilot_picks_the_learning_rate_that_succeeds_most(experiment: Experime
     assert record.num_trials == 9 + len(record.curve_trials) and record.trials == [one.key for one in trials.asked]
 
 
+@pytest.mark.parametrize("status", ["diverged", "failed"])
+def test_a_learning_rate_that_fails_early_is_not_a_fast_one(experiment: Experiment, store: Store, status: str) -> None:
+    """No trial of the pilot succeeds: the lowest loss decides, not how soon the others ended."""
+
+    class Early(FakeTrials):
+        def trial(self, config: TrialConfig) -> TrialRecord:
+            record = super().trial(config)
+            if config.learning_rate == 0.01:
+                return record
+            last = (2, None if status == "diverged" else 3.0)
+            return replace(record, status=status, num_steps=5, best_val_loss=2.0, val_curve=[(1, 2.0), last])
+
+    search = SearchSettings(learning_rates=[0.3, 0.01], max_steps=BUDGET, max_size=1024)
+    config = curve_config(experiment, search, pilot_trials=2, max_trials=2)
+    assert measurement(config, store, Early(lambda config: False, store)).run().learning_rate == 0.01
+
+
 def test_of_equally_good_learning_rates_the_fastest_is_picked(experiment: Experiment, store: Store) -> None:
     class Slow(FakeTrials):
         def trial(self, config: TrialConfig) -> TrialRecord:
@@ -364,6 +381,19 @@ def test_where_all_training_sequences_fail_training_on_all_that_exist_bounds_n50
     assert size is not None and not size.is_informative
     assert size_interval(size).high == pytest.approx(25)
     assert decode(CurveRecord, encode(record).encode()) == record
+
+
+def test_saturated_trials_are_counted_beforehand(experiment: Experiment) -> None:
+    settings = {"search": SearchSettings([0.1, 0.2], max_size=64), "curve": CurveSettings(max_trials=7, pilot_trials=2)}
+    sizes = {0: 15, 63: 4 + 7 + 15, 64: 4 + 7}  # of the training pool; nothing is exhausted where the settings end it
+    for pool_size, expected in sizes.items():
+        assert CurveJob.of(Request(experiment, settings, pool_size, 3)).max_evaluations == expected
+
+
+@pytest.mark.parametrize(("batch", "rates", "cores"), [(1, [0.1], 1), (3, [0.1], 3), (9, [0.1], 4), (1, [0.1, 0.2], 2)])
+def test_as_many_cores_as_trials_at_once(experiment: Experiment, batch: int, rates: list[float], cores: int) -> None:
+    settings = {"search": SearchSettings(rates, spread=4), "curve": CurveSettings(batch=batch, pilot_trials=2)}
+    assert CurveJob.of(Request(experiment, settings, 100, 3)).num_cores == cores
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,14 @@ from torch import Tensor
 
 from ib_bench.data import ModularAddition
 from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError, InvalidOptionError
 from ib_bench.models import LSTM
 from ib_bench.models.sequence_model import SequenceModel
-from ib_bench.quantities.extrapolation.length_evaluation import evaluate_length, evaluation_set
+from ib_bench.quantities.extrapolation.length_evaluation import (
+    evaluate_length,
+    evaluation_set,
+    require_sequences,
+)
 
 MODULUS = 3
 
@@ -125,3 +130,14 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = evaluate_length(Forgetful(7, wrong_at=(3,)), data, sequences)
     monkeypatch.setattr("ib_bench.quantities.extrapolation.length_evaluation._MAX_TOKENS", 100)
     assert evaluate_length(Forgetful(7, wrong_at=(3,)), data, sequences) == whole
+
+
+def test_a_length_without_sequences_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Partial automata may have no words of some length."""
+    data = chain_data(4)
+    require_sequences(data, [4, 7])
+    monkeypatch.setattr(data.pool.space.evaluated, "count", lambda length: 0 if length == 7 else 81)
+    with pytest.raises(InvalidOptionError, match=r"multiples must be such that words of 7 symbols exist, got 1\.75"):
+        require_sequences(data, [4, 7])
+    with pytest.raises(BenchError, match="no sequence of 4 symbols is left to measure accuracy on"):
+        evaluation_set(data, 4, 0)

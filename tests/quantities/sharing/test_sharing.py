@@ -99,6 +99,7 @@ def test_ends_are_rounded_outwards() -> None:
         *("0.30", "0.30"),
     )
     assert str(SharingFactor(0.999, 1.001)) == "0.99 to 1.01"
+    assert [str(SharingFactor(one, one)) for one in (0.0049, 0.125, 3.456)] == ["0.0049", "0.12", "3.46"]
 
 
 def test_a_chart_gets_the_middle_and_an_arrow_only_where_an_end_is_unknown() -> None:
