@@ -12,6 +12,7 @@ from inspect import Parameter
 from types import BuiltinFunctionType, FunctionType, MappingProxyType
 from typing import Any, get_args, get_origin
 
+# Private, and without a replacement: inspect.signature finds fewer parameters, which would change the keys of records.
 from jsonargparse._parameter_resolvers import get_signature_parameters
 
 

@@ -13,20 +13,23 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
-
-_JSONARGPARSE = "jsonargparse._util"  # a class_path in a config
 
 _LOADERS = frozenset(
     {
         __name__,
         "ib_bench.training.sources",
-        _JSONARGPARSE,
         "lightning.pytorch.cli",
     }
 )
 """Modules that import what a user has named."""
+
+_JSONARGPARSE = ("jsonargparse", "import_object")
+"""The package and the function, in any of its modules, that import a class_path of a config.
+
+Its other functions look for optional packages, such as ruamel, and must find nothing in the working folder.
+"""
 
 _UNPICKLERS = frozenset({"cloudpickle", "multiprocessing", "pickle", "ray", "submitit"})
 """Packages that import the classes of objects that come from another process."""
@@ -139,9 +142,16 @@ def _is_for_user_code() -> bool:
     while frame.f_back is not None and frame.f_globals.get("__name__") in _MACHINERY:
         frame = frame.f_back
     importer = str(frame.f_globals.get("__name__"))
-    if importer == _JSONARGPARSE:
-        _require_class(frame.f_locals.get("name"))
-    return importer in _LOADERS or importer.partition(".")[0] in _UNPICKLERS | _own
+    package = importer.partition(".")[0]
+    if package == _JSONARGPARSE[0] and frame.f_code.co_name == _JSONARGPARSE[1]:
+        _require_class(_first_argument(frame))
+        return True
+    return importer in _LOADERS or package in _UNPICKLERS | _own
+
+
+def _first_argument(frame: FrameType) -> object:
+    """What a running function was called with."""
+    return frame.f_locals.get(frame.f_code.co_varnames[0])
 
 
 def _require_class(path: object) -> None:

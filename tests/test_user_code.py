@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -9,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from damage import write_store
+from jsonargparse._parameter_resolvers import get_signature_parameters
 from made_up_records import ACOT, Point, search, trial
 
 from ib_bench import user_code
-from ib_bench.cli import main
+from ib_bench.cli import EXIT_BAD_INPUT, main
 
 ROOT = str(Path(__file__).parents[1])
 WOULD_LIKE = ("ruamel", "org", "anywidget", "toml", "_jsonnet", "omegaconf", "argcomplete", "cython", "pynvml", "nt")
@@ -31,8 +34,10 @@ class Mine(LSTM):
 
 LISTING = [
     *(["results"], ["status"], ["ls"], ["store", "check"], ["report", "--out", "out"], ["claims"], ["doctor"]),
-    *(["wandb", "workspace", "--dry_run"], ["growth", "--help"]),
+    *(["wandb", "workspace", "--dry_run"], ["growth", "--help"], ["trials"], ["league"]),
+    *(["store", "export", "records.csv"], ["store", "merge", "all.sqlite", "ib_bench.sqlite"], ["store", "vacuum"]),
 ]
+LISTING_SLOWLY = [["completion", "bash"], ["wandb", "sync-store", "--wandb.mode", "offline"]]
 DATA = ["--data", "ModularAddition", "--data.max_length", "3", "--wandb.mode", "disabled"]
 SHORT = ["--search.max_steps=2", "--search.max_size=2", "--search.seeds=[1]", "--search.learning_rates=[0.001]"]
 SUITE = """
@@ -71,9 +76,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("arguments", LISTING, ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [*LISTING, *(pytest.param(arguments, marks=pytest.mark.slow) for arguments in LISTING_SLOWLY)],
+    ids=" ".join,
+)
 def test_commands_that_list_run_nothing_of_the_folder(arguments: list[str], folder: Path) -> None:
-    assert "Traceback" not in run(arguments, folder).stderr
+    ended = run(arguments, folder)
+    assert ended.returncode != EXIT_BAD_INPUT and "Traceback" not in ended.stderr, ended.stderr
     assert not list(folder.glob("* was run"))
 
 
@@ -94,6 +104,14 @@ def test_commands_that_build_run_the_classes_alone(arguments: list[str], folder:
     ended = run(arguments, folder)
     assert ended.returncode == 0, ended.stderr
     assert sorted(path.name for path in folder.glob("* was run")) == ["my_late_layers was run", "my_layers was run"]
+
+
+def test_the_private_parts_of_jsonargparse_are_there() -> None:
+    package, function = user_code._JSONARGPARSE
+    imports = getattr(importlib.import_module(f"{package}._util"), function)
+    assert imports.__code__.co_name == function and imports.__code__.co_varnames[0] == "name"
+    parameters = [*inspect.signature(get_signature_parameters).parameters]
+    assert parameters[0] == "function_or_class" and parameters[-1] == "logger"
 
 
 REGIME = "open('was run', 'w').close()\n"
@@ -134,6 +152,30 @@ def test_a_text_with_a_dot_is_a_text(
     command = ["search", "--model", "noted.Mine", "--model.note", value, *DATA, *SHORT]
     assert main(command) == 0, capfd.readouterr().err
     assert not (working_folder / "was run").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "error"),
+    [
+        ("jsonargparse._util", "import_object", None),
+        ("jsonargparse._moved", "import_object", None),  # by another version
+        ("jsonargparse._util", "import_jsonnet", ModuleNotFoundError),  # a package that it would like to have
+        ("jsonargparse_of_others", "import_object", ModuleNotFoundError),
+    ],
+)
+def test_jsonargparse_finds_the_folder_where_it_imports_a_class_path(
+    module: str, function: str, error: type[Exception] | None, working_folder: Path
+) -> None:
+    user_code.look_in(str(working_folder))
+    (working_folder / "mine_there.py").write_text(f"{REGIME}class Mine: ...\n")
+    sys.modules.pop("mine_there", None)
+    names = {"__name__": module}
+    exec(f"def {function}(path):\n    return getattr(__import__(path.split('.')[0]), path.split('.')[1])", names)
+    with pytest.raises(error or AttributeError):
+        names[function]("mine_there.Missing")  # type: ignore[operator]
+    assert not (working_folder / "was run").exists()
+    if error is None:
+        assert names[function]("mine_there.Mine").__name__ == "Mine"  # type: ignore[operator]
 
 
 def test_what_cannot_be_told_without_running_is_run(working_folder: Path) -> None:

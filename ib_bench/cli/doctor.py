@@ -34,7 +34,14 @@ from ib_bench.tracking.settings import WandbSettings
 from ib_bench.training.acceleration import cpp_compiler
 
 _PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "wandb")
-_EXTRAS = {"ray": "ray", "submitit": "slurm", "pyarrow": "parquet", "wandb_workspaces": "workspaces"}
+_EXTRAS = {
+    "ray": "ray",
+    "submitit": "slurm",
+    "pyarrow": "parquet",
+    "pandas": "pandas",
+    "shtab": "completion",
+    "wandb_workspaces": "workspaces",
+}
 """Packages that are not always installed, and the extra that installs each."""
 
 _LOW_DISK_GB = 1.0

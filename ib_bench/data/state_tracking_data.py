@@ -23,6 +23,9 @@ from ib_bench.tasks.task_check import check_task
 
 EVAL_BATCH_SIZE = 500
 
+MAX_EVAL_LOGITS = 2**27
+"""In a batch of an evaluation, half a gigabyte; batches are smaller where they would have more."""
+
 MAX_LENGTH = 2**11 - 1  # 16 times as many symbols still fit into the 16 bits of a length
 
 DEFAULT_MAX_SEQUENCES = 16_000_000
@@ -167,6 +170,11 @@ class StateTrackingData(SearchableData):
         """See :class:`StateTrackingData`."""
         return self.pool.num_test(self.num_train_sequences)
 
+    @property
+    def _eval_batch_size(self) -> int:
+        num_logits = self.supervision.complete.num_tokens(self.max_length) * self.num_classes
+        return max(1, min(EVAL_BATCH_SIZE, MAX_EVAL_LOGITS // num_logits))
+
     @cached_property
     @torch.inference_mode(False)  # what is kept is also read outside of Lightning's inference mode
     def _training_set(self) -> Sequences:
@@ -175,12 +183,12 @@ class StateTrackingData(SearchableData):
     @cached_property
     @torch.inference_mode(False)  # what is kept is also read outside of Lightning's inference mode
     def _held_out(self) -> EvalBatches:
-        return EvalBatches(self.pool.validation_set(), self.encode, EVAL_BATCH_SIZE)
+        return EvalBatches(self.pool.validation_set(), self.encode, self._eval_batch_size)
 
     @cached_property
     @torch.inference_mode(False)  # what is kept is also read outside of Lightning's inference mode
     def _test_batches(self) -> EvalBatches:
-        return EvalBatches(self.pool.test_set(self.num_train_sequences), self.encode, EVAL_BATCH_SIZE)
+        return EvalBatches(self.pool.test_set(self.num_train_sequences), self.encode, self._eval_batch_size)
 
 
 def _regime(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,4 +57,22 @@ def visible_gpus() -> list[str]:
     num = torch.cuda.device_count()
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = [name.strip() for name in named.split(",")] if named else [str(index) for index in range(num)]
+    if num and names[0].startswith("MIG-"):  # a process sees only one slice of a GPU, of however many
+        return names
     return names[:num]
+
+
+def allow_open_files(num: int) -> None:
+    """Raise this process's limit on open files, as far as the system lets it.
+
+    Args:
+        num: of files.
+
+    Raises:
+        OSError: the system does not allow that many.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < num:
+        if hard != resource.RLIM_INFINITY and hard < num:
+            raise OSError(f"{num:,} open files are needed, and the system allows {hard:,} (ulimit -Hn)")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (num, hard))

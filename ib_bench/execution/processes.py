@@ -17,8 +17,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ib_bench.child_process import start_as_child, startable
-from ib_bench.errors import FatalError
-from ib_bench.execution.devices import num_cores, visible_gpus
+from ib_bench.errors import FatalError, InvalidOptionError
+from ib_bench.execution.devices import allow_open_files, num_cores, visible_gpus
 from ib_bench.execution.executor import (
     CallResult,
     Executor,
@@ -38,6 +38,8 @@ from ib_bench.execution.picklable import picklable
 _POLL_S = 0.1
 _MAX_RETRIES = 2
 _EXIT_S = 5.0
+_FILES_PER_WORKER = 10  # that are open in this process; nine were counted
+_OTHER_FILES = 200
 _SERVER_RESTART_S = 5.0  # time until a killed fork server is known to be dead
 
 _events: Any = None  # in a worker: the pipe to the process that started it
@@ -83,13 +85,14 @@ class Processes(Executor):
         """See :meth:`Executor.run`.
 
         Raises:
-            BenchError: worker processes cannot import the script that runs.
+            BenchError: worker processes cannot import the script that runs, or there are too many for this machine.
         """
         leave_if_imported_again()
         if items and function.__module__.startswith("ib_bench."):
             start_early(function.__module__)
         others = multiprocessing.active_children()
         num = min(self.num_at_once, len(items))
+        _allow_workers(num)
         workers = [_Worker(self.gpus[index % len(self.gpus)] if self.gpus else None) for index in range(num)]
         try:
             outcomes = _Calls(workers, function, items, on_event, resume, after or {}).run()
@@ -251,6 +254,18 @@ class _Worker:
         if self._news is not None:
             self._news.close()
         self._pool, self._news, self._processes = None, None, []
+
+
+def _allow_workers(num: int) -> None:
+    """Make sure that so many workers can be started.
+
+    Raises:
+        InvalidOptionError: each needs several files, and so many must not be open.
+    """
+    try:
+        allow_open_files(_OTHER_FILES + _FILES_PER_WORKER * num)
+    except OSError as error:
+        raise InvalidOptionError("workers", num, f"fewer on this machine: {error}") from error
 
 
 def _start_worker(events: Any, gpu: str | None, environment: Mapping[str, str]) -> None:

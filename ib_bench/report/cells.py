@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ib_bench.drawing.labels import Result
+from ib_bench.drawing.loss_points import fewer_points
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import distribution_text, regime_text
 from ib_bench.quantities.quantity import Quantity
@@ -16,9 +17,6 @@ from ib_bench.results.trial_record import TrialRecord
 
 MAX_TRIALS = 10_000
 """Trials that a page holds; more would make it too large to open."""
-
-MAX_POINTS = 60
-"""Validations of a trial that a page holds."""
 
 _DIGITS = 3
 _CHUNK = 500
@@ -80,7 +78,7 @@ def _trials(records: Records, keys: Sequence[str], most: int) -> Iterable[TrialR
 def _trial(trial: TrialRecord) -> list[Any]:
     """Size, learning rate, seed, status, steps, best loss, epsilon, and the validation curve: steps and losses."""
     config = trial.config
-    curve = _thinned(trial.val_curve)
+    curve = fewer_points(trial.val_curve)
     interval = trial.val_check_interval
     steps = [step for step, _ in curve]
     is_regular = steps == [interval * place for place in range(1, len(steps) + 1)]
@@ -95,15 +93,6 @@ def _trial(trial: TrialRecord) -> list[Any]:
         interval if is_regular else steps,
         [_rounded(loss) for _, loss in curve],
     ]
-
-
-def _thinned(curve: Sequence[tuple[int, float | None]]) -> list[tuple[int, float | None]]:
-    """So few of the validations, evenly spread, the last and the best among them."""
-    stride = -(-len(curve) // MAX_POINTS)
-    if stride <= 1:
-        return list(curve)
-    best = min(range(len(curve)), key=lambda place: (curve[place][1] is None, curve[place][1] or 0.0))
-    return [curve[place] for place in range(len(curve)) if place % stride == 0 or place in (best, len(curve) - 1)]
 
 
 def _rounded(value: float | None) -> float | None:

@@ -84,10 +84,10 @@ class StudyReport:
                 write_text_whole(out / "tables" / f"{table.name}.md", markdown(table, link="../configs/{}.yaml".format))
             for key, text in self.configs.items():
                 write_text_whole(out / "configs" / f"{key}.yaml", text)
-            for figure in self.figures:
-                figure.save(out / "figures" / figure.name)
             path = out / "report.html"
             write_text_whole(path, self.html)
+            for figure in self.figures:
+                figure.save(out / "figures" / figure.name)
         except OSError as error:
             raise BenchError(f"out must be a folder that can be written, got {str(out)!r}: {error.strerror}") from error
         return path

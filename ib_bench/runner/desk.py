@@ -154,21 +154,24 @@ def make_request(
     trainer = checked_trainer(json.dumps(given))
     search: SearchSettings = settings["search"]
     require_few_processes(trainer, search, may_take_several_processes)
+    holds_out = True
     try:
         built = _built_data(data_spec, _code_of(data_spec))
     except NothingHeldOutError:
         if not may_hold_out_none:
             raise
-        return Request(_experiment(model, data_spec, trainer, None, ()), settings, 0, None, trainer.placement)
+        if "saturated" not in data_spec.parameters:
+            return Request(_experiment(model, data_spec, trainer, None, ()), settings, 0, None, trainer.placement)
+        holds_out, built = False, _on_all_sequences(data_spec)
     checked = _check_model(model, built, search.allow_lookahead)
     experiment = _experiment(model, data_spec, trainer, built, checked.files)
     return Request(
         experiment=replace(experiment, looks_ahead=checked.looks_ahead),
         settings={**settings, "search": _accelerated(search, model, built, trainer)},
-        pool_size=built.max_train_sequences,
-        num_states=num_states_of(built),
+        pool_size=built.max_train_sequences if holds_out else 0,
+        num_states=num_states_of(built) if holds_out else None,
         placement=trainer.placement,
-        weights=weights_folder(store) if keep_weights else None,
+        weights=weights_folder(store) if keep_weights and holds_out else None,
     )
 
 
@@ -295,6 +298,11 @@ def _built_data(spec: DataSpec, code: str) -> SearchableData:
     if missing := [name for name in DATA_ATTRIBUTES if not hasattr(built, name)]:
         raise BenchError(f"data {spec.class_path} must have the attributes {', '.join(missing)}")
     return built
+
+
+def _on_all_sequences(spec: DataSpec) -> SearchableData:
+    """Data to look at where nothing can be held out: the same task and files, validated on what they train on."""
+    return _built_data(cast(DataSpec, spec.with_arguments(saturated=True)), _code_of(spec))
 
 
 def _code_of(*specs: ClassSpec) -> str:

@@ -9,7 +9,8 @@
             axes: {task: ModularAddition, modulus: 5, max_length: 9, supervision: outcome}      # as in a suite
 
 An entry of ``cells`` is a suite without a model. ``size`` counts for the score, ``kappa`` and ``slope`` for the numbers
-of that name; all three are success curves. ``extrapolation`` is an extrapolation of the same experiment.
+of that name; all three are success curves. ``extrapolation`` is an extrapolation of the same experiment. An argument of
+a shipped task that is left out has its default. Data of one's own have to state the arguments that their records do.
 
 A record belongs to a cell if nothing but the model differs. So a score is no record of its own: it is found again in
 any store that holds its curves.
@@ -20,14 +21,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 import yaml
 
+from ib_bench import catalogue
 from ib_bench.errors import BenchError, UnknownNameError, require
 from ib_bench.limited_yaml import read_yaml
 from ib_bench.quantities.curve.prior import PRIOR
@@ -119,7 +121,8 @@ class Budget:
             for cell in suite_cells(suite):
                 is_curve = cell.quantity == "curve"
                 own = tuple(one for one in measures if (one != "extrapolation") == is_curve)
-                found.append(_protocol_cell(cell, algebra, own))
+                one = _protocol_cell(cell, algebra, own)
+                found.append(one if self.is_shipped else replace(one, data=_as_recorded(one.data)))
         return tuple(found)
 
     def of(self, measure: Measures) -> list[ProtocolCell]:
@@ -256,6 +259,22 @@ def _protocol_cell(cell: Cell, algebra: str, measures: tuple[Measures, ...]) -> 
         name: _settings(kind, config.get(name, {})) for name, kind in {"search": SearchSettings, **kinds}.items()
     }
     return ProtocolCell(algebra, measures, data, settings)
+
+
+def _as_recorded(data: DataSpec) -> DataSpec:
+    """The arguments of a shipped task as records hold them: some also at their default, others only if they differ.
+
+    Shipped protocols are written like this, so that they are read without torch. Data of one's own stay as they are: to
+    learn their defaults would run their code.
+    """
+    path = data_path(data)
+    if path not in [f"ib_bench.data.{entry.class_name}" for entry in catalogue.entries(catalogue.TASKS)]:
+        return data
+    from ib_bench.training.instantiation import identifying_spec  # noqa: PLC0415 (loads torch)
+
+    parameters = DataSpec(path).parameters.items()
+    defaults = {name: one.default for name, one in parameters if one.default is not one.empty}
+    return cast(DataSpec, identifying_spec(DataSpec(path, {**defaults, **data.init_args})))
 
 
 def _settings(kind: type[Any], given: Json) -> Any:

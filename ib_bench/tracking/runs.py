@@ -9,6 +9,7 @@ from typing import Any
 
 import wandb
 
+from ib_bench.errors import BenchError
 from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.results.identity import Json
 from ib_bench.tracking.names import run_text
@@ -19,11 +20,17 @@ _OF_OTHER_RUNS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH", "W
 
 _NUM_STEPS = "num_logged_steps"
 
-_ANONYMOUS = {"x_disable_meta": True, "x_disable_machine_info": True, "disable_git": True, "host": "", "program": ""}
+_ANONYMOUS: dict[str, Any] = {
+    "x_disable_meta": True,
+    "x_disable_machine_info": True,
+    "x_disable_stats": True,
+    "disable_git": True,
+    "host": "",
+    "program": "",
+}
 """Settings without which a run has the host's name, the user's paths and the command line."""
 
-_INIT_TIMEOUT_S = 30.0
-_FINISH_TIMEOUT_S = 60.0
+_TIMEOUTS_S: dict[str, Any] = {"init_timeout": 30.0, "finish_timeout": 60.0}
 _ASKED_AGAIN_AFTER_S = 600.0
 
 _silent_until_s = 0.0  # on the monotonic clock: waiting for W&B in every one of many jobs would take hours
@@ -96,6 +103,7 @@ def open_run(settings: WandbSettings, job_type: str, run_id: str, name: str, gro
         config: of the run.
 
     Raises:
+        BenchError: this version of wandb would log the machine's name and paths.
         wandb.errors.CommError: W&B does not answer, or did not a few minutes ago.
     """
     mode = resolved_mode(settings)
@@ -117,8 +125,6 @@ def _require_answer() -> None:
 def _opened(
     mode: WandbMode, settings: WandbSettings, job_type: str, run_id: str, name: str, group: str | None, config: Json
 ) -> Any:
-    wanted = {"init_timeout": _INIT_TIMEOUT_S, "finish_timeout": _FINISH_TIMEOUT_S, **_ANONYMOUS}
-    known: dict[str, Any] = {name: value for name, value in wanted.items() if name in wandb.Settings.model_fields}
     return wandb.init(
         mode=mode,
         project=settings.project_name,
@@ -131,8 +137,25 @@ def _opened(
         resume="allow",
         reinit="create_new",
         config=config,
-        settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, **known),
+        settings=_private_settings(),
     )
+
+
+def _private_settings() -> wandb.Settings:
+    """Settings of all runs; their names differ between versions of wandb.
+
+    Raises:
+        BenchError: one that keeps a run anonymous is missing.
+    """
+    known = wandb.Settings.model_fields
+    missing = sorted(_ANONYMOUS.keys() - known.keys())
+    if missing:
+        raise BenchError(
+            f"wandb {wandb.__version__} has no setting {', '.join(missing)}, without which it would log this machine's "
+            f"name and paths: install another version of wandb, or turn it off with --wandb.mode disabled"
+        )
+    timeouts = {name: seconds for name, seconds in _TIMEOUTS_S.items() if name in known}
+    return wandb.Settings(silent=True, console="off", **_ANONYMOUS, **timeouts)
 
 
 def close_run(run: Any, settings: WandbSettings, run_id: str) -> None:

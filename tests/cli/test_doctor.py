@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from damage import flip_in_page, write_store
 from made_up_records import paper_like
 
-from ib_bench.cli import main
+from ib_bench.cli import doctor, main
 
 pytestmark = pytest.mark.system
 
@@ -34,6 +35,14 @@ def test_everything_is_in_order_here(working_folder: Path, capsys: pytest.Captur
     assert "offline (WANDB_MODE is offline; server not contacted)" in printed
     assert "a second run gives the same losses bit for bit" in printed
     assert list(working_folder.iterdir()) == []
+
+
+def test_every_extra_is_looked_for() -> None:
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {name: needed for name, needed in project["optional-dependencies"].items() if name != "dev"}
+    packages = {re.split(r"\W*[<>=]", text)[0].replace("-", "_"): name for name, (text,) in extras.items()}
+    assert packages == doctor._EXTRAS
 
 
 def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

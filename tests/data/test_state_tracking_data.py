@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ib_bench import catalogue
-from ib_bench.data import ModularAddition, PermutationComposition, batches
+from ib_bench.data import ModularAddition, PermutationComposition, batches, state_tracking_data
 from ib_bench.data.batches import TrainBatches
 from ib_bench.errors import (
     InvalidOptionError,
@@ -189,3 +189,18 @@ def test_a_regime_from_outside_is_named_by_its_dotted_path() -> None:
 def test_more_than_the_pool_is_refused_at_once() -> None:
     with pytest.raises(PoolExhaustedError, match="at most 50"):
         ModularAddition(modulus=2, max_length=5, length_distribution="uniform", num_train_sequences=10**9, seed=0)
+
+
+def test_evaluations_of_many_classes_have_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same sequences in the same order."""
+    data, smaller = (ModularAddition(modulus=5, max_length=6, num_train_sequences=8) for _ in range(2))
+    whole = [batch.tokens for batch in data.val_dataloader()]
+    monkeypatch.setattr(state_tracking_data, "MAX_EVAL_LOGITS", 7 * 5 * data.supervision.complete.num_tokens(6))
+    parts = [batch.tokens for batch in smaller.val_dataloader()]
+    assert max(map(len, whole)) == 500 and max(map(len, parts)) == 7
+    assert [row for batch in whole for row in _words(batch)] == [row for batch in parts for row in _words(batch)]
+
+
+def _words(tokens: torch.Tensor) -> list[list[int]]:
+    """Rows up to their last token that is not padding."""
+    return [row[: max((i for i, token in enumerate(row) if token), default=-1) + 1] for row in tokens.tolist()]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
+import torch
 
+from ib_bench.errors import InvalidOptionError
 from ib_bench.execution import devices
+from ib_bench.execution.processes import Processes
 
 FILES = {
     "version 2": ({"cpu.max": "150000 100000\n"}, "", 2),
@@ -42,3 +46,37 @@ def test_a_quota_of_a_container_counts(name: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(devices, "_OWN_CGROUPS", tmp_path / "own")
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
     assert devices.num_cores() == expected
+
+
+@pytest.mark.parametrize(
+    ("named", "num_seen", "gpus"),
+    [
+        ("", 2, ["0", "1"]),
+        ("3, 1", 2, ["3", "1"]),
+        ("3,9", 1, ["3"]),  # there is no ninth
+        ("MIG-a,MIG-b", 1, ["MIG-a", "MIG-b"]),
+        ("MIG-a,MIG-b", 0, []),
+    ],
+)
+def test_slices_of_a_gpu_are_counted_by_their_names(
+    named: str, num_seen: int, gpus: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process sees one slice, so that torch's count is 1."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: num_seen)
+    assert devices.visible_gpus() == gpus
+
+
+def test_many_workers_raise_the_limit_on_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits, made = [(1024, 4096)], []
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda which, new: made.append(new))
+    devices.allow_open_files(1000)
+    devices.allow_open_files(2000)
+    assert made == [(2000, 4096)]
+    limits.append((1024, resource.RLIM_INFINITY))
+    devices.allow_open_files(5000)
+    assert made[1:] == [(5000, resource.RLIM_INFINITY)]
+    limits.append((1024, 4096))
+    with pytest.raises(InvalidOptionError, match=r"workers must be fewer on this machine: 5,200 open files .* got 500"):
+        Processes(500).run(print, list(range(500)), lambda *event: None)

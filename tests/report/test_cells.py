@@ -7,9 +7,11 @@ from typing import Any
 
 from made_up_records import ACOT, Point, curve, search, trial
 
+from ib_bench.drawing.loss_points import MAX_POINTS
 from ib_bench.drawing.tables import Entry, StudyTable
 from ib_bench.quantities.curve.record import CurveTrial, Pilot
-from ib_bench.report.cells import MAX_POINTS, cells_json
+from ib_bench.quantities.search.figures import _loss_rows
+from ib_bench.report.cells import cells_json
 from ib_bench.report.html import html_report, packed, page_data, unpacked
 from ib_bench.report.study_report import study_report
 from ib_bench.results.archive import Records
@@ -61,6 +63,7 @@ def test_long_curves_keep_their_best_and_last_points() -> None:
     found = cells(RECORDS[0], long)
     *_, steps, kept = found["trials"][0]
     assert len(kept) == len(steps) <= MAX_POINTS + 2
+    assert len(_loss_rows(long)) == len(kept)  # those that the figure draws
     assert (steps[kept.index(0.01)], steps[-1], kept[-1]) == (3020, 5000, 0.5)
 
 

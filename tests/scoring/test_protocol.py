@@ -16,6 +16,7 @@ from made_up_scores import NUM_CELLS, PROTOCOL, budget
 from ib_bench.errors import BenchError
 from ib_bench.quantities.curve.record import CurveSettings
 from ib_bench.quantities.extrapolation.job import ExtrapolationJob
+from ib_bench.results.records import DataSpec
 from ib_bench.runner.scoring import model_config, score_plan
 from ib_bench.scoring.protocol import identity_of, read_budget, shipped_protocols
 from ib_bench.scoring.shelf import shelf
@@ -129,6 +130,42 @@ class TestIdentity:
         small, large = (budget(tmp_path, name) for name in ("small", "large"))
         assert len(small.cells) == NUM_CELLS
         assert not {cell.identity for cell in small.cells} & {cell.identity for cell in large.cells}
+
+
+OWN = """
+budgets:
+  small:
+    base: {search: {learning_rates: [0.003], seeds: [10], max_size: 4096}}
+    cells:
+      - algebra: abelian
+        measures: [size]
+        axes: {AXES}
+"""
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        "{task: ModularAddition, modulus: 5, max_length: 9, supervision: outcome}",  # the example of the module
+        "{task: ModularAddition, max_length: 9, min_length: 2, length_distribution: uniform}",
+        "{task: CycleNavigation, num_positions: 5, max_length: 6, batch_size: 64}",
+        "{task: ib_bench.data.FlipFlop, num_values: 2, max_length: 6}",
+        "{task: FlipFlop, num_values: 3, max_length: 6, batch_size: 32}",
+    ],
+)
+def test_a_cell_may_name_defaults_or_leave_them_out(axes: str, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(OWN.replace("{AXES}", axes))
+    own = read_budget(str(tmp_path / "own.yaml"), "small")
+    (job,) = score_plan([model_config("Majority")], own, tmp_path / "store.sqlite").jobs.values()
+    (cell,) = own.cells
+    assert identity_of(job) == cell.identity  # type: ignore[arg-type]  # a job has a config, too
+    assert cell.labels == replace(job.config.experiment.labels, model="")
+
+
+def test_data_of_ones_own_are_not_imported_to_read_a_protocol(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(OWN.replace("{AXES}", "{task: no_such_module.OwnData, max_length: 6}"))
+    (cell,) = read_budget(str(tmp_path / "own.yaml"), "small").cells
+    assert cell.data == DataSpec("no_such_module.OwnData", {"max_length": 6})
 
 
 BAD = {

@@ -155,6 +155,26 @@ def test_trouble_with_wandb_ends_the_logging_not_the_search(
     assert len(asked) == 1, "every search waits for W&B again"
 
 
+@pytest.mark.parametrize("name", sorted(runs._ANONYMOUS))
+def test_a_wandb_that_cannot_keep_runs_anonymous_is_not_used(
+    name: str, experiment: Experiment, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    monkeypatch.delitem(wandb.Settings.model_fields, name)
+    monkeypatch.setattr(wandb, "init", lambda **_: opened.append(1))
+    with pytest.warns(UserWarning, match=f"no longer logged.*has no setting {name}"):
+        record = search(experiment, store, WandbSettings(mode="offline"))
+    assert record.min_train_size == 40 and not opened
+
+
+def test_a_wandb_without_our_timeouts_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in runs._TIMEOUTS_S:
+        monkeypatch.delitem(wandb.Settings.model_fields, name)
+    settings = runs._private_settings()
+    assert {name: getattr(settings, name) for name in runs._ANONYMOUS} == runs._ANONYMOUS
+    assert settings.init_timeout != runs._TIMEOUTS_S["init_timeout"]
+
+
 def test_the_mode_is_the_options_then_the_environments_then_the_accounts(
     in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

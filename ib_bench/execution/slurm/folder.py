@@ -68,7 +68,7 @@ class SlurmFolder:
         """All submissions, oldest first."""
         for path in sorted(self.path.glob("*/submission.json")):
             with suppress(FileNotFoundError, ValueError):  # another driver removes it, or was killed while writing it
-                chunks, parameters = json.loads(path.read_text())
+                chunks, parameters = json.loads(path.read_text(encoding="utf-8"))
                 delivered = {mark.stem for mark in path.parent.glob("*.delivered")}
                 yield Submission(path.parent.name, chunks, parameters, delivered)
 
@@ -109,7 +109,8 @@ class SlurmFolder:
         name, number = task
         logs = (self.path / name).glob("*_0_log.err")  # JOB_0_log.err, or in an array JOB_NUMBER_0_log.err
         own = [log for log in sorted(logs) if log.name.split("_")[1:-2] in ([], [str(number)])]
-        lines = [line.strip() for log in own for line in log.read_text(errors="replace").splitlines()]
+        texts = [log.read_text(encoding="utf-8", errors="replace") for log in own]
+        lines = [line.strip() for text in texts for line in text.splitlines()]
         lines = [line for line in lines if line and "Exited with exit code" not in line]
         return lines[-1] if lines else None
 

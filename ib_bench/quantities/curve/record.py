@@ -250,7 +250,7 @@ class CurveRecord(Record):
         status: ``running`` (or interrupted), ``failed`` (an error ended it; the next run tries again) or ``finished``.
         max_size: the largest size, N_max: the setting or the training pool, whichever is smaller; 0 where so few
             sequences exist that none can be held out, so that nothing can be tried.
-        pool_size: number of training sequences that exist.
+        pool_size: number of training sequences that exist, at most 10^1000.
         learning_rate: of the curve's trials; None before a pilot has ended.
         pilot: of each learning rate where there are several; these trials choose it, and are no part of the curve.
         curve_trials: the curve's trials, in the order in which they were chosen.

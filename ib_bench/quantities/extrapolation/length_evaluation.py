@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ib_bench.data.sequence_pool import Sequences, stream_generator
-from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.data.state_tracking_data import MAX_EVAL_LOGITS, StateTrackingData
 from ib_bench.errors import BenchError, require
 from ib_bench.models.metrics import named_states, normalized_accuracy
 from ib_bench.models.sequence_model import SequenceModel
@@ -92,7 +92,8 @@ def require_sequences(data: StateTrackingData, lengths: Iterable[int]) -> None:
 
 def _batches(data: StateTrackingData, sequences: Sequences) -> Iterator[Batch]:
     length = sequences.symbols.shape[1]
-    batch_size = max(1, _MAX_TOKENS // data.supervision.num_tokens(length))
+    num_tokens = min(_MAX_TOKENS, MAX_EVAL_LOGITS // data.num_classes)
+    batch_size = max(1, num_tokens // data.supervision.num_tokens(length))
     for rows in torch.split(torch.arange(len(sequences.lengths)), batch_size):
         yield data.encode(sequences.select(rows), data.supervision.complete)
 

@@ -15,6 +15,7 @@ from ib_bench import catalogue
 from ib_bench.errors import require
 from ib_bench.quantities.curve.record import CurveConfig, CurveRecord
 from ib_bench.quantities.growth.cell import Cell, Measure, cells
+from ib_bench.quantities.num_states import num_states
 from ib_bench.quantities.search.record import SearchConfig, SearchRecord
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
@@ -152,8 +153,10 @@ def growths(records: Records) -> list[Growth]:
     """
     single: dict[tuple[str, str, str], list[tuple[Measured, Cell]]] = {}
     pools: dict[tuple[str, str], list[Growth]] = {}
-    for cell in records.derived(cells):
-        for argument in _arguments(cell):
+    every_cell = records.derived(cells)
+    integers = _integers(every_cell)
+    for cell in every_cell:
+        for argument in _arguments(cell, integers[cell.experiment.data.class_path]):
             x = cell.labels.max_length if argument == LENGTH else cell.num_states
             for protocol, measured in _measured(cell, x or 0):
                 single.setdefault((cell.setting({argument: None}), argument, protocol), []).append((measured, cell))
@@ -166,7 +169,8 @@ def growths(records: Records) -> list[Growth]:
             continue
         cell = own[0][1]
         growth = _growth(argument, [sorted((measured for measured, _ in own), key=_place)], cell.labels)
-        everything = {LENGTH: None, **dict.fromkeys(cell.labels.task_arguments)}
+        of_task = [*cell.labels.task_arguments, *integers[cell.experiment.data.class_path]]
+        everything = {LENGTH: None, **dict.fromkeys(of_task)}
         pools.setdefault((cell.setting(everything), json.dumps([argument, protocol])), []).append(growth)
         found.append(growth)
     pooled = [
@@ -177,10 +181,29 @@ def growths(records: Records) -> list[Growth]:
     return [growth for growth in [*found, *pooled] if growth.has_enough_places]
 
 
-def _arguments(cell: Cell) -> list[str]:
-    """The init arguments of the data over which the cell can be part of a series."""
-    sized = [name for name, value in cell.labels.task_arguments.items() if type(value) is int]
-    return [*([LENGTH] if cell.labels.max_length else []), *(sized if cell.num_states else [])]
+def _integers(every_cell: Iterable[Cell]) -> dict[str, dict[str, None]]:
+    """For each class of data, the integer arguments of the task that any cell names, in order.
+
+    A cell that does not name one of them has its default: keys leave defaults out.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for cell in every_cell:
+        own = found.setdefault(cell.experiment.data.class_path, {})
+        own.update({name: None for name, value in cell.labels.task_arguments.items() if type(value) is int})
+    return found
+
+
+def _arguments(cell: Cell, integers: Iterable[str]) -> list[str]:
+    """The init arguments of the data over which the cell can be part of a series.
+
+    Args:
+        cell: to be placed.
+        integers: arguments of its task.
+    """
+    given = cell.labels.task_arguments
+    named = [name for name, value in given.items() if type(value) is int]
+    at_default = [name for name in integers if name not in given]
+    return [*([LENGTH] if cell.labels.max_length else []), *([*named, *at_default] if cell.num_states else [])]
 
 
 def _measured(cell: Cell, x: int) -> list[tuple[str, Measured]]:
@@ -215,10 +238,12 @@ def growth_of(records: Sequence[CurveRecord]) -> Growth:
         records: of experiments that differ in one init argument of the data, and in nothing else.
     """
     arguments = [record.config.experiment.data.init_args for record in records]
-    differing = [name for name in arguments[0] if len({str(given.get(name)) for given in arguments}) > 1]
+    names = dict.fromkeys(name for given in arguments for name in given)  # one at its default is not named
+    differing = [name for name in names if len({str(given.get(name)) for given in arguments}) > 1]
     argument = differing[0] if differing else LENGTH
     measured = [
-        Measured((record.labels.max_length if argument == LENGTH else record.num_states) or 0, record)
+        Measured((record.labels.max_length if argument == LENGTH else num_states(record)) or 0, record)
         for record in records
     ]
-    return _growth(argument, [sorted(measured, key=_place)], records[0].labels)
+    placed = [one for one in measured if one.x]  # a task of one's own has no known number where nothing is held out
+    return _growth(argument, [sorted(placed or measured, key=_place)], records[0].labels)

@@ -26,6 +26,7 @@ from ib_bench.drawing.charts import (
 )
 from ib_bench.drawing.figure import Figure
 from ib_bench.drawing.labels import Shown
+from ib_bench.drawing.loss_points import fewer_points
 from ib_bench.drawing.regimes import panel_of, sizes_by_regime
 from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import (
@@ -48,6 +49,7 @@ from ib_bench.results.records import experiment_text
 from ib_bench.results.trial_record import TrialRecord
 
 _BESIDE = 1.015
+_MAX_MARKED = 5_000  # validations; the lines of more have no points
 """The factor by which models are moved apart on the horizontal axis, so that equal numbers do not hide each other."""
 
 _MOST_BESIDE = 2
@@ -209,7 +211,8 @@ def _loss_curves(study: Study) -> Figure | None:
     shade = alt.Color("size:O", title="N", scale=alt.Scale(scheme="viridis", reverse=True), legend=legend)
     loss = alt.Tooltip("loss:Q", format=".3g")
     tooltip = tooltips("size:Q", "learning_rate:Q", "seed:Q", "status:N", "step:Q", loss)
-    curves = alt.Chart().mark_line(point=alt.OverlayMarkDef(size=15), opacity=0.8, strokeWidth=1.3)
+    points = alt.OverlayMarkDef(size=15) if len(rows) <= _MAX_MARKED else False
+    curves = alt.Chart().mark_line(point=points, opacity=0.8, strokeWidth=1.3)
     curves = curves.encode(x=x, y=y, color=shade, detail="trial:N", tooltip=tooltip)
     epsilon = alt.Chart(alt.InlineData(values=[{"loss": threshold}])).mark_rule(strokeDash=[4, 4]).encode(y="loss:Q")
     layers = alt.layer(curves, epsilon, data=alt.NamedData("rows")).properties(width=480, height=320)
@@ -234,7 +237,7 @@ def _chosen(study: Study) -> tuple[SearchRecord, Records] | None:
 
 
 def _loss_rows(trial: TrialRecord) -> list[Json]:
-    """A row for each validation whose loss was finite."""
+    """A row for each validation that is drawn and whose loss was finite."""
     return [
         {
             "trial": trial.key,
@@ -245,7 +248,7 @@ def _loss_rows(trial: TrialRecord) -> list[Json]:
             "step": step,
             "loss": loss,
         }
-        for step, loss in trial.val_curve
+        for step, loss in fewer_points(trial.val_curve)
         if loss is not None and loss > 0
     ]
 

@@ -179,9 +179,10 @@ def test_n50_above_the_largest_size_or_all_that_exist(experiment: Experiment, st
     assert record.is_pool_exhausted
 
 
-def test_more_sequences_may_exist_than_64_bits_count(experiment: Experiment, store: Store) -> None:
+@pytest.mark.parametrize("pool_size", [10**22, 10**5000], ids=["22 zeros", "5000 zeros"])
+def test_more_sequences_may_exist_than_64_bits_count(experiment: Experiment, store: Store, pool_size: int) -> None:
     """As of a flip-flop of 16 values with 18 symbols, a cell of the league."""
-    record = measurement(curve_config(experiment), store, FakeTrials(needs(37), store), pool_size=10**22).run()
+    record = measurement(curve_config(experiment), store, FakeTrials(needs(37), store), pool_size).run()
     assert decode(CurveRecord, encode(record).encode()) == record == store.get(CurveRecord, record.key)
 
 

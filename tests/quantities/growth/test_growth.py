@@ -15,7 +15,7 @@ from rich.console import Console
 from ib_bench.drawing.columns import json_row
 from ib_bench.drawing.study import Study, study_of
 from ib_bench.errors import InvalidOptionError
-from ib_bench.quantities.curve.record import CurveSettings
+from ib_bench.quantities.curve.record import CurveRecord, CurveSettings
 from ib_bench.quantities.growth import QUANTITY
 from ib_bench.quantities.growth.record import Growth, GrowthSettings, growth_of, growths
 from ib_bench.quantities.growth.tables import COLUMNS, growth_table, points_text
@@ -64,6 +64,24 @@ def test_series_over_lengths_and_states_and_both_pooled() -> None:
         assert growth.labels.task_arguments == {} and growth.labels.max_length is None
         truth = 2.0 if growth.variable == "L" else 1.0
         assert growth.fit is not None and growth.fit.exponent.median == pytest.approx(truth, abs=0.2)
+
+
+def cycle(num_positions: int, length: int = 4) -> CurveRecord:
+    """A curve as every command stores it: without ``num_positions`` at its default, 5."""
+    record = curve(Point("LSTM", ACOT, "fixed", length), 20 * num_positions * length)
+    named = {} if num_positions == 5 else {"num_positions": num_positions}
+    given = {name: value for name, value in record.config.experiment.data.init_args.items() if name != "modulus"}
+    data = DataSpec("ib_bench.data.CycleNavigation", {**named, **given})
+    config = replace(record.config, experiment=replace(record.config.experiment, data=data))
+    return replace(record, key=config.key, config=config, num_states=num_positions)
+
+
+def test_a_cell_at_a_default_is_part_of_the_series() -> None:
+    (growth,) = found(*(cycle(num_positions) for num_positions in (5, 3, 7)))
+    assert (growth.argument, points_text(growth)) == ("num_positions", "states = 3, 5, 7")
+    growths = found(*(cycle(num_positions, length) for num_positions in (5, 3, 7) for length in LENGTHS))
+    pooled = {points_text(growth) for growth in growths if growth.is_pooled}
+    assert pooled == {"L = 4, 6, 8 (3 series)", "states = 3, 5, 7 (3 series)"}
 
 
 def test_cells_that_differ_in_anything_else_are_no_series() -> None:
@@ -161,6 +179,27 @@ class TestCommand:
         jobs = QUANTITY.jobs(replace(request, experiment=replace(request.experiment, data=data)))
         assert [job.num_states for job in jobs] == [4, 9, 25]  # type: ignore[attr-defined]
 
+    def of_task(self, task: str, values: list[int], argument: str, **arguments: object) -> Request:
+        """A request for a task whose arguments are at their defaults."""
+        request = self.request(Point("LSTM", ACOT), argument=argument, values=values)
+        given = {name: value for name, value in request.experiment.data.init_args.items() if name != "modulus"}
+        data = DataSpec(f"ib_bench.data.{task}", {**given, **arguments})
+        return replace(request, experiment=replace(request.experiment, data=data))
+
+    def test_an_argument_at_its_default_can_vary_and_keeps_the_key_of_its_cell(self) -> None:
+        request = self.of_task("CycleNavigation", [3, 5, 7], "num_positions")
+        jobs = QUANTITY.jobs(request)
+        assert [job.num_states for job in jobs] == [3, 5, 7]  # type: ignore[attr-defined]
+        assert jobs[1].config.experiment == request.experiment
+        assert jobs[2].config.experiment == request.experiment.with_data(num_positions=7)
+
+    def test_states_that_stay_the_same_are_refused_before_anything_is_trained(self) -> None:
+        message = (
+            r"growth.values must be values of automaton_seed with .* 3 different numbers of states, not only 8, got"
+        )
+        with pytest.raises(InvalidOptionError, match=message):
+            QUANTITY.jobs(self.of_task("RandomAutomaton", [0, 1, 2], "automaton_seed"))
+
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
@@ -186,3 +225,16 @@ class TestCommand:
         curves = [curve(Point("LSTM", ACOT, modulus=modulus), 10 * modulus) for modulus in (3, 5, 7)]
         growth = growth_of(curves)
         assert [cell.x for cell in growth.cells] == [3, 5, 7] and growth.variable == "states"
+
+    def test_the_result_with_a_cell_at_a_default(self) -> None:
+        growth = growth_of([cycle(num_positions) for num_positions in (5, 3, 7)])
+        assert (growth.argument, points_text(growth)) == ("num_positions", "states = 3, 5, 7")
+
+    def test_a_cell_with_nothing_held_out_has_its_number_of_states(self) -> None:
+        request = self.request(Point("LSTM", ACOT, "fixed", 2), argument="modulus", values=[2, 3, 5])
+        none_held_out, *_ = QUANTITY.jobs(request)
+        assert (none_held_out.pool_size, none_held_out.num_states) == (0, None)  # type: ignore[attr-defined]
+        record = curve(Point("LSTM", ACOT, "fixed", 2, 2), math.inf, max_size=0, num_trials=0)
+        record = replace(record, num_states=None, estimate=None, ended=None)
+        others = [curve(Point("LSTM", ACOT, "fixed", 2, modulus), 10 * modulus) for modulus in (3, 5)]
+        assert points_text(growth_of([record, *others])) == "states = 2, 3, 5"
