@@ -40,7 +40,7 @@ test: setup ## run the tests, on up to four cores; then some of them as on a pro
 	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $(PARALLEL) -m processor tests
 
 torture: setup ## kill, interrupt, fill up and damage runs, each up to KILLS / 2 times, and count what is lost; then EXAMPLES bad inputs of each kind, and slow tests (hours)
-	$(BIN)/python -m pytest tests/torture --kills $(KILLS)
+	$(BIN)/python -m pytest tests/torture --kills $(KILLS) --slow
 	$(BIN)/python -m pytest tests/bad_input --examples $(EXAMPLES) $(PARALLEL)
 	$(BIN)/python -m pytest -m slow --slow $(PARALLEL)
 

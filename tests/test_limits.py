@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ib_bench.cli import main
+from ib_bench.errors import BenchError
 from ib_bench.limited_yaml import MAX_DEPTH, MAX_VALUES, load_yaml, read_yaml
 from ib_bench.tasks import Automaton, FiniteGroup
 
@@ -124,7 +125,7 @@ def test_random_automata(arguments: list[str], capfd: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("text", ["1," * 200_000, "1\n" * 6000, f"{'1' * 200_000}\n"])
 def test_group_tables(text: str, working_folder: Path) -> None:
     (working_folder / "group.csv").write_text(text)
-    with pytest.raises(Exception, match="group table"):
+    with pytest.raises(BenchError, match="group table"):
         FiniteGroup("group.csv")
 
 

@@ -71,8 +71,18 @@ def test_every_folder_is_in_the_layers() -> None:
 
 @pytest.mark.parametrize("readme", READMES)
 def test_links_lead_somewhere(readme: str) -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)", text_of(readme)):
-        assert ((ROOT / readme).parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", text_of(readme)):
+        path = (ROOT / readme).parent / target if target else ROOT / readme
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), f"{target}#{anchor}"
+
+
+def anchors(text: str) -> list[str]:
+    """GitHub's names of the headings of a README, none of which it has twice."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    names = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    assert len(set(names)) == len(names)
+    return names
 
 
 def commands(readme: str) -> set[tuple[str, ...]]:

@@ -65,12 +65,14 @@ def test_nothing_reaches_the_terminal(command: list[str], capfd: pytest.CaptureF
         assert not FORBIDDEN & set(text)
     assert not Path("was run").exists()
     if command[0] == "report":
-        for path in Path(OUT).rglob("*"):
-            if path.suffix in (".csv", ".tex", ".md", ".html", ".svg", ".yaml"):
-                text = path.read_bytes().decode()
-                texts = [text, json.dumps(page_data(text), ensure_ascii=False)] if path.suffix == ".html" else [text]
-                assert not FORBIDDEN & set("".join(texts)), path
-                assert "\\u001b" not in texts[-1], path
+        kinds = {".csv", ".tex", ".md", ".html", ".svg", ".yaml"}
+        paths = [path for path in Path(OUT).rglob("*") if path.suffix in kinds]
+        assert {path.suffix for path in paths} == kinds
+        for path in paths:
+            text = path.read_bytes().decode()
+            texts = [text, json.dumps(page_data(text), ensure_ascii=False)] if path.suffix == ".html" else [text]
+            assert not FORBIDDEN & set("".join(texts)), path
+            assert "\\u001b" not in texts[-1], path
 
 
 def test_a_merge_and_an_error_say_names_as_they_are(working_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -93,11 +95,13 @@ def test_a_page_has_no_script_but_its_own(working_folder: Path) -> None:
     assert main(["report", "--out", OUT, "--store", STORE]) == 0
     page = (working_folder / OUT / "report.html").read_text(encoding="utf-8")
     assert "<script>alert" not in page and "<!--<" not in page
-    for path in (working_folder / OUT / "tables").glob("*.tex"):
+    tables, texts = ([*(working_folder / OUT / "tables").glob(f"*.{kind}")] for kind in ("tex", "md"))
+    assert tables and len(tables) == len(texts)
+    for path in tables:
         for line in path.read_text(encoding="utf-8").splitlines():
             assert line[:1] in ("%", "\\") or line.endswith("\\\\"), line
             assert line[:1] not in ("[", "*"), line
-    for path in (working_folder / OUT / "tables").glob("*.md"):
+    for path in texts:
         assert "<" not in path.read_text(encoding="utf-8")
 
 

@@ -81,11 +81,12 @@ def test_the_readme_shows_the_stored_results() -> None:
 
 def test_the_demo_of_the_main_readme_is_the_first_set() -> None:
     lines = README.read_text(encoding="utf-8").splitlines()
-    for row in stored_rows():
-        if row["first_seed"] == suite_of(0)["base"]["curve"]["first_seed"]:
-            model, supervision = row["cell"].split(", ")
-            (line,) = (line for line in lines if line.split()[:2] == [model, supervision])
-            assert f" {row['verdict']} " in line
+    first = suite_of(0)["base"]["curve"]["first_seed"]
+    verdicts = {row["cell"]: row["verdict"] for row in stored_rows() if row["first_seed"] == first}
+    assert verdicts.keys() == {", ".join(cell) for cell in demo_cells()}
+    for cell, verdict in verdicts.items():
+        (line,) = (line for line in lines if line.split()[:2] == cell.split(", "))
+        assert f" {verdict} " in line
 
 
 def test_sets_have_disjoint_seeds() -> None:
