@@ -6,11 +6,10 @@ The first line says what the file is; every other line is a record with its kind
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -30,6 +29,7 @@ from ib_bench.results.whole_file import write_whole
 
 _FORMAT = "ib_bench records"
 _GZIP = b"\x1f\x8b"
+_CHUNK = 200  # records that are in memory at once
 _MAX_LINE = 64 * 2**20  # bytes; the largest record of the reference results has some thousands
 _VERSION = 1  # of this format, not of the store
 
@@ -42,22 +42,41 @@ class StoredRecords(Collection[R], Generic[R]):
     Args:
         path: of the store.
         kind: of the records.
+        keys: of those that count, none twice and all in the store; None: all.
     """
 
-    def __init__(self, path: Path | str, kind: type[R]) -> None:
+    def __init__(self, path: Path | str, kind: type[R], keys: Sequence[str] | None = None) -> None:
         self._path = path
         self._kind = kind
+        self._keys = keys
 
     def __len__(self) -> int:
+        if self._keys is not None:
+            return len(self._keys)
         with Store(self._path, create=False) as store:
             return store.count(self._kind)
 
     def __iter__(self) -> Iterator[R]:
+        if self._keys is not None:
+            yield from self._in_order(self._keys)
+            return
         with Store(self._path, create=False) as store:
             yield from store.all(self._kind)
 
     def __contains__(self, record: object) -> bool:
         return any(one == record for one in self)
+
+    def by_key(self) -> Iterator[R]:
+        """The records in the order of their keys."""
+        if self._keys is not None:
+            return self._in_order(sorted(self._keys))
+        with Store(self._path, create=False) as store:
+            return self._in_order(store.keys(self._kind))
+
+    def _in_order(self, keys: Sequence[str]) -> Iterator[R]:
+        with Store(self._path, create=False) as store:
+            for start in range(0, len(keys), _CHUNK):
+                yield from store.get_many(self._kind, keys[start : start + _CHUNK])
 
     def with_keys(self, keys: Iterable[str]) -> list[R]:
         """The records with the given keys, in their order; keys that the store lacks are skipped."""
@@ -154,15 +173,26 @@ def write_archive(records: Records, path: Path) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    lines = [json.dumps({"format": _FORMAT, "schema_version": _VERSION})]
+
+    def write(unfinished: Path) -> None:
+        with (
+            unfinished.open("wb") as file,
+            gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed,
+        ):
+            for line in _record_texts(records):
+                compressed.write(f"{line}\n".encode())
+
+    write_whole(path, write)
+
+
+def _record_texts(records: Records) -> Iterator[str]:
+    yield json.dumps({"format": _FORMAT, "schema_version": _VERSION})
     for kind in record_kinds():
-        for record in sorted(records.of(kind), key=lambda record: record.key):
+        found = records.of(kind)
+        ordered = found.by_key() if isinstance(found, StoredRecords) else sorted(found, key=lambda one: one.key)
+        for record in ordered:
             plain = {"shape": kind.shape, "kind": kind.table, **to_plain(record)}
-            lines.append(json.dumps(plain, allow_nan=False, separators=(",", ":")))
-    buffer = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as compressed:
-        compressed.write("".join(f"{line}\n" for line in lines).encode())
-    write_whole(path, lambda unfinished: unfinished.write_bytes(buffer.getvalue()))
+            yield json.dumps(plain, allow_nan=False, separators=(",", ":"))
 
 
 def read_archive(path: Path) -> Records:

@@ -102,6 +102,12 @@ class Store(RecordStore):
         rows = (row for row in (self._row(kind, key) for key in keys) if row is not None)
         return list(self._readable(kind, (_entry(kind, *row) for row in rows)))
 
+    def keys(self, kind: type[Record]) -> list[str]:
+        """The keys of a kind in ascending order, those of unreadable records included."""
+        if not self.database.has_table(kind.table):
+            return []
+        return [_text(row[0]) for row in self.database.rows(f"SELECT key FROM {kind.table} ORDER BY key")]
+
     def has(self, kind: type[Record], keys: Iterable[str]) -> bool:
         """See :class:`RecordStore`; quick, as records are not read but only their checksums compared."""
         return all(self._is_sound(kind, key) for key in keys)

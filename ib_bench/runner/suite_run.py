@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,7 +23,7 @@ from ib_bench.execution.slurm.driver import UnfinishedError
 from ib_bench.quantities.num_states import num_states
 from ib_bench.quantities.search.futility import futility_notes
 from ib_bench.report.plan_table import plan_table
-from ib_bench.results.archive import Records, stored_records
+from ib_bench.results.archive import Records, StoredRecords, stored_records
 from ib_bench.results.kinds import record_kinds
 from ib_bench.results.records import PAPER_PROTOCOL, Record
 from ib_bench.results.store import Store
@@ -71,14 +71,14 @@ class FinishedSuite:
         name: of the suite.
         plan: its jobs and results.
         records: of the jobs that have ended well, by the key in the plan.
-        trials: that they rest on.
+        trials: that they rest on, read from the store when they are asked for.
         errors: for each job that has not ended well, its label and why.
     """
 
     name: str
     plan: Plan
     records: Mapping[str, Record]
-    trials: Sequence[TrialRecord]
+    trials: Collection[TrialRecord]
     errors: Sequence[tuple[str, Exception]]
 
     @property
@@ -94,7 +94,11 @@ class FinishedSuite:
     @property
     def source(self) -> Records:
         """The records of the suite alone."""
-        return Records.of_all([*self.trials, *{record.key: record for record in self.records.values()}.values()])
+        results = {record.key: record for record in self.records.values()}
+        by_kind: dict[type[Record], list[Record]] = {}
+        for record in results.values():
+            by_kind.setdefault(type(record), []).append(record)
+        return Records({**by_kind, TrialRecord: self.trials})
 
     def results(self, quantity: str) -> list[Any]:
         """The results of one quantity whose records are all there."""
@@ -106,15 +110,11 @@ class FinishedSuite:
         results = [(self.name, one) for quantity in catalogue.quantities() for one in self.results(quantity.name)]
         return study_of({self.name: self.source}, results, num_states)
 
-    def _trials(self, keys: Sequence[str]) -> list[TrialRecord]:
-        wanted = set(keys)
-        return [trial for trial in self.trials if trial.key in wanted]
-
     def tables(self) -> Iterator[Group]:
         """The tables of the results, as a terminal shows them."""
         for quantity in catalogue.quantities():
             results = self.results(quantity.name)
-            diverged = divergence_notes(results, self._trials)
+            diverged = divergence_notes(results, self.source.trials_with_keys)
             notes = [*diverged, *futility_notes(results)]
             if 0 < len(results) <= _MAX_ROWS:
                 yield quantity.listing(results, f"{self.name}: {quantity.caption}", notes)
@@ -205,7 +205,8 @@ def run_suite(
         wandb = replace(output.wandb, mode="disabled")
         output = replace(output, store=Path(folder) / "store.sqlite", wandb=wandb)
         plan = _plan(suite, covering(cells), output.store, options, make_watcher is not None).shortened()
-        return _logged(run_plan(suite.name, plan, executor, output, make_watcher), output)
+        finished = _logged(run_plan(suite.name, plan, executor, output, make_watcher), output)
+        return replace(finished, trials=list(finished.trials))  # as the store goes with the folder
 
 
 def _output(suite: Suite, options: Namespace) -> Output:
@@ -236,9 +237,8 @@ def run_plan(
     ended = list(zip(jobs, outcomes, strict=True))
     records = {keys[job.key]: outcome.result for job, outcome in ended if outcome.result is not None}
     errors = [(job.label, outcome.error) for job, outcome in ended if outcome.error is not None]
-    with Store(output.store) as store:
-        trial_keys = dict.fromkeys(key for record in records.values() for key in record.trials)
-        trials = store.get_many(TrialRecord, list(trial_keys))
+    trial_keys = list(dict.fromkeys(key for record in records.values() for key in record.trials))
+    trials = StoredRecords(output.store, TrialRecord, trial_keys)
     return FinishedSuite(name, plan, records, trials, errors)
 
 

@@ -23,7 +23,6 @@ from ib_bench.quantities.job import Workload
 from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.results.archive import Records
 from ib_bench.results.records import Experiment
-from ib_bench.results.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -193,9 +192,12 @@ class _History:
     """
 
     def __init__(self, stored: Records, limit: int | None = None) -> None:
-        trials = list(islice(stored.trials, limit))
-        self._step_times_s = _step_times_s(trials)
-        num_steps = {trial.key: trial.num_steps for trial in trials}
+        self._step_times_s = _Means()
+        num_steps = {}
+        for trial in islice(stored.trials, limit):  # one at a time: there may be gigabytes of them
+            num_steps[trial.key] = trial.num_steps
+            if trial.num_steps and "stack" not in trial.config.options:  # their times are of many together
+                self._step_times_s.add(trial.config.experiment, trial.wall_time_s / trial.num_steps)
         searches = list(islice(stored.of(SearchRecord), limit))
         self._shares = {at_largest: _shares(searches, num_steps, at_largest) for at_largest in (False, True)}
 
@@ -212,15 +214,6 @@ class _History:
         """The likely cost, also by models of the same class; the longest where no search has finished."""
         longest, share = self.longest_s(work, _same_class), self.share(work, _same_class)
         return None if longest is None else longest * (1.0 if share is None else share)
-
-
-def _step_times_s(trials: Sequence[TrialRecord]) -> _Means:
-    """Seconds for an optimizer step, validation included."""
-    means = _Means()
-    for trial in trials:
-        if trial.num_steps and "stack" not in trial.config.options:  # their times are of many together
-            means.add(trial.config.experiment, trial.wall_time_s / trial.num_steps)
-    return means
 
 
 def _shares(searches: Sequence[SearchRecord], num_steps: dict[str, int], at_largest_size: bool) -> _Means:

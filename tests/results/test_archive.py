@@ -8,8 +8,10 @@ from made_up_records import paper_like
 
 from ib_bench.errors import StoreError
 from ib_bench.quantities.search.record import SearchRecord
-from ib_bench.results.archive import Records, read_archive, stored_records, write_archive
+from ib_bench.results import archive
+from ib_bench.results.archive import Records, StoredRecords, read_archive, stored_records, write_archive
 from ib_bench.results.store import Store
+from ib_bench.results.trial_record import TrialRecord
 
 
 def _zipped(text: bytes) -> bytes:
@@ -38,6 +40,24 @@ def test_a_store_can_be_archived(tmp_path: Path) -> None:
     records = stored_records(tmp_path / "store.sqlite")
     assert records.of(SearchRecord) == searches
     assert str(records) == "0 trials, 0 curves, 3 searches, 0 saturations, 0 extrapolations"
+
+
+def test_a_store_is_archived_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes as from records in memory, for all of a store and for a part of it."""
+    monkeypatch.setattr(archive, "_CHUNK", 2)
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store:
+        store.add_all(list(paper_like())[::-1])
+    records = Records.of_all(stored_records(path))
+    write_archive(records, tmp_path / "memory")
+    write_archive(stored_records(path), tmp_path / "stored")
+    assert (tmp_path / "stored").read_bytes() == (tmp_path / "memory").read_bytes()
+    some = list(records.trials)[3:8]
+    part = StoredRecords(path, TrialRecord, [trial.key for trial in some])
+    assert list(part) == some and len(part) == 5
+    write_archive(Records.of_all(some), tmp_path / "few")
+    write_archive(Records({TrialRecord: part}), tmp_path / "part")
+    assert (tmp_path / "part").read_bytes() == (tmp_path / "few").read_bytes()
 
 
 def test_the_trials_of_a_search(tmp_path: Path) -> None:
