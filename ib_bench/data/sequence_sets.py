@@ -102,6 +102,8 @@ class AcceptedSequences:
         counts = [self._accepting.astype(np.uint64).astype(np.uint64 if fits else object)]
         for _ in range(length):
             counts.append(counts[-1][self.following].sum(axis=1))
+        if not fits and max(number for of_nodes in counts for number in of_nodes) < 2**63:
+            return [of_nodes.astype(np.uint64) for of_nodes in counts]  # most sequences are not accepted
         return counts
 
     def deck(self, length: int, generator: torch.Generator) -> ShuffledAcceptedSequences:
