@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ib_bench.errors import FatalError
+from ib_bench.execution.cuda_failure import cuda_failure
 from ib_bench.execution.executor import CallResult, Executor, Function, Item, Result, Resume, SharedOptions
 
 
@@ -29,7 +30,11 @@ class Inline(Executor):
         resume: Resume[Item] | None = None,
         after: Mapping[int, Collection[int]] | None = None,
     ) -> list[CallResult[Result]]:
-        """See :meth:`Executor.run`."""
+        """See :meth:`Executor.run`.
+
+        Raises:
+            FatalError: also where CUDA does not work in this process any more.
+        """
         outcomes: list[CallResult[Result]] = []
         for index, item in enumerate(items):
             try:
@@ -37,5 +42,11 @@ class Inline(Executor):
             except FatalError:
                 raise
             except Exception as error:
+                reason = cuda_failure()
+                if reason is not None:
+                    raise FatalError(
+                        f"CUDA has failed, and this process cannot use it any more ({reason}); finished trials are "
+                        f"kept, and the same command continues from them"
+                    ) from error
                 outcomes.append(CallResult(error=error))
         return outcomes

@@ -18,6 +18,7 @@ from typing import Any
 
 from ib_bench.child_process import start_as_child, startable
 from ib_bench.errors import FatalError, InvalidOptionError
+from ib_bench.execution.cuda_failure import BrokenCuda, leave_after_cuda_failure
 from ib_bench.execution.devices import allow_open_files, num_cores, visible_gpus
 from ib_bench.execution.executor import (
     CallResult,
@@ -50,8 +51,8 @@ class Processes(Executor):
     """Runs calls in worker processes of this machine.
 
     No process inherits anything of this one, see :mod:`~ib_bench.execution.fork_server`. A call whose worker dies is
-    made again, in a new one, a few times; the other workers do not notice. Where this process is killed, the workers
-    end themselves.
+    made again, in a new one, a few times; the other workers do not notice. So is a call after whose error CUDA does not
+    work any more: its worker ends itself. Where this process is killed, the workers end themselves.
 
     Args:
         num_workers: how many calls run at once, at least 1.
@@ -125,6 +126,7 @@ class _Calls:
         self._items = list(items)
         self._todo = deque(range(len(items)))
         self._num_deaths = [0] * len(items)
+        self._cuda_failures: dict[int, str] = {}
         self._running: dict[Future[Any], tuple[int, _Worker]] = {}
         self._outcomes: dict[int, CallResult[Any]] = {}
 
@@ -157,11 +159,14 @@ class _Calls:
             if failure is not None:
                 raise failure
             self._num_deaths[index] += 1
+            cuda_failure = self._cuda_failures.pop(index, None)
             if self._num_deaths[index] <= _MAX_RETRIES:
                 self._on_event(index, Lost())
                 self._todo.appendleft(index)
             else:
                 reason = f"its worker process was killed {self._num_deaths[index]} times"
+                if cuda_failure is not None:
+                    reason = f"its worker process ended {self._num_deaths[index]} times; CUDA failed: {cuda_failure}"
                 self._on_event(index, Lost(reason))
                 self._outcomes[index] = CallResult(error=RuntimeError(reason))
         elif isinstance(error, Exception) and not isinstance(error, FatalError):
@@ -173,6 +178,9 @@ class _Calls:
         """Pass on what has arrived; what a call has sent is there before the call has ended."""
         for worker in self._workers:
             for index, event in worker.events():
+                if isinstance(event, BrokenCuda):
+                    self._cuda_failures[index] = event.reason
+                    continue
                 if self._resume is not None and not isinstance(event, TransientEvent):
                     self._items[index] = self._resume(self._items[index], event)
                 self._on_event(index, event)
@@ -283,9 +291,11 @@ def _start_worker(events: Any, gpu: str | None, environment: Mapping[str, str]) 
 
 
 def _call(function: Function[Item, Result], item: Item, index: int) -> Result:
+    emit = partial(_emit, index)
     try:
-        return function(item, partial(_emit, index))
+        return function(item, emit)
     except Exception as error:
+        leave_after_cuda_failure(emit)
         raise picklable(error) from None
 
 

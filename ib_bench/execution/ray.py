@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ib_bench.errors import BenchError, FatalError, LostProcessError, require
+from ib_bench.execution.cuda_failure import BrokenCuda, leave_after_cuda_failure
 from ib_bench.execution.devices import num_cores, visible_gpus
 from ib_bench.execution.executor import (
     CallResult,
@@ -116,11 +117,11 @@ class Ray(Executor):
         if not items:
             return []
         with _connected(self.settings):
-            self._require_a_place()
+            self._warn_of_nodes()
             return _Calls(self.settings, function, items, on_event, resume).run()
 
-    def _require_a_place(self) -> None:
-        """Warn if no node can make a call, as far as is known: a cluster may start one that can."""
+    def _warn_of_nodes(self) -> None:
+        """Warn if no node can make a call, as far as is known (a cluster may start one that can), or of unused GPUs."""
         import ray  # noqa: PLC0415 (an extra)
 
         wanted = {"CPU": self.settings.num_cpus, "GPU": self.settings.num_gpus}
@@ -128,6 +129,12 @@ class Ray(Executor):
         if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
             needed = " and ".join(f"{amount:g} {name}" for name, amount in wanted.items() if amount)
             warnings.warn(f"no node of the Ray cluster has {needed}; searches wait for one that has", stacklevel=2)
+        if not self.settings.num_gpus and any(node.get("GPU", 0) for node in nodes):
+            warnings.warn(
+                "the Ray cluster has GPUs and ray.num_gpus is 0: unless trainer.accelerator is cpu, searches share the "
+                "first GPU of their node, or run on its CPUs; set ray.num_gpus to give each search GPUs of its own",
+                stacklevel=2,
+            )
 
 
 class _Calls:
@@ -150,6 +157,7 @@ class _Calls:
         self._items = list(items)
         self._max_retries = settings.max_retries
         self._retries = [settings.max_retries] * len(items)
+        self._cuda_failures: dict[int, str] = {}
         options = {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus, "max_retries": 0}
         self._call = ray.remote(_call).options(**options)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -196,11 +204,13 @@ class _Calls:
         except self._ray.exceptions.RayTaskError as error:  # raised outside the function, such as an import that fails
             return CallResult(error=RuntimeError(f"{type(error.cause).__name__}: {error.cause}"))
         except self._ray.exceptions.RayError as error:
+            cuda_failure = self._cuda_failures.pop(index, None)
             if self._retries[index]:
                 self._retries[index] -= 1
                 return None
             line = str(error).strip().partition("\n")[0]
-            reason = f"the worker died {self._max_retries + 1} times: {type(error).__name__}: {line}"
+            last = f"{type(error).__name__}: {line}" if cuda_failure is None else f"CUDA failed: {cuda_failure}"
+            reason = f"the worker died {self._max_retries + 1} times: {last}"
             self._on_event(index, Lost(reason))
             return CallResult(error=RuntimeError(reason))
 
@@ -208,6 +218,9 @@ class _Calls:
         """Pass on the events that have arrived; those of a call arrive before it ends."""
         if waiting := self._events.qsize():
             for index, event in self._events.get_nowait_batch(waiting):
+                if isinstance(event, BrokenCuda):
+                    self._cuda_failures[index] = event.reason
+                    continue
                 if self._resume is not None and not isinstance(event, TransientEvent):
                     self._items[index] = self._resume(self._items[index], event)
                 self._on_event(index, event)
@@ -279,6 +292,7 @@ def _call(function: Function[Item, Result], item: Item, index: int, events: Any)
     try:
         return CallResult(result=function(item, emit))
     except Exception as error:
+        leave_after_cuda_failure(emit)
         return CallResult(error=picklable(error))
     finally:
         emit.flush()

@@ -108,6 +108,17 @@ class Job(ABC, Generic[R]):
         """
         return []
 
+    def trial_keys(self, store: RecordStore) -> Collection[str] | None:
+        """Keys of the trials that it may look up; for machines without the store.
+
+        Args:
+            store: that has them.
+
+        Returns:
+            None for all trials of its experiment.
+        """
+        return None
+
     @abstractmethod
     def workload(self, others: Collection[str]) -> Workload:
         """The largest amount of training.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic
 
 from ib_bench.errors import BenchError
+from ib_bench.execution.cuda_failure import cuda_failure
 from ib_bench.execution.executor import CallResult, Emit, Executor, Lost, Waiting
 from ib_bench.execution.main_module import require_classes_reachable
 from ib_bench.quantities.job import Job, R
@@ -109,7 +110,8 @@ def _run_job(job: Job[R], output: Output, emit: Emit, store: RecordStore) -> R:
         try:
             return job.run(progress, observed)
         except Exception as error:
-            progress.fail(error)
+            if cuda_failure() is None:  # else the job has not failed: the executor runs it again, or raises
+                progress.fail(error)
             raise
 
 
@@ -271,7 +273,7 @@ class _Teller:
 def _run_elsewhere(jobs: Sequence[Job[R]], executor: Executor, output: Output, tell: Tell) -> list[CallResult[R]]:
     """Run jobs on machines without the store: they send records back as events, and this process stores them."""
     with Store(output.store) as store:
-        keys = store.trials_by_experiment()
+        by_experiment = store.trials_by_experiment()
 
         def handle(index: int, event: Any) -> None:
             if isinstance(event, News):
@@ -280,8 +282,10 @@ def _run_elsewhere(jobs: Sequence[Job[R]], executor: Executor, output: Output, t
                 store.add(event)
 
         def call(job: Job[R]) -> RemoteCall[R]:
-            experiment = json.dumps(canonical(job.config.experiment), sort_keys=True)
-            trials = store.get_many(TrialRecord, keys.get(experiment, []))
+            keys = job.trial_keys(store)
+            if keys is None:
+                keys = by_experiment.get(json.dumps(canonical(job.config.experiment), sort_keys=True), [])
+            trials = store.get_many(TrialRecord, keys)
             return RemoteCall(job, output, (*trials, *job.needed(store)), os.getcwd())
 
         return executor.run(run_remote, [call(job) for job in jobs], handle, RemoteCall.after)

@@ -17,12 +17,13 @@ from typing import Any, ClassVar
 
 import pytest
 import ray
+import torch
 from slurm_queues import LocalQueue, needs_slurm, slurm_executor
 
 from ib_bench import catalogue
 from ib_bench.errors import InvalidOptionError, StoreError
 from ib_bench.execution import processes
-from ib_bench.execution.executor import Emit, Executor, Lost, TransientEvent
+from ib_bench.execution.executor import Emit, Executor, Lost, TransientEvent, Waiting
 from ib_bench.execution.inline import Inline
 from ib_bench.execution.processes import Processes
 from ib_bench.execution.ray import Ray, RaySettings
@@ -133,6 +134,34 @@ def test_what_a_killed_worker_was_doing_is_done_again(executor_with_workers: Exe
     outcomes = executor_with_workers.run(die_once, items, lambda *event: events.append(event))
     assert [outcome.result for outcome in outcomes] == ["survived", "survived"]
     assert [event for event in events if isinstance(event[1], Lost)] == [(0, Lost())]
+
+
+def break_cuda(marker: str, emit: Emit) -> str:
+    """As an illegal access does: every later use of CUDA in this process fails. Only once if there is a marker."""
+    if marker and Path(marker).exists():
+        return "survived"
+    Path(marker or os.devnull).touch()
+
+    def fail() -> None:
+        raise RuntimeError("CUDA error: an illegal memory access\nFor debugging, consider ...")
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(torch.cuda, "is_initialized", lambda: True)
+    patch.setattr(torch.cuda, "synchronize", fail)
+    raise RuntimeError("CUDA error: an illegal memory access")
+
+
+def test_a_worker_in_which_cuda_fails_for_good_makes_no_further_call(
+    executor_with_workers: Executor, tmp_path: Path
+) -> None:
+    events: list[tuple[int, Any]] = []
+    items = [str(tmp_path / "marker"), ""]
+    once, always = executor_with_workers.run(break_cuda, items, lambda *event: events.append(event))
+    assert (once.result, once.error) == ("survived", None)
+    counted = "(ended 3 times; CUDA failed|died 3 times: CUDA failed|without a result 3 times; .* CUDA has failed, .*)"
+    assert re.search(f"{counted}.*CUDA error: an illegal memory access", str(always.error))
+    assert [event for index, event in events if index == 0 and isinstance(event, Lost)] == [Lost()]
+    assert {type(event) for _, event in events} <= {Lost, Waiting}
 
 
 class Newest(TransientEvent):

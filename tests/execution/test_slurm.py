@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -24,6 +25,9 @@ from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, SlurmQueue
 from ib_bench.execution.slurm.reports import Attempt, Reader, Task
 from ib_bench.execution.slurm.settings import SlurmSettings
+from ib_bench.execution.slurm.task import ArrayTask
+from ib_bench.quantities.search.record import SearchConfig, SearchRecord, SearchSettings
+from ib_bench.results.records import Experiment
 
 ROOT = Path(__file__).parents[2]
 
@@ -427,6 +431,57 @@ def test_a_preempted_task_goes_on_from_its_events(tmp_path: Path) -> None:
     (outcome,) = slurm_executor(tmp_path / "slurm", queue).run(count, [(str(tmp_path), 0)], preempt, count_on)
     assert (outcome.result, seen, len(queue.submitted)) == (3, [1, 2, 3], 1)
     assert (tmp_path / "counted").read_text() == "123"
+
+
+def task_that_is_signalled(
+    folder: Path, after_min: float, event: Any, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ArrayTask[int, int], list[int]]:
+    """A task of two calls, each of which sends an event; within the first, submitit asks for a checkpoint.
+
+    Returns:
+        The task, and the items of the calls that it makes.
+    """
+    (folder / "submission").mkdir()
+    clock_s, made, task = [0.0], [], ("submission", 0)
+    monkeypatch.setattr("ib_bench.execution.slurm.task.time", SimpleNamespace(monotonic=lambda: clock_s[0]))
+
+    def call(item: int, emit: Emit) -> int:
+        made.append(item)
+        emit(event)
+        clock_s[0] += 60 * after_min
+        array_task.checkpoint()
+        return item
+
+    settings = SlurmSettings(timeout_min=240, signal_delay_s=60)
+    array_task = ArrayTask(call, {"a": 0, "b": 1}, None, folder, {"a": [task], "b": [task]}, settings)
+    return array_task, made
+
+
+@pytest.mark.parametrize("sends_record", [False, True])
+def test_a_trial_that_is_longer_than_the_time_limit_is_not_started_again_and_again(
+    tmp_path: Path, sends_record: bool, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SearchConfig(experiment, SearchSettings())
+    search = SearchRecord(config.key, config, "running", 64, [], 0.0, "now")  # an attempt begins with it
+    array_task, made = task_that_is_signalled(tmp_path, 239, search if sends_record else Newest(1), monkeypatch)
+    array_task()
+    reader = Reader(tmp_path, array_task.tasks)
+    reader.news(())
+    assert made == [0]  # the other one has no outcome, and the driver submits it
+    assert reader.outcomes.keys() == {"a"}
+    assert isinstance(reader.outcomes["a"].error, BenchError)
+    assert str(reader.outcomes["a"].error).startswith(
+        "no trial ended within slurm.timeout_min (240 minutes); raise it above"
+    )
+
+
+@pytest.mark.parametrize(("after_min", "event"), [(100, Newest(1)), (119.5, "a trial")])
+def test_a_task_goes_on_after_preemption_and_where_something_has_ended(
+    tmp_path: Path, after_min: float, event: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array_task, made = task_that_is_signalled(tmp_path, after_min, event, monkeypatch)
+    array_task()
+    assert made == [0, 1]
 
 
 def start_now(job: str) -> None:

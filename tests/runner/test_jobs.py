@@ -20,10 +20,11 @@ from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.results.store import Store
-from ib_bench.results.trial_record import TrialRecord
-from ib_bench.runner.jobs import LocalCall, Output, run_jobs
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
+from ib_bench.runner.jobs import LocalCall, Output, RemoteCall, run_jobs
 from ib_bench.runner.watching import Batch, Watcher
 from ib_bench.tracking.settings import WandbSettings
+from ib_bench.training.trial import TrainedTrial, train_trial
 
 SETTINGS = SearchSettings([0.01], [1, 2], threshold=0.05, max_steps=60, multiplier=4, max_evaluations=2)
 
@@ -133,3 +134,65 @@ def test_what_is_stored_counts_as_done_at_once(experiment: Experiment, tmp_path:
     (batch,) = Stored.batches
     assert (batch.num_stored, [job.key for job in batch.jobs]) == (1, [long.key])
     assert len(batch.costs_s) == 1 and batch.num_at_once == 1
+
+
+class Elsewhere(Inline):
+    """Calls functions as machines would that cannot reach the store, and notes what they are given."""
+
+    is_local = False
+    takes_after = False
+
+    def __init__(self) -> None:
+        self.calls: list[RemoteCall[Any]] = []
+
+    def run(self, function: Any, items: Any, on_event: Any, resume: Any = None, after: Any = None) -> list[Any]:
+        self.calls += items
+        return super().run(function, items, on_event, resume, after)
+
+
+@pytest.mark.system
+def test_a_machine_without_the_store_gets_what_it_may_look_up(experiment: Experiment, tmp_path: Path) -> None:
+    """And trains what this machine would train."""
+    trained: list[TrialConfig] = []
+
+    def train(config: TrialConfig, placement: Any, on_validation: Any) -> TrainedTrial:
+        trained.append(config)
+        return train_trial(config, placement, on_validation)
+
+    search = SearchJob(experiment, replace(SETTINGS, max_steps=10), pool_size=95, num_states=3, train=train)
+    extrapolation = ExtrapolationJob(search, ExtrapolationSettings(multiples=[1.0, 2.0], num_sequences=8))
+    smaller = train_trial(search.settings.trial_config(experiment, 16, 0.01, 1), {}, lambda *_: None).record
+    asked: list[Job[Any]] = [search, extrapolation]
+    keys = []
+    for name, executor in (("here", Inline()), ("there", elsewhere := Elsewhere())):
+        (folder := tmp_path / name).mkdir()
+        with Store(folder / "store.sqlite") as store:
+            store.add(smaller)
+        outcomes = run_jobs(asked, executor, output(folder))
+        assert [outcome.error for outcome in outcomes] == [None, None]
+        keys.append([config.key for config in trained])
+        trained.clear()
+    assert keys[0] == keys[1]
+    at_largest = [config.key for config in search.settings.grid_configs(experiment, 95)]
+    sent = [[record.key for record in call.records] for call in elsewhere.calls]
+    assert sent == [[smaller.key], at_largest]
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_a_job_that_cuda_has_failed_under_has_not_failed(
+    is_broken: bool, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Progress] = []
+    Stored.batches = []
+
+    class Shown(Stored):
+        def show(self, index: int, newest: Progress) -> None:
+            shown.append(newest)
+
+    def train(config: TrialConfig, placement: Any, on_validation: Any) -> TrainedTrial:
+        raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr("ib_bench.runner.jobs.cuda_failure", lambda: "CUDA error" if is_broken else None)
+    search = SearchJob(experiment, SETTINGS, pool_size=95, num_states=3, train=train)
+    run_jobs([search], Inline(), output(tmp_path), Shown)
+    assert (shown[-1].error is None) == is_broken

@@ -5,7 +5,8 @@ and nothing else. Tasks report to files in it (:mod:`~ib_bench.execution.slurm.r
 asks Slurm which tasks have not ended. Nobody waits for a message, so each of them may be killed at any time:
 
 - A task whose time is up, or that is pre-empted, is queued again by submitit or by Slurm; a task whose node has failed,
-  by Slurm. It continues from the reported events.
+  by Slurm. It continues from the reported events. If its time is up and nothing was reported from which it could
+  continue, the call that it makes fails.
 - A task that has ended without an outcome of a call (killed, cancelled) is submitted again by the driver. A call that
   it had begun gets an array task of its own, where it cannot end other calls with it.
 - Array tasks that Slurm refuses, for example because a limit is reached, are submitted again later. The driver fails if
@@ -98,7 +99,8 @@ class Slurm(Executor):
         index = {call: number for number, call in enumerate(ids)}
 
         def make_task(tasks: dict[str, list[Task]]) -> ArrayTask[Item, Result]:
-            return ArrayTask(function, {call: by_id[call] for call in tasks}, resume, self._folder.path, tasks)
+            items_of_task = {call: by_id[call] for call in tasks}
+            return ArrayTask(function, items_of_task, resume, self._folder.path, tasks, self._settings)
 
         def handle(call: str, event: Any) -> None:
             on_event(index[call], event)

@@ -23,7 +23,8 @@ class SlurmSettings:
         folder: folder for the files of the tasks. Every node must see it, and the same folder finds them again.
         partition: where tasks run; null takes the cluster's default.
         timeout_min: time limit of a task, in minutes. A task that reaches it is queued again and continues from its
-            finished trials, so the limit must exceed the longest trial, not the longest search.
+            finished trials, so the limit must exceed the longest trial, not the longest search. A search fails if no
+            trial ends within the limit.
         max_num_timeout: how often a task is queued again after it has reached its time limit.
         max_attempts: how many tasks may end without a result of a search before the search is given up.
         cpus_per_task: cores of a task.

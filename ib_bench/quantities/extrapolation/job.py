@@ -92,6 +92,12 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
         """See :class:`Job`: the search of the same experiment keeps its trials and weights."""
         return [self.search.key]
 
+    def trial_keys(self, store: RecordStore) -> Collection[str]:
+        """See :class:`Job`: the grid at the largest size."""
+        size = self.search.max_size
+        configs = self.search.settings.grid_configs(self.search.experiment, size) if size else []
+        return [config.key for config in configs]
+
     def workload(self, others: Collection[str]) -> Workload:
         """See :class:`Job`; where the search of the same experiment runs, only the best is trained once more."""
         num_trials = 1 if self.search.key in others else self.num_configurations

@@ -17,7 +17,7 @@ from ib_bench.quantities.search.record import SearchRecord
 from ib_bench.quantities.search.saturation import SaturationConfig, SaturationRecord
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import DataSpec, Record
-from ib_bench.results.trial_record import TrialRecord
+from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.training.instantiation import instantiate_data
 
 
@@ -90,6 +90,11 @@ class SaturationJob(Job[SaturationRecord]):
         search = store.get(SearchRecord, self.search.key)
         return [] if search is None else [search]
 
+    def trial_keys(self, store: RecordStore) -> Collection[str]:
+        """See :class:`Job`: its grid, and the trials without which the search does not count as finished."""
+        search = store.get(SearchRecord, self.search.key)
+        return [*(config.key for config in self._configs), *(() if search is None else search.trials)]
+
     def workload(self, others: Collection[str]) -> Workload:
         """See :class:`Job`."""
         return Workload(self.search.experiment, self.max_steps, self.num_configurations, at_largest_size=True)
@@ -113,11 +118,15 @@ class SaturationJob(Job[SaturationRecord]):
             raise BenchError("its search is not finished; the same command continues both")
         training = GridTraining(replace(self.search, weights=None), progress, store)
         grid = Grid(self.search.settings, store, training.train, progress, training.train_grid)
-        configs = self.search.settings.grid_configs(self.search.experiment, self.size)
-        record = self._record(grid.trials([config.on_all_sequences(self.size) for config in configs]))
+        record = self._record(grid.trials(self._configs))
         store.add(record)
         progress.on_evaluation(self.size)
         return record
+
+    @property
+    def _configs(self) -> list[TrialConfig]:
+        configs = self.search.settings.grid_configs(self.search.experiment, self.size)
+        return [config.on_all_sequences(self.size) for config in configs]
 
     def _record(self, trials: list[TrialRecord]) -> SaturationRecord:
         losses = [trial.best_val_loss for trial in trials if trial.best_val_loss is not None]
