@@ -168,6 +168,7 @@ _WRITES = {"write_text", "write_bytes", "to_csv", "savefig"}
 _WRITERS = {
     "results/whole_file.py": "the one way",
     "drawing/columns.py": "CSV, to the path that it is given by write_whole",
+    "results/archive.py": "line by line, to the path that it is given by write_whole",
     "tracking/runs.py": "a list that grows",
 }
 

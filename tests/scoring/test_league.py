@@ -545,9 +545,6 @@ def _curve(found: Score) -> CurveRecord:
 
 def _of_large(record: Any) -> Any:
     """The record as the other budget would have it."""
-    config = record.config
-    data = {name: value for name, value in config.experiment.data.init_args.items() if name != "batch_size"}
-    experiment = replace(config.experiment, data=type(config.experiment.data)(config.experiment.data.class_path, data))
-    search = replace(config.search, max_size=65536, seeds=[10, 20, 30, 40, 50])
-    config = replace(config, experiment=experiment, search=search)
+    search = replace(record.config.search, max_size=65536, seeds=[10, 20, 30, 40, 50])
+    config = replace(record.config, search=search)
     return replace(record, key=config.key, config=config)
