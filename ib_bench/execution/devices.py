@@ -66,13 +66,10 @@ def allow_open_files(num: int) -> None:
     """Raise this process's limit on open files, as far as the system lets it.
 
     Args:
-        num: of files.
-
-    Raises:
-        OSError: the system does not allow that many.
+        num: of files that may be needed.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < num:
-        if hard != resource.RLIM_INFINITY and hard < num:
-            raise OSError(f"{num:,} open files are needed, and the system allows {hard:,} (ulimit -Hn)")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (num, hard))
+    wanted = num if hard == resource.RLIM_INFINITY else min(num, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ib_bench.child_process import start_as_child, startable
-from ib_bench.errors import FatalError, InvalidOptionError
+from ib_bench.errors import FatalError
 from ib_bench.execution.cuda_failure import BrokenCuda, leave_after_cuda_failure
 from ib_bench.execution.devices import allow_open_files, num_cores, visible_gpus
 from ib_bench.execution.executor import (
@@ -86,14 +86,14 @@ class Processes(Executor):
         """See :meth:`Executor.run`.
 
         Raises:
-            BenchError: worker processes cannot import the script that runs, or there are too many for this machine.
+            BenchError: worker processes cannot import the script that runs.
         """
         leave_if_imported_again()
         if items and function.__module__.startswith("ib_bench."):
             start_early(function.__module__)
         others = multiprocessing.active_children()
         num = min(self.num_at_once, len(items))
-        _allow_workers(num)
+        allow_open_files(_OTHER_FILES + _FILES_PER_WORKER * num)
         workers = [_Worker(self.gpus[index % len(self.gpus)] if self.gpus else None) for index in range(num)]
         try:
             outcomes = _Calls(workers, function, items, on_event, resume, after or {}).run()
@@ -262,18 +262,6 @@ class _Worker:
         if self._news is not None:
             self._news.close()
         self._pool, self._news, self._processes = None, None, []
-
-
-def _allow_workers(num: int) -> None:
-    """Make sure that so many workers can be started.
-
-    Raises:
-        InvalidOptionError: each needs several files, and so many must not be open.
-    """
-    try:
-        allow_open_files(_OTHER_FILES + _FILES_PER_WORKER * num)
-    except OSError as error:
-        raise InvalidOptionError("workers", num, f"fewer on this machine: {error}") from error
 
 
 def _start_worker(events: Any, gpu: str | None, environment: Mapping[str, str]) -> None:

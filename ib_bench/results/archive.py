@@ -29,7 +29,6 @@ from ib_bench.results.whole_file import write_whole
 
 _FORMAT = "ib_bench records"
 _GZIP = b"\x1f\x8b"
-_CHUNK = 200  # records that are in memory at once
 _MAX_LINE = 64 * 2**20  # bytes; the largest record of the reference results has some thousands
 _VERSION = 1  # of this format, not of the store
 
@@ -75,8 +74,7 @@ class StoredRecords(Collection[R], Generic[R]):
 
     def _in_order(self, keys: Sequence[str]) -> Iterator[R]:
         with Store(self._path, create=False) as store:
-            for start in range(0, len(keys), _CHUNK):
-                yield from store.get_many(self._kind, keys[start : start + _CHUNK])
+            yield from store.each(self._kind, keys)
 
     def with_keys(self, keys: Iterable[str]) -> list[R]:
         """The records with the given keys, in their order; keys that the store lacks are skipped."""
@@ -296,7 +294,7 @@ def _lines(path: Path) -> Iterator[bytes]:
                 if not (line := _line(lines, path, number)):
                     return
                 yield line.strip()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise StoreError(f"archive {str(path)!r} cannot be read: {error}") from error
 
 

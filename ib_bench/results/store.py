@@ -99,8 +99,12 @@ class Store(RecordStore):
 
     def get_many(self, kind: type[R], keys: Iterable[str]) -> list[R]:
         """Records with the given keys, in their order, without those that are not here; as :meth:`all`."""
+        return list(self.each(kind, keys))
+
+    def each(self, kind: type[R], keys: Iterable[str]) -> Iterator[R]:
+        """As :meth:`get_many`, one after the other."""
         rows = (row for row in (self._row(kind, key) for key in keys) if row is not None)
-        return list(self._readable(kind, (_entry(kind, *row) for row in rows)))
+        return self._readable(kind, (_entry(kind, *row) for row in rows))
 
     def keys(self, kind: type[Record]) -> list[str]:
         """The keys of a kind in ascending order, those of unreadable records included."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-
-from jsonargparse import Namespace
+from typing import TYPE_CHECKING
 
 from ib_bench.errors import BenchError, require, shown
 from ib_bench.results.whole_file import is_store
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
 
 DEFAULT_STORE = "ib_bench.sqlite"
 

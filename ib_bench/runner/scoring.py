@@ -164,7 +164,5 @@ def _log_quietly(score: Score, settings: WandbSettings) -> None:
         logged = logged_card(score)
         if resolved_mode(settings) != "disabled" and logged.run_id not in logged_runs(settings):
             log_run(logged, "score", settings, score.budget.title)
-    except BenchError:
-        raise
     except Exception as error:
         warnings.warn(f"W&B failed, the card is not logged there: {error!r}", stacklevel=2)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import NothingHeldOutError
+from ib_bench.quantities.curve.record import MAX_COUNTED
 from ib_bench.quantities.extrapolation.length_evaluation import evaluation_set
 from ib_bench.quantities.extrapolation.record import Mode
 from ib_bench.quantities.search.saturation_job import num_sequences
@@ -79,7 +80,7 @@ def _built(spec: DataSpec) -> CellData | None:
     if not isinstance(data, StateTrackingData):
         return None
     modes: tuple[Mode, ...] = ("teacher_forced", "generated") if data.supervision.writes_states else ("teacher_forced",)
-    numbers = data.max_train_sequences, data.task.num_states, data.num_classes, data.max_length
+    numbers = min(data.max_train_sequences, MAX_COUNTED), data.task.num_states, data.num_classes, data.max_length
     return CellData(spec, *numbers, modes)
 
 

@@ -102,8 +102,8 @@ def league_records(source: Path) -> Records:
 def league(sources: Mapping[str, Records], budget: Budget, sort: str = "size") -> League:
     """Rank every score that records hold.
 
-    No model is ranked against itself: of several scores, the first complete one that does not ship with the package
-    counts, and the others have no rank.
+    No model is ranked against itself: of several scores, complete ones count before others, and among these your own
+    before the shipped one. The rest have no rank.
 
     Args:
         sources: records by the name of where they are from.
@@ -153,10 +153,7 @@ def _among(shipped: Sequence[Score], score: Score) -> Score:
 
 def _ranked(found: Sequence[tuple[str, Score]], budget: Budget, number: Number) -> League:
     """The league of some scores, each with the name of where it is from, see :func:`league`."""
-    measured: dict[str, Score] = {}
-    for source, score in found:
-        if source != SHIPPED and score.is_complete:
-            measured.setdefault(score.identity, score)
+    chosen = _chosen(found)
     values = {id(score): number.value(score) for _, score in found}
     sign = 1 if number.lower_is_better else -1
 
@@ -171,7 +168,7 @@ def _ranked(found: Sequence[tuple[str, Score]], budget: Budget, number: Number) 
     ranked = [
         (score, value)
         for _, score in found
-        if not score.kind and measured.get(score.identity, score) is score and (value := values[id(score)]) is not None
+        if not score.kind and chosen[score.identity] is score and (value := values[id(score)]) is not None
     ]
     given = ranks([value for _, value in ranked], number.lower_is_better)
     rank_of = {id(score): rank for (score, _), rank in zip(ranked, given, strict=True)}
@@ -182,6 +179,19 @@ def _ranked(found: Sequence[tuple[str, Score]], budget: Budget, number: Number) 
         probability = None if value is None or other is None else _probability_less(value, other)
         places.append(Place(source, score, rank_of.get(id(score)), probability))
     return League(budget, number, places)
+
+
+def _chosen(found: Sequence[tuple[str, Score]]) -> dict[str, Score]:
+    """The score of each model that counts, see :func:`league`, by the model's identity."""
+
+    def place(one: tuple[str, Score]) -> tuple[bool, bool]:
+        source, score = one
+        return not score.is_complete, source == SHIPPED
+
+    chosen: dict[str, Score] = {}
+    for _, score in sorted(found, key=place):
+        chosen.setdefault(score.identity, score)
+    return chosen
 
 
 def shipped_leagues(sources: Mapping[str, Records], with_shipped: bool) -> list[League]:
@@ -231,7 +241,7 @@ def league_table(own: League) -> StudyTable:
         "device alone."
     )
     if several:
-        note += " Of several scores of one model, the first complete one that does not ship with the package is ranked."
+        note += " Of several scores of one model, a complete one is ranked, your own before the shipped one."
     if has_chances:
         note += " P(less than next): probability that the number is smaller than that of the next ranked model."
     return StudyTable(

@@ -78,7 +78,10 @@ def wrong_extrapolations(score: Score) -> Iterator[str]:
     """
     for cell, record in _cells(score):
         if isinstance(record, ExtrapolationRecord):
-            found = _of_extrapolation(record, score, cell_data(cell))
+            try:
+                found = list(_of_extrapolation(record, score, cell_data(cell)))
+            except BenchError as error:
+                found = [str(error)]
             yield from (f"{record.key}, {record.title}: {text}" for text in found)
 
 
@@ -118,7 +121,9 @@ def _has_states(num_states: int | None, data: CellData) -> bool:
 
 def _difference(name: str, again: CurveRecord, record: CurveRecord) -> str:
     """The name of a field, with both values where they are short."""
-    ours, theirs = (getattr(one, name, None) for one in (again, record))
+    if not hasattr(record, name):  # a sentence about a headline
+        return name
+    ours, theirs = getattr(again, name), getattr(record, name)
     is_short = all(isinstance(one, (str, int, float, type(None))) for one in (ours, theirs))
     return f"{name} is {theirs!r}, its trials give {ours!r}" if is_short else name
 
@@ -197,7 +202,7 @@ def _num_answers(record: ExtrapolationRecord) -> int:
     for one in record.accuracies:
         accuracy, normalized = one.final_state_accuracy, one.normalized_final_state_accuracy
         if accuracy != normalized:
-            most = record.num_states or 2**31
+            most = max(record.num_states or 2**31, 2)
             return round(min(max((1 - normalized) / (accuracy - normalized), 2.0), most))
     return 2
 

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ib_bench.errors import InvalidOptionError
 from ib_bench.execution import devices
-from ib_bench.execution.processes import Processes
 
 FILES = {
     "version 2": ({"cpu.max": "150000 100000\n"}, "", 2),
@@ -78,5 +76,5 @@ def test_many_workers_raise_the_limit_on_open_files(monkeypatch: pytest.MonkeyPa
     devices.allow_open_files(5000)
     assert made[1:] == [(5000, resource.RLIM_INFINITY)]
     limits.append((1024, 4096))
-    with pytest.raises(InvalidOptionError, match=r"workers must be fewer on this machine: 5,200 open files .* got 500"):
-        Processes(500).run(print, list(range(500)), lambda *event: None)
+    devices.allow_open_files(5000)  # as far as it goes
+    assert made[2:] == [(4096, 4096)]

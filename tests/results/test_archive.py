@@ -8,7 +8,6 @@ from made_up_records import paper_like
 
 from ib_bench.errors import StoreError
 from ib_bench.quantities.search.record import SearchRecord
-from ib_bench.results import archive
 from ib_bench.results.archive import Records, StoredRecords, read_archive, stored_records, write_archive
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
@@ -42,9 +41,8 @@ def test_a_store_can_be_archived(tmp_path: Path) -> None:
     assert str(records) == "0 trials, 0 curves, 3 searches, 0 saturations, 0 extrapolations"
 
 
-def test_a_store_is_archived_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_is_archived_piece_by_piece(tmp_path: Path) -> None:
     """The same bytes as from records in memory, for all of a store and for a part of it."""
-    monkeypatch.setattr(archive, "_CHUNK", 2)
     path = tmp_path / "store.sqlite"
     with Store(path) as store:
         store.add_all(list(paper_like())[::-1])

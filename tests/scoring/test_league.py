@@ -29,6 +29,7 @@ from ib_bench.results.records import ClassSpec, Record
 from ib_bench.results.trial_record import TrialRecord
 from ib_bench.scoring.card import card_figure, card_json, card_markdown, card_text, logged_card
 from ib_bench.scoring.league import (
+    SHIPPED,
     League,
     among_shipped,
     league,
@@ -389,7 +390,7 @@ class TestLeague:
             ("", "shipped"),
         ]
         part = {**sources, "mine": score_records("LSTM", {"outcome": 40}, accuracy=None)}
-        assert [place.rank is None for place in league(part, small).places] == [False] * 3
+        assert [place.source for place in league(part, small).places if place.rank is None] == ["mine"]
 
     def test_a_model_of_two_sources_counts_once_and_has_a_line_for_each(self, small: Budget) -> None:
         one, other = score_records("LSTM", every_cell(40)), score_records("LSTM", every_cell(400))
@@ -526,6 +527,15 @@ class TestLeague:
             [place.score.model.class_name for place in league({"": records}, own).places] for own in (small, large)
         ]
         assert names == [["LSTM"], ["GRU"]]
+
+    def test_a_complete_score_counts_before_one_that_is_not(self, small: Budget) -> None:
+        """Wherever they are from; of two incomplete ones your own."""
+        cells = every_cell(400)
+        part = score_records("LSTM", {name: size for name, size in cells.items() if name != "outcome"})
+        own = league({SHIPPED: score_records("LSTM", cells), "here": part}, small)
+        assert {place.source: place.rank is not None for place in own.places} == {SHIPPED: True, "here": False}
+        own = league({SHIPPED: part, "here": part, "there": part}, small)
+        assert [place.source for place in own.places if place.rank is not None] == ["here"]
 
     def test_every_form_names_protocol_and_budget(self, small: Budget) -> None:
         own = league({"here": score_records("LSTM", every_cell(400))}, small)

@@ -78,7 +78,7 @@ class ArrayTask(Generic[Item, Result]):
     def _has_timed_out(self, settings: SlurmSettings) -> bool:
         """Whether it runs for so long that a signal announces the time limit; otherwise it is pre-empted."""
         limit_s = 60.0 * settings.timeout_min
-        early_s = settings.signal_delay_s + min(_EARLY_S, _EARLY_SHARE * limit_s)
+        early_s = min(settings.signal_delay_s + min(_EARLY_S, _EARLY_SHARE * limit_s), limit_s / 2)
         return time.monotonic() - self._started_s >= limit_s - early_s
 
     def _make(self, call: str, item: Item, attempt: Attempt) -> None:

@@ -82,7 +82,7 @@ class CurveJob(Job[CurveRecord]):
         """See :class:`Job`: each trial is at a size of its own."""
         if self.settings.from_records:
             return 0
-        can_exhaust = self.pool_size < self.search.max_size and num_sequences(self.experiment.data) is not None
+        can_exhaust = self.pool_size < self.search.max_size and "saturated" in self.experiment.data.parameters
         num_saturated = MAX_SATURATED_TRIALS if can_exhaust else 0
         if not self.pool_size:
             return num_saturated

@@ -17,6 +17,7 @@ from statistics import fmean
 from ib_bench.errors import BenchError
 from ib_bench.quantities.curve.record import (
     BEST_OF,
+    MAX_COUNTED,
     Bounds,
     CurveConfig,
     CurveEstimate,
@@ -38,9 +39,6 @@ from ib_bench.results.trial_record import TrialConfig, TrialRecord
 
 TrainFunction = Callable[[list[TrialConfig]], None]
 """Trains trials, all of which are in the store afterwards."""
-
-
-_MAX_COUNTED = 10**1000  # as which larger pools count: Python writes and reads no number of more than 4,300 digits
 
 
 class CurveMeasurement:
@@ -71,7 +69,7 @@ class CurveMeasurement:
         self._store, self._train, self._progress = store, train, progress
         self._count_sequences = count_sequences
         self._search = config.search
-        max_size, pool_size = min(config.search.max_size, pool_size), min(pool_size, _MAX_COUNTED)
+        max_size, pool_size = min(config.search.max_size, pool_size), min(pool_size, MAX_COUNTED)
         self._record = CurveRecord(config.key, config, "running", max_size, pool_size, num_states=num_states)
 
     def run(self) -> CurveRecord:

@@ -37,6 +37,12 @@ It is smaller than the 5 % of an interval, as kappa sums several lengths, of whi
 """
 
 
+MAX_COUNTED = 10**1000
+"""As so many sequences larger pools count: Python writes and reads no number of more than 4,300 digits."""
+
+_MAX_THRESHOLDS = 100  # a curve is fitted for each
+
+
 @dataclass(frozen=True)
 class CurveSettings:
     """Options of success curves.
@@ -92,6 +98,8 @@ class CurveSettings:
         require(positive, "curve.thresholds", losses, "a list of finite numbers above 0")
         shares = all(0 < threshold <= 1 for threshold in accuracies)
         require(shares, "curve.accuracies", accuracies, "a list of numbers in (0, 1]")
+        for name, values in (("thresholds", losses), ("accuracies", accuracies)):
+            require(len(values) <= _MAX_THRESHOLDS, f"curve.{name}", len(values), f"at most {_MAX_THRESHOLDS} numbers")
 
 
 @dataclass(frozen=True)

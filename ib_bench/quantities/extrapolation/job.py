@@ -117,7 +117,7 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
     def _measured(self, progress: ProgressReporter, store: RecordStore) -> ExtrapolationRecord:
         search = self.search
         if search.pool_size:
-            data = instantiate_data(search.experiment.data)
+            data = instantiate_data(search.experiment.data, num_train_sequences=search.max_size)
             assert isinstance(data, StateTrackingData), "see ExtrapolationJob.of"
             require_sequences(data, self.settings.lengths(data.max_length))
         best = None if search.weights is None else BestWeights(search.weights, store)

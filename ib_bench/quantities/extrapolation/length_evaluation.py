@@ -81,13 +81,13 @@ def require_sequences(data: StateTrackingData, lengths: Iterable[int]) -> None:
     """Make sure, before anything is trained, that there are sequences of some lengths.
 
     Raises:
-        InvalidOptionError: there are none, as a partial automaton may have.
+        BenchError: there are none, as a partial automaton may have.
     """
     for length in lengths:
-        exists = data.pool.space.evaluated.count(length) > 0
-        require(
-            exists, "extrapolation.multiples", length / data.max_length, f"such that words of {length} symbols exist"
-        )
+        exists, multiple = data.pool.space.evaluated.count(length) > 0, length / data.max_length
+        require(exists, "extrapolation.multiples", multiple, f"such that words of {length} symbols exist")
+        if length == data.max_length:
+            evaluation_set(data, length, 1)
 
 
 def _batches(data: StateTrackingData, sequences: Sequences) -> Iterator[Batch]:

@@ -49,7 +49,6 @@ from ib_bench.results.records import experiment_text
 from ib_bench.results.trial_record import TrialRecord
 
 _BESIDE = 1.015
-_MAX_MARKED = 5_000  # validations; the lines of more have no points
 """The factor by which models are moved apart on the horizontal axis, so that equal numbers do not hide each other."""
 
 _MOST_BESIDE = 2
@@ -57,6 +56,9 @@ _MOST_BESIDE = 2
 
 _MAX_CELLS = 12
 """Rows and columns of a heat map whose cells have room for a number."""
+
+_MAX_MARKED = 5_000
+"""Validations in a figure of losses; the lines of more have no points."""
 
 _UNIFORM = "uniform"
 

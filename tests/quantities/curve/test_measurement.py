@@ -397,6 +397,12 @@ def test_as_many_cores_as_trials_at_once(experiment: Experiment, batch: int, rat
     assert CurveJob.of(Request(experiment, settings, 100, 3)).num_cores == cores
 
 
+def test_a_curve_is_fitted_for_few_thresholds() -> None:
+    """Also that of a stranger's record, which ``store check`` fits again."""
+    with pytest.raises(InvalidOptionError, match=r"curve\.thresholds must be at most 100 numbers, got 101"):
+        CurveSettings(thresholds=[0.1] * 101)
+
+
 @pytest.mark.parametrize(
     ("succeeds", "fits", "number"), [(lambda seed: False, False, 4), (lambda seed: seed % 2, None, 15)]
 )
