@@ -479,6 +479,16 @@ class TestLeague:
         kappa = numbers["kappa"].text(by_name["GRU"])
         assert f"up to {kappa.rpartition(' ')[2].rstrip(']')}" in text
         assert not numbers["kappa"].text(by_name["Transformer"])
+        steps = [
+            round(record.estimate.n50.median)
+            for name, score in by_name.items()
+            if name == "Mamba2"
+            for record in score.records.values()
+            if isinstance(record, CurveRecord) and record.labels.supervision == "chain_of_thought"
+        ]
+        both = f"learn it from {min(steps)} to {max(steps)} sequences"
+        assert both in text and f"{transformer.text(by_name['Mamba2']).partition(' ')[0]} at 2 L.*" in text
+        assert f"{far['Mamba2', 'FlipFlop']:.2f} also at 8 L" in text
         (declines,) = re.findall(r"larger sets do worse \(not solvable, outcome\): (.*)", card_text(by_name["LSTM"]))
         assert declines == "4 of 8 runs succeed at N = 362 to 1,448, but 0 of 7 at N = 4,096"
         assert "4 of 8 runs succeed at 362 to 1,448 sequences, and 0 of 7 at 4,096" in text
