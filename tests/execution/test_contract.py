@@ -152,8 +152,10 @@ def break_cuda(marker: str, emit: Emit) -> str:
 
 
 def test_a_worker_in_which_cuda_fails_for_good_makes_no_further_call(
-    executor_with_workers: Executor, tmp_path: Path
+    executor_with_workers: Executor, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    if not (isinstance(executor_with_workers, Processes) or request.config.getoption("--slow")):
+        pytest.skip("takes long: --slow")
     events: list[tuple[int, Any]] = []
     items = [str(tmp_path / "marker"), ""]
     once, always = executor_with_workers.run(break_cuda, items, lambda *event: events.append(event))
