@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ib_bench.drawing.figure import Figure
+from ib_bench.drawing.labels import model_texts
 from ib_bench.drawing.tables import EMPTY, Entry, StudyTable
 from ib_bench.errors import InvalidOptionError, StoreError, UnknownNameError
 from ib_bench.plain_text import one_line
@@ -271,16 +272,21 @@ def league_json(own: League) -> Json:
 
 
 def league_figure(own: League) -> Figure:
-    """The number that is ranked by, with its interval, a line for each model."""
+    """The number that is ranked by, with its interval, a line for each model.
+
+    Models are named by those arguments in which models of one class differ, as in a report: names with all of them are
+    longer than a figure has room for.
+    """
     is_ratio, several = own.number.is_ratio, _has_several_sources(own)
     values = [(place, value) for place in own.places if (value := own.number.value(place.score)) is not None]
     widest = max((value.high for _, value in values if math.isfinite(value.high)), default=None)
+    names = model_texts([next(iter(place.score.records.values())) for place, _ in values])
     rows = []
-    for place, value in values:
+    for (place, value), model in zip(values, names, strict=True):
         if math.isinf(value.low) or (value.low <= 0 and is_ratio):
             continue
         source = f" ({place.source})" if several else ""
-        name = one_line(f"{_rank_text(place)}  {place.score.name}{source}")
+        name = one_line(f"{_rank_text(place)}  {model}{source}")
         text = own.number.text(place.score)
         rows.append({"row": name, **_drawn(value, own.number.largest(place.score), widest), "text": text})
         rows[-1]["is_bound"] |= text.startswith(">")
