@@ -33,12 +33,12 @@ class Mine(LSTM):
 """
 
 LISTING = [
-    *(["results"], ["status"], ["ls"], ["store", "check"], ["report", "--out", "out"], ["claims"], ["doctor"]),
+    *(["results"], ["status"], ["ls"], ["store", "check"], ["report", "--out", "out"], ["claims"]),
     *(["wandb", "workspace", "--dry_run"], ["growth", "--help"], ["league"], ["store", "export", "records.csv"]),
 ]
 LISTING_SLOWLY = [
     *(["completion", "bash"], ["wandb", "sync-store", "--wandb.mode", "offline"], ["trials"], ["store", "vacuum"]),
-    ["store", "merge", "all.sqlite", "ib_bench.sqlite"],
+    *(["store", "merge", "all.sqlite", "ib_bench.sqlite"], ["doctor"]),
 ]
 DATA = ["--data", "ModularAddition", "--data.max_length", "3", "--wandb.mode", "disabled"]
 SHORT = ["--search.max_steps=2", "--search.max_size=2", "--search.seeds=[1]", "--search.learning_rates=[0.001]"]

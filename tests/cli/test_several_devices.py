@@ -153,6 +153,7 @@ def test_who_waits_for_other_machines_says_so_and_can_be_ended(number: signal.Si
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_an_extrapolation_is_evaluated_by_one(capfd: pytest.CaptureFixture[str]) -> None:
     arguments = [*SEARCH[1:], "--extrapolation.multiples", "[1,2]", "--extrapolation.num_sequences", "20"]
     measured = []

@@ -151,11 +151,15 @@ def break_cuda(marker: str, emit: Emit) -> str:
     raise RuntimeError("CUDA error: an illegal memory access")
 
 
+def leave_out_what_takes_long(executor: Executor, request: pytest.FixtureRequest) -> None:
+    if not (isinstance(executor, Processes) or request.config.getoption("--slow")):
+        pytest.skip("takes long: --slow")
+
+
 def test_a_worker_in_which_cuda_fails_for_good_makes_no_further_call(
     executor_with_workers: Executor, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if not (isinstance(executor_with_workers, Processes) or request.config.getoption("--slow")):
-        pytest.skip("takes long: --slow")
+    leave_out_what_takes_long(executor_with_workers, request)
     events: list[tuple[int, Any]] = []
     items = [str(tmp_path / "marker"), ""]
     once, always = executor_with_workers.run(break_cuda, items, lambda *event: events.append(event))
@@ -194,7 +198,10 @@ def test_what_is_done_again_goes_on_from_its_events(executor_with_workers: Execu
     assert sorted(kept) == [*((0, number) for number in range(5)), (1, 4)]
 
 
-def test_what_always_kills_its_worker_is_given_up(executor_with_workers: Executor) -> None:
+def test_what_always_kills_its_worker_is_given_up(
+    executor_with_workers: Executor, request: pytest.FixtureRequest
+) -> None:
+    leave_out_what_takes_long(executor_with_workers, request)
     events: list[Lost] = []
     (outcome,) = executor_with_workers.run(die, ["x"], lambda _, event: events.append(event))
     assert re.search("killed 3 times|died 3 times|ended without a result 3 times", str(outcome.error))
