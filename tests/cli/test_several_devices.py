@@ -87,6 +87,7 @@ def logged(folder: str) -> list[dict[str, float]]:
 
 
 @pytest.mark.system
+@pytest.mark.slow  # tests/training/test_team.py does without the command what this does with it
 @pytest.mark.filterwarnings("ignore")  # Lightning's
 def test_same_fit_by_one_process_and_by_two(monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("one", "two"):

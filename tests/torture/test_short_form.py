@@ -25,9 +25,10 @@ TRIES = 3
 """Runs for each blow, as one may end before it."""
 
 
-def test_kill_ctrl_c_sigterm_and_a_killed_worker(campaign: Campaign) -> None:
+def test_kill_sigterm_and_a_killed_worker(campaign: Campaign) -> None:
+    """Ctrl-C is in ``tests/cli/test_interruptions.py``."""
     campaign.arguments = ("--workers", "2")
-    for blow in (blows.kill, blows.press_ctrl_c, blows.terminate_twice):
+    for blow in (blows.kill, blows.terminate_twice):
         assert any(is_struck(campaign, blow) for _ in range(TRIES)), blow.__name__
     assert any(loses_a_worker(campaign) for _ in range(TRIES))
 
