@@ -32,13 +32,14 @@ def number_of(count: int, plural: str) -> str:
 
     Args:
         count: of the things.
-        plural: their noun in the plural, or one that has none.
+        plural: their noun in the plural, or one that has none; the word "more" may stand before it.
 
     Example:
-        >>> number_of(1, "searches"), number_of(1, "curves in a.sqlite"), number_of(1000, "trials")
-        ('1 search', '1 curve in a.sqlite', '1,000 trials')
+        >>> number_of(1, "searches"), number_of(1, "more curves of a.sqlite"), number_of(1000, "trials")
+        ('1 search', '1 more curve of a.sqlite', '1,000 trials')
     """
-    noun, space, rest = plural.partition(" ")
+    more = "more " * plural.startswith("more ")
+    noun, space, rest = plural.removeprefix(more).partition(" ")
     if count == 1:
         noun = noun.removesuffix("es") if noun.endswith("ches") else noun.removesuffix("s")
-    return f"{count:,} {noun}{space}{rest}"
+    return f"{count:,} {more}{noun}{space}{rest}"

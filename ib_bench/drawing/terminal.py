@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ib_bench.plain_text import one_line
+from ib_bench.plain_text import number_of, one_line
 
 MAX_ROWS = 300
 """Rows that a table shows; rich takes a tenth of a millisecond for each cell."""
@@ -71,8 +71,7 @@ def more_rows(num_rows: int, where: str = "--format csv lists all") -> str:
         where: they can be found.
     """
     left = num_rows - MAX_ROWS
-    noun = "row" if left == 1 else "rows"
-    return f"\N{HORIZONTAL ELLIPSIS} {left:,} more {noun}; {where}" if left > 0 else ""
+    return f"\N{HORIZONTAL ELLIPSIS} {number_of(left, 'more rows')}; {where}" if left > 0 else ""
 
 
 def show(table: Table | Group, console: Console | None = None) -> None:

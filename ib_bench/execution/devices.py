@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 from contextlib import suppress
 from pathlib import Path
 
@@ -68,6 +67,8 @@ def allow_open_files(num: int) -> None:
     Args:
         num: of files that may be needed.
     """
+    import resource  # noqa: PLC0415 (Windows, on which commands say that they are refused, has none)
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = num if hard == resource.RLIM_INFINITY else min(num, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

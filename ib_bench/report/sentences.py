@@ -54,8 +54,7 @@ def _architectures(models: Sequence[str]) -> str:
     """The first architectures of many models, without arguments, and how many others there are."""
     names = list(dict.fromkeys(model.partition("(")[0] for model in models))
     others = len(names) - _MAX_MODELS
-    noun = "architecture" if others == 1 else "architectures"
-    return ", ".join(names[:_MAX_MODELS]) + (f" and {others} more {noun}" if others > 0 else "")
+    return ", ".join(names[:_MAX_MODELS]) + (f" and {number_of(others, 'more architectures')}" if others > 0 else "")
 
 
 def held_text(records: Records) -> str:

@@ -56,25 +56,16 @@ class StoredRecords(Collection[R], Generic[R]):
             return store.count(self._kind)
 
     def __iter__(self) -> Iterator[R]:
-        if self._keys is not None:
-            yield from self._in_order(self._keys)
-            return
         with Store(self._path, create=False) as store:
-            yield from store.all(self._kind)
+            yield from store.all(self._kind) if self._keys is None else store.each(self._kind, self._keys)
 
     def __contains__(self, record: object) -> bool:
         return any(one == record for one in self)
 
     def by_key(self) -> Iterator[R]:
         """The records in the order of their keys."""
-        if self._keys is not None:
-            return self._in_order(sorted(self._keys))
         with Store(self._path, create=False) as store:
-            return self._in_order(store.keys(self._kind))
-
-    def _in_order(self, keys: Sequence[str]) -> Iterator[R]:
-        with Store(self._path, create=False) as store:
-            yield from store.each(self._kind, keys)
+            yield from store.by_key(self._kind) if self._keys is None else store.each(self._kind, sorted(self._keys))
 
     def with_keys(self, keys: Iterable[str]) -> list[R]:
         """The records with the given keys, in their order; keys that the store lacks are skipped."""
@@ -95,12 +86,17 @@ class Records:
         self._derived: dict[Callable[[Records], Any], Any] = {}
 
     @staticmethod
-    def of_all(records: Iterable[Record]) -> Records:
-        """Sort records of any kinds by their kind."""
+    def of_all(records: Iterable[Record], trials: Collection[TrialRecord] | None = None) -> Records:
+        """Sort records of any kinds by their kind.
+
+        Args:
+            records: of any kinds.
+            trials: that there are; None: those among ``records``.
+        """
         by_kind: dict[type[Record], list[Record]] = {}
         for record in records:
             by_kind.setdefault(type(record), []).append(record)
-        return Records(by_kind)
+        return Records(by_kind if trials is None else {**by_kind, TrialRecord: trials})
 
     def of(self, kind: type[R]) -> Collection[R]:
         """The records of one kind, finished or not."""

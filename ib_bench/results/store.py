@@ -97,6 +97,10 @@ class Store(RecordStore):
         """See :class:`RecordStore`; rows without a readable record are left out, with a warning."""
         return self._readable(kind, self.entries(kind))
 
+    def by_key(self, kind: type[R]) -> Iterator[R]:
+        """As :meth:`all`, in the order of the keys."""
+        return self._readable(kind, self._entries(kind, "key"))
+
     def get_many(self, kind: type[R], keys: Iterable[str]) -> list[R]:
         """Records with the given keys, in their order, without those that are not here; as :meth:`all`."""
         return list(self.each(kind, keys))
@@ -105,12 +109,6 @@ class Store(RecordStore):
         """As :meth:`get_many`, one after the other."""
         rows = (row for row in (self._row(kind, key) for key in keys) if row is not None)
         return self._readable(kind, (_entry(kind, *row) for row in rows))
-
-    def keys(self, kind: type[Record]) -> list[str]:
-        """The keys of a kind in ascending order, those of unreadable records included."""
-        if not self.database.has_table(kind.table):
-            return []
-        return [_text(row[0]) for row in self.database.rows(f"SELECT key FROM {kind.table} ORDER BY key")]
 
     def has(self, kind: type[Record], keys: Iterable[str]) -> bool:
         """See :class:`RecordStore`; quick, as records are not read but only their checksums compared."""
@@ -143,9 +141,7 @@ class Store(RecordStore):
 
     def entries(self, kind: type[R]) -> Iterator[Entry[R]]:
         """All rows of a kind, in the order in which they were first added."""
-        if self.database.has_table(kind.table):
-            for row in self.database.rows(f"SELECT key, record, checksum FROM {kind.table} ORDER BY rowid"):
-                yield _entry(kind, *row)
+        return self._entries(kind, "rowid")
 
     def trials_by_experiment(self) -> dict[str, list[str]]:
         """Keys of the trials of each experiment, which is given as JSON with sorted keys."""
@@ -190,6 +186,11 @@ class Store(RecordStore):
         """Forget one, if it is there."""
         with self.database.transaction():
             self.database.execute("DELETE FROM runs WHERE key = ?", (key,))
+
+    def _entries(self, kind: type[R], order: Literal["rowid", "key"]) -> Iterator[Entry[R]]:
+        if self.database.has_table(kind.table):
+            for row in self.database.rows(f"SELECT key, record, checksum FROM {kind.table} ORDER BY {order}"):
+                yield _entry(kind, *row)
 
     def _row(self, kind: type[Record], key: str) -> Any:
         if not self.database.has_table(kind.table):

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
+from ib_bench.plain_text import number_of
 from ib_bench.results.identity import NOT_IDENTIFYING
 from ib_bench.results.records import Config, Count, Experiment, Key, Record, Seconds
 
@@ -164,7 +165,7 @@ class TrialRecord(Record):
         if self.val_accuracies and len(self.val_accuracies) != len(self.val_curve):
             raise ValueError(f"{len(self.val_accuracies)} accuracies belong to {len(self.val_curve)} validations")
         if len(self.state_sizes) not in (0, 2):
-            raise ValueError(f"state_sizes has {len(self.state_sizes)} numbers; it has two, or none")
+            raise ValueError(f"state_sizes has {number_of(len(self.state_sizes), 'numbers')}; it has two, or none")
         for name in ("wall_time_s", "process_time_s"):
             if not 0 <= getattr(self, name) <= _MAX_SECONDS:
                 raise ValueError(f"{name} is {getattr(self, name):g}, which is not in 0..{_MAX_SECONDS:g}")

@@ -94,11 +94,7 @@ class FinishedSuite:
     @property
     def source(self) -> Records:
         """The records of the suite alone."""
-        results = {record.key: record for record in self.records.values()}
-        by_kind: dict[type[Record], list[Record]] = {}
-        for record in results.values():
-            by_kind.setdefault(type(record), []).append(record)
-        return Records({**by_kind, TrialRecord: self.trials})
+        return Records.of_all({record.key: record for record in self.records.values()}.values(), self.trials)
 
     def results(self, quantity: str) -> list[Any]:
         """The results of one quantity whose records are all there."""

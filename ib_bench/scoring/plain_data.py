@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+ROUNDING = 1e-6
+"""Tolerance of the numbers of a card and of records: another machine may compute other last digits."""
+
 
 def texts_in(plain: Any, with_names: bool = False) -> Iterator[str]:
     """All texts, at any depth.

@@ -23,10 +23,9 @@ from ib_bench.results.merge import differences
 from ib_bench.results.records import Record
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
 from ib_bench.scoring.cell_data import CellData, cell_data
+from ib_bench.scoring.plain_data import ROUNDING
 from ib_bench.scoring.protocol import ProtocolCell
 from ib_bench.scoring.score import Score
-
-_ROUNDING = 1e-6  # relative tolerance: another machine may compute other last digits
 
 _CONFIRMED = ("num_checked", "num_confirmed")
 """Fields that follow from the trials, and that two stores need not agree on."""
@@ -228,9 +227,9 @@ def _is_wrong(one: LengthAccuracy, num_answers: int) -> bool:
 
 
 def _is_close(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=_ROUNDING, abs_tol=_ROUNDING)
+    return math.isclose(one, other, rel_tol=ROUNDING, abs_tol=ROUNDING)
 
 
 def _is_share(share: float, number: int) -> bool:
     """Whether a share is one of so many sequences."""
-    return math.isclose(share * number, round(share * number), abs_tol=_ROUNDING * number)
+    return math.isclose(share * number, round(share * number), abs_tol=ROUNDING * number)

@@ -34,13 +34,11 @@ from ib_bench.results.integrity import Finding
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.scoring.card import card_json, card_markdown
 from ib_bench.scoring.league import ARCHIVE
-from ib_bench.scoring.plain_data import texts_in
+from ib_bench.scoring.plain_data import ROUNDING, texts_in
 from ib_bench.scoring.protocol import DEFAULT_PROTOCOL, read_budget
 from ib_bench.scoring.score import Score, scores_of
 
 _CARD, _READABLE = "card.json", "card.md"
-
-_ROUNDING = 1e-6  # relative tolerance: another machine may compute other last digits
 
 
 def write_submission(score: Score, folder: Path, reference: str) -> list[Path]:
@@ -197,6 +195,6 @@ def _in_short(value: Any) -> str:
 def _is_same(expected: Any, given: Any) -> bool:
     numbers = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in (expected, given))
     try:
-        return math.isclose(expected, given, rel_tol=_ROUNDING) if numbers else bool(expected == given)
+        return math.isclose(expected, given, rel_tol=ROUNDING) if numbers else bool(expected == given)
     except OverflowError:  # an integer of hundreds of digits
         return False

@@ -1,4 +1,4 @@
-"""What a trial's record may say, whoever wrote it."""
+"""What the record of a trial may say."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRIAL = trial(Point("LSTM", OUTCOME), 64)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"state_sizes": [8]}, "state_sizes has 1 numbers; it has two, or none"),
+        ({"state_sizes": [8]}, "state_sizes has 1 number; it has two, or none"),
         ({"state_sizes": [8, 8, 8]}, "state_sizes has 3 numbers"),
         ({"wall_time_s": 1e308}, r"wall_time_s is 1e\+308, which is not in 0"),
         ({"process_time_s": float("nan")}, "process_time_s is nan"),

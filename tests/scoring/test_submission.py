@@ -278,13 +278,13 @@ class TestWriting:
     @pytest.mark.parametrize(
         ("place", "text", "is_named"),
         [
-            ("/root", "/root/models/own.pt", True),
-            ("/root", "file:///root/own.pt", True),
-            ("/root", "--weights=/root", True),
-            ("/root", "https://example.org/rootlab", False),
+            ("/home/ann", "/home/ann/models/own.pt", True),
+            ("/home/ann", "file:///home/ann/own.pt", True),
+            ("/home/ann", "--weights=/home/ann", True),
+            ("/home/ann", "https://example.org/home/annlab", False),
             ("/app", "https://example.org/app/x", False),
             ("/data", "/database/x", False),
-            ("/work", "./work/x", False),
+            ("/scratch", "./scratch/x", False),
             (
                 "/home/j\N{LATIN SMALL LETTER U WITH DIAERESIS}rgen",
                 "/home/j\N{LATIN SMALL LETTER U WITH DIAERESIS}rgen/x",
@@ -306,7 +306,7 @@ class TestWriting:
     def test_the_reference_may_name_a_place(
         self, tiny: Budget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Path, "home", lambda: Path("/root"))
+        monkeypatch.setattr(Path, "home", lambda: Path("/home/ann"))
         assert sent(tiny, tmp_path, measured(tiny), "the folder /root of x").is_dir()
 
     def test_the_reference_is_one_line(self, tiny: Budget, tmp_path: Path, protocol: str) -> None:

@@ -8,7 +8,7 @@ Reference: arXiv 2602.18333, section 5; the multiple 2 is the paper's, the other
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from typing import Protocol, TypeVar
 
@@ -26,6 +26,7 @@ class Trained(Protocol):
 
 
 AnyTrained = TypeVar("AnyTrained", bound=Trained)
+T = TypeVar("T")
 
 
 def extrapolate(
@@ -75,32 +76,38 @@ def chosen_trial(
     Returns:
         None where none is there.
     """
-    best: TrialRecord | None = None
-    for trial_config in config.search.grid_configs(config.experiment, size):
-        record = find(trial_config)
-        if record is not None and record.is_better_than(best):
-            best = record
-        if record is not None and record.succeeded:
-            break
-    return best
+    found = map(find, config.search.grid_configs(config.experiment, size))
+    chosen = _chosen((record, None) for record in found if record is not None)
+    return None if chosen is None else chosen[0]
 
 
 def _train_best(
     config: ExtrapolationConfig, size: int, store: RecordStore, train: Callable[[TrialConfig], AnyTrained]
 ) -> AnyTrained:
     """The first configuration that succeeds, or else the one with the lowest validation loss, trained."""
-    best: TrialRecord | None = None
-    best_config: TrialConfig | None = None
-    best_trained: AnyTrained | None = None
-    for trial_config in config.search.grid_configs(config.experiment, size):
-        record, trained = store.get(TrialRecord, trial_config.key), None
-        if record is None:
-            trained = train(trial_config)
-            record = trained.record
-            store.add(record)
-        if record.is_better_than(best):
-            best, best_config, best_trained = record, trial_config, trained
+
+    def tried() -> Iterator[tuple[TrialRecord, AnyTrained | None]]:
+        for trial_config in config.search.grid_configs(config.experiment, size):
+            record = store.get(TrialRecord, trial_config.key)
+            if record is not None:
+                yield record, None
+            else:
+                trained = train(trial_config)
+                store.add(trained.record)
+                yield trained.record, trained
+
+    chosen = _chosen(tried())
+    assert chosen is not None, "a grid is never empty"
+    record, trained = chosen
+    return train(record.config) if trained is None else trained
+
+
+def _chosen(tried: Iterable[tuple[TrialRecord, T]]) -> tuple[TrialRecord, T] | None:
+    """The first trial that succeeds, which ends the trying, or else the best; with what belongs to it."""
+    best: tuple[TrialRecord, T] | None = None
+    for record, own in tried:
+        if record.is_better_than(None if best is None else best[0]):
+            best = record, own
         if record.succeeded:
             break
-    assert best_config is not None, "a grid is never empty"
-    return train(best_config) if best_trained is None else best_trained
+    return best

@@ -188,7 +188,7 @@ def test_more_sequences_may_exist_than_64_bits_count(experiment: Experiment, sto
 
 @pytest.mark.parametrize("value", [0, -1.5, 1e308])
 def test_what_is_no_size_makes_a_record_unreadable(value: float, experiment: Experiment, store: Store) -> None:
-    """Whoever wrote it: these would end in figures and posteriors."""
+    """Such numbers would reach figures and posteriors."""
     record = measurement(curve_config(experiment), store, FakeTrials(needs(37), store)).run()
     for path in (["estimate", "n50", "high"], ["curve_trials", 0, "size"], ["saturated_trials", 0, "size"]):
         plain = json.loads(encode(replace(record, saturated_trials=record.curve_trials[:1], num_sequences=2000)))
