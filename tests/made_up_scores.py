@@ -103,3 +103,27 @@ def _trial(point: Point) -> TrialRecord:
     numbers = {"num_parameters": 1000, "state_sizes": [8, 8]}
     where = {"device": "cpu", "platform": "Linux"}
     return replace(record, wall_time_s=0.3, versions={"torch": "2.9"}, environment=where, **numbers)
+
+
+def tiny_protocol(learning_rates: list[float], multiples: list[float]) -> str:
+    """A protocol of one curve and one extrapolation, each of seconds, as a file has it.
+
+    Args:
+        learning_rates: among which the pilot chooses.
+        multiples: lengths of the extrapolation.
+    """
+    return f"""
+budgets:
+  tiny:
+    base:
+      data: {{init_args: {{batch_size: 16}}}}
+      search: {{learning_rates: {learning_rates}, seeds: [10], threshold: 0.5, max_steps: 100, max_size: 32}}
+      curve: {{first_seed: 10, pilot_trials: 1, interval_factor: 8.0, max_trials: 3}}
+      extrapolation: {{multiples: {multiples}, num_sequences: 20}}
+    cells:
+      - algebra: abelian
+        measures: [size, extrapolation]
+        axes:
+          {{task: ModularAddition, modulus: 3, length_distribution: uniform, supervision: aligned_chain_of_thought,
+          max_length: 4}}
+"""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up_scores import tiny_protocol
 from offline_runs import inspect
 
 import ib_bench
@@ -27,21 +28,7 @@ from ib_bench.results.records import Record
 from ib_bench.results.store import Store
 from ib_bench.results.trial_record import TrialRecord
 
-PROTOCOL = """
-budgets:
-  tiny:
-    base:
-      data: {init_args: {batch_size: 16}}
-      search: {learning_rates: [0.01, 0.001], seeds: [10], threshold: 0.5, max_steps: 100, max_size: 32}
-      curve: {first_seed: 10, pilot_trials: 1, interval_factor: 8.0, max_trials: 3}
-      extrapolation: {multiples: [1.0, 2.0, 8.0], num_sequences: 20}
-    cells:
-      - algebra: abelian
-        measures: [size, extrapolation]
-        axes:
-          {task: ModularAddition, modulus: 3, length_distribution: uniform, supervision: aligned_chain_of_thought,
-          max_length: 4}
-"""
+PROTOCOL = tiny_protocol([0.01, 0.001], [1.0, 2.0, 8.0])
 
 MODEL = "DenseSSM(hidden_size=8)"
 NAME = "DenseSSM(hidden_size=8, normalization=rms)"

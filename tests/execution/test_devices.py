@@ -65,6 +65,10 @@ def test_slices_of_a_gpu_are_counted_by_their_names(
     assert devices.visible_gpus() == gpus
 
 
+def test_windows_lacks_limits_but_can_say_that_it_is_refused() -> None:
+    assert "resource" not in vars(devices)
+
+
 def test_many_workers_raise_the_limit_on_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
     limits, made = [(1024, 4096)], []
     monkeypatch.setattr(resource, "getrlimit", lambda which: limits[-1])

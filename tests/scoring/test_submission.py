@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up_scores import tiny_protocol
 
 from ib_bench.errors import BenchError, StoreError
 from ib_bench.models.metrics import normalized_accuracy
@@ -28,21 +29,7 @@ from ib_bench.scoring.protocol import Budget, ProtocolCell, read_budget
 from ib_bench.scoring.score import Score, scores_of
 from ib_bench.scoring.submission import check_submission, write_submission
 
-PROTOCOL = """
-budgets:
-  tiny:
-    base:
-      data: {init_args: {batch_size: 16}}
-      search: {learning_rates: [0.001, 0.01], seeds: [10], threshold: 0.5, max_steps: 100, max_size: 32}
-      curve: {first_seed: 10, pilot_trials: 1, interval_factor: 8.0, max_trials: 3}
-      extrapolation: {multiples: [1.0, 2.0], num_sequences: 20}
-    cells:
-      - algebra: abelian
-        measures: [size, extrapolation]
-        axes:
-          {task: ModularAddition, modulus: 3, length_distribution: uniform, supervision: aligned_chain_of_thought,
-          max_length: 4}
-"""
+PROTOCOL = tiny_protocol([0.001, 0.01], [1.0, 2.0])
 
 POOL_SIZE, NUM_STATES = 95, 3
 NUM_EVALUATED = [16, 20]
