@@ -101,8 +101,8 @@ class NothingHeldOutError(BenchError, ValueError):
 
     def __init__(self, available: int) -> None:
         super().__init__(
-            f"max_length must be larger for this task: only {available} sequences exist, and at most a fifth of those "
-            f"of any one length can be held out for validation, which is none"
+            f"max_length must be larger, or the task have more sequences of such lengths: only {available} sequences "
+            f"exist, and at most a fifth of those of any one length can be held out for validation, which is none"
         )
 
 

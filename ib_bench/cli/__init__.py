@@ -102,7 +102,10 @@ _LISTS = ("check", "claims", "league", "ls", "results", "status", "trials")
 _WORKER_MODULES = ("ib_bench.runner.jobs", "ib_bench.quantities.search.job")
 """What worker processes need."""
 
-_NO_WORKERS = {"-h", "--help", "--dry_run", "--executor", "--print_config"}
+_PRINTS = {"-h", "--help", "--dry_run", "--print_config"}
+"""Options with which a command only prints."""
+
+_NO_WORKERS = {*_PRINTS, "--executor"}
 """Options with which a command starts no workers, or may not."""
 
 
@@ -113,8 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, without the program's name; None takes the process's own.
 
     Returns:
-        The exit code: 0, 1 if some searches of a suite failed or a process was lost, 2 for bad input, 130 after Ctrl-C,
-        143 after SIGTERM.
+        The exit code: 0, 1 if some searches of a suite failed, a process was lost, or nobody reads what a measurement
+        prints, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
@@ -142,6 +145,7 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         return EXIT_BAD_INPUT
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # caused by Lightning's calls
     os.environ.setdefault("PYTHONSAFEPATH", "1")  # Python puts the working folder first in processes that it starts
+    if_unread = 0
     try:
         if command.startswith("-"):
             _parser().parse_args(arguments or ["--help"])
@@ -164,6 +168,8 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
             look_in(os.getcwd())
         module = import_for_good(f"ib_bench.cli.{name}", extras=name not in _TRAINS)
         interruption.has_started = name not in _LISTS
+        if name in _TRAINS and not _given(arguments) & _PRINTS:
+            if_unread = EXIT_LOST
         exit_code = int(module.main(command, arguments[1:]))
         if sys.stdout is not None:
             sys.stdout.flush()  # a full disk is reported here, and not at the interpreter's end
@@ -176,23 +182,28 @@ def _run(command: str, arguments: list[str], interruption: Interruption) -> int:
         _say(f"{prog}: error: out of memory: try a smaller model or batch size")
         return EXIT_BAD_INPUT
     except (OSError, SystemExit) as error:
-        return _ended(prog, error)
+        return _ended(prog, error, if_unread)
 
 
-def _ended(prog: str, error: OSError | SystemExit) -> int:
+def _ended(prog: str, error: OSError | SystemExit, if_unread: int) -> int:
     """The exit code after an error of the system, such as a full disk, and after the end that a library has asked for.
+
+    Args:
+        prog: what the error's sentence begins with.
+        error: of either kind.
+        if_unread: the exit code where the output's reader, such as ``head``, has closed it.
 
     Raises:
         SystemExit: the end is a library's.
     """
     if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of the output, such as `head`, has closed it
-        return 0
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return if_unread
     if isinstance(error, SystemExit):
         try:
             sys.stdout.flush()
         except OSError as full:
-            return _ended(prog, full)
+            return _ended(prog, full, if_unread)
         raise error
     place = "the output" if error.filename is None else shown(error.filename)
     _say(f"{prog}: error: {place} cannot be used: {error.strerror or error}")
@@ -219,13 +230,20 @@ def _needs_workers(command: str, arguments: list[str]) -> bool:
     is_suite = command in ("run", "score") or any(
         one.name == command and one.has_many_jobs for one in catalogue.quantities()
     )
-    given = {argument.partition("=")[0] for argument in arguments}
-    return is_suite and num_cores() > 1 and not given & _NO_WORKERS
+    return is_suite and num_cores() > 1 and not _given(arguments) & _NO_WORKERS
+
+
+def _given(arguments: list[str]) -> set[str]:
+    """The options among arguments."""
+    return {argument.partition("=")[0] for argument in arguments}
 
 
 def _interrupted_text(command: str, arguments: list[str]) -> str:
     """Printed if the command is interrupted."""
-    name = commands()[command][0] if command in commands() else ""
+    try:
+        name = commands().get(command, ("",))[0]
+    except BenchError:  # a quantity of another package cannot be imported, which the command says
+        name = ""
     kept = "; finished trials are kept" if name in _TRAINS else ""
     again = f"\ncontinue with: {shlex.join(['ib-bench', *arguments])}" if name in _CONTINUES else ""
     return f"\nib-bench {command}: interrupted{kept}{again}"

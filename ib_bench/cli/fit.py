@@ -208,12 +208,14 @@ def _require_validations(trainer: Mapping[str, Any], data: StateTrackingData) ->
     Raises:
         InvalidOptionError: it has fewer.
     """
+    allowed = "0: the training set is shuffled; data.num_train_sequences makes a small one"
+    require(not trainer.get("overfit_batches"), "trainer.overfit_batches", trainer.get("overfit_batches"), allowed)
     interval = trainer.get("val_check_interval")
     if not isinstance(interval, int | float):
         return
     require(interval != 0, _INTERVAL, interval, "above 0; trainer.limit_val_batches 0 turns validation off")
     num_batches = math.ceil(data.num_train_sequences / data.batch_size)
-    limit = trainer.get("overfit_batches") or trainer.get("limit_train_batches") or 1.0
+    limit = trainer.get("limit_train_batches") or 1.0
     is_fraction = isinstance(limit, float) and limit <= 1
     num_batches = math.floor(limit * num_batches) if is_fraction else min(int(limit), num_batches)
     is_fixed = bool(trainer.get("fast_dev_run")) or trainer.get("limit_val_batches") == 0

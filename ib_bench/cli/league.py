@@ -14,7 +14,7 @@ from ib_bench.cli.cards import CARD_FILES, print_cards, write_card
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import comma_separated, markdown, narrowed, rich_table
-from ib_bench.drawing.terminal import say, show
+from ib_bench.drawing.terminal import console_beside, say, show
 from ib_bench.errors import BenchError, UnknownNameError, require
 from ib_bench.results.archive import Records
 from ib_bench.results.whole_file import write_text_whole
@@ -89,7 +89,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         print(_FILES[_FORMATS[options.format]](own), end="")
     if options.out is not None:
         write_text_whole(Path(options.out), _FILES[Path(options.out).suffix](own))
-        say(f"league: {options.out}", console)
+        say(f"league: {options.out}", console_beside(options.format))
     return 0
 
 
@@ -104,7 +104,7 @@ def _print_cards(own: League, options: Namespace) -> int:
     console = Console()
     print_cards(scores, options.format, console)
     for score in scores if options.out is not None else ():
-        write_card(score, options.out, console)
+        write_card(score, options.out, console_beside(options.format))
     return 0
 
 

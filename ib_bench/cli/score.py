@@ -11,7 +11,7 @@ from rich.console import Console
 from ib_bench.cli.cards import CARD_FILES, print_cards, write_card
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.run import list_failures
-from ib_bench.drawing.terminal import show
+from ib_bench.drawing.terminal import console_beside, show
 from ib_bench.errors import require
 from ib_bench.runner.display import display
 from ib_bench.runner.protocols import require_card_file
@@ -58,5 +58,5 @@ def main(command: str, arguments: Sequence[str]) -> int:
     scores, finished = score_models(configs, options, display)
     print_cards(scores, options.format, console)
     for score in scores if options.out is not None else ():
-        write_card(score, options.out, console)
-    return list_failures(finished, console)
+        write_card(score, options.out, console_beside(options.format))
+    return list_failures(finished, console_beside(options.format))

@@ -100,8 +100,8 @@ def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     if path.name.endswith(_ARCHIVE):
         require(options.what is None, "what", options.what, f"left out for a {_ARCHIVE} file, which holds all records")
         records = stored_records(options.store)
-        write_archive(records, path)
-        counts = f"{records}"
+        written = write_archive(records, path)
+        counts = ", ".join(f"{number:,} {kind}" for kind, number in written.items())
     elif path.suffix in (".csv", ".parquet"):
         what = options.what or TrialRecord.table
         if what not in whats:

@@ -118,5 +118,9 @@ class EvalBatches:
     def __iter__(self) -> Iterator[Batch]:
         return self._encoded() if self._batches is None else iter(self._batches)
 
+    def last(self) -> Batch:
+        """The last batch, which holds the longest sequences."""
+        return self._encode(self._sequences.select(self._rows[-1])) if self._batches is None else self._batches[-1]
+
     def _encoded(self) -> Iterator[Batch]:
         return (self._encode(self._sequences.select(rows)) for rows in self._rows)

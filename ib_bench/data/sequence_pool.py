@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution, draw_uniform
 from ib_bench.data.sequence_sets import AllSequences, Deck, SequenceSet, SequenceSpace
-from ib_bench.errors import NothingToTestOnError, PoolExhaustedError, require
+from ib_bench.errors import BenchError, NothingToTestOnError, PoolExhaustedError, require
 from ib_bench.results.records import MIN_LENGTH
 from ib_bench.tasks.finite_state_machine import smallest_int_dtype
 
@@ -235,7 +235,25 @@ class SequencePool:
 
     def _train_lengths(self, num: int) -> Tensor:
         self._require(num)
-        return self.length_distribution.draw(num, self._num_left, self._generator(1))
+        lengths = self.length_distribution.draw(num, self._num_left, self._generator(1))
+        self._check_drawn(lengths, num)
+        return lengths
+
+    def _check_drawn(self, lengths: Tensor, num: int) -> None:
+        """Make sure that a length distribution, which may be anybody's, draws no sequence that is held out.
+
+        Raises:
+            BenchError: it has drawn something else than it was asked for.
+        """
+        name = type(self.length_distribution).__name__
+        if not isinstance(lengths, Tensor) or lengths.dtype != torch.int16 or lengths.shape != (num,):
+            raise BenchError(f"{name}.draw must return {num:,} lengths as an int16 tensor of shape ({num},)")
+        for length, count in enumerate(lengths.clamp(min=0).bincount().tolist()):  # there is no length 0
+            if count > self._num_left.get(length, 0):
+                raise BenchError(
+                    f"{name}.draw must draw no length more often than `available` says: it has drawn length {length} "
+                    f"{count:,} times, of {self._num_left.get(length, 0):,} sequences"
+                )
 
     def _require(self, num: int) -> None:
         if num > self.num_train:

@@ -20,6 +20,7 @@ MAX_CLAUSES = 3
 
 _TAIL = 0.05  # on each side of a 90 % interval
 _PER_MODEL = {"learning_rates"}  # each architecture has the grid that suits it
+_PER_REPEAT = {"seeds", "first_seed"}  # a cell that is measured again with others is no second cell
 
 
 def share_interval(number: int, total: int) -> tuple[float, float]:
@@ -95,7 +96,9 @@ class Cells(Generic[T]):
         settings: dict[str, Any] = {}
         for name, section in options(result.config).items():
             if name != "experiment" and is_dataclass(section):
-                settings[name] = {key: own for key, own in options(section).items() if key not in _PER_MODEL}
+                own = options(section)
+                settings[name] = {key: own[key] for key in own.keys() - _PER_MODEL - _PER_REPEAT}
+                settings[name]["num_seeds"] = len(own.get("seeds", ()))
         experiment = result.config.experiment
         place = json.dumps(canonical([experiment.data, settings]), sort_keys=True, default=str)
         values = self._cells.setdefault((supervision, source, place), {})
@@ -138,7 +141,7 @@ Known = tuple[float, float]
 
 
 def needs_sentence(measure: str, cells: Cells[Known]) -> str:
-    """Which model needs least under each regime; that of the two with least, as far as their intervals are apart.
+    """Which model needs least under each regime, and of which other one the intervals tell that it needs more.
 
     Args:
         measure: what the sizes are, such as ``N*``.
@@ -153,8 +156,8 @@ def needs_sentence(measure: str, cells: Cells[Known]) -> str:
         return ""
     for supervision, own in shared.items():
         wins = _wins(own)
-        first, second, *_ = sorted(cells.models, key=lambda model: -wins[model])
-        if clause := _clause(first, second, own):
+        first, *others = sorted(cells.models, key=lambda model: -wins[model])
+        if clause := next(filter(None, (_clause(first, other, own) for other in others)), ""):
             clauses.append(f"with {supervision or 'this'} supervision {clause}")
     if not clauses:
         return f"No cell tells which model needs the smaller {measure}."

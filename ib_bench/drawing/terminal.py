@@ -88,6 +88,15 @@ def show(table: Table | Group, console: Console | None = None) -> None:
     console.width = width
 
 
+def console_beside(how: str) -> Console:
+    """Where a command prints sentences: on the error stream where its output is data for another program.
+
+    Args:
+        how: the format of its output; ``table`` is for people.
+    """
+    return Console(stderr=how != "table")
+
+
 def say(text: str, console: Console | None = None, style: str = "") -> None:
     """Print a sentence, in which nothing is markup or a command to the terminal.
 

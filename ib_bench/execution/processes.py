@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ib_bench.child_process import start_as_child, startable
-from ib_bench.errors import FatalError
+from ib_bench.errors import FatalError, LostProcessError
 from ib_bench.execution.cuda_failure import BrokenCuda, leave_after_cuda_failure
 from ib_bench.execution.devices import allow_open_files, num_cores, visible_gpus
 from ib_bench.execution.executor import (
@@ -168,7 +168,7 @@ class _Calls:
                 if cuda_failure is not None:
                     reason = f"its worker process ended {self._num_deaths[index]} times; CUDA failed: {cuda_failure}"
                 self._on_event(index, Lost(reason))
-                self._outcomes[index] = CallResult(error=RuntimeError(reason))
+                self._outcomes[index] = CallResult(error=LostProcessError(reason))
         elif isinstance(error, Exception) and not isinstance(error, FatalError):
             self._outcomes[index] = CallResult(error=error)
         else:

@@ -212,7 +212,7 @@ class _Calls:
             last = f"{type(error).__name__}: {line}" if cuda_failure is None else f"CUDA failed: {cuda_failure}"
             reason = f"the worker died {self._max_retries + 1} times: {last}"
             self._on_event(index, Lost(reason))
-            return CallResult(error=RuntimeError(reason))
+            return CallResult(error=LostProcessError(reason))
 
     def _drain(self) -> None:
         """Pass on the events that have arrived; those of a call arrive before it ends."""

@@ -164,9 +164,17 @@ class StateTrackingMetrics(torchmetrics.Metric):
         per_row = supervised.sum(dim=1)
         self.num_tokens += per_row.sum()
         self.num_sequences += len(targets)
-        self.chance += torch.pow(1 / self.num_classes, per_row).sum()
+        if self.chance.dtype != torch.float32:
+            self._widen()
+        self.chance += torch.pow(1 / self.num_classes, per_row.float()).sum()
         for row in ROWS:
             getattr(self, row.name).add_(row.total(answers))
+
+    def _widen(self) -> None:
+        """Sums of 16 bits, to which a Trainer of precision ``16-true`` converts them, would overflow or stand still."""
+        self.chance = self.chance.float()
+        for row in ROWS:
+            setattr(self, row.name, getattr(self, row.name).to(row.dtype))
 
     def compute(self) -> dict[str, Tensor]:
         """All metrics, by name: scalars of type float32."""

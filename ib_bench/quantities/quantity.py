@@ -139,6 +139,17 @@ class Quantity(ABC, Generic[R]):
             records: that hold its trials.
         """
 
+    def options(self, result: R) -> list[str] | None:
+        """What its command needs to measure a result again, besides the result's config.
+
+        Args:
+            result: finished.
+
+        Returns:
+            Arguments of the command, such as the values of a series; None if no command measures it again.
+        """
+        return []
+
     def listing(self, results: Sequence[R], title: str, notes: Iterable[str] = ()) -> Group:
         """Results on a terminal, a row each.
 

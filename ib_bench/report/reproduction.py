@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -33,14 +34,15 @@ def config_of(result: Result, sections: Mapping[str, type]) -> Json:
     return config
 
 
-def commands_text(commands: Sequence[str], path: str) -> list[str]:
-    """The commands that repeat a result, once its config is in a file.
+def command_text(command: str, path: str, options: Sequence[str]) -> str:
+    """The command that repeats a result, once its config is in a file.
 
     Args:
-        commands: of ``ib-bench``.
+        command: of ``ib-bench``.
         path: of the file.
+        options: that the file does not hold.
     """
-    return [f"ib-bench {command} --config {path}" for command in commands]
+    return shlex.join(["ib-bench", command, "--config", path, *options])
 
 
 def config_text(config: Json, commands: Sequence[str]) -> str:
@@ -48,7 +50,7 @@ def config_text(config: Json, commands: Sequence[str]) -> str:
 
     Args:
         config: as :func:`config_of` returns it.
-        commands: as :func:`commands_text` returns them.
+        commands: as :func:`command_text` returns them.
     """
     header = "".join(f"# {command}\n" for command in commands)
     return header + "".join(_yaml(json.dumps({name: part})) for name, part in config.items())

@@ -18,7 +18,7 @@ from ib_bench.quantities.search.futility import futility_notes
 from ib_bench.report.cells import Found, cells_json
 from ib_bench.report.claims_table import claims_table, pairs_table
 from ib_bench.report.html import html_report
-from ib_bench.report.reproduction import commands_text, config_of, config_text
+from ib_bench.report.reproduction import command_text, config_of, config_text
 from ib_bench.results.archive import Records
 from ib_bench.results.identity import Json
 from ib_bench.results.records import PAPER_PROTOCOL
@@ -134,14 +134,13 @@ def study_report(
 
 
 def _configs(results: Iterable[tuple[Quantity[Any], Any]]) -> dict[str, str]:
-    """The config of every result by its key, with the command of every quantity that has a result of this key."""
+    """The config of every result by its key, with the commands that measure the results of this key."""
     configs: dict[str, Json] = {}
-    commands: dict[str, list[str]] = {}
+    commands: dict[str, dict[str, None]] = {}
     for quantity, result in results:
         if result.key not in configs:
             configs[result.key] = config_of(result, quantity.sections)
-        if quantity.name not in commands.setdefault(result.key, []):
-            commands[result.key].append(quantity.name)
-    return {
-        key: config_text(config, commands_text(commands[key], f"configs/{key}.yaml")) for key, config in configs.items()
-    }
+        own = commands.setdefault(result.key, {})
+        if (options := quantity.options(result)) is not None:
+            own[command_text(quantity.name, f"configs/{result.key}.yaml", options)] = None
+    return {key: config_text(config, list(commands[key])) for key, config in configs.items()}

@@ -161,32 +161,40 @@ def stored_records(path: Path | str) -> Records:
     return Records({TrialRecord: StoredRecords(path, TrialRecord), **others})
 
 
-def write_archive(records: Records, path: Path) -> None:
+def write_archive(records: Records, path: Path) -> dict[str, int]:
     """Write all records to a file; the same records give the same bytes.
+
+    Returns:
+        How many of each kind were written; those that a store cannot read are left out.
 
     Raises:
         StoreError: the file cannot be written.
     """
+    counts = dict.fromkeys((kind.table for kind in record_kinds()), 0)
 
     def write(unfinished: Path) -> None:
         with (
             unfinished.open("wb") as file,
             gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed,
         ):
-            for line in _record_texts(records):
+            head = json.dumps({"format": _FORMAT, "schema_version": _VERSION})
+            compressed.write(f"{head}\n".encode())
+            for kind, line in _record_texts(records):
                 compressed.write(f"{line}\n".encode())
+                counts[kind] += 1
 
     write_whole(path, write)
+    return counts
 
 
-def _record_texts(records: Records) -> Iterator[str]:
-    yield json.dumps({"format": _FORMAT, "schema_version": _VERSION})
+def _record_texts(records: Records) -> Iterator[tuple[str, str]]:
+    """Each record as a line, after the name of its kind."""
     for kind in record_kinds():
         found = records.of(kind)
         ordered = found.by_key() if isinstance(found, StoredRecords) else sorted(found, key=lambda one: one.key)
         for record in ordered:
             plain = {"shape": kind.shape, "kind": kind.table, **to_plain(record)}
-            yield json.dumps(plain, allow_nan=False, separators=(",", ":"))
+            yield kind.table, json.dumps(plain, allow_nan=False, separators=(",", ":"))
 
 
 def read_archive(path: Path) -> Records:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from ib_bench.results.codec import UnreadableRecordError, decode_plain
@@ -156,7 +156,7 @@ def utc_now() -> str:
 
 def put_run_status(store: Store, status: RunStatus) -> None:
     """Keep the newest state of a command."""
-    store.put_run(status.key, json.dumps(asdict(status)))
+    store.put_run(status.key, msgspec.json.encode(status).decode())  # null for a loss that is no number
 
 
 def run_statuses(store: Store) -> list[RunStatus]:

@@ -71,6 +71,6 @@ def _num_numbers(spec: ClassSpec, data: SearchableData) -> int:
     try:
         with torch.device("meta"):
             model = instantiate_model(spec, data)
+        return sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
     except Exception:  # a mixer from elsewhere may need real numbers; other errors are raised again without this device
         return 0
-    return sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))

@@ -11,7 +11,7 @@ from functools import lru_cache
 import lightning.pytorch as pl
 
 from ib_bench.errors import BenchError, reason_of, require, shown
-from ib_bench.execution.devices import num_cores
+from ib_bench.execution.devices import num_cores, visible_gpus
 from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.identity import Json
 from ib_bench.runner.notices import tell_once
@@ -66,7 +66,10 @@ def checked_trainer(trainer_json: str) -> CheckedTrainer:
             trial = quiet_trainer(**{"devices": 1, **changed})
     except Exception as error:
         options_text = ", ".join(f"trainer.{name} {shown(value)}" for name, value in changed.items())
-        raise BenchError(f"Lightning's Trainer refuses {options_text}: {reason_of(error)}") from error
+        message = f"Lightning's Trainer refuses {options_text}: {reason_of(error).rstrip('.!')}"
+        if changed.get("accelerator", "cpu") not in {"auto", "cpu"} and not visible_gpus():
+            message += "; leave trainer.accelerator out to use the GPUs of the machines that run the trials"
+        raise BenchError(message) from error
     require_processes(trial)
     if changed.get("precision") == "16-mixed" and trial.precision == "bf16-mixed":
         tell_once("trainer.precision 16-mixed: bf16-mixed, as Lightning has no float16 on CPUs")

@@ -172,6 +172,8 @@ def _missing_arguments(option: str, class_path: str, names: str) -> BenchError:
     text = f"{option} {class_path.rpartition('.')[2]} needs {' and '.join(given)}, which {verb} no default"
     if option == "model":
         text += "; what is filled in from the data is called vocab_size, num_classes and num_positions"
+        if "learning_rate" in names.split(", "):
+            text += ", and learning_rate, which a search sets, must have a default in the constructor"
     return BenchError(text)
 
 

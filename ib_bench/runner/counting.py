@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -45,4 +46,12 @@ class _Lines:
         if time.monotonic() - self._printed_at_s >= LINE_INTERVAL_S:
             self._printed_at_s = time.monotonic()
             of_all = "" if total is None else f"/{total:,}"
-            print(f"{done:,}{of_all} {self._what}", file=sys.stderr, flush=True)
+            print_line(f"{done:,}{of_all} {self._what}")
+
+
+def print_line(line: str) -> None:
+    """Print a line on the error stream, if anybody reads it; a measurement goes on after ``2>&1 | head`` has ended."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

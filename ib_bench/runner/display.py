@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from typing import Any
@@ -19,7 +18,7 @@ from ib_bench.execution.ranks import speaks
 from ib_bench.plain_text import one_line
 from ib_bench.quantities.job import Job
 from ib_bench.quantities.progress import Progress
-from ib_bench.runner.counting import LINE_INTERVAL_S
+from ib_bench.runner.counting import LINE_INTERVAL_S, print_line
 from ib_bench.runner.watching import Batch, Watcher
 from ib_bench.studies.estimate import TimeLeft
 
@@ -149,7 +148,7 @@ class Lines(Watcher):
     def _print(self, line: str) -> None:
         self._printed_at_s = time.monotonic()
         if speaks():
-            print(one_line(line), file=sys.stderr, flush=True)
+            print_line(one_line(line))
 
 
 class _Clock:

@@ -147,6 +147,12 @@ def _plain(option: str, value: Any) -> Any:
         return [_plain(option, one) for one in value]
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
+    if isinstance(value, nn.Module | torch.Tensor):
+        name = type(value).__name__
+        raise BenchError(
+            f"{option} must be a class, a function or plain data, which a record can hold, got an instance of {name}; "
+            f"the constructor may make it, also as the default of an argument"
+        )
     return str(value) if isinstance(value, Path) else value
 
 

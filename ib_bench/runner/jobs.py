@@ -108,6 +108,10 @@ def _run_job(job: Job[R], output: Output, emit: Emit, store: RecordStore) -> R:
     progress = ProgressReporter(emit)
     with _logged_to_wandb(job, output, store) as observed:
         try:
+            if job.config.experiment.source_digests:
+                from ib_bench.training.sources import require_planned_code  # noqa: PLC0415 (loads torch)
+
+                require_planned_code(job.config.experiment)
             return job.run(progress, observed)
         except Exception as error:
             if cuda_failure() is None:  # else the job has not failed: the executor runs it again, or raises

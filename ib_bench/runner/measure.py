@@ -12,9 +12,10 @@ from ib_bench.errors import InvalidOptionError
 from ib_bench.execution.executor import Executor
 from ib_bench.execution.inline import Inline
 from ib_bench.quantities.quantity import Quantity, Request
-from ib_bench.results.archive import Records
+from ib_bench.results.archive import Records, StoredRecords
 from ib_bench.results.identity import Json
 from ib_bench.results.records import Record
+from ib_bench.results.trial_record import TrialRecord
 from ib_bench.runner.desk import add_experiment_arguments, make_request, parsed_settings, resolved_config
 from ib_bench.runner.executors import add_executor_arguments, chosen_executor
 from ib_bench.runner.jobs import MakeWatcher, Output, run_jobs
@@ -66,7 +67,9 @@ def measured(
     records = records_of(quantity, request, executor, output, make_watcher)
     if records is None:
         return None
-    log_quietly(Records.of_all(records), output.wandb, group=None)
+    trial_keys = list(dict.fromkeys(key for record in records for key in record.trials))
+    trials = StoredRecords(output.store, TrialRecord, trial_keys)
+    log_quietly(Records.of_all(records, trials), output.wandb, group=None)
     return quantity.result(records)
 
 

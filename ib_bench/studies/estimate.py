@@ -57,7 +57,7 @@ def estimate(todo: Sequence[Workload], stored: Records, num_workers: int) -> Est
         most.append(longest)
         likely.append(None if longest is None or share is None else longest * share)
     max_trials = sum(work.max_trials for work in todo)
-    return Estimate(max_trials, _sum(most, num_workers), _sum(likely, num_workers))
+    return Estimate(max_trials, _time_s(most, num_workers), _time_s(likely, num_workers))
 
 
 def expected_costs(todo: Sequence[Workload], stored: Records, reference: Callable[[], Records]) -> list[float]:
@@ -231,6 +231,7 @@ def _shares(searches: Sequence[SearchRecord], num_steps: dict[str, int], at_larg
     return means
 
 
-def _sum(times: Sequence[float | None], num_workers: int) -> float | None:
-    known = [time for time in times if time is not None]
-    return sum(known) / num_workers if len(known) == len(times) else None
+def _time_s(costs_s: Sequence[float | None], num_workers: int) -> float | None:
+    """Until the last job has ended; None where a cost is not known."""
+    known = [cost for cost in costs_s if cost is not None]
+    return TimeLeft(known, num_workers).seconds(0.0) if len(known) == len(costs_s) else None

@@ -167,7 +167,9 @@ class Evidence:
             )
         shared = [protocol for protocol in sides.numerator.searches if protocol in sides.denominator.searches]
         if not shared:
-            return Known("", why_open="one is a search, the other a curve, or they search in different ways")
+            are_exhausted = any(map(self._is_exhausted, sides))
+            incomparable = "one is a search, the other a curve, or they search in different ways"
+            return Known("", why_open=EXHAUSTED if are_exhausted else incomparable)
         protocol = max(shared, key=lambda protocol: min(len(cell.searches[protocol]) for cell in sides))
         return self._ratio_of_searches(sides, protocol, bound)
 
@@ -201,13 +203,15 @@ class Evidence:
             joint: a cell over all lengths.
 
         Returns:
-            None if cells at one length are missing.
+            None if cells at one length are missing, or there is only one length, which has nothing to share.
         """
         lengths = range(MIN_LENGTH, (joint.labels.max_length or 0) + 1)
+        if len(lengths) < 2:
+            return None
         settings = [joint.setting({"length_distribution": ALONE, LENGTH: length}) for length in lengths]
         parts = [self._by_setting[setting] for setting in settings if setting in self._by_setting]
         everything = [joint, *parts]
-        if len(parts) < len(lengths) or not parts:
+        if len(parts) < len(lengths):
             return None
         size = _size(joint)
         if size is not None and all(part.curve is not None for part in parts):
@@ -254,7 +258,9 @@ class Evidence:
             num_censored = sum(search.censored for search in searches)
             num_found = len(searches) - num_censored
             is_sure, fails = chance_of(num_censored, num_found) <= 1 - CERTAINTY, num_censored > num_found
-        objection = self._never_succeeds([cell]) if is_sure and fails else ""
+        objection = ""
+        if is_sure and fails:
+            objection = EXHAUSTED if self._is_exhausted(cell) else self._never_succeeds([cell])
         why_open = objection if is_sure else why_open
         return Pair(experiment_text(cell.labels), stratum, measure, None, None if why_open else fails, why_open, keys)
 

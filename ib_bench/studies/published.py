@@ -81,6 +81,10 @@ class PublishedResult:
         """Whether a record is of this model, task and supervision."""
         experiment = record.config.experiment
         labels = experiment.labels
+        if not (experiment.model.is_shipped and experiment.data.is_shipped):
+            return False  # another class of this name
+        if labels.task_arguments != experiment.data.task_arguments:
+            return False  # steps are held out, or other things asked for
         if labels.supervision != self.supervision or labels.model != self.model or labels.task != self.task:
             return False
         return _fits(experiment.model, self.arguments) and _fits(experiment.data, self.task_arguments)

@@ -124,6 +124,9 @@ class Suite:
             if not catalogue.quantity(cell.quantity).accepts(own):
                 continue
             cells.setdefault(json.dumps(asdict(cell), sort_keys=True), cell)
+        if not cells:
+            names = ", ".join(map(str, self.axes.get("quantity", [DEFAULT_QUANTITY])))
+            raise BenchError(f"no combination of values can be measured: {names} needs others on the other axes")
         return list(cells.values())
 
     def narrowed(self, choices: Mapping[str, Any]) -> Suite:

@@ -42,13 +42,16 @@ def check_task(task: FiniteStateMachine, arguments: Mapping[str, Any] | None = N
     name = type(task).__name__
     for size in ("num_states", "num_symbols"):
         value = getattr(task, size, None)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InvalidTaskError(name, f"must set {size} to an integer of at least 1, got {value!r}")
+        least = 2 if size == "num_states" else 1  # of one state, every loss is 0
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InvalidTaskError(name, f"must set {size} to an integer of at least {least}, got {value!r}")
     initial = task.initial_state
     if not isinstance(initial, int) or isinstance(initial, bool) or not 0 <= initial < task.num_states:
         raise InvalidTaskError(name, f"must have initial_state in 0..{task.num_states - 1}, got {initial!r}")
     if task.answer_of_state is not None:
         task._check_table("answer_of_state", task.answer_of_state, (task.num_states,), task.num_states)
+        if len(set(task.answer_of_state.tolist())) < 2:
+            raise InvalidTaskError(name, "must have at least two different answers")
     _check_allowed(task)
     if task.states_are_symbols and task.num_symbols != task.num_states:
         found = f"{task.num_symbols} symbols and {task.num_states} states"
@@ -62,6 +65,10 @@ def check_task(task: FiniteStateMachine, arguments: Mapping[str, Any] | None = N
     again = type(task)(**arguments)
     if not (torch.equal(again.transition, table) and again.initial_state == initial):
         raise InvalidTaskError(name, "must be the same machine each time it is built, got two different transitions")
+    for other in ("answer_of_state", "allowed"):
+        one, two = getattr(task, other), getattr(again, other)
+        if (one is None) != (two is None) or (one is not None and not torch.equal(one, two)):
+            raise InvalidTaskError(name, f"must be the same machine each time it is built, got two different {other}")
     _check_runs(task)
     _check_examples(type(task))
     _repeatable.add(identity)

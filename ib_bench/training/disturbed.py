@@ -8,14 +8,16 @@ that rounding is no excuse for a difference.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from types import CellType, FunctionType, MethodType
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torchmetrics import Metric
 
 from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
@@ -76,10 +78,34 @@ class Probe:
 
 def copied(model: SequenceModel) -> SequenceModel | None:
     """A copy that shares nothing with the model; None if it cannot be copied."""
+    modules = set(model.modules())
+    own = [module for module in modules if not isinstance(module, Metric)]  # which renews its functions in a copy
+    functions = [value for module in own for value in vars(module).values() if isinstance(value, FunctionType)]
+    if any(_uses(function, modules) for function in functions):
+        return None  # a copy would have the same function, such as torch.compile(self.forward), which uses the original
     try:
         return copy.deepcopy(model)
     except Exception:
         return None
+
+
+def _uses(function: FunctionType, modules: Collection[nn.Module]) -> bool:
+    """Whether a function closes over one of some modules, also through other functions."""
+    waiting: list[object] = [function]
+    seen: set[int] = set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, nn.Module) and value in modules:
+            return True
+        if isinstance(value, MethodType):
+            waiting += [value.__self__, value.__func__]
+        elif isinstance(value, FunctionType):
+            filled = [cell for cell in value.__closure__ or () if cell != CellType()]
+            waiting += [*(cell.cell_contents for cell in filled), *vars(value).values(), *(value.__defaults__ or ())]
+    return False
 
 
 def disturbed(model: SequenceModel) -> list[SequenceModel]:

@@ -8,7 +8,7 @@ N* would mean nothing. Everything is computed on copies, most of it also on copi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from time import perf_counter
 from typing import Any
@@ -19,6 +19,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.nn.parameter import UninitializedParameter
 
+from ib_bench.data.batches import EvalBatches
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.errors import BenchError, reason_of
 from ib_bench.models.packing import PackedBatch
@@ -44,7 +45,8 @@ _SECONDS_OF_STEPS = 0.5
 def few_rows(data: SearchableData) -> Batch | None:
     """A copy of some validation sequences, as wide as any; None if the data's batches are of another kind."""
     widest: Batch | None = None
-    for batch in islice(data.val_dataloader(), _MAX_BATCHES):
+    loader = data.val_dataloader()
+    for batch in [loader.last()] if isinstance(loader, EvalBatches) else islice(loader, _MAX_BATCHES):
         if not isinstance(batch, Batch):
             return None
         if widest is None or batch.tokens.shape[1] >= widest.tokens.shape[1]:
@@ -226,9 +228,19 @@ def looks_ahead_at(model: SequenceModel, tokens: Tensor, vocab_size: int) -> boo
     return False
 
 
+def may_need_gpu(finding: Finding) -> bool:
+    """Whether a failure may be due to the check's device, a CPU, as some kernels run on a GPU alone."""
+    return finding.state == "failure" and finding.check in {"output", "validation"} and " raises " in finding.text
+
+
 def milliseconds_per_step(model: SequenceModel, batch: Batch) -> float:
     """Median time of a training step with a batch, on the model's device and on the threads that torch uses."""
-    optimizer = model.configure_optimizers()
+    configured: Any = model.configure_optimizers()
+    if isinstance(configured, Mapping):
+        configured = configured["optimizer"]
+    while isinstance(configured, list | tuple):  # ([optimizer], [scheduler])
+        configured = configured[0]
+    optimizer: torch.optim.Optimizer = configured
     model.train()
     times: list[float] = []
     start = perf_counter()

@@ -11,13 +11,14 @@ functions that it mentions, and by the plain values that it mentions.
 from __future__ import annotations
 
 import ast
+import dis
 import hashlib
 import importlib.util
 import json
 import linecache
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain, count
 from pathlib import Path
@@ -30,7 +31,7 @@ from ib_bench.constructors import constructor_parameters, is_hinted_as_code, is_
 from ib_bench.data.searchable_data import SearchableData
 from ib_bench.data.state_tracking_data import StateTrackingData
 from ib_bench.errors import BenchError
-from ib_bench.results.records import ClassSpec
+from ib_bench.results.records import ClassSpec, Experiment
 from ib_bench.training.edits import codes, functions_of, import_source, require_unedited, require_up_to_date
 
 _PACKAGE = __name__.partition(".")[0]
@@ -42,6 +43,11 @@ _VERSIONED = ("torch", "lightning")
 """Packages whose versions every trial's record holds: of their classes, only the defining modules are hashed."""
 
 _NOTEBOOK = "__main__"
+
+_NAMED = (type, FunctionType, BuiltinFunctionType)
+
+_GLOBAL_READS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+"""Instructions of Python's that read a global name, or may."""
 
 
 def is_ours(module: str) -> bool:
@@ -73,6 +79,33 @@ def source_digests(
     for reader, file in [(reader, Path(file)) for reader, own in files.items() for file in own]:
         found[_free_name(f"file {file.name}", found)] = _digest_of_file(file, reader)
     return found
+
+
+def require_planned_code(experiment: Experiment) -> None:
+    """Make sure that this process imports the code that an experiment was planned with.
+
+    A process looks at each class once: it holds the code from then on, even if the file is edited. Classes of the
+    running script have another name in other processes, and are not compared.
+
+    Args:
+        experiment: that is about to be measured.
+
+    Raises:
+        BenchError: the text of a class was edited in between.
+    """
+    for path, planned in experiment.source_digests.items():
+        if path.startswith(("file ", f"{_NOTEBOOK}.")) or (path, planned) in _held:
+            continue
+        try:
+            found = _digest_of_class(ClassSpec(path).cls)
+        except Exception:  # it was imported before the edit, or cannot be at all, which building it explains
+            found = planned
+        if found != planned:
+            raise BenchError(f"the code of {path} was edited after this was planned: run the command again")
+        _held.add((path, planned))
+
+
+_held: set[tuple[str, str]] = set()
 
 
 def files_of(model: nn.Module) -> list[str]:
@@ -122,8 +155,21 @@ def _digest_of_class(cls: type | FunctionType) -> str:
     if cls.__module__ == _NOTEBOOK and getattr(sys.modules[_NOTEBOOK], "__file__", None) is None:
         return _digest("".join(_notebook_texts(cls)))
     own = cls.__module__.partition(".")[0]
+    found = _followed([base.__module__ for base in getattr(cls, "__mro__", (cls,))], own)
+    if not any(found.values()):
+        raise BenchError(f"{_unreadable(f'{cls.__module__}.{cls.__qualname__}')}; put the class into a .py file")
+    return _digest("".join(found[module] for module in sorted(found)))
+
+
+def _followed(modules: Sequence[str], own: str) -> dict[str, str]:
+    """The texts of those modules that count, and of all that these import, by name.
+
+    Args:
+        modules: names.
+        own: package of the class that they identify.
+    """
     found: dict[str, str] = {}
-    waiting = [base.__module__ for base in getattr(cls, "__mro__", (cls,))]
+    waiting = list(modules)
     while waiting:
         module = waiting.pop()
         if module not in found and _counts(module, own):
@@ -133,9 +179,7 @@ def _digest_of_class(cls: type | FunctionType) -> str:
     for module in found:
         if module in sys.modules:
             require_up_to_date(sys.modules[module], found, _imported(module, found[module]))
-    if not any(found.values()):
-        raise BenchError(f"{_unreadable(f'{cls.__module__}.{cls.__qualname__}')}; put the class into a .py file")
-    return _digest("".join(found[module] for module in sorted(found)))
+    return found
 
 
 def _unreadable(name: str) -> str:
@@ -158,6 +202,8 @@ def _counts(module: str, own: str) -> bool:
     parent = module.rpartition(".")[0]
     if is_ours(module) or (parent and not _counts(parent, own)):
         return False
+    if parent and (location := _location(parent)) is not None and not location.is_dir():
+        return False  # a name in a file, which looking for a module of that name would run
     location = _location(module)
     if location is None:
         return False
@@ -171,13 +217,18 @@ def _is_installed(folder: Path) -> bool:
     return any(folder.is_relative_to(library) for library in libraries) or any(folder.glob("*.dist-info"))
 
 
+def _is_library(file: Path) -> bool:
+    """Whether a file of code is Python's own, or an installed package's; the cell of a notebook has no such file."""
+    return file.is_absolute() and any(map(_is_installed, file.parents))
+
+
 def _location(module: str) -> Path | None:
     """The file of a module, or the folder of a package without one; None if it has neither, or does not exist."""
     loaded = sys.modules.get(module)
     if loaded is None:
         try:
             spec = importlib.util.find_spec(module)
-        except (ImportError, AttributeError, ValueError):
+        except Exception:  # of a package, which is imported on the way
             return None
         if spec is None:
             return None
@@ -215,6 +266,8 @@ def _imported(module: str, text: str) -> tuple[str, ...]:
     location = _location(module)
     is_package = location is not None and location.is_dir()
     package = module.split(".") if is_package else module.split(".")[:-1]
+    if module == _NOTEBOOK:  # the script of `python -m package.script`
+        package = [part for part in (sys.modules[module].__package__ or "").split(".") if part]
     found: dict[str, None] = {}  # in order, each once
     for node in ast.walk(ast.parse(text)):
         names: list[str] = []
@@ -240,35 +293,54 @@ def _notebook_texts(cls: type | FunctionType) -> list[str]:
             continue
         seen.add(id(value))
         if isinstance(value, ModuleType):
-            if _counts(value.__name__, own=""):
-                texts[_text(value.__name__)] = None
+            inside = [one for one in sys.modules if one.startswith(f"{value.__name__}.")]
+            texts |= dict.fromkeys(_followed([value.__name__, *inside], own="").values())
         elif isinstance(value, type | FunctionType):
             if value.__module__ == _NOTEBOOK:
                 texts[_cell(name, value)] = None
                 waiting += _mentioned(value)
-            elif _counts(value.__module__, own=""):
-                texts[_text(value.__module__)] = None
-        else:
+            else:
+                texts |= dict.fromkeys(_followed([value.__module__], own="").values())
+        elif not isinstance(value, BuiltinFunctionType):
             texts[f"{name} = {_plain(name, value)}\n"] = None
     return list(texts)
 
 
 def _cell(name: str, value: type | FunctionType) -> str:
     """The text of the cell that defines a class or function; a class without methods of its own is its plain values."""
-    functions = [function for function in functions_of(value) if not is_ours(function.__module__)]
+    functions = [function for function in _written(value) if not is_ours(function.__module__)]
     for function in functions:
         if lines := linecache.getlines(function.__code__.co_filename):
             return "".join(lines)
     if functions:
         raise BenchError(f"{_unreadable(name)}; put it into a .py file")
-    own = {key: one for key, one in vars(value).items() if not (key.startswith("__") or callable(one))}
-    return "".join(f"{name}.{key} = {_plain(f'{name}.{key}', one)}\n" for key, one in own.items())
+    own = {key: one for key, one in vars(value).items() if not key.startswith(("__", "_abc_"))}
+    texts = {key: _path(one) for key, one in own.items() if isinstance(one, _NAMED)}
+    texts |= {key: _plain(f"{name}.{key}", one) for key, one in own.items() if not callable(one)}
+    return "".join(f"{name}.{key} = {texts[key]}\n" for key in own if key in texts)
+
+
+def _path(value: type | FunctionType | BuiltinFunctionType) -> str:
+    return f"{value.__module__}.{value.__qualname__}"
+
+
+def _written(value: type | FunctionType) -> Iterator[FunctionType]:
+    """A function, or the methods of a class, as somebody wrote them: without the decorators of installed packages."""
+    for function in functions_of(value):
+        inner: object = function
+        while inner is not None:
+            if isinstance(inner, FunctionType) and not _is_library(Path(inner.__code__.co_filename)):
+                yield inner
+            inner = getattr(inner, "__wrapped__", None)
 
 
 def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
     """The bases of a class, and what its methods or a function take from the notebook by name, or close over."""
-    found = [(base.__qualname__, base) for base in value.__bases__] if isinstance(value, type) else []
-    for function in functions_of(value):
+    found: list[tuple[str, Any]] = []
+    if isinstance(value, type):
+        attributes = [(name, one) for name, one in vars(value).items() if isinstance(one, type)]
+        found = [*((base.__qualname__, base) for base in value.__bases__), *attributes]
+    for function in _written(value):
         if not is_ours(function.__module__):
             names = _names(function.__code__) & function.__globals__.keys()
             found += [(name, function.__globals__[name]) for name in sorted(names)]
@@ -280,7 +352,9 @@ def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
 
 
 def _names(code: CodeType) -> set[str]:
-    return {name for inner in codes(code) for name in inner.co_names}
+    """The global names that a function and what is written in it read; names of attributes are others."""
+    instructions = chain.from_iterable(dis.get_instructions(inner) for inner in codes(code))
+    return {one.argval for one in instructions if one.opname in _GLOBAL_READS}
 
 
 def _plain(name: str, value: Any) -> str:

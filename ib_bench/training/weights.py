@@ -79,9 +79,12 @@ class BestWeights:
         with fresh_global_state(config.model_seed, config.num_threads):
             data = instantiate_trial_data(config)
             model = instantiate_model(config.experiment.model, data, learning_rate=config.learning_rate)
+        with silent():
+            trainer = quiet_trainer(**{"devices": 1, **config.experiment.trainer, **placement})
         path = self._path(config.key)
         try:
             weights, is_sealed = _read(path, config.key)
+            trainer.precision_plugin.convert_module(model)  # to the type that it was trained in
             model.load_state_dict(weights)
         except Exception as error:  # damaged bytes can lead to any error
             reason = " ".join(str(error).split())
@@ -91,9 +94,7 @@ class BestWeights:
             self._has_warned_of_unsealed = True
             text = "some weights were kept by an older version, without a checksum: damage in them goes unnoticed"
             warnings.warn(f"{self._folder}: {text}", stacklevel=2)
-        with silent():
-            device = quiet_trainer(**{"devices": 1, **placement}).strategy.root_device
-        return TrainedTrial(record, model, data, device)
+        return TrainedTrial(record, model, data, trainer.strategy.root_device)
 
     def _write(self, key: str, weights: Weights) -> None:
         buffer = io.BytesIO()

@@ -154,7 +154,7 @@ CASES = {
     "layers": (["fit", *DATA, "--model", "Transformer", "--model.num_layers", "0"], ["num_layers must be", "got 0"]),
     "infinite rate": (["search", *MODEL, *DATA, "--search.learning_rates", "[.inf]"], ["learning_rates", "finite"]),
     "length": (["search", *MODEL, *DATA, "--data.max_length", "40000"], ["max_length must be an integer in 2..2047"]),
-    "accelerator": (["search", *MODEL, *DATA, "--trainer.accelerator", "tpu"], ["trainer.accelerator 'tpu'"]),
+    "accelerator": (["search", *MODEL, *DATA, "--trainer.accelerator", "tpu"], ["leave trainer.accelerator out"]),
     "accelerator of fit": (["fit", *MODEL, *DATA, "--trainer.accelerator", "tpu"], ["Lightning's Trainer refuses"]),
     "devices": (["search", *MODEL, *DATA, "--trainer.devices", "0"], ["trainer.devices '0'"]),
     "several devices for many searches": (
@@ -252,6 +252,14 @@ CASES = {
     "checkpoint that runs code": (
         ["fit", *MODEL, *DATA, "--ckpt_path", "code.ckpt"],
         ["ckpt_path 'code.ckpt' holds more than weights and plain data", "may run any code", "--weights_only false"],
+    ),
+    "batches to overfit": (
+        ["fit", *MODEL, *DATA, "--trainer.overfit_batches", "2"],
+        ["trainer.overfit_batches must be 0", "data.num_train_sequences makes a small one", "got 2"],
+    ),
+    "suite without a cell": (
+        ["run", "small", "--axes.quantity", "sharing", "--axes.length_distribution", "fixed"],
+        ["suite 'small': no combination of values can be measured: sharing needs others on the other axes"],
     ),
     "folder of fit": (
         ["fit", *MODEL, *DATA, "--trainer.default_root_dir", "broken.yaml/inside"],

@@ -12,7 +12,10 @@ import pytest
 
 import ib_bench
 from ib_bench.cli import main
+from ib_bench.data import ModularAddition
 from ib_bench.errors import BenchError
+from ib_bench.results.records import ClassSpec
+from ib_bench.runner.desk import _check_model
 
 MODELS = """
 import torch
@@ -71,6 +74,24 @@ class Reading(GRU):
         super().__init__(vocab_size, num_classes, 8, learning_rate)
         self.files = [file]
 
+class Scheduled(GRU):
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        return [optimizer], [torch.optim.lr_scheduler.ConstantLR(optimizer)]
+
+class Planned(GRU):
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1 / self.trainer.max_steps)
+
+    def decode(self, tokens, state=None):
+        if tokens.shape[1] < 6:
+            raise ValueError("it reads at least 6 tokens")
+        return super().decode(tokens, state)
+
+class OnGPU(GRU):
+    def forward(self, tokens):
+        raise AssertionError("its kernel needs CUDA")
+
 class Pair(GRU):
     def forward(self, tokens):
         return super().forward(tokens), None
@@ -98,6 +119,24 @@ def test_a_list_of_checks(capsys: pytest.CaptureFixture[str]) -> None:
     assert {finding["state"] for finding in findings.values()} == {"ok"}
     assert findings["parameters"]["text"] == "165 to train"
     assert {"output", "causal", "gradients", "positions", "state", "step"} <= findings.keys()
+
+
+def test_what_only_a_trainer_has_is_not_measured() -> None:
+    """An optimizer with a schedule is one like others; what asks for more costs that line, and no traceback."""
+    assert {finding.state for finding in ib_bench.check("checked_models.Scheduled")} == {"ok"}
+    found = {finding.check: finding for finding in ib_bench.check("checked_models.Planned")}
+    assert {name for name, finding in found.items() if finding.state != "ok"} == {"state", "step"}
+    assert found["state"].text == "not measured, ValueError: it reads at least 6 tokens"
+    assert found["step"].text.startswith("not measured, RuntimeError: ")
+
+
+def test_what_a_cpu_cannot_run_is_measured_unchecked_on_a_gpu() -> None:
+    model, data = ClassSpec("checked_models.OnGPU"), ModularAddition(modulus=3, max_length=4)
+    with pytest.raises(BenchError, match="output: forward raises AssertionError: its kernel needs CUDA"):
+        _check_model(model, data, allow_lookahead=False, on_gpu=False)
+    assert not _check_model(model, data, allow_lookahead=False, on_gpu=True).looks_ahead
+    with pytest.raises(BenchError, match="forward returns a tuple"):
+        _check_model(ClassSpec("checked_models.Pair"), data, allow_lookahead=False, on_gpu=True)
 
 
 def test_a_failure_is_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from made_up_records import ACOT, Point, search, trial
 
 import ib_bench
 from ib_bench.cli import main
+from ib_bench.errors import BenchError
 from ib_bench.results.store import Store
 from ib_bench.results.whole_file import write_text_whole
 
@@ -191,3 +193,47 @@ def _is_in_write_whole(node: ast.Call, path: Path) -> bool:
         return True
     line = path.read_text(encoding="utf-8").splitlines()[node.lineno - 1]
     return path.relative_to(Path(ib_bench.__file__).parent).as_posix() in _WRITERS or "write_whole" in line
+
+
+UNREAD = """
+import os, sys
+from ib_bench import cli
+from ib_bench.cli import run
+from ib_bench.runner.counting import print_line
+
+def unread(stream):
+    reading, writing = os.pipe()
+    os.close(reading)
+    os.dup2(writing, stream)
+
+run.main = lambda command, arguments: print("a table" * 10_000) or 0
+kept = os.dup(2)
+unread(2)
+print_line("1/9 searches")
+print_line("2/9 searches")
+os.dup2(kept, 2)
+codes = []
+for command in ("ls", "run"):
+    unread(1)
+    codes.append(cli.main([command]))
+print(codes, file=sys.stderr)
+"""
+
+
+def test_nobody_reads_what_is_printed() -> None:
+    """``| head``: a list has printed enough; a measurement goes on without lines, and does not end as if all were shown."""
+    ended = subprocess.run([sys.executable, "-c", UNREAD], capture_output=True, text=True, check=True)
+    assert ended.stderr == "[0, 1]\n"
+
+
+def test_a_quantity_that_cannot_be_imported_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> list[object]:
+        raise BenchError("quantity 'mine' of the package mine cannot be imported: No module named 'gone'")
+
+    monkeypatch.setattr("ib_bench.catalogue.quantities", fail)
+    assert main(["ls"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "ib-bench: error: quantity 'mine' of the package mine cannot be imported: No module named 'gone'"
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import socket
 import subprocess
@@ -101,6 +102,14 @@ def test_what_runs_is_told_with_the_time_left(store: Store, capsys: pytest.Captu
     put_run_status(store, running(1, host="elsewhere", updated_at=utc_now()))
     assert main(["status", "--store", str(store.path)]) == 0
     assert "no news" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_hides_no_command(store: Store, loss: float) -> None:
+    status = running(os.getpid())
+    put_run_status(store, replace(status, jobs=[replace(status.jobs[0], val_loss=loss)]))
+    (found,) = run_statuses(store)
+    assert found.jobs[0].val_loss is None
 
 
 def test_the_number_of_a_process_may_be_anothers_by_now() -> None:

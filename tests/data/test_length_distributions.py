@@ -7,8 +7,10 @@ import torch
 from scipy.stats import chisquare
 
 from ib_bench import catalogue
+from ib_bench.data import ModularAddition
 from ib_bench.data.length_distributions import Fixed, ShortToLong, Uniform
 from ib_bench.data.length_distributions.length_distribution import LengthDistribution
+from ib_bench.errors import BenchError
 
 
 class LongToShort(LengthDistribution):
@@ -86,3 +88,32 @@ def test_uniform_redraws_among_the_lengths_that_are_left() -> None:
     assert lengths.count(2) == 100
     assert last_short < 1000
     assert chisquare(torch.tensor(lengths[last_short + 1 :]).bincount()[3:]).pvalue > 1e-4
+
+
+class TooLong(LongToShort):
+    def draw(self, num: int, available: Mapping[int, int], generator: torch.Generator) -> torch.Tensor:
+        return torch.full((num,), max(available) + 1, dtype=torch.int16)
+
+
+class TooOften(LongToShort):
+    def draw(self, num: int, available: Mapping[int, int], generator: torch.Generator) -> torch.Tensor:
+        return torch.full((num,), 2, dtype=torch.int16)
+
+
+class Wrong(LongToShort):
+    def draw(self, num: int, available: Mapping[int, int], generator: torch.Generator) -> torch.Tensor:
+        return torch.full((num,), 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("TooLong", "draw no length .* it has drawn length 5 100 times, of 0 sequences"),
+        ("TooOften", "draw no length .* it has drawn length 2 100 times, of 13 sequences"),
+        ("Wrong", r"return 100 lengths as an int16 tensor of shape \(100,\)"),
+    ],
+)
+def test_what_is_held_out_is_not_drawn(name: str, text: str) -> None:
+    data = ModularAddition(modulus=4, max_length=4, num_train_sequences=100, length_distribution=f"{__name__}.{name}")
+    with pytest.raises(BenchError, match=f"{name}.draw must {text}"):
+        data.train_dataloader()

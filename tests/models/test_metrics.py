@@ -94,3 +94,17 @@ def test_reset_forgets() -> None:
 def test_loss_is_computed_in_float32() -> None:
     logits, targets = random_batch(0, 5, 8)
     assert cross_entropy(logits.bfloat16(), targets).dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_sums_stay_exact_where_a_trainer_makes_a_model_16_bit(dtype: torch.dtype) -> None:
+    metrics = StateTrackingMetrics(NUM_CLASSES)
+    metrics.to(dtype)
+    logits, targets = random_batch(0, batch=5, width=8)
+    for _ in range(300):
+        metrics.update(5_000 * logits, targets)
+    once = StateTrackingMetrics(NUM_CLASSES)
+    once.update(5_000 * logits, targets)
+    expected = once.compute()
+    for name, value in metrics.compute().items():
+        assert value.dtype == torch.float32 and float(value) == pytest.approx(float(expected[name]), rel=1e-4), name

@@ -37,6 +37,29 @@ def test_a_cell_has_its_labels_its_command_and_its_trials() -> None:
     assert found["trials"][place] == [4096, 0.003, 10, "failed", 150, 0.1, 0.0001, 50, [1.0, 0.1, None]]
 
 
+def test_derived_results_have_commands_that_measure_them_again() -> None:
+    lengths = range(2, 5)
+    records: list[Record] = [curve(Point("LSTM", ACOT, "fixed", length), 50) for length in lengths]
+    joint = curve(Point("LSTM", ACOT, "uniform", 4), 100)
+    by_key = cells(*records, joint)["cells"]
+    series = commands(by_key[records[-1].key])
+    path = f"configs/{records[-1].key}.yaml"
+    assert series == [
+        f"ib-bench curve --config {path}",
+        f"ib-bench growth --config {path} --growth.argument max_length --growth.values '[2, 3, 4]'",
+    ]
+    assert f"ib-bench sharing --config configs/{joint.key}.yaml --sharing.curves true" in commands(by_key[joint.key])
+
+
+def test_a_slope_of_searches_has_no_command() -> None:
+    records = [search(Point("LSTM", ACOT, "fixed", length), 50) for length in (2, 3, 4)]
+    assert all(len(commands(cell)) == 1 for cell in cells(*records)["cells"].values())
+
+
+def commands(cell: Json) -> list[str]:
+    return [line[2:] for line in cell["config"].splitlines() if line.startswith("# ")]
+
+
 def test_what_pools_several_results_takes_no_cell_over() -> None:
     points = [Point("LSTM", ACOT, max_length=length, modulus=modulus) for modulus in (5, 7) for length in (4, 5, 6)]
     records = [search(point, 64) for point in points]

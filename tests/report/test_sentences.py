@@ -78,6 +78,17 @@ def test_a_bound_decides_and_overlapping_brackets_do_not() -> None:
     )
 
 
+def test_two_models_alike_in_front_do_not_hide_a_third() -> None:
+    text = about("Data needed", *searches({"LSTM": 10, "GRU": 10, "Transformer": 1000}, range(2, 10)))
+    assert "LSTM needs less than Transformer (8 of 8 cells" in text
+
+
+def test_a_cell_that_is_measured_again_is_one_cell() -> None:
+    sizes = {"LSTM": 10, "Transformer": 1000}
+    again = [search(Point(model, ACOT, seeds=(seed,)), size) for model, size in sizes.items() for seed in range(5)]
+    assert "needs less (1 of 1 cell, " in about("Data needed", *again)
+
+
 def test_too_few_cells_leave_it_open() -> None:
     text = about("Data needed", *searches({"LSTM": 10, "Transformer": 100}, range(2, 5)))
     assert "it is open whether LSTM or Transformer needs less (3 of 3 cells, 37 to 100 %)" in text

@@ -253,7 +253,7 @@ class TestStanding:
         monkeypatch.chdir(tmp_path)
         arguments = ["league", "--protocol", "made-up.yaml", "--budget", "small", "--card", "GRU"]
         assert main([*arguments, "--out", "gru.md", "--format", "json"]) == 0
-        card = json.loads(capsys.readouterr().out.partition("\ncard: ")[0])
+        card = json.loads(capsys.readouterr().out)
         assert card["model"]["name"] == "GRU(hidden_size=8)"
         assert card["standing"] == {"rank": [2, 2], "num_models": 2, "by": "mean N50"}
         assert "| rank" in (tmp_path / "gru.md").read_text()

@@ -465,6 +465,36 @@ def test_no_size_suffices_needs_five_searches_or_a_curve() -> None:
     assert of(5, None).verdict == "supported" and of(5, 4000).verdict == "contradicted"
 
 
+def test_all_sequences_that_exist_failing_is_not_that_no_size_suffices() -> None:
+    beyond = [Point("Transformer", OUTCOME, "fixed", 6, modulus) for modulus in range(6, 12)]
+    small = search(Point("Transformer", OUTCOME, "fixed", 4, 2), 100)
+    for failing in (
+        [curve(point, INFINITE, max_size=2000) for point in beyond],
+        [replace(one, max_size=2000) for point in beyond for one in repeated(point, [None] * 5)],
+    ):
+        *_, fail = claim("3.3", [small, *failing]).statements
+        assert fail.count == Count(0, 0, 6, 0, 0) and reasons(fail) == {EXHAUSTED}
+
+
+def test_one_length_has_nothing_to_share() -> None:
+    sizes = {("LSTM", OUTCOME, lengths, 2): 300.0 for lengths in ("fixed", "uniform")}
+    assert all(not statement.pairs for statement in claim("4.3", curves(sizes)).statements)
+
+
+def test_grids_of_two_sizes_measure_two_quantities() -> None:
+    """N* is the luck of the best of a grid."""
+    points = [Point(model, OUTCOME, "fixed", 4, modulus) for model in ("LSTM", "Transformer") for modulus in MODULI]
+    sizes = {"LSTM": 20, "Transformer": 2000}
+    alike = [one for point in points for one in repeated(point, [sizes[point.model]] * 5)]
+    assert claim("3.3", alike).statements[0].count.true == 6
+    other = []
+    for one in alike:
+        rates = [0.1, 0.01] if one.labels.model == "LSTM" else [0.1]
+        config = replace(one.config, settings=replace(one.config.settings, learning_rates=rates))
+        other.append(replace(one, key=config.key, config=config))
+    assert claim("3.3", other).statements[0].count.true == 0
+
+
 def swapped(records: Records, one: str, other: str) -> Records:
     """The same numbers, as if two architectures or regimes had changed places."""
     names = {one: other, other: one}

@@ -35,8 +35,8 @@ def test_times_come_from_trials_like_it(experiment: Experiment) -> None:
     todo = [Workload(experiment, max_steps=100, max_trials=10)] * 3
     result = estimate(todo, Records.of_all([finished(experiment), *trials]), num_workers=2)
     assert result.max_trials == 3 * 10
-    assert result.max_time_s == pytest.approx(3 * BUDGET_STEPS * 0.02 / 2)
-    assert result.likely_time_s == pytest.approx(3 * 200 * 0.02 / 2)  # two trials of 100 steps, as the search before
+    assert result.max_time_s == pytest.approx(2 * BUDGET_STEPS * 0.02)  # a worker has two of the three
+    assert result.likely_time_s == pytest.approx(2 * 200 * 0.02)  # two trials of 100 steps, as the search before
     largest = Workload(experiment, max_steps=100, max_trials=2, at_largest_size=True)
     result = estimate([largest], Records.of_all([finished(experiment), *trials]), num_workers=1)
     assert result.likely_time_s == result.max_time_s == pytest.approx(2 * 100 * 0.02)  # the search's only size

@@ -93,6 +93,17 @@ def test_what_matters_must_fit_given_or_by_default() -> None:
     assert delta_net([record(0.1)], negative=False).outcome == "agrees"
 
 
+def test_other_classes_and_tasks_of_the_same_name_do_not_count() -> None:
+    own = record(0.1)
+    data = own.config.experiment.data
+    for changed in (
+        DataSpec("my_tasks.ModularAddition", data.init_args),
+        data.with_arguments(held_out_pairs=[[0, 1]]),
+    ):
+        config = replace(own.config, experiment=replace(own.config.experiment, data=changed))
+        assert delta_net([replace(own, key=config.key, config=config)], negative=False).outcome == "not measured"
+
+
 def test_lengths_near_those_of_training_do_not_count() -> None:
     assert delta_net([record(0.1, multiple=4)], negative=False).outcome == "not measured"
 

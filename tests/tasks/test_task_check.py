@@ -57,6 +57,13 @@ class Started(Own):
         super().__init__(initial_state=next(_calls) % 3)
 
 
+class Answering(Own):
+    """Asks for something else each time."""
+
+    def __init__(self) -> None:
+        super().__init__(answers=torch.tensor([0, 1, next(_calls) % 2]))
+
+
 class Wrong(Own):
     """Does not do what its example says."""
 
@@ -95,12 +102,13 @@ TABLE = torch.tensor([[0, 1], [1, 2], [2, 0]])
             r"must have values in 0\.\.299 in its transition, got -1\.\.-1",
         ),
         (Own(TABLE.tolist()), "must build its transition as a torch tensor, got list"),
-        (Own(num_states=0), "must set num_states to an integer of at least 1, got 0"),
-        (Own(num_states=True), "must set num_states to an integer of at least 1, got True"),
+        (Own(num_states=0), "must set num_states to an integer of at least 2, got 0"),
+        (Own(num_states=True), "must set num_states to an integer of at least 2, got True"),
         (Own(initial_state=3), r"must have initial_state in 0\.\.2, got 3"),
         (Own(initial_state=-1), r"must have initial_state in 0\.\.2, got -1"),
         (Own(answers=torch.tensor([0, 1])), r"must have answer_of_state of shape \(num_states,\), here \(3,\), got"),
         (Own(answers=torch.tensor([0, 1, 3])), r"must have values in 0\.\.2 in its answer_of_state, got 0\.\.3"),
+        (Own(answers=torch.tensor([1, 1, 1])), "must have at least two different answers"),
         (Own(allowed=torch.ones(2, 3, dtype=torch.bool)), "must have bools of shape"),
         (Own(allowed=torch.ones(3, 2)), "must have bools of shape"),
         (SymbolsAreStates(), "says that its states are symbols, but has 2 symbols and 3 states"),
@@ -116,6 +124,7 @@ def test_what_is_no_machine(task: Own, fault: str) -> None:
     [
         (Drawn, "must be the same machine each time it is built"),
         (Started, "must be the same machine each time it is built"),
+        (Answering, "must be the same machine each time it is built, got two different answer_of_state"),
         (Wrong, r"must do what its examples say: \[0, 1\] leads to \[0, 0\], the example says \[0, 2\]"),
         (Shortcut, "must have trajectories that follow its transition"),
     ],

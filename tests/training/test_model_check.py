@@ -254,6 +254,19 @@ class Uncopyable(Own):
         raise TypeError("no")
 
 
+class Closed(Own):
+    """Correct; it keeps a function that uses it, as ``torch.compile(self.forward)`` does, which no copy can have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Parameter(torch.ones(1))
+        self.scaled = lambda logits: self.gate * logits
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        scaled: Tensor = self.scaled(super().forward(tokens))
+        return scaled
+
+
 class Plain(pl.LightningModule):
     """No SequenceModel."""
 
@@ -417,7 +430,7 @@ def test_dependence_on_other_sequences_is_seen_before_training_makes_it_matter()
     assert texts["causal"] == "not checked, as logits depend on the other sequences of a batch"
 
 
-@pytest.mark.parametrize("model_class", [ZeroHead, Float32, RoundsInside, Uncopyable])
+@pytest.mark.parametrize("model_class", [ZeroHead, Float32, RoundsInside, Uncopyable, Closed])
 def test_what_is_correct_is_not_suspected(model_class: type[Own]) -> None:
     assert failures(model_class()) == {}
 

@@ -16,8 +16,8 @@ import pytest
 from torch import nn
 
 from ib_bench.errors import BenchError
-from ib_bench.results.records import ClassSpec, DataSpec
-from ib_bench.training.sources import files_of, source_digests
+from ib_bench.results.records import ClassSpec, DataSpec, Experiment
+from ib_bench.training.sources import files_of, require_planned_code, source_digests
 
 FILES = {
     "__init__.py": "",
@@ -303,6 +303,88 @@ def test_a_class_without_methods_is_its_values_and_its_bases(notebook: Cells) ->
     assert notebook(derived) == first
     assert notebook(derived.replace("True", "False")) != first
     assert notebook(MODEL.replace("Model", "Base") + "        # edited\n", derived) != first
+
+
+def test_the_attributes_of_a_class_without_methods_count(notebook: Cells) -> None:
+    text = "from torch import nn\nclass Model(nn.Module):\n    layer = nn.GRU\n"
+    assert notebook(text) == notebook(text) != notebook(text.replace("GRU", "LSTM"))
+    notebook("class Cell:\n    def forward(self):\n        return 1\n")
+    first = notebook("class Model:\n    layer = Cell\n    def forward(self):\n        return self.layer()\n")
+    assert notebook("class Cell:\n    def forward(self):\n        return 2\nModel.layer = Cell") != first
+
+
+def test_what_a_class_does_not_mention_is_no_part_of_it(notebook: Cells) -> None:
+    """Names of attributes, builtins, decorators of installed packages, and the class's own machinery."""
+    text = """
+        from abc import ABC
+        from math import sqrt
+        import torch
+        class Model(ABC):
+            @torch.no_grad()
+            def forward(self, tokens):
+                return self.gain + sqrt(tokens.size(1))
+        """
+    first = notebook(text)
+    assert notebook("gain = object()", "size = 2") == first
+    assert notebook(text.replace("size(1)", "size(0)")) != first
+    assert notebook("from abc import ABC\nclass Model(ABC):\n    width = 128\n") != first
+
+
+@pytest.mark.parametrize("line", ["import outside.layers\nmixed = outside.layers.mixed", "from outside import layers"])
+def test_what_a_notebook_imports_is_followed(outside: Path, notebook: Cells, line: str) -> None:
+    model = (
+        MODEL.replace("mixed(", "layers.mixed(") if "from" in line else MODEL.replace("mixed(", "outside.layers.mixed(")
+    )
+    first = notebook(line, model)
+    edit(outside / "scales.py", "2", "3")
+    forget()
+    assert notebook(line, model) != first
+
+
+def test_relative_imports_of_a_script_in_a_package_count(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``python -m outside.script``."""
+    (outside / "script.py").write_text("from .layers import mixed\nclass Model:\n    forward = mixed\n")
+
+    def found() -> dict[str, str]:
+        forget()
+        script = importlib.import_module("outside.script")
+        main = importlib.import_module("types").ModuleType("__main__")
+        main.__file__, main.__package__ = script.__file__, "outside"
+        main.Model = type("Model", (), {"__module__": "__main__"})  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "__main__", main)
+        return source_digests(ClassSpec("__main__.Model"))
+
+    first = found()
+    assert found() == first
+    edit(outside / "scales.py", "2", "3")
+    assert found() != first
+
+
+def test_scripts_that_a_module_imports_when_it_runs_are_not_run(
+    outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "outside_script.py").write_text("raise SystemExit('I was run')\n")
+    edit(outside / "lazy.py", "import outside.late", "import outside.late\n        from outside_script import run")
+    first = digest("outside.lazy.Lazy")
+    assert "outside_script" not in sys.modules
+    edit(tmp_path / "outside_script.py", "I was", "I am")
+    assert digest("outside.lazy.Lazy") != first
+
+
+def test_a_process_that_imports_edited_code_says_so(outside: Path) -> None:
+    digests = digest("outside.model.Model")
+    planned = Experiment(ClassSpec("outside.model.Model"), DataSpec("ib_bench.data.ModularAddition"), {}, digests)
+    edit(outside / "scales.py", "2", "3")
+    forget()
+    with pytest.raises(
+        BenchError, match=r"the code of outside\.model\.Model was edited after this was planned: run the"
+    ):
+        require_planned_code(planned)
+    edit(outside / "scales.py", "3", "2")
+    forget()
+    require_planned_code(planned)
+    edit(outside / "scales.py", "2", "3")
+    require_planned_code(planned)  # this process has imported what was planned
 
 
 def test_what_cannot_be_identified_is_refused(notebook: Cells) -> None:

@@ -52,6 +52,22 @@ def test_the_best_weights_are_kept_and_come_back(experiment: Experiment, store: 
     assert torch.load(file, weights_only=True).keys() == expected.keys(), "it is a file of torch's"
 
 
+@pytest.mark.system
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_weights_come_back_into_the_type_that_they_were_trained_in(
+    experiment: Experiment, store: Store, tmp_path: Path, precision: str
+) -> None:
+    config = TrialConfig(replace(experiment, trainer={"precision": precision}), 20, 0.01, 1, 1e-4, 3, None, 1)
+    trained = train_trial(config)
+    weights = BestWeights(tmp_path / "weights", store)
+    weights.offer(trained.record, trained.weights, [config])
+    store.add(trained.record)
+    loaded = weights.load(config, {})
+    assert loaded is not None
+    parameters = zip(trained.model.parameters(), loaded.model.parameters(), strict=True)
+    assert all(one.dtype == other.dtype != torch.float32 and torch.equal(one, other) for one, other in parameters)
+
+
 @pytest.fixture
 def kept(experiment: Experiment, store: Store, tmp_path: Path) -> Kept:
     config = TrialConfig(experiment, 20, 0.01, 1, 1e-4, 3, None, 1)

@@ -95,8 +95,13 @@ class CurveJob(Job[CurveRecord]):
 
     @property
     def num_configurations(self) -> int:
-        """See :class:`Job`."""
-        return 1
+        """See :class:`Job`: one, unless several are trained at once."""
+        return self._num_together if self.search.spread > 1 else 1
+
+    @property
+    def _num_together(self) -> int:
+        """Trials of a batch, or of the pilot of a rate."""
+        return max(self.settings.batch, self.settings.pilot_trials if self._num_pilot_trials else 1)
 
     @property
     def max_steps(self) -> int:
@@ -106,8 +111,7 @@ class CurveJob(Job[CurveRecord]):
     @property
     def num_cores(self) -> int:
         """See :class:`Job`: no more trials are trained at once than a batch or the pilot of a rate has."""
-        pilot = self.settings.pilot_trials if self._num_pilot_trials else 1
-        return min(self.search.spread, max(self.settings.batch, pilot))
+        return min(self.search.spread, self._num_together)
 
     @property
     def reads_only(self) -> bool:

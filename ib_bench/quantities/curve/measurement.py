@@ -181,17 +181,18 @@ class CurveMeasurement:
 
     def _trials(self, configs: Sequence[TrialConfig]) -> list[TrialRecord]:
         """Trials from the store, trained where it lacks them."""
-        missing = [config for config in configs if self._store.get(TrialRecord, config.key) is None]
-        for _ in range(len(configs) - len(missing)):
-            self._progress.on_stored_trial()
-        if missing:
-            self._train(missing)
         trials = []
-        for config in configs:
-            trial = self._store.get(TrialRecord, config.key)
-            assert trial is not None
-            trials.append(trial)
-            self._progress.on_evaluation(config.num_train_sequences)
+        for together in [configs] if self._search.spread > 1 else [[config] for config in configs]:
+            missing = [config for config in together if self._store.get(TrialRecord, config.key) is None]
+            for _ in range(len(together) - len(missing)):
+                self._progress.on_stored_trial()
+            if missing:
+                self._train(missing)
+            for config in together:
+                trial = self._store.get(TrialRecord, config.key)
+                assert trial is not None
+                trials.append(trial)
+                self._progress.on_evaluation(config.num_train_sequences)
         self._change(wall_time_s=self._record.wall_time_s + sum(trial.wall_time_s for trial in trials))
         return trials
 

@@ -30,6 +30,9 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 BEST_OF = 15
 """Configurations of the paper's grid: its N* estimates the size at which the best of so many succeeds half the time."""
 
+CONFIDENCE = 0.95
+"""That N50 lies above the largest size, to say so."""
+
 MAX_CHANCE_ABOVE = 0.01
 """A larger chance that N50 lies above all training sequences calls for saturated trials.
 
@@ -347,6 +350,8 @@ class CurveRecord(Record):
     @property
     def censored(self) -> bool:
         """Whether N50 is only known to lie above the largest size."""
+        if self.ended == "records" and self.estimate is not None:
+            return self.estimate.probability_above >= CONFIDENCE
         return self.ended == "above"
 
     @property

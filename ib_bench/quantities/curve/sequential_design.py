@@ -23,11 +23,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ib_bench.quantities.curve.record import CONFIDENCE
 from ib_bench.quantities.curve.success_curve import Floats, Observation, Outcomes, Posterior, SuccessCurve
 
 Ended = Literal["narrow", "above", "one", "max_trials"]
 
-_CONFIDENCE = 0.95  # that N50 lies above the largest size
 _BINS_PER_OCTAVE = 4
 _GUESSED_SHARE = 0.25  # assumed share of the budget that a success takes, before the first one
 _TINY = 1e-12
@@ -82,7 +82,7 @@ class SequentialDesign:
             ``max_trials``: none of these after the largest number of runs. None: it goes on.
         """
         posterior = self.posterior(observations)
-        if posterior.probability_above >= _CONFIDENCE:
+        if posterior.probability_above >= CONFIDENCE:
             return "above"
         if posterior.n50.factor <= self.interval_factor:
             return "one" if posterior.n50.low == 1 else "narrow"

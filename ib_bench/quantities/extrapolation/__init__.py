@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ib_bench.drawing.columns import Column, Table, flat_table, summary
+from ib_bench.quantities.curve.record import BISECTION_OPTIONS
 from ib_bench.quantities.extrapolation.record import ExtrapolationRecord, ExtrapolationSettings
 from ib_bench.quantities.extrapolation.tables import (
     ACCURACY_NOTE,
@@ -47,6 +48,7 @@ class ExtrapolationQuantity(Quantity[ExtrapolationRecord]):
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
     record: ClassVar[type[Record] | None] = ExtrapolationRecord
     sections: ClassVar[Mapping[str, type]] = {"search": SearchSettings, "extrapolation": ExtrapolationSettings}
+    unused: ClassVar[Sequence[str]] = tuple(name for name in BISECTION_OPTIONS if name != "search.seeds")
     stage: ClassVar[int] = 1  # after the searches, which train and keep the model that is wanted
     keeps_weights: ClassVar[bool] = True
 

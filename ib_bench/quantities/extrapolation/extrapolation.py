@@ -8,6 +8,7 @@ Reference: arXiv 2602.18333, section 5; the multiple 2 is the paper's, the other
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from typing import Protocol, TypeVar
@@ -99,7 +100,16 @@ def _train_best(
     chosen = _chosen(tried())
     assert chosen is not None, "a grid is never empty"
     record, trained = chosen
-    return train(record.config) if trained is None else trained
+    if trained is not None:
+        return trained
+    again = train(record.config)
+    if again.record.status != record.status:
+        warnings.warn(
+            f"trial {record.key[:10]} is stored as {record.status}, and has {again.record.status} when it was trained "
+            f"again on this machine to get its model; the accuracies are those of the latter",
+            stacklevel=2,
+        )
+    return again
 
 
 def _chosen(tried: Iterable[tuple[TrialRecord, T]]) -> tuple[TrialRecord, T] | None:

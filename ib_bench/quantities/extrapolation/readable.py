@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 
 import torch
@@ -49,7 +50,7 @@ def require_readable_lengths(
     if not experiment.source_digests:
         return experiment.looks_ahead
     length = _longest(experiment, settings)
-    reason, looks_ahead = _reading(model, data, length)
+    reason, looks_ahead = _reading(model, data, length, _code_of(experiment))
     if reason is not None:
         raise BenchError(reason)
     if looks_ahead and not experiment.looks_ahead and not allow_lookahead:
@@ -62,20 +63,27 @@ def require_readable_lengths(
 
 def _longest(experiment: Experiment, settings: ExtrapolationSettings) -> int:
     max_length = experiment.data.presentation.max_length
-    return max(settings.lengths(_built(experiment.data).max_length if max_length is None else max_length))
+    if max_length is None:
+        max_length = _built(experiment.data, _code_of(experiment)).max_length
+    return max(settings.lengths(max_length))
+
+
+def _code_of(experiment: Experiment) -> str:
+    """A text that changes with the code of classes from outside this package; in a notebook it is edited."""
+    return json.dumps(experiment.source_digests, sort_keys=True)
 
 
 @lru_cache(maxsize=256)
-def _built(data: DataSpec) -> StateTrackingData:
+def _built(data: DataSpec, code: str) -> StateTrackingData:
     built = instantiate_data(data)
     assert isinstance(built, StateTrackingData)
     return built
 
 
 @lru_cache(maxsize=256)
-def _reading(model: ClassSpec, data: DataSpec, length: int) -> tuple[str | None, bool]:
+def _reading(model: ClassSpec, data: DataSpec, length: int, code: str) -> tuple[str | None, bool]:
     """Why a newly built model cannot read a sequence of a length, None if it can, and whether it looks ahead in it."""
-    built = _built(data)
+    built = _built(data, code)
     with global_state_kept(), isolate_rng(include_cuda=False):
         untrained = instantiate_model(model, built).eval()
         assert isinstance(untrained, SequenceModel)
@@ -84,6 +92,9 @@ def _reading(model: ClassSpec, data: DataSpec, length: int) -> tuple[str | None,
         reason = why_unreadable(untrained, tokens, built.num_classes)
         if reason is None:
             return None, looks_ahead_at(untrained, tokens, built.vocab_size)
+        num_own = built.supervision.complete.num_tokens(min(length, built.max_length))
+        if why_unreadable(untrained, tokens[:, :num_own], built.num_classes) is not None:
+            return None, False  # nor those that it is trained on: it needs a GPU, and cannot be asked here
     text = (
         f"model {model.class_path} cannot read the {tokens.shape[1]:,} tokens of sequences of length {length}, which "
         f"extrapolation.multiples asks for ({reason}); its constructor may take num_positions, the largest number"

@@ -79,6 +79,14 @@ class GrowthQuantity(Quantity[Growth]):
             summary={"status": "finished", **summary(result, COLUMNS)},
         )
 
+    def options(self, result: Growth) -> list[str] | None:
+        """See :class:`Quantity`: the series; no command measures a slope of N*, or one that several series share."""
+        data = [cell.record.config.experiment.data for cell in result.cells]
+        values = [one.init_args.get(result.argument) for one in data]  # a default is not named
+        if result.is_pooled or result.measure != "N50" or None in values:
+            return None
+        return ["--growth.argument", result.argument, "--growth.values", json.dumps(values)]
+
     def sentence(self, study: Study) -> str:
         """See :class:`Quantity`."""
         from ib_bench.quantities.growth.sentence import sentence  # noqa: PLC0415 (for reports alone)

@@ -115,10 +115,13 @@ def trial_protocol(settings: SearchSettings) -> Json:
 
 
 def search_protocol(settings: SearchSettings) -> str:
-    """The rules of the search and of a trial, as JSON: all settings but seeds, of which only the number counts."""
+    """The rules of the search and of a trial, as JSON: all settings but the grid, of which only the size counts.
+
+    N* is the luck of the best of so many configurations, so that grids of two sizes measure two quantities.
+    """
     left_out = {"seeds", *_OF_TRIALS, *_OF_COMPUTING}
     rest = {name: value for name, value in canonical(settings).items() if name not in left_out}
-    return json.dumps({**rest, "num_seeds": len(settings.seeds)}, sort_keys=True)
+    return json.dumps({**rest, "num_configurations": len(settings.grid())}, sort_keys=True)
 
 
 def _rank(record: object) -> tuple[int, str]:

@@ -11,7 +11,7 @@ from ib_bench.drawing.study import Study
 from ib_bench.drawing.styles import distribution_text, regime_text
 from ib_bench.plain_text import number_of
 from ib_bench.quantities.growth.record import Growth
-from ib_bench.quantities.growth.tables import slope_text
+from ib_bench.quantities.growth.tables import labels_text, slope_text
 
 if TYPE_CHECKING:
     from ib_bench.quantities.growth.slope import Slope
@@ -52,6 +52,7 @@ def _width(slope: Slope) -> float:
 
 def _clause(one: Shown[Growth], slope: Slope) -> str:
     growth, label = one.result, one.label
-    about = f"{growth.measure} of {label.model} with {regime_text(label.supervision)}"
+    where = f"{len(growth.series)} series" if growth.is_pooled else labels_text(growth.labels)
+    about = f"{growth.measure} of {label.model} on {where} with {regime_text(label.supervision)}"
     lengths = f", {distribution_text(label.lengths)} lengths" if label.lengths else ""
     return f"{about}{lengths} goes as {_VARIABLES[growth.variable]} to the power of {slope_text(slope)}"

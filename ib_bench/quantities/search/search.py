@@ -61,6 +61,7 @@ class Search:
         """Search, or return what the store holds; every finished trial is kept, even after an error."""
         done = self._store.finished(SearchRecord, self.config.key)
         if done is not None:
+            self._progress.finish(done.in_short)
             return done
         self._record = self._new_record("running", [], 0.0)
         self._store.add(self._record)

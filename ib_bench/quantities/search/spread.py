@@ -10,6 +10,7 @@ import torch
 
 from ib_bench.execution.executor import Emit, Executor, Lost
 from ib_bench.results.trial_record import TrialConfig, TrialRecord
+from ib_bench.training.sources import require_planned_code
 from ib_bench.training.trial import Weights, train_trial
 
 
@@ -95,6 +96,7 @@ class Spread:
 
 
 def _train(order: _Order, emit: Emit) -> None:
+    require_planned_code(order.config.experiment)
     trained = train_trial(order.config, order.placement, lambda *validation: emit(_Validation(*validation)))
     emit(_Trained(trained.record, _packed(trained.weights if order.keep_weights else {})))
 

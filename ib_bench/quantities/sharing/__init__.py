@@ -6,6 +6,7 @@ Reference: arXiv 2602.18333, section 4.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -118,6 +119,15 @@ class SharingQuantity(Quantity[Sharing]):
     def detail(self, result: Sharing, notes: Iterable[str] = ()) -> Group:
         """See :class:`Quantity`: kappa, with the searches that it rests on."""
         return sharing_listing(result, notes)
+
+    def options(self, result: Sharing) -> list[str]:
+        """See :class:`Quantity`: whether curves are measured, and how; the config is that of a search."""
+        if result.curves is None:
+            return []
+        settings, default = vars(result.curves.joint.config.settings), CurveSettings()
+        changed = {name: value for name, value in settings.items() if value != getattr(default, name)}
+        options = {"sharing.curves": True, **{f"curve.{name}": value for name, value in changed.items()}}
+        return [part for name, value in options.items() for part in (f"--{name}", json.dumps(value))]
 
     def sentence(self, study: Study) -> str:
         """See :class:`Quantity`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -13,7 +14,7 @@ from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.job import SearchJob
 from ib_bench.quantities.search.saturation_job import SaturationJob, num_sequences
 from ib_bench.quantities.sharing.record import JOINT, SharingSettings, min_length_of, part_configs
-from ib_bench.results.records import MIN_LENGTH, DataSpec
+from ib_bench.results.records import MIN_LENGTH, DataSpec, Experiment
 from ib_bench.training.instantiation import instantiate_data
 
 
@@ -47,7 +48,7 @@ def _requests(request: Request, settings: SharingSettings) -> list[Request]:
     parts = part_configs(SearchJob.of(joint).config).values()
     return [
         joint,
-        *(replace(joint, experiment=part.experiment, pool_size=_pool_size(part.experiment.data)) for part in parts),
+        *(replace(joint, experiment=part.experiment, pool_size=_pool_size(part.experiment)) for part in parts),
     ]
 
 
@@ -66,7 +67,7 @@ def _with_min_length(request: Request, min_length: int) -> Request:
     if min_length > max_length:
         raise InvalidOptionError("sharing.min_length", min_length, f"at most data.max_length, {max_length}")
     experiment = request.experiment.with_data(min_length=min_length)
-    return replace(request, experiment=experiment, pool_size=_pool_size(experiment.data))
+    return replace(request, experiment=experiment, pool_size=_pool_size(experiment))
 
 
 def _saturation(search: SearchJob) -> SaturationJob | None:
@@ -77,9 +78,14 @@ def _saturation(search: SearchJob) -> SaturationJob | None:
     return None if number is None else SaturationJob(search, number)
 
 
+def _pool_size(experiment: Experiment) -> int:
+    """Training sequences that exist; 0 if none can be held out."""
+    return _pool_size_of(experiment.data, json.dumps(experiment.source_digests, sort_keys=True))
+
+
 @lru_cache(maxsize=4096)
-def _pool_size(data: DataSpec) -> int:
-    """Training sequences that exist for data; 0 if none can be held out."""
+def _pool_size_of(data: DataSpec, code: str) -> int:
+    """The same, counted once; ``code`` is another text where classes from outside this package were edited."""
     try:
         return instantiate_data(data).max_train_sequences
     except NothingHeldOutError:

@@ -228,6 +228,24 @@ def test_a_pilot_picks_the_learning_rate_that_succeeds_most(experiment: Experime
     assert record.num_trials == 9 + len(record.curve_trials) and record.trials == [one.key for one in trials.asked]
 
 
+@pytest.mark.parametrize(("spread", "largest"), [(1, 1), (4, 3)])
+def test_no_size_has_more_trials_than_are_said(experiment: Experiment, store: Store, spread: int, largest: int) -> None:
+    search = SearchSettings(learning_rates=[0.1, 0.01], max_steps=BUDGET, max_size=1024, spread=spread)
+    config = curve_config(experiment, search, pilot_trials=3, batch=2)
+    news: list[Progress] = []
+
+    def train(configs: list[TrialConfig]) -> None:
+        for one in configs:
+            reporter.on_trial_start(one)
+        FakeTrials(needs(37), store)(configs)
+
+    reporter = ProgressReporter(news.append)
+    CurveMeasurement(config, 10**9, 3, store, train, reporter).run()
+    assert max(one.num_trials for one in news) == largest
+    job = CurveJob(experiment, search, config.settings, 10**9, 3, {})
+    assert job.num_configurations == largest
+
+
 @pytest.mark.parametrize("status", ["diverged", "failed"])
 def test_a_learning_rate_that_fails_early_is_not_a_fast_one(experiment: Experiment, store: Store, status: str) -> None:
     """No trial of the pilot succeeds: the lowest loss decides, not how soon the others ended."""

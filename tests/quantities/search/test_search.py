@@ -123,6 +123,13 @@ def test_a_finished_search_trains_nothing(experiment: Experiment, store: Store) 
     assert again.asked == []
 
 
+def test_a_search_that_another_process_has_finished_ends_like_others(experiment: Experiment, store: Store) -> None:
+    heard: list[Progress] = []
+    first = search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run()
+    search(experiment, settings(), 1000, store, FakeTrials(needs(37)), emit=heard.append).run()
+    assert [event.verdict for event in heard] == [first.in_short]
+
+
 def test_a_trial_that_a_finished_search_has_lost_is_measured_again(experiment: Experiment, store: Store) -> None:
     record = search(experiment, settings(), 1000, store, FakeTrials(needs(37))).run()
     lost = record.evaluations[1].trials[0]
