@@ -221,7 +221,7 @@ print(codes, file=sys.stderr)
 
 
 def test_nobody_reads_what_is_printed() -> None:
-    """``| head``: a list has printed enough; a measurement goes on without lines, and does not end as if all were shown."""
+    """``| head``: a list has printed enough; a measurement goes on without lines, and says that not all was shown."""
     ended = subprocess.run([sys.executable, "-c", UNREAD], capture_output=True, text=True, check=True)
     assert ended.stderr == "[0, 1]\n"
 
