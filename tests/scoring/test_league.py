@@ -466,7 +466,7 @@ class TestLeague:
         assert f"DenseSSM, {dense.partition(' ')[0]} at 8 L" in text
         assert f"SLiCE, {numbers['accuracy_8x'].text(by_name['SLiCE']).partition(' ')[0]} at 8 L" in text
         assert f"flip-flop ({far['SLiCE', 'FlipFlop']:.2f})" in text
-        for name in ("SDSSM", "SLSTM"):
+        for name in ("SDSSM", "PDSSM", "SLSTM"):
             assert f"{name}, {transformer.text(by_name[name]).partition(' ')[0]} at 2 L" in text
         learns_all = [
             name
