@@ -25,8 +25,8 @@ if [ "${1:-start}" = stop ]; then
         scancel --partition=urgent || true
         sleep 2
     fi
-    for file in /run/slurmd.pid /run/slurmctld.pid /run/munge/munged.pid; do
-        [ ! -s $file ] || kill "$(cat $file)" || true
+    for daemon in slurmd slurmctld munged; do
+        pkill -x $daemon || true
     done
     for _ in $(seq 30); do
         runs slurmd || runs slurmctld || runs munged || exit 0

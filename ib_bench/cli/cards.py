@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ib_bench.drawing.columns import json_text
-from ib_bench.drawing.terminal import say, show
+from ib_bench.drawing.terminal import console_beside, say, show
 from ib_bench.results.whole_file import write_text_whole
 from ib_bench.scoring.card import card_figure, card_group, card_json, card_markdown
 from ib_bench.scoring.score import Score
@@ -21,7 +21,7 @@ CARD_FILES: dict[str, Callable[[Score], str]] = {
 """What writes a card, by the ending of its file."""
 
 
-def print_cards(scores: Sequence[Score], how: str, console: Console) -> None:
+def _print_cards(scores: Sequence[Score], how: str, console: Console) -> None:
     """Print cards; one in JSON is an object, several are a list.
 
     Args:
@@ -41,13 +41,19 @@ def print_cards(scores: Sequence[Score], how: str, console: Console) -> None:
             console.print()
 
 
-def write_card(score: Score, path: str, console: Console) -> None:
-    """Write a card, and say where.
+def put_cards(scores: Sequence[Score], how: str, path: str | None) -> None:
+    """Write the card of the only one of some scores, print all cards, and say where it was written.
+
+    The file comes first, as nobody may read what is printed to its end.
 
     Args:
-        score: of the card.
-        path: of the file, with one of the endings of ``CARD_FILES``.
-        console: that says it.
+        scores: of the cards.
+        how: ``table``, ``markdown`` or ``json``.
+        path: of the file, with one of the endings of ``CARD_FILES``; None writes none.
     """
-    write_text_whole(Path(path), CARD_FILES[Path(path).suffix](score))
-    say(f"card: {path}", console)
+    if path is not None:
+        (score,) = scores
+        write_text_whole(Path(path), CARD_FILES[Path(path).suffix](score))
+    _print_cards(scores, how, Console())
+    if path is not None:
+        say(f"card: {path}", console_beside(how))

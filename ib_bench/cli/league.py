@@ -10,7 +10,7 @@ from typing import Any, Literal
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
-from ib_bench.cli.cards import CARD_FILES, print_cards, write_card
+from ib_bench.cli.cards import CARD_FILES, put_cards
 from ib_bench.cli.parsing import parse
 from ib_bench.drawing.columns import json_text
 from ib_bench.drawing.tables import comma_separated, markdown, narrowed, rich_table
@@ -101,10 +101,7 @@ def _print_cards(own: League, options: Namespace) -> int:
     names = ", ".join(f"{place.score.name} of {place.source}" for place in places)
     require(options.out is None or len(places) == 1, "card", options.card, f"the name of one model with --out: {names}")
     scores = [replace(place.score, standing=own.standing(place, " of the league")) for place in places]
-    console = Console()
-    print_cards(scores, options.format, console)
-    for score in scores if options.out is not None else ():
-        write_card(score, options.out, console_beside(options.format))
+    put_cards(scores, options.format, options.out)
     return 0
 
 

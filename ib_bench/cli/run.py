@@ -39,11 +39,12 @@ def main(command: str, arguments: Sequence[str]) -> int:
     if not options.fast_dev_run:
         require_writable_folder("figures", options.figures)
     finished = run_suite(suite, options, display)
-    for table in finished.tables():
+    figures = () if options.fast_dev_run else finished.figures()
+    paths = [path for figure in figures for path in figure.save(Path(options.figures) / figure.name)]
+    for table in finished.tables():  # after the files, as nobody may read it to its end
         show(table, console)
-    for figure in () if options.fast_dev_run else finished.figures():
-        for path in figure.save(Path(options.figures) / figure.name):
-            say(f"figure: {path}", console)
+    for path in paths:
+        say(f"figure: {path}", console)
     return list_failures(finished, console)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from ib_bench.cli.cards import CARD_FILES, print_cards, write_card
+from ib_bench.cli.cards import CARD_FILES, put_cards
 from ib_bench.cli.parsing import parse
 from ib_bench.cli.run import list_failures
 from ib_bench.drawing.terminal import console_beside, show
@@ -56,7 +56,5 @@ def main(command: str, arguments: Sequence[str]) -> int:
         show(planned_scores(configs, options), console)
         return 0
     scores, finished = score_models(configs, options, display)
-    print_cards(scores, options.format, console)
-    for score in scores if options.out is not None else ():
-        write_card(score, options.out, console_beside(options.format))
+    put_cards(scores, options.format, options.out)
     return list_failures(finished, console_beside(options.format))

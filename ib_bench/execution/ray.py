@@ -60,7 +60,8 @@ class RaySettings:
 
     def __post_init__(self) -> None:
         require(self.num_cpus > 0, "ray.num_cpus", self.num_cpus, "a number above 0")
-        require(self.num_gpus >= 0, "ray.num_gpus", self.num_gpus, "a number of at least 0")
+        is_whole = self.num_gpus <= 1 or self.num_gpus == int(self.num_gpus)
+        require(self.num_gpus >= 0 and is_whole, "ray.num_gpus", self.num_gpus, "in 0..1, or a whole number")
         require(self.max_retries >= 0, "ray.max_retries", self.max_retries, "an integer of at least 0")
 
 
@@ -202,7 +203,7 @@ class _Calls:
             outcome: CallResult[Any] = self._ray.get(call)
             return outcome
         except self._ray.exceptions.RayTaskError as error:  # raised outside the function, such as an import that fails
-            return CallResult(error=RuntimeError(f"{type(error.cause).__name__}: {error.cause}"))
+            return CallResult(error=BenchError(f"{type(error.cause).__name__}: {error.cause}"))
         except self._ray.exceptions.RayError as error:
             cuda_failure = self._cuda_failures.pop(index, None)
             if self._retries[index]:

@@ -3,8 +3,9 @@ r"""Dense state-space model, or bilinear RNN: each token is a linear map of the 
 .. math:: h_t = \nu\big(A(x_t)\, h_{t-1}\big), \qquad A(x) = \sum_d e_d(x)\, W_d,
 
 where :math:`e(x)` is the token's embedding, :math:`W` a three-way tensor, :math:`\nu` a normalisation, and the first
-state :math:`h_0` is learned. By default there is no additive term: a group acts on the state, which is what state
-tracking over a group asks for. ``write_term`` adds a vector :math:`b(x_t)` of each token before :math:`\nu`.
+state :math:`h_0` is :math:`\nu` of a learned vector. By default there is no additive term: a group acts on the state,
+which is what state tracking over a group asks for. ``write_term`` adds a vector :math:`b(x_t)` of each token before
+:math:`\nu`.
 
 A depends on the symbol, not on where it stands, so all symbols' maps are computed once per step and then looked up:
 vocab_size products with W instead of batch x length ones.

@@ -1,17 +1,17 @@
 r"""Mamba-2: a matrix that decays by one factor per head; with two options that let it track states.
 
 Per head and token t, with a state :math:`S \in \mathbb{R}^{N \times P}`, keys :math:`B_t`, queries :math:`C_t`, values
-:math:`x_t` and step sizes :math:`\Delta_t = \mathrm{softplus}(\cdot)`,
+:math:`x_t` (of the layer's input :math:`u_t`) and step sizes :math:`\Delta_t = \mathrm{softplus}(\cdot)`,
 
 .. math::
     S_t = \alpha_t R_t S_{t-1} + \Delta_t B_t x_t^\top, \qquad \alpha_t = e^{-a \Delta_t}, \qquad
     y_t = S_t^\top C_t + d\, x_t .
 
 In Mamba-2, R is the identity. ``negative_eigenvalues`` takes :math:`\alpha_t = 2 e^{-a \Delta_t} - 1`, in (-1, 1).
-``rotation`` takes Mamba-3's R_t, which turns pairs of rows of S by angles :math:`\Delta_t \pi \tanh(W_\theta x_t)`: the
-complex diagonal transition. The rate is then :math:`a = \mathrm{softplus}(W_a x_t)` instead of a constant, so that a
-turn need not decay. Signs and rotations commute, so that both can be accumulated along the sequence, as rotary
-embeddings are: rotations turn B and C, signs are factors of what is written and read.
+``rotation`` takes Mamba-3's R_t, which turns pairs of rows of S by angles :math:`\Delta_t \pi \tanh(W_\theta u_t)`: the
+complex diagonal transition. The rate is then :math:`a = \mathrm{softplus}(W_a u_t)` instead of a constant, so that a
+turn need not decay; both maps have a bias. Signs and rotations commute, so that both can be accumulated along the
+sequence, as rotary embeddings are: rotations turn B and C, signs are factors of what is written and read.
 
 References: Mamba-2, arXiv 2405.21060; negative eigenvalues, arXiv 2411.12537; Mamba-3, arXiv 2603.15569.
 """

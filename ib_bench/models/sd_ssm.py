@@ -9,8 +9,9 @@ where :math:`\mathrm{normalize}_p` divides each column by its p-norm, p = 1.2, a
 Transitions are dense: a parallel form would multiply matrices, so this is computed step by step.
 
 The authors' code (https://github.com/IBM/selective-dense-state-space-model) differs: there, :math:`h_0` is zero, the
-dictionary starts with a standard deviation of 1/8 (here 1, which normalising hides), the norm is a LayerNorm, there are
-no residual connections, and p and K depend on the task.
+dictionary starts with a standard deviation of :math:`1/\sqrt{N}` (here 1: the same transitions, but Adam changes them
+:math:`\sqrt{N}` times more slowly), the norm is a LayerNorm, there are no residual connections, and p and K depend on
+the task.
 """
 
 from __future__ import annotations

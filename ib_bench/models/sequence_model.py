@@ -153,7 +153,9 @@ class SequenceModel(pl.LightningModule, ABC):
 
         def gradients(one: Batch) -> None:
             optimizer.zero_grad()
-            self.manual_backward(self._train_loss(one))
+            loss = self._train_loss(one)
+            with full_precision(self.device):  # as Lightning's loop does, where what is float32 has float32 gradients
+                self.manual_backward(loss)
 
         if self._graphs is not None:
             self._graphs.take(batch, gradients, optimizer, self.trainer.strategy.optimizer_step)

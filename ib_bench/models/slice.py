@@ -5,7 +5,8 @@ r"""SLiCE, a structured linear controlled differential equation: block-diagonal 
 where the blocks :math:`A^i(x) \in \mathbb{R}^{k \times k}` are linear in x, and :math:`h_0` is learned. By default
 there is no b; ``write_term`` adds a linear map of x with a bias. This is the equation :math:`dh = A(dX)\, h + b(dX)`,
 one Euler step a token. Nothing bounds the state. From entries of about 1e19 on the norm after it gives zero, as their
-squares overflow, and so what the model says no longer depends on the state.
+squares overflow, and so what the model says no longer depends on the state; from about 3e38 on logits are NaN, which is
+a wrong answer.
 
 The authors' code (https://github.com/Benjamin-Walker/structured-linear-cdes) differs: there, a constant input makes
 A(x) affine, steps are smaller, :math:`h_0` is a map of the first token, increments are limited to 1e11, and the

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from ib_bench.results.codec import UnreadableRecordError, decode_plain
@@ -156,7 +157,8 @@ def utc_now() -> str:
 
 def put_run_status(store: Store, status: RunStatus) -> None:
     """Keep the newest state of a command."""
-    store.put_run(status.key, msgspec.json.encode(status).decode())  # null for a loss that is no number
+    jobs = [job if isfinite(job.val_loss or 0.0) else replace(job, val_loss=None) for job in status.jobs]
+    store.put_run(status.key, json.dumps(asdict(replace(status, jobs=jobs))))
 
 
 def run_statuses(store: Store) -> list[RunStatus]:

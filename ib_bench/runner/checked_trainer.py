@@ -114,6 +114,11 @@ def require_few_processes(trainer: CheckedTrainer, search: SearchSettings, may_t
         BenchError: they would.
     """
     if trainer.num_processes == 1:
+        devices = trainer.placement.get("devices")
+        names_one = isinstance(devices, list | tuple) or (isinstance(devices, str) and "," in devices)
+        is_alone = may_take_several and search.spread == 1
+        allowed = "1 where trials run side by side, each on a GPU of its own; CUDA_VISIBLE_DEVICES says which there are"
+        require(is_alone or not names_one, "trainer.devices", devices, allowed)
         return
     if not may_take_several:
         raise BenchError(

@@ -340,7 +340,7 @@ def _check_model(spec: ClassSpec, built: SearchableData, allow_lookahead: bool, 
         BenchError: it cannot be built, breaks the contract, or looks ahead although that is not allowed.
     """
     read = [vocabulary_for(spec, built), built.num_positions]  # longer sequences may show what shorter ones do not
-    key = spec, json.dumps([*read, type(built).__name__, _code_of(spec)])
+    key = spec, json.dumps([*read, type(built).__name__, _code_of(spec), on_gpu])
     if key not in _checked:
         model = built_model(spec, built)
         is_own = bool(source_digests(spec))  # or made of a user's own classes, such as a mixer

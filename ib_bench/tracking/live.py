@@ -89,4 +89,6 @@ class LiveLogging(RecordStore):
             log()
         except Exception as error:
             self._gave_up = True
+            if self._run is not None:
+                self._run.leave()
             warnings.warn(f"W&B failed, this {self._job.quantity} is no longer logged there: {error!r}", stacklevel=2)

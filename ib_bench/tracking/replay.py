@@ -10,6 +10,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Set
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,8 +109,12 @@ def log_run(logged: LoggedRun, job_type: str, settings: WandbSettings, group: st
         group: name of the suite that it belongs to, or None.
     """
     run = GrowingRun(settings, job_type, group, logged)
-    run.update(logged)
-    run.finish(logged)
+    try:
+        run.update(logged)
+        run.finish(logged)
+    except BaseException:
+        run.leave()
+        raise
 
 
 def _log(quantity: Quantity[Any], result: Any, records: Records, settings: WandbSettings, group: str | None) -> None:
@@ -120,25 +125,30 @@ def _log_suite(records: Records, settings: WandbSettings, group: str | None, rep
     """One run for everything together: tables of results and claims, the report and the records as artifacts."""
     name = group or "store"
     run = open_run(settings, "suite", run_id, name, group, {"suite": group})
-    claims = [[claim.name, claim.text, claim.verdict] for claim in check_claims(records)]
-    run.log({"claims": wandb.Table(columns=["claim", "text", "verdict"], data=claims)})
-    counts: Json = {}
-    for quantity in catalogue.quantities():
-        results = quantity.results(records)
-        counts[f"num_{quantity.job_type}"] = len(results)
-        if table := flat_table(results, quantity.columns):
-            rows = [list(row) for row in zip(*table.values(), strict=True)]
-            run.log({quantity.name: wandb.Table(columns=[*table], data=rows, allow_mixed_types=True)})
-    with tempfile.TemporaryDirectory() as folder:
-        write_text_whole(Path(folder) / "report.html", report)
-        write_archive(records, Path(folder) / "records.jsonl.gz")
-        for kind, file in (("report", "report.html"), ("records", "records.jsonl.gz")):
-            artifact = wandb.Artifact(artifact_name(name, kind), type=kind)
-            artifact.add_file(f"{folder}/{file}")
-            run.log_artifact(artifact)
-        verdicts = {f"claim {claim}": verdict for claim, _, verdict in claims}
-        run.summary.update({"status": "finished", "num_trials": len(records.trials), **counts, **verdicts})
-        close_run(run, settings, run_id)
+    try:
+        claims = [[claim.name, claim.text, claim.verdict] for claim in check_claims(records)]
+        run.log({"claims": wandb.Table(columns=["claim", "text", "verdict"], data=claims)})
+        counts: Json = {}
+        for quantity in catalogue.quantities():
+            results = quantity.results(records)
+            counts[f"num_{quantity.job_type}"] = len(results)
+            if table := flat_table(results, quantity.columns):
+                rows = [list(row) for row in zip(*table.values(), strict=True)]
+                run.log({quantity.name: wandb.Table(columns=[*table], data=rows, allow_mixed_types=True)})
+        with tempfile.TemporaryDirectory() as folder:
+            write_text_whole(Path(folder) / "report.html", report)
+            write_archive(records, Path(folder) / "records.jsonl.gz")
+            for kind, file in (("report", "report.html"), ("records", "records.jsonl.gz")):
+                artifact = wandb.Artifact(artifact_name(name, kind), type=kind)
+                artifact.add_file(f"{folder}/{file}")
+                run.log_artifact(artifact)
+            verdicts = {f"claim {claim}": verdict for claim, _, verdict in claims}
+            run.summary.update({"status": "finished", "num_trials": len(records.trials), **counts, **verdicts})
+            close_run(run, settings, run_id)
+    except BaseException:  # else wandb closes it as finished when this process ends
+        with suppress(Exception):
+            run.finish(exit_code=1)
+        raise
 
 
 def _digest(*parts: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,18 @@ class GrowingRun:
         self._run.summary.update({**_known(logged.summary), "status": status, _NUM_STEPS: self._num_logged})
         self._run.finish(exit_code=1)
 
+    def leave(self) -> None:
+        """Close the run after an error; wandb would close it as finished when this process ends."""
+        with suppress(Exception):
+            self._run.finish(exit_code=1)
+
 
 def _known(summary: Json) -> Json:
-    """What has a value, so that a chart of kappa shows no bound of it."""
-    return {name: value for name, value in summary.items() if value is not None}
+    """What has a value, so that a chart of kappa shows no bound of it.
+
+    The text of an error stays in the store: it may name the user's files, and a run that goes on would keep it.
+    """
+    return {name: value for name, value in summary.items() if value is not None and name != "error"}
 
 
 def open_run(settings: WandbSettings, job_type: str, run_id: str, name: str, group: str | None, config: Json) -> Any:

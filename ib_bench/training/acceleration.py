@@ -101,6 +101,8 @@ def graph_obstacle(model: pl.LightningModule, data: object, trainer_arguments: d
         return _NOT_OURS
     if not vars(type(model)).get("capturable", False):
         return "as its class does not say that it is capturable"
+    if any(parameter.is_complex() for parameter in model.parameters()):
+        return "as it has complex parameters, for which torch's Adam is not capturable"
     watching = sorted(set(trainer_arguments) - {"precision"})
     return f"as trainer.{watching[0]} is set" if watching else None
 

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torchmetrics import Metric
 
 from ib_bench.models.packing import PackedBatch
 from ib_bench.models.sequence_model import SequenceModel
@@ -78,15 +77,15 @@ class Probe:
 
 def copied(model: SequenceModel) -> SequenceModel | None:
     """A copy that shares nothing with the model; None if it cannot be copied."""
-    modules = set(model.modules())
-    own = [module for module in modules if not isinstance(module, Metric)]  # which renews its functions in a copy
-    functions = [value for module in own for value in vars(module).values() if isinstance(value, FunctionType)]
-    if any(_uses(function, modules) for function in functions):
-        return None  # a copy would have the same function, such as torch.compile(self.forward), which uses the original
     try:
-        return copy.deepcopy(model)
+        made = copy.deepcopy(model)
     except Exception:
         return None
+    modules = set(model.modules())
+    functions = [value for one in made.modules() for value in vars(one).values() if isinstance(value, FunctionType)]
+    if any(_uses(function, modules) for function in functions):
+        return None  # it has the model's own function, such as torch.compile(self.forward), which uses the model
+    return made
 
 
 def _uses(function: FunctionType, modules: Collection[nn.Module]) -> bool:

@@ -144,24 +144,22 @@ def takes_many_steps_at_once(model: pl.LightningModule, trainer_arguments: dict[
 
 
 def _trainer(max_steps: int, val_check_interval: int, callbacks: list[pl.Callback], **arguments: Any) -> pl.Trainer:
-    trainer = _quiet_trainer(
+    return _quiet_trainer(
         max_steps=max_steps,
         max_epochs=-1,
         val_check_interval=val_check_interval,
         check_val_every_n_epoch=None,
-        callbacks=callbacks,
+        callbacks=[*callbacks, _SigtermAsBefore()],
         **arguments,
     )
-    if trainer.world_size > 1:
-        trainer.callbacks.append(_SigtermAsBefore())  # type: ignore[attr-defined]
-    return trainer
 
 
 class _SigtermAsBefore(pl.Callback):
-    """SIGTERM does what it did before, where several processes train one model.
+    """SIGTERM does what it did before.
 
-    Lightning's handler tells the other processes by a collective call of its own; in the middle of another one it never
-    returns.
+    Lightning's handler would end a worker as if it had been interrupted, and a task that Slurm is about to queue again.
+    Where several processes train one model it tells the others by a collective call of its own; in the middle of
+    another one that never returns.
     """
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ N* would mean nothing. Everything is computed on copies, most of it also on copi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from time import perf_counter
@@ -230,7 +231,14 @@ def looks_ahead_at(model: SequenceModel, tokens: Tensor, vocab_size: int) -> boo
 
 def may_need_gpu(finding: Finding) -> bool:
     """Whether a failure may be due to the check's device, a CPU, as some kernels run on a GPU alone."""
-    return finding.state == "failure" and finding.check in {"output", "validation"} and " raises " in finding.text
+    if finding.state != "failure" or finding.check not in {"output", "validation"}:
+        return False
+    raised = re.search(r" raises (\w+)", finding.text)
+    return raised is not None and raised[1] not in _MISTAKES
+
+
+_MISTAKES = {"AttributeError", "ImportError", "IndexError", "KeyError", "ModuleNotFoundError", "NameError", "TypeError"}
+"""Errors that no missing device causes."""
 
 
 def milliseconds_per_step(model: SequenceModel, batch: Batch) -> float:

@@ -19,7 +19,10 @@ import linecache
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
 from functools import cache, lru_cache
+from importlib.machinery import PathFinder
 from itertools import chain, count
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -226,9 +229,14 @@ def _location(module: str) -> Path | None:
     """The file of a module, or the folder of a package without one; None if it has neither, or does not exist."""
     loaded = sys.modules.get(module)
     if loaded is None:
+        parent = module.rpartition(".")[0]
         try:
-            spec = importlib.util.find_spec(module)
-        except Exception:  # of a package, which is imported on the way
+            if parent and parent not in sys.modules:  # looking for the module by its name would run its package
+                place = _location(parent)
+                spec = PathFinder.find_spec(module, [str(place)]) if place is not None and place.is_dir() else None
+            else:
+                spec = importlib.util.find_spec(module)
+        except (ImportError, AttributeError, ValueError):
             return None
         if spec is None:
             return None
@@ -293,31 +301,58 @@ def _notebook_texts(cls: type | FunctionType) -> list[str]:
             continue
         seen.add(id(value))
         if isinstance(value, ModuleType):
-            inside = [one for one in sys.modules if one.startswith(f"{value.__name__}.")]
-            texts |= dict.fromkeys(_followed([value.__name__, *inside], own="").values())
+            texts |= _texts_of([value.__name__])
         elif isinstance(value, type | FunctionType):
             if value.__module__ == _NOTEBOOK:
                 texts[_cell(name, value)] = None
+                texts |= _texts_of(_imported_within(value))
                 waiting += _mentioned(value)
             else:
-                texts |= dict.fromkeys(_followed([value.__module__], own="").values())
+                texts |= _texts_of([value.__module__])
         elif not isinstance(value, BuiltinFunctionType):
             texts[f"{name} = {_plain(name, value)}\n"] = None
     return list(texts)
 
 
+def _texts_of(modules: Sequence[str]) -> dict[str, None]:
+    """The texts of modules that a notebook has imported, and of what these import, each once."""
+    found = _followed(modules, own="")
+    return dict.fromkeys(found[module] for module in sorted(found))
+
+
 def _cell(name: str, value: type | FunctionType) -> str:
     """The text of the cell that defines a class or function; a class without methods of its own is its plain values."""
+    declared = _fields(value)
     functions = [function for function in _written(value) if not is_ours(function.__module__)]
     for function in functions:
         if lines := linecache.getlines(function.__code__.co_filename):
             return "".join(lines)
     if functions:
         raise BenchError(f"{_unreadable(name)}; put it into a .py file")
+    if declared is not None:
+        return f"{name} = {_plain(name, declared)}\n"
     own = {key: one for key, one in vars(value).items() if not key.startswith(("__", "_abc_"))}
     texts = {key: _path(one) for key, one in own.items() if isinstance(one, _NAMED)}
     texts |= {key: _plain(f"{name}.{key}", one) for key, one in own.items() if not callable(one)}
     return "".join(f"{name}.{key} = {texts[key]}\n" for key in own if key in texts)
+
+
+_GENERATED = "<string>"
+"""Where the methods of dataclasses and named tuples are from, which their module makes."""
+
+
+def _fields(value: type | FunctionType) -> dict[str, Any] | None:
+    """What a dataclass, a named tuple or an enumeration declares; None of anything else."""
+    if not isinstance(value, type):
+        return None
+    if is_dataclass(value):
+        default = {field.name: None if field.default is MISSING else field.default for field in fields(value)}
+        return {field.name: [str(field.type), default[field.name]] for field in fields(value)}
+    if issubclass(value, Enum):
+        return {member.name: member.value for member in value}
+    if issubclass(value, tuple) and hasattr(value, "_fields"):
+        return {"fields": value._fields, "defaults": getattr(value, "_field_defaults", {})}
+    return None
 
 
 def _path(value: type | FunctionType | BuiltinFunctionType) -> str:
@@ -325,25 +360,33 @@ def _path(value: type | FunctionType | BuiltinFunctionType) -> str:
 
 
 def _written(value: type | FunctionType) -> Iterator[FunctionType]:
-    """A function, or the methods of a class, as somebody wrote them: without the decorators of installed packages."""
+    """A function, or the methods of a class, as somebody wrote them.
+
+    That is, without decorators of installed packages, and without the methods that are made of what a class declares.
+    """
+    is_declared = _fields(value) is not None
     for function in functions_of(value):
         inner: object = function
         while inner is not None:
             if isinstance(inner, FunctionType) and not _is_library(Path(inner.__code__.co_filename)):
-                yield inner
+                is_made = inner.__code__.co_filename == _GENERATED and inner.__name__.startswith("__")
+                if not (is_declared and is_made):
+                    yield inner
             inner = getattr(inner, "__wrapped__", None)
 
 
 def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
-    """The bases of a class, and what its methods or a function take from the notebook by name, or close over."""
+    """The bases of a class, what it keeps, and what its methods or a function take from the notebook or close over."""
     found: list[tuple[str, Any]] = []
     if isinstance(value, type):
-        attributes = [(name, one) for name, one in vars(value).items() if isinstance(one, type)]
-        found = [*((base.__qualname__, base) for base in value.__bases__), *attributes]
+        kept = [(name, one) for name, one in vars(value).items() if isinstance(one, type)]
+        methods = [(function.__name__, function) for function in _written(value)]  # one may be of another cell
+        found = [*((base.__qualname__, base) for base in value.__bases__), *kept, *methods]
     for function in _written(value):
         if not is_ours(function.__module__):
             names = _names(function.__code__) & function.__globals__.keys()
-            found += [(name, function.__globals__[name]) for name in sorted(names)]
+            for name in sorted(names):
+                found += [(name, function.__globals__[name]), *_parts(function.__globals__[name], function.__code__)]
         for name, closed in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             content = closed.cell_contents
             if isinstance(content, type | FunctionType) or not is_ours(function.__module__):
@@ -351,10 +394,35 @@ def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
     return found
 
 
+def _parts(value: object, code: CodeType) -> list[tuple[str, Any]]:
+    """The modules in a user's package whose names some code has as attributes, such as ``layers`` of ``pkg.layers``."""
+    if not isinstance(value, ModuleType) or not hasattr(value, "__path__") or not _counts(value.__name__, own=""):
+        return []
+    names = {name for inner in codes(code) for name in inner.co_names}
+    start = f"{value.__name__}."
+    inside = sorted(name for name in sys.modules if name.startswith(start))
+    return [(name, sys.modules[name]) for name in inside if names.issuperset(name.removeprefix(start).split("."))]
+
+
 def _names(code: CodeType) -> set[str]:
     """The global names that a function and what is written in it read; names of attributes are others."""
     instructions = chain.from_iterable(dis.get_instructions(inner) for inner in codes(code))
     return {one.argval for one in instructions if one.opname in _GLOBAL_READS}
+
+
+def _imported_within(value: type | FunctionType) -> list[str]:
+    """The modules that methods or a function import when they run."""
+    found: dict[str, None] = {}
+    for function in _written(value):
+        module = ""
+        for one in chain.from_iterable(map(dis.get_instructions, codes(function.__code__))):
+            if one.opname == "IMPORT_NAME":
+                module = one.argval
+                parts = module.split(".")
+                found |= {".".join(parts[:num]): None for num in range(1, len(parts) + 1)}
+            elif one.opname == "IMPORT_FROM":
+                found[f"{module}.{one.argval}"] = None
+    return list(found)
 
 
 def _plain(name: str, value: Any) -> str:

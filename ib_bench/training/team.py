@@ -37,6 +37,7 @@ from ib_bench.errors import BenchError, LostProcessError
 from ib_bench.results.trial_record import TrialConfig
 from ib_bench.training.fitting import quiet_trainer, silent
 from ib_bench.training.instantiation import instantiate_trial_data
+from ib_bench.training.sources import require_planned_code
 from ib_bench.training.trial import TrainedTrial, train_trial
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
@@ -152,6 +153,7 @@ class Team:
             warnings.simplefilter("ignore")  # the leader warns of the same
             try:
                 while (config := self._received()) is not None:
+                    require_planned_code(config.experiment)
                     train_trial(config, self._placement)
             except RuntimeError as error:
                 self._is_torn = True

@@ -104,6 +104,10 @@ CASES = {
         ["search", *MODEL, *DATA, "--store", "a.sqlite", "--log_file", "a.sqlite-wal"],
         ["log_file must be another file than the store, got 'a.sqlite-wal'"],
     ),
+    "part of a second GPU": (
+        ["run", "demo", "--executor", "ray", "--ray.num_gpus", "1.5"],
+        ["ray.num_gpus must be in 0..1, or a whole number, got 1.5"],
+    ),
     "ray.num_gpus": (
         ["run", "demo", "--executor", "ray", "--ray.num_gpus", "1000"],
         ["ray.num_gpus must be at most", "what this machine has, got 1000"],

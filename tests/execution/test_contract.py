@@ -99,6 +99,25 @@ def test_results_errors_and_events(executor: Executor) -> None:
     assert sorted(own) == [(0, "squaring 3"), (1, "squaring -1"), (2, "squaring 5")]
 
 
+def leave(_: int, emit: Emit) -> None:
+    sys.exit(0)
+
+
+def be_terminated(marker: str, emit: Emit) -> str:
+    """As by a tool that makes room in memory; succeed at the second call."""
+    if not Path(marker).exists():
+        Path(marker).write_text("terminated")
+        os.kill(os.getpid(), signal.SIGTERM)
+    return "survived"
+
+
+def test_what_ends_its_process_ends_no_other(tmp_path: Path) -> None:
+    (left,) = Processes(1).run(leave, [1], lambda index, event: None)
+    assert str(left.error) == "the model or its data called sys.exit(0)"
+    (survived,) = Processes(1).run(be_terminated, [str(tmp_path / "marker")], lambda index, event: None)
+    assert survived.result == "survived"
+
+
 def test_every_executor_is_tested() -> None:
     named = {"inline", "processes", "ray", "slurm"}
     assert {entry.name for entry in catalogue.entries(catalogue.EXECUTORS)} == named

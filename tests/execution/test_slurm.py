@@ -255,7 +255,10 @@ def test_a_submission_is_kept_while_somebody_needs_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("timeout_min", 0), ("chunk_size", 0), ("mem_gb", 0), ("signal_delay_s", 60), ("additional", {"job_name": "x"})],
+    [
+        *(("timeout_min", 0), ("chunk_size", 0), ("mem_gb", 0), ("signal_delay_s", 60)),
+        *(("additional", {"job_name": "x"}), ("additional", {"ntasks": 2}), ("additional", {"clusters": "gpu"})),
+    ],
 )
 def test_settings_out_of_range(option: str, value: Any) -> None:
     with pytest.raises(InvalidOptionError, match=f"slurm.{option} must be"):

@@ -12,6 +12,7 @@ from ib_bench.errors import BenchError
 from ib_bench.quantities.quantity import Request
 from ib_bench.quantities.search.record import SearchConfig, SearchSettings
 from ib_bench.quantities.sharing.record import part_configs
+from ib_bench.runner.checked_trainer import CheckedTrainer, require_few_processes
 from ib_bench.runner.desk import make_request
 
 TOGGLE = """
@@ -77,3 +78,13 @@ def test_a_model_that_looks_ahead_is_found_where_nothing_is_held_out(
         request("my_mirrored.Mirrored", "ModularAddition", modulus=2, **ALONE)
     allowed = SearchSettings(max_size=64, allow_lookahead=True)
     assert request("my_mirrored.Mirrored", "ModularAddition", allowed, modulus=2, **ALONE).experiment.looks_ahead
+
+
+@pytest.mark.parametrize("devices", [[2], "2,", (0,)])
+def test_gpus_are_not_named_where_each_process_has_its_own(devices: object) -> None:
+    """Index 2 would mean another GPU in each, or none."""
+    trainer = CheckedTrainer({}, {"devices": devices}, num_processes=1, on_gpu=True)
+    require_few_processes(trainer, SearchSettings(), may_take_several=True)
+    for spread, may_take_several in ((4, True), (1, False)):
+        with pytest.raises(BenchError, match=r"trainer\.devices must be 1 where .* CUDA_VISIBLE_DEVICES says which"):
+            require_few_processes(trainer, SearchSettings(spread=spread), may_take_several)

@@ -50,7 +50,7 @@ def loses_a_worker(campaign: Campaign) -> bool:
     while not (workers := command.workers()) and not command.ends_within(0.02):
         pass
     for worker in workers[:1]:
-        os.kill(worker, signal.SIGKILL)
+        os.kill(worker, signal.SIGTERM)  # SIGKILL is in tests/execution/test_contract.py
     campaign.check_end(command)
     return bool(workers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import wandb
@@ -14,7 +15,7 @@ from ib_bench.cli import main
 from ib_bench.quantities.logged_run import LoggedRun
 from ib_bench.results.archive import Records
 from ib_bench.results.store import Store
-from ib_bench.tracking.replay import Replayed, replay
+from ib_bench.tracking.replay import Replayed, _log_suite, replay
 from ib_bench.tracking.runs import logged_runs
 from ib_bench.tracking.settings import WandbSettings
 
@@ -103,6 +104,20 @@ def test_runs_that_are_refused_count_as_failed(
     out = capsys.readouterr().out
     assert f"0 runs logged, 0 already there, {NUM_RUNS} failed (" in out  # no run is there, whatever was said
     assert "no, thanks" in out
+
+
+def test_a_run_that_fails_halfway_is_closed_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise wandb closes it as finished when the process ends, and it counts as there."""
+    exit_codes: list[int] = []
+
+    def fail(_: object) -> None:
+        raise PermissionError("no folder for artifacts")
+
+    run = SimpleNamespace(log=fail, finish=lambda exit_code: exit_codes.append(exit_code))
+    monkeypatch.setattr("ib_bench.tracking.replay.open_run", lambda *_: run)
+    with pytest.raises(PermissionError):
+        _log_suite(Records(), SETTINGS, None, "", "0" * 32)
+    assert exit_codes == [1]
 
 
 def test_an_interruption_says_how_to_go_on(

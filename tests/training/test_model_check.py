@@ -371,6 +371,13 @@ def test_a_look_ahead_is_seen_before_training_makes_it_matter(kind: str) -> None
     assert model.gate.item() == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
+def test_a_part_that_is_compiled_in_place_can_be_copied() -> None:
+    model = HiddenLookahead("gate")
+    model.head.compile(backend="eager")
+    assert failures(model)["causal"].startswith("it looks ahead")
+
+
 def test_the_full_width_of_the_data_and_longer_sequences_are_looked_at() -> None:
     data = ModularAddition(modulus=5, max_length=40)
     widths = {6: DATA, 40: data}

@@ -330,6 +330,58 @@ def test_what_a_class_does_not_mention_is_no_part_of_it(notebook: Cells) -> None
     assert notebook("from abc import ABC\nclass Model(ABC):\n    width = 128\n") != first
 
 
+def test_functions_that_a_class_keeps_count_wherever_they_are_from(notebook: Cells) -> None:
+    act, other = "def act(x):\n    return x\n", "def act(x):\n    return x + 1\n"
+    for model in (
+        "class Model:\n    act = staticmethod(act)\n    def forward(self, x):\n        return 1\n",
+        "class Model:\n    def forward(self, x):\n        return 1\n    act = staticmethod(act)\n",
+    ):
+        first = notebook(act, model)
+        assert notebook(act, model) == first
+        assert notebook(act, model.replace("return 1", "return 2")) != first
+        assert notebook(other, model) != first
+
+
+DECLARATIONS = {
+    "dataclass": "from dataclasses import dataclass\n@dataclass\nclass Sizes:\n    width: int = 64\n",
+    "named tuple": "from typing import NamedTuple\nclass Sizes(NamedTuple):\n    width: int = 64\n",
+    "enumeration": "from enum import Enum\nclass Sizes(Enum):\n    width = 64\n",
+}
+
+
+@pytest.mark.parametrize("kind", DECLARATIONS)
+def test_what_a_class_declares_without_methods(kind: str, notebook: Cells) -> None:
+    declaration, model = DECLARATIONS[kind], "class Model:\n    def forward(self, x):\n        return Sizes\n"
+    first = notebook(declaration, model)
+    assert notebook(declaration, model) == first != notebook(declaration.replace("64", "65"), model)
+
+
+def test_what_else_is_imported_from_a_package_does_not_count(outside: Path, notebook: Cells) -> None:
+    model = MODEL.replace("mixed(", "outside.layers.mixed(")
+    first = notebook("import outside.layers", model)
+    forget()
+    assert notebook("import outside.stranger, outside.layers", model) == first
+
+
+def test_what_a_method_imports_when_it_runs_counts(outside: Path, notebook: Cells) -> None:
+    model = "class Model:\n    def forward(self, x):\n        from outside import scales\n        return scales.SCALE\n"
+    first = notebook(model)
+    edit(outside / "scales.py", "2", "3")
+    assert notebook(model) != first
+
+
+def test_the_package_of_what_a_module_imports_when_it_runs_is_not_run(outside: Path, tmp_path: Path) -> None:
+    scripts = tmp_path / "outside_scripts"
+    scripts.mkdir()
+    (scripts / "__init__.py").write_text("raise SystemExit('I was run')\n")
+    (scripts / "train.py").write_text("SCALE = 2\n")
+    edit(outside / "lazy.py", "import outside.late", "import outside.late\n        import outside_scripts.train")
+    first = digest("outside.lazy.Lazy")
+    assert "outside_scripts" not in sys.modules
+    edit(scripts / "train.py", "2", "3")
+    assert digest("outside.lazy.Lazy") != first
+
+
 @pytest.mark.parametrize("line", ["import outside.layers\nmixed = outside.layers.mixed", "from outside import layers"])
 def test_what_a_notebook_imports_is_followed(outside: Path, notebook: Cells, line: str) -> None:
     model = (
@@ -360,9 +412,7 @@ def test_relative_imports_of_a_script_in_a_package_count(outside: Path, monkeypa
     assert found() != first
 
 
-def test_scripts_that_a_module_imports_when_it_runs_are_not_run(
-    outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scripts_that_a_module_imports_when_it_runs_are_not_run(outside: Path, tmp_path: Path) -> None:
     (tmp_path / "outside_script.py").write_text("raise SystemExit('I was run')\n")
     edit(outside / "lazy.py", "import outside.late", "import outside.late\n        from outside_script import run")
     first = digest("outside.lazy.Lazy")

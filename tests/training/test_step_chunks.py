@@ -50,13 +50,18 @@ def test_the_stream_is_one_epoch_after_the_other() -> None:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("name", ["LSTM", "DenseSSM", "Transformer"])
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [("LSTM", "32-true"), ("DenseSSM", "32-true"), ("Transformer", "32-true"), ("DeltaNet", "bf16-mixed")],
+)
 def test_same_curve_bit_for_bit_as_step_by_step(
-    experiment: Experiment, name: str, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment, name: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In mixed precision, the gradients of a scan in float32 are in float32 too."""
     arguments: dict[str, Any] = {"hidden_size": 16} | ({"num_heads": 2} if name == "Transformer" else {})
     model = ClassSpec(f"ib_bench.models.{name}", arguments)
-    config = TrialConfig(replace(experiment, model=model), 70, 1e-2, 10, 1e-9, 47, 10, 1)
+    own = replace(experiment, model=model, trainer={"precision": precision})
+    config = TrialConfig(own, 70, 1e-2, 10, 1e-9, 47, 10, 1)
     chunked = run_trial(config)
     asked: list[bool] = []
     monkeypatch.setattr(fitting, "takes_many_steps_at_once", lambda *_: asked.append(True))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ib_bench.errors import BenchError, FatalError
+from ib_bench.errors import BenchError, FatalError, LostProcessError
 from ib_bench.execution.executor import CallResult, Lost, Waiting
 from ib_bench.execution.slurm.folder import SlurmFolder
 from ib_bench.execution.slurm.queue import Queue, Standing
@@ -195,7 +195,7 @@ class Driver:
         if line := self.folder.last_log_line(self._tasks[call][-1]):
             reason = f"{reason}; the log ends with: {line}"
         self.on_event(call, Lost(reason))
-        self._deliver(call, CallResult(error=RuntimeError(reason)))
+        self._deliver(call, CallResult(error=LostProcessError(reason)))
 
     def _num_losses(self, call: str, active: Active) -> int:
         """Ended array tasks that have begun the call, or that have not begun any call."""

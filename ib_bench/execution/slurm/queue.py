@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from importlib.util import find_spec
 from io import StringIO
@@ -86,8 +86,12 @@ class SlurmQueue(Queue):
 
         executor = submitit.SlurmExecutor(folder, max_num_timeout=self._settings.max_num_timeout)
         executor.update_parameters(job_name=name, **self._settings.parameters())
-        configuration = {name: value for name, value in os.environ.items() if name == "SLURM_CONF"}
-        with clean_env():  # if this process is a job itself, its tasks must not inherit its limits
+        kept = ("SLURM_CONF", "SLURM_CLUSTERS")
+        configuration = {
+            name: value for name, value in os.environ.items() if name in kept or name.startswith("SBATCH_")
+        }
+        # if this process is a job itself, its tasks must not inherit its limits; nor the address of wandb's service
+        with clean_env(extra_names=("WANDB_SERVICE",)):
             os.environ.update(configuration)
             try:
                 with redirect_stderr(StringIO()), executor.batch():  # submitit prints what sbatch says
@@ -99,8 +103,9 @@ class SlurmQueue(Queue):
 
     def active(self) -> dict[Task, Standing] | None:
         """See :meth:`Queue.active`."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}  # filters
         command = ["squeue", f"--user={os.getuid()}", "--array", "--noheader", "--format=%j|%F|%K|%T|%r"]
-        if (answer := _output_of(command, timeout_s=60, check=True)) is None:
+        if (answer := _output_of(command, timeout_s=60, check=True, environment=environment)) is None:
             return None
         tasks: dict[Task, Standing] = {}
         for line in answer.splitlines():
@@ -112,8 +117,11 @@ class SlurmQueue(Queue):
         return tasks
 
 
-def _output_of(command: Sequence[str], timeout_s: float, check: bool) -> str | None:
+def _output_of(
+    command: Sequence[str], timeout_s: float, check: bool, environment: Mapping[str, str] | None = None
+) -> str | None:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=check).stdout
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=check, env=environment)
+        return ended.stdout
     except (subprocess.SubprocessError, OSError):
         return None

@@ -13,6 +13,8 @@ _HAVE_OPTIONS = (
     *("account", "array", "cpus-per-task", "error", "gpus-per-node", "job-name", "mem", "open-mode"),
     *("output", "partition", "qos", "requeue", "signal", "time"),
 )
+_ONE_TASK = ("clusters", "nodes", "ntasks", "ntasks-per-node")
+"""Would start a call several times, or where squeue does not look."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class SlurmSettings:
         for name in self.additional:
             allowed = f"parameters of sbatch other than {', '.join(_HAVE_OPTIONS)}"
             require(name.replace("_", "-") not in _HAVE_OPTIONS, "slurm.additional", name, allowed)
+            allowed = f"parameters of sbatch other than {', '.join(_ONE_TASK)}: each task is one process"
+            require(name.replace("_", "-") not in _ONE_TASK, "slurm.additional", name, allowed)
 
     def parameters(self) -> dict[str, Any]:
         """The settings as submitit's parameters."""

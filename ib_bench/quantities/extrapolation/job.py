@@ -26,6 +26,7 @@ from ib_bench.quantities.search.record import SearchSettings
 from ib_bench.results.record_store import RecordStore
 from ib_bench.results.records import Record
 from ib_bench.results.trial_record import TrialConfig
+from ib_bench.training.disturbed import default_dtype, dtype_of
 from ib_bench.training.fitting import set_switches, silent
 from ib_bench.training.global_state import fresh_global_state
 from ib_bench.training.instantiation import instantiate_data
@@ -144,7 +145,8 @@ class ExtrapolationJob(Job[ExtrapolationRecord]):
             # data are drawn before the Trainer is built, as in a trial: drawing has no deterministic implementation
             sets = [evaluation_set(data, length, self.settings.num_sequences) for length in lengths]
             set_switches(**{"devices": 1, **config.experiment.trainer, **self.search.placement})
-            return [accuracy for sequences in sets for accuracy in evaluate_length(model, data, sequences)]
+            with default_dtype(dtype_of(model)):
+                return [accuracy for sequences in sets for accuracy in evaluate_length(model, data, sequences)]
 
 
 def _in_short(record: ExtrapolationRecord) -> str:
