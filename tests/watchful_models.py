@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,6 +36,13 @@ class Exact(LSTM):
         logits = super().forward(tokens)
         assert logits.dtype == (torch.bfloat16 if self.training else torch.float32)
         return logits
+
+
+class Leaves(LSTM):
+    """Ends the process, as a script does that is used as a module."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        sys.exit(3)
 
 
 class PlainLSTM(SequenceModel):

@@ -42,7 +42,7 @@ def _print_cards(scores: Sequence[Score], how: str, console: Console) -> None:
 
 
 def put_cards(scores: Sequence[Score], how: str, path: str | None) -> None:
-    """Write the card of the only one of some scores, print all cards, and say where it was written.
+    """Write the card of the only one of some scores, if there is one, print all cards, and say where it was written.
 
     The file comes first, as nobody may read what is printed to its end.
 
@@ -51,9 +51,8 @@ def put_cards(scores: Sequence[Score], how: str, path: str | None) -> None:
         how: ``table``, ``markdown`` or ``json``.
         path: of the file, with one of the endings of ``CARD_FILES``; None writes none.
     """
-    if path is not None:
-        (score,) = scores
-        write_text_whole(Path(path), CARD_FILES[Path(path).suffix](score))
+    if path is not None and scores:
+        write_text_whole(Path(path), CARD_FILES[Path(path).suffix](scores[0]))
     _print_cards(scores, how, Console())
-    if path is not None:
+    if path is not None and scores:
         say(f"card: {path}", console_beside(how))

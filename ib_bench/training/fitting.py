@@ -30,9 +30,11 @@ from lightning.fabric.plugins.environments.mpi import MPIEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.strategies import SingleDeviceStrategy
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ib_bench.data.batches import TrainBatches
 from ib_bench.data.state_tracking_data import StateTrackingData
+from ib_bench.errors import BenchError
 from ib_bench.models.cuda_graphs import StepGraphs
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.training.global_state import global_state_kept
@@ -246,20 +248,25 @@ def process_environment() -> ClusterEnvironment:
 def contained(trainer: pl.Trainer) -> Iterator[None]:
     """Context manager around a Trainer: Ctrl-C raises, and the files of a model's own callbacks are removed.
 
-    Lightning answers Ctrl-C by ending the program and disabling Ctrl-C; a search has something to say first.
+    Lightning answers Ctrl-C by ending the program and disabling Ctrl-C; a search has something to say first. A SIGTERM
+    that it has noticed before :class:`_SigtermAsBefore` took over is sent again.
 
     Args:
         trainer: that is about to run.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
+        BenchError: the model or its data have called ``sys.exit``.
     """
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
+    except SIGTERMException:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise
     except SystemExit as exit:
-        if not trainer.interrupted:
-            raise
+        if not isinstance(exit.__context__, KeyboardInterrupt):
+            raise BenchError(f"the model or its data called sys.exit({exit.code!r})") from None
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from exit
     finally:

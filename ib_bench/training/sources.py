@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache, lru_cache
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from itertools import chain, count
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -233,7 +233,7 @@ def _location(module: str) -> Path | None:
         try:
             if parent and parent not in sys.modules:  # looking for the module by its name would run its package
                 place = _location(parent)
-                spec = PathFinder.find_spec(module, [str(place)]) if place is not None and place.is_dir() else None
+                spec = _spec_in(place, module) if place is not None and place.is_dir() else None
             else:
                 spec = importlib.util.find_spec(module)
         except (ImportError, AttributeError, ValueError):
@@ -247,6 +247,16 @@ def _location(module: str) -> Path | None:
         found = Path(file).resolve()
         return found.parent if found.stem == "__init__" else found
     return Path(next(iter(folders))).resolve() if folders else None
+
+
+def _spec_in(package: Path, module: str) -> ModuleSpec | None:
+    """Where a module in the folder of a package is that is not imported."""
+    try:
+        return PathFinder.find_spec(module, [str(package)])
+    except KeyError:  # it is a folder without __init__.py, for which Python asks the imported package
+        spec = ModuleSpec(module, None, is_package=True)
+        spec.submodule_search_locations = [str(package / module.rpartition(".")[2])]
+        return spec
 
 
 def _text(module: str) -> str:
@@ -297,6 +307,8 @@ def _notebook_texts(cls: type | FunctionType) -> list[str]:
     seen: set[int] = set()
     while waiting:
         name, value = waiting.pop()
+        if isinstance(value, _NAMED) and name not in (value.__name__, "__class__"):
+            texts[f"{name} is {_path(value)}\n"] = None  # another name, which may mean something else later
         if id(value) in seen:
             continue
         seen.add(id(value))
@@ -329,12 +341,14 @@ def _cell(name: str, value: type | FunctionType) -> str:
             return "".join(lines)
     if functions:
         raise BenchError(f"{_unreadable(name)}; put it into a .py file")
-    if declared is not None:
-        return f"{name} = {_plain(name, declared)}\n"
+    start = "" if declared is None else f"{name} = {_plain(name, declared)}\n"
+    if declared is not None and not is_dataclass(value):
+        return start
     own = {key: one for key, one in vars(value).items() if not key.startswith(("__", "_abc_"))}
+    own = {key: one for key, one in own.items() if key not in (declared or ())}
     texts = {key: _path(one) for key, one in own.items() if isinstance(one, _NAMED)}
     texts |= {key: _plain(f"{name}.{key}", one) for key, one in own.items() if not callable(one)}
-    return "".join(f"{name}.{key} = {texts[key]}\n" for key in own if key in texts)
+    return start + "".join(f"{name}.{key} = {texts[key]}\n" for key in own if key in texts)
 
 
 _GENERATED = "<string>"
@@ -381,7 +395,9 @@ def _mentioned(value: type | FunctionType) -> list[tuple[str, Any]]:
     if isinstance(value, type):
         kept = [(name, one) for name, one in vars(value).items() if isinstance(one, type)]
         methods = [(function.__name__, function) for function in _written(value)]  # one may be of another cell
-        found = [*((base.__qualname__, base) for base in value.__bases__), *kept, *methods]
+        found = [*((base.__name__, base) for base in value.__bases__), *kept, *methods]
+        if is_dataclass(value):
+            found += [(one.name, one.default_factory) for one in fields(value) if one.default_factory is not MISSING]
     for function in _written(value):
         if not is_ours(function.__module__):
             names = _names(function.__code__) & function.__globals__.keys()

@@ -265,6 +265,17 @@ def test_settings_out_of_range(option: str, value: Any) -> None:
         SlurmSettings(**{"timeout_min": 1, "signal_delay_s": 30, option: value})
 
 
+def test_sbatch_gets_a_users_defaults_but_nothing_that_is_stronger_than_options(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda command: command)
+    settings = SlurmSettings(partition="gpu", additional={"constraint": "a100"})
+    assert SlurmQueue(settings)._kept() == [
+        *("SLURM_CONF", "SLURM_CLUSTERS"),
+        *("SBATCH_ACCOUNT", "SBATCH_QOS", "SBATCH_RESERVATION"),
+    ]
+
+
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(BenchError, match="command sbatch is not found"):

@@ -356,6 +356,30 @@ def test_what_a_class_declares_without_methods(kind: str, notebook: Cells) -> No
     assert notebook(declaration, model) == first != notebook(declaration.replace("64", "65"), model)
 
 
+def test_all_of_a_dataclass_counts(notebook: Cells) -> None:
+    declaration = """
+        from dataclasses import dataclass, field
+        @dataclass
+        class Sizes:
+            width: int = 64
+            widths: list = field(default_factory=lambda: [64, 64])
+            scale = 2
+        """
+    model = "class Model:\n    def forward(self, x):\n        return Sizes\n"
+    first = notebook(declaration, model)
+    assert notebook(declaration, model) == first
+    for old, new in (("[64, 64]", "[64, 32]"), ("scale = 2", "scale = 3"), ("int = 64", "int = 65")):
+        assert notebook(declaration.replace(old, new), model) != first
+
+
+def test_a_name_may_come_to_mean_another_function(notebook: Cells) -> None:
+    model = "class Model:\n    def forward(self, x):\n        return act(x)\n"
+    first = notebook("import torch\nact = torch.tanh", model)
+    assert notebook("act = torch.tanh") == first
+    digests = [notebook(f"act = {other}") for other in ("torch.relu", "torch.nn.functional.silu", "torch.nn.GRU")]
+    assert len({json.dumps(one) for one in (first, *digests)}) == 4
+
+
 def test_what_else_is_imported_from_a_package_does_not_count(outside: Path, notebook: Cells) -> None:
     model = MODEL.replace("mixed(", "outside.layers.mixed(")
     first = notebook("import outside.layers", model)
@@ -379,7 +403,14 @@ def test_the_package_of_what_a_module_imports_when_it_runs_is_not_run(outside: P
     first = digest("outside.lazy.Lazy")
     assert "outside_scripts" not in sys.modules
     edit(scripts / "train.py", "2", "3")
-    assert digest("outside.lazy.Lazy") != first
+    second = digest("outside.lazy.Lazy")
+    assert second != first
+    (scripts / "configs").mkdir()  # without __init__.py
+    (scripts / "configs" / "base.py").write_text("SCALE = 2\n")
+    edit(outside / "lazy.py", "import outside_scripts.train", "from outside_scripts.configs.base import SCALE")
+    third = digest("outside.lazy.Lazy")
+    edit(scripts / "configs" / "base.py", "2", "3")
+    assert len({json.dumps(one) for one in (first, second, third, digest("outside.lazy.Lazy"))}) == 4
 
 
 @pytest.mark.parametrize("line", ["import outside.layers\nmixed = outside.layers.mixed", "from outside import layers"])

@@ -111,6 +111,12 @@ def test_the_model_is_measured(config: TrialConfig) -> None:
         assert unknown.state_sizes == [] and unknown.num_parameters == 3 * 8 + 2 * 4 * 8 * (8 + 1) + 8 * 3 + 3
 
 
+def test_a_model_that_ends_the_process_fails(config: TrialConfig) -> None:
+    own = replace(config.experiment, model=ClassSpec("watchful_models.Leaves", {}))
+    with pytest.raises(BenchError, match=r"the model or its data called sys\.exit\(3\)"):
+        run_trial(replace(config, experiment=own))
+
+
 def test_the_seed_changes_the_curve(config: TrialConfig) -> None:
     config = replace(config, max_steps=60)
     assert run_trial(config).val_curve != run_trial(replace(config, seed=20)).val_curve

@@ -86,10 +86,7 @@ class SlurmQueue(Queue):
 
         executor = submitit.SlurmExecutor(folder, max_num_timeout=self._settings.max_num_timeout)
         executor.update_parameters(job_name=name, **self._settings.parameters())
-        kept = ("SLURM_CONF", "SLURM_CLUSTERS")
-        configuration = {
-            name: value for name, value in os.environ.items() if name in kept or name.startswith("SBATCH_")
-        }
+        configuration = {name: os.environ[name] for name in self._kept() if name in os.environ}
         # if this process is a job itself, its tasks must not inherit its limits; nor the address of wandb's service
         with clean_env(extra_names=("WANDB_SERVICE",)):
             os.environ.update(configuration)
@@ -100,6 +97,16 @@ class SlurmQueue(Queue):
                 reasons = [line.removeprefix("sbatch: error: ") for line in str(error).splitlines()]
                 raise BenchError(f"Slurm refuses the jobs: {'; '.join(reasons)}") from None
         return jobs[0].job_id.split("_")[0]
+
+    def _kept(self) -> list[str]:
+        """Variables that sbatch must have: where Slurm is, and a user's defaults for what no option says.
+
+        Others would be stronger than the options of the script, such as the name by which a task is found again.
+        """
+        given = {name.replace("-", "_") for name in self._settings.additional}
+        given |= {name for name in ("account", "partition", "qos") if getattr(self._settings, name) is not None}
+        defaults = {"account", "partition", "qos", "constraint", "reservation"} - given
+        return ["SLURM_CONF", "SLURM_CLUSTERS", *(f"SBATCH_{name.upper()}" for name in sorted(defaults))]
 
     def active(self) -> dict[Task, Standing] | None:
         """See :meth:`Queue.active`."""
