@@ -99,7 +99,7 @@ function openCell(dialog, {key, title, cell, numbers, trials}) {
     make("h3", {}, "Measure it again"),
     make("pre", {tabindex: "0", class: "command"}, commands.join("\n")),
     make("p", {}, make("button", {type: "button", class: "plain", onclick: copy}, "copy"), " ",
-      make("a", {href: file, download: `${key}.yaml`}, "save the config"), " (the folder configs beside this page has it too: run the command where this page lies, with --store and the path of your store, which gives the trials that it holds)"),
+      make("a", {href: file, download: `${key}.yaml`}, "save the config"), " (the folder configs beside this page has it too: run the command where this page lies, with --store and the path of your store, which gives the trials that it holds; and with PYTHONPATH=FOLDER before it if the model is of your own)"),
     make("details", {}, make("summary", {}, "config"), make("pre", {tabindex: "0"}, yaml)),
     ...charts.flat(),
     make("h3", {id: "cell-trials-title"}, `Trials (${own.length})`),
