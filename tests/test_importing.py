@@ -92,6 +92,7 @@ assert scipy.signal.windows and matplotlib.pyplot.plot and transformers.GPT2Conf
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_what_torchmetrics_does_without_can_still_be_imported() -> None:
     pytest.importorskip("matplotlib")
     assert subprocess.run((sys.executable, "-c", EXTRAS), check=False).returncode == 0

@@ -34,9 +34,10 @@ class Mine(LSTM):
 
 LISTING = [
     *(["results"], ["status"], ["ls"], ["store", "check"], ["report", "--out", "out"], ["claims"]),
-    *(["wandb", "workspace", "--dry_run"], ["growth", "--help"], ["league"], ["store", "export", "records.csv"]),
+    *(["wandb", "workspace", "--dry_run"], ["store", "export", "records.csv"]),
 ]
 LISTING_SLOWLY = [
+    *(["growth", "--help"], ["league"]),
     *(["completion", "bash"], ["wandb", "sync-store", "--wandb.mode", "offline"], ["trials"], ["store", "vacuum"]),
     *(["store", "merge", "all.sqlite", "ib_bench.sqlite"], ["doctor"]),
 ]
@@ -48,11 +49,10 @@ base:
   search: {max_steps: 2, max_size: 2, seeds: [1], learning_rates: [0.001]}
 axes: {model: [my_models.Mine], modulus: [3, 4]}
 """
-BUILDING = [
+BUILDING = [["run", "suite.yaml", "--workers", "2", "--wandb.mode", "disabled"], ["check", "my_models.Mine"]]
+BUILDING_SLOWLY = [
     ["search", "--model", "my_models.Mine", *DATA, *SHORT],
-    ["check", "my_models.Mine"],
     ["fit", "--model", "my_models.Mine", *DATA[:4], "--trainer.fast_dev_run", "true"],
-    ["run", "suite.yaml", "--workers", "2", "--wandb.mode", "disabled"],
 ]
 
 
@@ -101,7 +101,11 @@ def test_python_m_runs_no_file_named_after_what_the_package_imports(folder: Path
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("arguments", BUILDING, ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [*BUILDING, *(pytest.param(arguments, marks=pytest.mark.slow) for arguments in BUILDING_SLOWLY)],
+    ids=" ".join,
+)
 def test_commands_that_build_run_the_classes_alone(arguments: list[str], folder: Path) -> None:
     ended = run(arguments, folder)
     assert ended.returncode == 0, ended.stderr
@@ -141,8 +145,18 @@ def test_a_name_that_a_module_lacks_does_not_run_it(
     assert not (working_folder / "was run").exists()
 
 
-@pytest.mark.parametrize("value", ["train.pt", "setup.cfg", "data.csv", "v1.2", "train.x"])
-@pytest.mark.parametrize("kind", ["str", "str | None", "Any", "int | str", "dict[str, str] | str"])
+KINDS, VALUES = (
+    ["str", "str | None", "Any", "int | str", "dict[str, str] | str"],
+    ["train.pt", "setup.cfg", "data.csv", "v1.2", "train.x"],
+)
+PAIRS = [
+    pytest.param(kind, value, marks=[] if place == other else pytest.mark.slow)
+    for place, kind in enumerate(KINDS)
+    for other, value in enumerate(VALUES)
+]
+
+
+@pytest.mark.parametrize(("kind", "value"), PAIRS)
 def test_a_text_with_a_dot_is_a_text(
     value: str, kind: str, working_folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,5 +46,6 @@ def test_projecting_words_changes_no_loss() -> None:
     assert [measurement.same for measurement in words(1, quiet)] == [True] * 4
 
 
+@pytest.mark.slow
 def test_what_the_reference_results_say_of_the_futility_rule() -> None:
     assert [measurement.unit for measurement in futility()] == ["%"] * 6

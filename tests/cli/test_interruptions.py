@@ -115,7 +115,8 @@ SEARCH_BY_TWO = (
 )
 
 
-@pytest.mark.parametrize("what", ["Ctrl-C", pytest.param("leader killed", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["Ctrl-C", "leader killed"])
 def test_processes_that_train_one_model_end_together(what: str) -> None:
     run = start(command=SEARCH_BY_TWO)
     wait_for_trials(run, 1)

@@ -608,6 +608,7 @@ def test_srun_is_asked_for_the_cores_that_sbatch_was() -> None:
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_refusals_of_what_was_lost_neither_end_the_run_nor_count_as_losses(tmp_path: Path) -> None:
     queue = RefusingQueue(lambda made: made in (1, 3), BenchError("Slurm refuses the jobs: it restarts"))
     (outcome,) = slurm_executor(tmp_path, queue, max_attempts=3).run(die, ["x"], lambda *_: None)

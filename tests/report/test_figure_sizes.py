@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 import vl_convert
 from made_up_records import ACOT, Point, curve, extrapolation, search, trial
 
@@ -14,6 +15,7 @@ from ib_bench.results.archive import Records
 MAX_WIDTH, MAX_HEIGHT = 1_200.0, 4_000.0
 
 
+@pytest.mark.slow
 def test_no_figure_of_many_tasks_is_a_strip() -> None:
     records = []
     for modulus in range(2, 107):

@@ -106,6 +106,7 @@ def test_every_record_is_read(old_store: Path, rows: Rows) -> None:
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_of_the_suite_that_it_holds_only_saturated_evaluations_are_left(
     old_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

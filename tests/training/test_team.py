@@ -106,6 +106,7 @@ def test_what_goes_wrong_in_all_is_raised_once_and_leaves_no_process(results: Re
     assert "LOCAL_RANK" not in os.environ and "MASTER_PORT" not in os.environ
 
 
+@pytest.mark.slow
 def test_a_batch_script_of_slurm_around_it_changes_nothing(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     """The script has one task; left to itself, Lightning would take the variables for those of srun."""
     script = {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "4242", "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "localhost"}
