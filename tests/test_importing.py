@@ -72,6 +72,7 @@ NOT_NEEDED = {
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_what_a_search_does_not_import_before_its_first_step(tmp_path: Path) -> None:
     command = (sys.executable, "-c", FIRST_STEP, *SEARCH)
     printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout

@@ -49,8 +49,9 @@ base:
   search: {max_steps: 2, max_size: 2, seeds: [1], learning_rates: [0.001]}
 axes: {model: [my_models.Mine], modulus: [3, 4]}
 """
-BUILDING = [["run", "suite.yaml", "--workers", "2", "--wandb.mode", "disabled"], ["check", "my_models.Mine"]]
+BUILDING = [["run", "suite.yaml", "--workers", "2", "--wandb.mode", "disabled"]]
 BUILDING_SLOWLY = [
+    ["check", "my_models.Mine"],
     ["search", "--model", "my_models.Mine", *DATA, *SHORT],
     ["fit", "--model", "my_models.Mine", *DATA[:4], "--trainer.fast_dev_run", "true"],
 ]

@@ -217,6 +217,7 @@ class TestSearch:
         rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
         assert [int(row["num_train_sequences"]) for row in rows] == [trial["num_train_sequences"] for trial in trials]
 
+    @pytest.mark.slow
     def test_options_that_spare_trainings_say_what_they_do(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(SEARCH) == 0
         (plain,) = results(capsys)

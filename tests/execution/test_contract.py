@@ -40,16 +40,18 @@ def ray_cluster() -> Iterator[None]:
 
 
 LOCAL = ["inline", "one", "two"]
-ELSEWHERE = ["ray", "slurm without a cluster", pytest.param("slurm", marks=needs_slurm)]
+WITHOUT_A_CLUSTER = "slurm without a cluster"
+SLURM = pytest.param("slurm", marks=needs_slurm)
 
 
-@pytest.fixture(params=[*LOCAL, *ELSEWHERE])
+@pytest.fixture(params=[*LOCAL, "ray", WITHOUT_A_CLUSTER, SLURM])
 def executor(request: pytest.FixtureRequest) -> Executor:
     return _executor(request)
 
 
-@pytest.fixture(params=["two", *ELSEWHERE])
+@pytest.fixture(params=["two", "ray", pytest.param(WITHOUT_A_CLUSTER, marks=pytest.mark.slow), SLURM])
 def executor_with_workers(request: pytest.FixtureRequest) -> Executor:
+    """Slurm without a cluster is also in ``test_slurm.py``."""
     return _executor(request)
 
 

@@ -99,6 +99,7 @@ def test_commands_offer_to_keep_weights_where_they_do() -> None:
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_from_records_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search", *MODEL, *SEARCH, "--search.seeds", "[1,2]", "--search.exhaustive", "true", *QUIET]) == 0
     trials = listed(capsys, "trials")
@@ -147,6 +148,7 @@ def test_a_suite_with_n_star_and_n50_ends_with_a_figure_of_each(working_folder: 
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_wandb_gets_a_step_for_each_trial_and_n50(working_folder: Path) -> None:
     assert main([*CURVE, "--wandb.mode", "offline"]) == 0
     (run,) = (working_folder / "wandb").glob("offline-run-*")
