@@ -178,6 +178,11 @@ def reason_of(error: BaseException) -> str:
     return shortened(" ".join(str(error).partition("Exception raised from")[0].split()))
 
 
+def exit_called(exit: SystemExit) -> BenchError:
+    """The error of a model or data that have called ``sys.exit``, which would end the command."""
+    return BenchError(f"the model or its data called sys.exit({exit.code!r})")
+
+
 def shortened(text: str) -> str:
     """A text, cut where it is too long for an error."""
     return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]}..."

@@ -128,6 +128,7 @@ class BenchCLI(LightningCLI):
                 is_default = config["data"].get("init_args", {}).get("num_train_sequences") is None
                 raise data.pool.nothing_to_test_on(data.num_train_sequences, is_default)
             if command == "fit":
+                _require_no_overfitting(config["trainer"])
                 _require_validations(config["trainer"], data)
         require_writable_folder(_ROOT, folder)
 
@@ -202,14 +203,23 @@ def _require_classes(trainer: Mapping[str, Any]) -> None:
             )
 
 
+def _require_no_overfitting(trainer: Mapping[str, Any]) -> None:
+    """Refuse ``overfit_batches``: Lightning would take other sequences each epoch, as ours are shuffled.
+
+    Raises:
+        InvalidOptionError: it is set.
+    """
+    given = trainer.get("overfit_batches")
+    allowed = "0: the training set is shuffled; data.num_train_sequences makes a small one"
+    require(not given, "trainer.overfit_batches", given, allowed)
+
+
 def _require_validations(trainer: Mapping[str, Any], data: StateTrackingData) -> None:
     """Make sure that a training set has as many batches as come before the first validation: Lightning demands it.
 
     Raises:
         InvalidOptionError: it has fewer.
     """
-    allowed = "0: the training set is shuffled; data.num_train_sequences makes a small one"
-    require(not trainer.get("overfit_batches"), "trainer.overfit_batches", trainer.get("overfit_batches"), allowed)
     interval = trainer.get("val_check_interval")
     if not isinstance(interval, int | float):
         return

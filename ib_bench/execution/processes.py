@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ib_bench.child_process import start_as_child, startable
-from ib_bench.errors import BenchError, FatalError, LostProcessError
+from ib_bench.errors import FatalError, LostProcessError, exit_called
 from ib_bench.execution.cuda_failure import BrokenCuda, leave_after_cuda_failure
 from ib_bench.execution.devices import allow_open_files, num_cores, visible_gpus
 from ib_bench.execution.executor import (
@@ -285,8 +285,8 @@ def _call(function: Function[Item, Result], item: Item, index: int) -> Result:
     except Exception as error:
         leave_after_cuda_failure(emit)
         raise picklable(error) from None
-    except SystemExit as error:  # would end the command
-        raise BenchError(f"the model or its data called sys.exit({error.code!r})") from None
+    except SystemExit as exit:
+        raise exit_called(exit) from None
 
 
 def _emit(index: int, event: Any) -> None:

@@ -195,6 +195,11 @@ class Experiment:
     source_digests: dict[str, str] = field(default_factory=dict)
     looks_ahead: bool = False
 
+    @property
+    def code(self) -> str:
+        """A text that changes with the code of classes from outside this package, which a session may edit."""
+        return json.dumps(self.source_digests, sort_keys=True)
+
     def __hash__(self) -> int:
         rest = json.dumps([self.trainer, self.source_digests], sort_keys=True)
         return hash((self.model, self.data, rest, self.looks_ahead))

@@ -34,7 +34,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ib_bench.data.batches import TrainBatches
 from ib_bench.data.state_tracking_data import StateTrackingData
-from ib_bench.errors import BenchError
+from ib_bench.errors import exit_called
 from ib_bench.models.cuda_graphs import StepGraphs
 from ib_bench.models.sequence_model import SequenceModel
 from ib_bench.training.global_state import global_state_kept
@@ -266,7 +266,7 @@ def contained(trainer: pl.Trainer) -> Iterator[None]:
         raise
     except SystemExit as exit:
         if not isinstance(exit.__context__, KeyboardInterrupt):
-            raise BenchError(f"the model or its data called sys.exit({exit.code!r})") from None
+            raise exit_called(exit) from None
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from exit
     finally:

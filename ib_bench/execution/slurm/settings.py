@@ -14,7 +14,7 @@ _HAVE_OPTIONS = (
     *("output", "partition", "qos", "requeue", "signal", "time"),
 )
 _ONE_TASK = ("clusters", "nodes", "ntasks", "ntasks-per-node")
-"""Would start a call several times, or where squeue does not look."""
+"""Parameters that would start a call several times, or queue it where squeue does not look."""
 
 
 @dataclass(frozen=True)

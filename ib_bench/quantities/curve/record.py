@@ -31,7 +31,7 @@ BEST_OF = 15
 """Configurations of the paper's grid: its N* estimates the size at which the best of so many succeeds half the time."""
 
 CONFIDENCE = 0.95
-"""That N50 lies above the largest size, to say so."""
+"""Probability that N50 lies above the largest size, from which on a curve ends and says so."""
 
 MAX_CHANCE_ABOVE = 0.01
 """A larger chance that N50 lies above all training sequences calls for saturated trials.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 
 import torch
@@ -50,7 +49,7 @@ def require_readable_lengths(
     if not experiment.source_digests:
         return experiment.looks_ahead
     length = _longest(experiment, settings)
-    reason, looks_ahead = _reading(model, data, length, _code_of(experiment))
+    reason, looks_ahead = _reading(model, data, length, experiment.code)
     if reason is not None:
         raise BenchError(reason)
     if looks_ahead and not experiment.looks_ahead and not allow_lookahead:
@@ -64,13 +63,8 @@ def require_readable_lengths(
 def _longest(experiment: Experiment, settings: ExtrapolationSettings) -> int:
     max_length = experiment.data.presentation.max_length
     if max_length is None:
-        max_length = _built(experiment.data, _code_of(experiment)).max_length
+        max_length = _built(experiment.data, experiment.code).max_length
     return max(settings.lengths(max_length))
-
-
-def _code_of(experiment: Experiment) -> str:
-    """A text that changes with the code of classes from outside this package; in a notebook it is edited."""
-    return json.dumps(experiment.source_digests, sort_keys=True)
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -80,12 +79,12 @@ def _saturation(search: SearchJob) -> SaturationJob | None:
 
 def _pool_size(experiment: Experiment) -> int:
     """Training sequences that exist; 0 if none can be held out."""
-    return _pool_size_of(experiment.data, json.dumps(experiment.source_digests, sort_keys=True))
+    return _pool_size_of(experiment.data, experiment.code)
 
 
 @lru_cache(maxsize=4096)
 def _pool_size_of(data: DataSpec, code: str) -> int:
-    """The same, counted once; ``code`` is another text where classes from outside this package were edited."""
+    """The same, counted once for each :attr:`Experiment.code`."""
     try:
         return instantiate_data(data).max_train_sequences
     except NothingHeldOutError:
