@@ -146,6 +146,9 @@ class Records:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __str__(self) -> str:
+        return ", ".join(f"{len(self.of(kind)):,} {kind.table}" for kind in record_kinds())
+
 
 def stored_records(path: Path | str) -> Records:
     """Everything in a store; its trials are read from it when they are asked for.

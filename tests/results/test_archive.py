@@ -38,6 +38,7 @@ def test_a_store_can_be_archived(tmp_path: Path) -> None:
         store.add_all(searches := list(paper_like().of(SearchRecord))[:3])
     records = stored_records(tmp_path / "store.sqlite")
     assert records.of(SearchRecord) == searches
+    assert str(records) == "0 trials, 0 curves, 3 searches, 0 saturations, 0 extrapolations"
     counts = {"trials": 0, "curves": 0, "searches": 3, "saturations": 0, "extrapolations": 0}
     assert write_archive(records, tmp_path / "records.jsonl.gz") == counts
 
